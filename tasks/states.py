@@ -1,0 +1,53 @@
+"""The states of a task and the one table of its transitions."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+from tasks.errors import InvalidTransition
+
+
+class TaskState(StrEnum):
+    """Where a task is in its life."""
+
+    WAITING = "WAITING"  # may be claimed, unless it is held or its not_before lies ahead
+    RUNNING = "RUNNING"  # claimed by a worker that holds the lease
+    PART_DONE = "PART_DONE"  # a delayed task whose preparation is finished; waits for its second phase
+    DONE = "DONE"  # its one result is committed
+    FAILED = "FAILED"  # its own exception, attempts used up, or a permanent error
+    QUARANTINED = "QUARANTINED"  # it took its worker down too often (a poison pill)
+    CANCELLED = "CANCELLED"  # somebody did not want it any more
+
+    @property
+    def is_terminal(self) -> bool:
+        """Whether only a person can bring the task back (``rollq tasks retry``)."""
+        return self in TERMINAL
+
+
+W, R, P = TaskState.WAITING, TaskState.RUNNING, TaskState.PART_DONE
+D, F, Q, C = TaskState.DONE, TaskState.FAILED, TaskState.QUARANTINED, TaskState.CANCELLED
+
+TERMINAL = frozenset({D, F, Q, C})
+ACTIVE = frozenset(TaskState) - TERMINAL
+
+# The only legal changes; every write to a task's status is one of these.
+TRANSITIONS: dict[TaskState, frozenset[TaskState]] = {
+    W: frozenset({R, C}),
+    R: frozenset({D, W, P, F, Q, C}),
+    P: frozenset({W, C}),
+    D: frozenset(),
+    F: frozenset({W}),  # a person tries again
+    Q: frozenset({W}),
+    C: frozenset({W}),
+}
+
+
+def check_transition(start: TaskState, end: TaskState) -> None:
+    """Refuse a change that the table does not hold.
+
+    Raises:
+        InvalidTransition: ``start -> end`` is not in ``TRANSITIONS``.
+    """
+    if end not in TRANSITIONS[start]:
+        allowed = ", ".join(sorted(TRANSITIONS[start])) or "nothing: it is final"
+        raise InvalidTransition(f"A task cannot go from {start} to {end}.", f"From {start} it may go to {allowed}.")
