@@ -1,0 +1,57 @@
+"""Strategies decide which tasks exist. RollingStrategy cuts one template into rolling windows."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from typing import Any
+
+from tasks.template import Template
+
+from tasks.settings import Settings
+from tasks.task import Definition
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Tasks to train and the sessions (``YYYY-MM-DD``) that their predictions must cover."""
+
+    definitions: tuple[Definition, ...]
+    sessions: tuple[str, ...]
+
+
+class OnlineStrategy(ABC):
+    """Decides which tasks exist and which models are online."""
+
+    name: str
+
+    @abstractmethod
+    def first_tasks(self) -> Plan:
+        """The tasks of the first training."""
+
+    def purpose(self, plan: Plan) -> dict[str, Any]:
+        """What a coordinator needs to know about a round of this strategy."""
+        return {"strategy": self.name, "sessions": list(plan.sessions)}
+
+
+class RollingStrategy(OnlineStrategy):
+    """One template, rolled over its whole range.
+
+    Args:
+        template: checked by ``load_template``.
+        name: of the strategy; by default the template's.
+    """
+
+    def __init__(self, template: Template, settings: Settings, name: str | None = None) -> None:
+        self.name = name or template.name
+        self._template = template
+        self._settings = settings
+
+    def first_tasks(self) -> Plan:
+        """Every window of the template.
+
+        Raises:
+            TemplateError, SegmentError, DataError: the template or its data cannot be used.
+        """
+        windows = self._template.windows(self._settings)
+        return Plan(windows.definitions, windows.sessions)

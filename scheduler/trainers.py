@@ -1,0 +1,130 @@
+"""Trainers: they put the tasks of a round into the queue, now or later, and wait for what comes of them."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from scheduler.online_sets import OnlineSet, OnlineSets
+from tasks.backend import Backend
+from tasks.errors import RoundFailed, StateError, Unavailable
+from tasks.rounds import RoundState
+from tasks.states import TaskState
+from tasks.task import Created, Definition
+
+POLL_SECONDS = 0.2
+
+Progress = Callable[[dict[TaskState, int]], None]
+
+
+@dataclass(frozen=True)
+class TrainedRound:
+    """A round that a trainer opened: its id, its pool, and its tasks in the order of their definitions."""
+
+    id: str
+    pool: str
+    created: Created
+
+
+class Trainer:
+    """Trains a list of tasks through the queue, now.
+
+    Args:
+        pool: the task pool, and the name of the MLflow experiment.
+    """
+
+    is_delay = False
+
+    def __init__(self, backend: Backend, pool: str, *, priority: int = 0, queue: str = "default") -> None:
+        self._backend = backend
+        self._pool = pool
+        self._priority = priority
+        self._queue = queue
+
+    def train(self, definitions: Sequence[Definition], purpose: Mapping[str, Any], policy: str = "all") -> TrainedRound:
+        """Open a round over ``definitions``; workers start at once (or at ``end_train``, if this is a DelayTrainer).
+
+        Args:
+            purpose: what the coordinator does with the models: ``{strategy, sessions}``.
+
+        Raises:
+            Unavailable: the store does not answer. A broker that does not answer delays the round, it loses nothing.
+        """
+        manager = self._backend.manager
+        created = manager.create_tasks(
+            self._pool, definitions, priority=self._priority, queue=self._queue, held=self.is_delay
+        )
+        round_id = self._backend.rounds.create(self._pool, created.ids, purpose, policy=policy, held=self.is_delay)
+        manager.join_round(created.ids, round_id)
+        if not self.is_delay:
+            self._ring()
+        return TrainedRound(round_id, self._pool, created)
+
+    def end_train(self, trained: TrainedRound) -> TrainedRound:
+        """Nothing is left to do for a trainer that does not delay."""
+        return trained
+
+    def wait(
+        self,
+        trained: TrainedRound,
+        timeout: float | None = None,
+        progress: Progress | None = None,
+        alive: Callable[[], None] | None = None,
+    ) -> OnlineSet:
+        """Wait until the round is gathered.
+
+        Args:
+            timeout: seconds; None waits for ever.
+            progress: called with the states of the round's tasks.
+            alive: called at every look; raises when waiting has become pointless.
+
+        Raises:
+            RoundFailed: too few tasks were done, or their predictions do not fit together.
+            StateError: the time is over; the round goes on without the caller.
+        """
+        end = None if timeout is None else time.monotonic() + timeout
+        while True:
+            found = self._backend.rounds.get(trained.id)
+            if progress:
+                progress(self._backend.manager.stat(ids=trained.created.ids))
+            if found.status is RoundState.GATHERED:
+                return self._online(trained)
+            if found.status is RoundState.FAILED:
+                raise RoundFailed(f"Round {trained.id} failed. {found.reason}")
+            if end is not None and time.monotonic() > end:
+                raise StateError(
+                    f"Round {trained.id} is not finished after {timeout:.0f} s.", "It goes on: `rollq status`."
+                )
+            if alive:
+                alive()
+            time.sleep(POLL_SECONDS)
+
+    def _online(self, trained: TrainedRound) -> OnlineSet:
+        online = OnlineSets(self._backend.store).of_round(trained.id)
+        if online is None:
+            raise StateError(
+                f"Round {trained.id} is gathered but has no online set.", "Look at the store with `rollq doctor`."
+            )
+        return online
+
+    def _ring(self) -> None:
+        try:
+            self._backend.doorbell.top_up(self._pool)
+            self._backend.doorbell.ring_if_finished(self._pool)
+        except Unavailable:
+            return  # everything is in the store: the next sweep rings
+
+
+class DelayTrainer(Trainer):
+    """Registers tasks now and trains them all together later: ``train`` holds them, ``end_train`` lets them go."""
+
+    is_delay = True
+
+    def end_train(self, trained: TrainedRound) -> TrainedRound:
+        """Let the tasks of a round go; workers start at once. Calling it again is harmless."""
+        self._backend.manager.unhold(trained.created.ids)
+        self._backend.rounds.start(trained.id)
+        self._ring()
+        return trained

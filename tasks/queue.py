@@ -1,0 +1,142 @@
+"""The doorbell: Celery messages over Redis that say "there is work". They may be lost, doubled or late without harm.
+
+A message carries a pool and a task id and nothing else (or a round id, for the gatherer). The truth is in MongoDB.
+"""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+import redis
+from celery import Celery
+from kombu.entity import Exchange, Queue
+from kombu.exceptions import OperationalError
+
+from tasks.errors import Unavailable
+from tasks.manager import TaskManager
+from tasks.rounds import Rounds, RoundState
+from tasks.settings import Settings
+
+log = logging.getLogger(__name__)
+
+TRAIN = "rollq.train"
+GATHER = "rollq.gather"
+RING_AGAIN_SECONDS = 5.0  # a message that was not heard for this long, with its queue empty, is taken for lost
+
+
+def queue_name(queue: str) -> str:
+    """The Redis list of a task queue."""
+    return f"rollq.queue.{queue}"
+
+
+def make_app(settings: Settings) -> Celery:
+    """The Celery application: JSON only, acknowledged early, no result backend.
+
+    Why: ``docs/decisions/early-acknowledgement.md``.
+    """
+    app = Celery("rollq", broker=settings.redis_url, set_as_current=False)
+    app.conf.update(
+        accept_content=["json"],
+        task_serializer="json",
+        task_ignore_result=True,
+        task_acks_late=False,
+        task_queues=[_queue(queue_name(name)) for name in settings.queues] + [_queue(GATHER)],
+        task_default_queue=queue_name("default"),
+        task_create_missing_queues=True,
+        worker_prefetch_multiplier=1,
+        worker_disable_prefetch=True,  # a message in a busy worker's hands would wait for it
+        worker_hijack_root_logger=False,
+        worker_send_task_events=False,
+        worker_enable_remote_control=False,
+        worker_proc_alive_timeout=60.0,
+        broker_connection_retry_on_startup=True,
+        broker_connection_max_retries=None,
+        broker_transport_options={"socket_keepalive": True, "health_check_interval": 10, "socket_timeout": 20},
+        worker_cancel_long_running_tasks_on_connection_loss=False,
+        enable_utc=True,
+        timezone="UTC",
+    )
+    return app
+
+
+def _queue(name: str) -> Queue:
+    return Queue(name, Exchange(name, type="direct"), routing_key=name)
+
+
+class Doorbell:
+    """Rings workers for waiting tasks and coordinators for finished rounds."""
+
+    def __init__(self, settings: Settings, manager: TaskManager, rounds: Rounds, app: Celery | None = None) -> None:
+        self._limit = settings.max_outstanding
+        self._url = settings.redis_url
+        self._manager = manager
+        self._rounds = rounds
+        self._app = app or make_app(settings)
+
+    def top_up(self, pool: str) -> int:
+        """Ring for the best waiting tasks of a pool, so that its window of messages is full; returns how many.
+
+        Raises:
+            Unavailable: Redis does not answer. Nothing is lost: a sweep rings again.
+        """
+        due = self._manager.next_to_ring(pool, self._limit)
+        for ident, queue in due:
+            self._send(TRAIN, queue_name(queue), [pool, ident])
+        return len(due)
+
+    def ring_again(self, pool: str) -> int:
+        """Ring again for tasks whose message was lost (Redis was flushed, a worker died with it in hand)."""
+        overdue = self._manager.rung_before(pool, RING_AGAIN_SECONDS)
+        lost = [(ident, queue) for ident, queue in overdue if not self.depth(queue)]
+        for ident, queue in lost:
+            self._send(TRAIN, queue_name(queue), [pool, ident])
+        return len(lost)
+
+    def ring_if_finished(self, pool: str) -> list[str]:
+        """Ring the coordinator for the open rounds of a pool whose tasks are all finished; returns their ids."""
+        ready = [
+            found.id
+            for found in self._rounds.find(pool, [RoundState.OPEN])
+            if not found.held and not self._manager.has_active(found.id)
+        ]
+        for ident in ready:
+            self.ring_gather(ident)
+        return ready
+
+    def ring_again_to_gather(self) -> int:
+        """Ring for rounds whose bell was lost or whose gatherer died; returns how many."""
+        if self._length(GATHER):
+            return 0
+        lost = self._rounds.abandoned()
+        for ident in lost:
+            self.ring_gather(ident)
+        return len(lost)
+
+    def ring_gather(self, round_id: str) -> None:
+        """Ask some coordinator to gather a round."""
+        self._send(GATHER, GATHER, [round_id])
+
+    def depth(self, queue: str) -> int:
+        """Messages of a task queue that lie in Redis."""
+        return self._length(queue_name(queue))
+
+    def _length(self, name: str) -> int:
+        try:
+            with redis.Redis.from_url(self._url, socket_timeout=5) as client:
+                return int(client.llen(name))
+        except redis.RedisError as error:
+            raise _silent(error) from error
+
+    def _send(self, name: str, queue: str, args: list[Any]) -> None:
+        try:
+            self._app.send_task(name, args=args, queue=queue, retry=False, ignore_result=True)
+        except (OperationalError, redis.RedisError) as error:
+            raise _silent(error) from error
+
+
+def _silent(error: Exception) -> Unavailable:
+    return Unavailable(
+        f"The broker does not answer: {error}.",
+        "Check ROLLQ_REDIS_URL and that Redis runs; `rollq doctor` looks at it.",
+    )

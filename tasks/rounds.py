@@ -1,0 +1,220 @@
+"""Rounds: the tasks of one ``train`` call, gathered exactly once when the last of them is finished.
+
+``open -> gathering -> gathered | failed``. A gatherer holds a lease and a fence, as a worker does on a task; one that
+dies loses it and another gathers again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+from uuid import uuid4
+
+from pymongo import ASCENDING
+
+from tasks.documents import NOW, later, literal
+from tasks.errors import LeaseLost, NotFound, SettingsError
+from tasks.settings import Settings
+from tasks.store import Document, Store, reachable
+
+
+class RoundState(StrEnum):
+    """Where a round is."""
+
+    OPEN = "open"
+    GATHERING = "gathering"
+    GATHERED = "gathered"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True)
+class Round:
+    """A round as it is in the store. ``purpose`` says what to do with the models; ``fence`` numbers its gatherers."""
+
+    id: str
+    pool: str
+    task_ids: tuple[str, ...]
+    policy: str
+    purpose: dict[str, Any]
+    status: RoundState
+    held: bool
+    fence: int
+    created_at: datetime
+    finished_at: datetime | None
+    result: dict[str, Any] | None
+    reason: str
+
+
+class Rounds:
+    """The rounds of a store. The only code that reads or writes them there."""
+
+    def __init__(self, store: Store, settings: Settings) -> None:
+        self._store = store
+        self._lease = settings.lease_seconds
+        self._rounds = store.collection("rounds")
+
+    def ensure_indexes(self) -> None:
+        """Make the indexes; nothing happens where they exist."""
+        with reachable():
+            self._rounds.create_index([("status", ASCENDING), ("pool", ASCENDING)])
+
+    def create(
+        self, pool: str, task_ids: Sequence[str], purpose: Mapping[str, Any], *, policy: str = "all", held: bool = False
+    ) -> str:
+        """Open a round over ``task_ids``.
+
+        Args:
+            policy: how many tasks must be DONE: ``all``, a fraction such as ``0.9``, or ``best_effort`` (at least one).
+            held: it is delayed: it is not gathered before ``start``.
+
+        Raises:
+            SettingsError: the policy is none of these.
+        """
+        needed(policy, len(task_ids))
+        ident = uuid4().hex[:12]
+        with reachable():
+            self._rounds.insert_one(
+                {
+                    "_id": ident,
+                    "pool": pool,
+                    "task_ids": list(task_ids),
+                    "policy": policy,
+                    "purpose": dict(purpose),
+                    "status": RoundState.OPEN,
+                    "held": held,
+                    "fence": 0,
+                    "lease": None,
+                    "created_at": self._store.now(),
+                    "finished_at": None,
+                    "result": None,
+                    "reason": "",
+                }
+            )
+        return ident
+
+    def start(self, ident: str) -> None:
+        """Let a delayed round be gathered once its tasks are finished."""
+        with reachable():
+            self._rounds.update_one({"_id": ident}, {"$set": {"held": False}})
+
+    def claim(self, ident: str, worker: str) -> Round | None:
+        """Become the gatherer of a round; None if it is finished, held, or another one is alive."""
+        with reachable():
+            free: list[Document] = [
+                {"status": RoundState.OPEN, "held": False},
+                {"status": RoundState.GATHERING, "lease.expires_at": {"$lt": self._store.now()}},
+            ]
+            changes = {
+                "status": RoundState.GATHERING,
+                "fence": {"$add": ["$fence", 1]},
+                "lease": {"worker": literal(worker), "expires_at": later(self._lease)},
+            }
+            if not self._rounds.update_one({"_id": ident, "$or": free}, [{"$set": changes}]).modified_count:
+                return None
+        return self.get(ident)
+
+    def renew(self, gathering: Round) -> None:
+        """Hold the round for another lease.
+
+        Raises:
+            LeaseLost: another one gathers it now.
+        """
+        self._write(gathering, {"lease.expires_at": later(self._lease)})
+
+    def release(self, gathering: Round, why: str) -> None:
+        """Give the round back, to be gathered again.
+
+        Raises:
+            LeaseLost: another one gathers it now.
+        """
+        self._write(gathering, {"status": RoundState.OPEN, "lease": None, "reason": literal(why)})
+
+    def finish(self, gathering: Round, result: Mapping[str, Any]) -> None:
+        """The round is gathered.
+
+        Raises:
+            LeaseLost: another one gathers it now.
+        """
+        self._end(gathering, RoundState.GATHERED, {"result": literal(dict(result)), "reason": ""})
+
+    def fail(self, gathering: Round, reason: str) -> None:
+        """The round cannot meet its policy, or its predictions do not fit together.
+
+        Raises:
+            LeaseLost: another one gathers it now.
+        """
+        self._end(gathering, RoundState.FAILED, {"reason": literal(reason)})
+
+    def reopen(self, pool: str, task_ids: Sequence[str]) -> int:
+        """Open failed rounds again that hold one of ``task_ids``, because they are tried again; returns how many."""
+        with reachable():
+            query = {"pool": pool, "status": RoundState.FAILED, "task_ids": {"$in": list(task_ids)}}
+            changes = {"$set": {"status": RoundState.OPEN, "lease": None, "reason": ""}}
+            return int(self._rounds.update_many(query, changes).modified_count)
+
+    def get(self, ident: str) -> Round:
+        """One round.
+
+        Raises:
+            NotFound: there is none with this id.
+        """
+        with reachable():
+            document = self._rounds.find_one({"_id": ident})
+        if document is None:
+            raise NotFound(f"There is no round {ident!r}.")
+        return _to_round(document)
+
+    def find(self, pool: str | None = None, status: Sequence[RoundState] = ()) -> list[Round]:
+        """Rounds, oldest first."""
+        query: Document = {"pool": pool} if pool else {}
+        if status:
+            query["status"] = {"$in": list(status)}
+        with reachable():
+            return [_to_round(document) for document in self._rounds.find(query).sort("created_at", ASCENDING)]
+
+    def abandoned(self) -> list[str]:
+        """Ids of rounds that are being gathered by somebody whose lease expired."""
+        with reachable():
+            query = {"status": RoundState.GATHERING, "lease.expires_at": {"$lt": self._store.now()}}
+            return [document["_id"] for document in self._rounds.find(query, {"_id": 1})]
+
+    def _end(self, gathering: Round, status: RoundState, changes: Document) -> None:
+        self._write(gathering, {"status": status, "lease": None, "finished_at": NOW, **changes})
+
+    def _write(self, gathering: Round, changes: Document) -> None:
+        query = {"_id": gathering.id, "status": RoundState.GATHERING, "fence": gathering.fence}
+        with reachable():
+            if not self._rounds.update_one(query, [{"$set": changes}]).matched_count:
+                raise LeaseLost(f"Round {gathering.id} (fence {gathering.fence}) is gathered by somebody else now.")
+
+
+def needed(policy: str, tasks: int) -> int:
+    """How many of ``tasks`` must be DONE for a round with this policy to be gathered.
+
+    Raises:
+        SettingsError: the policy is unknown.
+    """
+    if policy == "all":
+        return tasks
+    if policy == "best_effort":
+        return 1
+    try:
+        fraction = float(policy)
+    except ValueError:
+        fraction = -1.0
+    if not 0 < fraction <= 1:
+        raise SettingsError(f"Round policy {policy!r} is unknown.", "Use all, best_effort, or a fraction such as 0.9.")
+    return max(1, -int(-fraction * tasks // 1))
+
+
+def _to_round(document: Document) -> Round:
+    fields = ("pool", "policy", "purpose", "held", "fence", "created_at", "finished_at", "result", "reason")
+    return Round(
+        id=document["_id"],
+        task_ids=tuple(document["task_ids"]),
+        status=RoundState(document["status"]),
+        **{name: document[name] for name in fields},
+    )

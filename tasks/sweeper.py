@@ -1,0 +1,70 @@
+"""The sweeper takes back what dead workers held and rings again for what was lost. Any process may run it."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from pymongo.errors import PyMongoError
+
+from tasks.backend import Backend
+from tasks.errors import Unavailable
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Swept:
+    """What one sweep did: tasks taken back, messages sent for tasks, rounds rung for."""
+
+    reclaimed: int
+    rung: int
+    rounds: int
+
+
+def sweep(backend: Backend, by: str, dead_workers: Sequence[str] = ()) -> Swept:
+    """One sweep.
+
+    Args:
+        by: who sweeps, for the history.
+        dead_workers: names of workers that the caller knows to be dead, so that their leases need not run out.
+
+    Raises:
+        Unavailable: the store or the broker does not answer.
+    """
+    reclaimed = backend.manager.reclaim(by, dead_workers)
+    for task in reclaimed:
+        log.warning("task %s of pool %s was taken back: it is %s", task.id, task.pool, task.status)
+    rung = gathers = 0
+    for pool in backend.manager.pools():
+        rung += backend.doorbell.top_up(pool) + backend.doorbell.ring_again(pool)
+        gathers += len(backend.doorbell.ring_if_finished(pool))
+    return Swept(len(reclaimed), rung, gathers + backend.doorbell.ring_again_to_gather())
+
+
+class SweepTimer:
+    """Sweeps every ``sweep_seconds`` in a thread of this process, whatever happens to the servers in between."""
+
+    def __init__(self, backend: Backend, by: str, dead_workers: Callable[[], Sequence[str]] = tuple) -> None:
+        self._backend = backend
+        self._by = by
+        self._dead_workers = dead_workers
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="rollq-sweeper", daemon=True)
+
+    def start(self) -> None:
+        """Start the thread."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Stop after the sweep at hand."""
+        self._stop.set()
+
+    def _run(self) -> None:
+        while not self._stop.wait(self._backend.settings.sweep_seconds):
+            try:
+                sweep(self._backend, self._by, self._dead_workers())
+            except (Unavailable, PyMongoError) as error:
+                log.warning("a sweep was left out: %s", error)

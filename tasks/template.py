@@ -1,0 +1,200 @@
+"""Task templates: the YAML that a user writes, checked as a whole before anything is enqueued."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date, datetime
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from tasks.calendar import TimeAdjuster
+from tasks.components import build, check_kwargs, did_you_mean, resolve
+from tasks.errors import SegmentError, TemplateError
+from tasks.identity import canonical
+from tasks.settings import Settings
+from tasks.task import Definition
+
+KEYS = {"name", "model", "dataset", "record", "rolling"}
+TEST = "test"
+RECORD_PARAMETERS = {"recorder": None, "model": None, "dataset": None}  # given by the worker, not by the template
+
+
+@dataclass(frozen=True)
+class Windows:
+    """What a template comes to: rolling tasks, and the sessions (``YYYY-MM-DD``) that they predict."""
+
+    definitions: tuple[Definition, ...]
+    sessions: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Template:
+    """A checked template. ``definition`` is ``{model, dataset, record}`` with absolute paths."""
+
+    name: str
+    definition: Definition
+    rolling: dict[str, Any]
+
+    def windows(self, settings: Settings) -> Windows:
+        """Cut the template into rolling windows on the calendar of its data.
+
+        Raises:
+            ComponentError: a class or keyword is wrong.
+            DataError: the data is missing or cannot be used.
+            SegmentError: segments are reversed, overlap, or leave the calendar; or the label looks too far.
+        """
+        dataset = build(self.definition["dataset"], "dataset", settings.components)
+        dataset.check()
+        sessions = list(dataset.sessions)
+        self._check_lookahead(dataset.label_lookahead)
+        generator = build(self.rolling, "rolling", settings.components, calendar=TimeAdjuster(sessions))
+        tasks = [canonical(task) for task in generator.generate(self.definition)]
+        if not tasks:
+            raise SegmentError("no window fits into the test segment.", "Give a longer test segment or a smaller step.")
+        data = dataset.fingerprint()
+        definitions = tuple({**_closed(task, sessions), "data": data} for task in tasks)
+        return Windows(definitions, _predicted(definitions, sessions))
+
+    def _check_lookahead(self, lookahead: int) -> None:
+        """Refuse labels that look into a window's own test segment.
+
+        With ``trunc_days = d`` the last label of a window is at most ``d`` sessions before its test start, and it is
+        made of prices up to ``lookahead`` sessions later: so ``d > lookahead`` keeps every test price out.
+        """
+        truncated = (self.rolling.get("kwargs") or {}).get("trunc_days")
+        if lookahead and (truncated is None or truncated <= lookahead):
+            raise TemplateError(
+                f"the label looks {lookahead} sessions ahead, past the end of train and valid into the test segment.",
+                f"Set rolling.kwargs.trunc_days to {lookahead + 1} or more.",
+                "rolling.kwargs.trunc_days",
+            )
+
+
+def load_template(path: Path, settings: Settings) -> Template:
+    """Read a template and check its form and its components; ``Template.windows`` checks it against its data.
+
+    Raises:
+        TemplateError: there is no such file, it is not YAML, or a key is missing, misspelt or of the wrong form.
+        ComponentError: a class is not registered, or a keyword of one is wrong.
+    """
+    content = _read(path)
+    _check_keys(content)
+    definition = _definition(content, path.resolve().parent)
+    for part in ("model", "dataset"):
+        cls = resolve(definition[part], part, settings.components)
+        check_kwargs(cls, definition[part].get("kwargs") or {}, f"{part}.kwargs")
+    for position, config in enumerate(definition["record"]):
+        key = f"record[{position}]"
+        cls = resolve(config, key, settings.components)
+        check_kwargs(cls, {**RECORD_PARAMETERS, **(config.get("kwargs") or {})}, f"{key}.kwargs")
+    rolling = {"class": "RollingGen", **content["rolling"]}
+    check_kwargs(
+        resolve(rolling, "rolling", settings.components),
+        {**(rolling.get("kwargs") or {}), "calendar": None},
+        "rolling.kwargs",
+    )
+    check_segments(definition)
+    return Template(content.get("name") or path.stem, definition, rolling)
+
+
+def check_segments(definition: Mapping[str, Any]) -> None:
+    """Refuse segments that are missing, reversed, or overlap; the calendar is looked at later.
+
+    Raises:
+        SegmentError: it names the segment.
+    """
+    segments = (definition["dataset"].get("kwargs") or {}).get("segments")
+    key = "dataset.kwargs.segments"
+    if not isinstance(segments, Mapping) or "train" not in segments or TEST not in segments:
+        raise SegmentError(
+            f"{key}: a template needs the segments train and test.", "Write train: [start, end] and so on."
+        )
+    spans = []
+    for name, bounds in segments.items():
+        if not isinstance(bounds, list | tuple) or len(bounds) != 2:
+            raise SegmentError(f"{key}.{name}: a segment is [start, end].", "Write two dates, or null for an open end.")
+        start, end = (_as_date(bound, f"{key}.{name}") for bound in bounds)
+        if start is None or (end is None and name != TEST):
+            raise SegmentError(f"{key}.{name}: only the end of test may be open.", "Write both dates.")
+        if end is not None and end < start:
+            raise SegmentError(f"{key}.{name}: it ends ({end}) before it starts ({start}).", "Swap the two dates.")
+        spans.append((start, end or date.max, name))
+    spans.sort()
+    for (_, end, first), (start, _, second) in zip(spans, spans[1:], strict=False):
+        if start <= end:
+            raise SegmentError(
+                f"{key}.{second}: it overlaps {first}, which ends on {end}.", f"Start {second} after {end}."
+            )
+    if spans[-1][2] != TEST:
+        raise SegmentError(
+            f"{key}.{TEST}: it must be the last segment.", "A model is tested on what comes after its training."
+        )
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise TemplateError(f"There is no template {str(path)!r}.", "Give the path of a YAML file.") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise TemplateError(f"The template {str(path)!r} cannot be read: {error}.", "Give a YAML file.") from None
+    except yaml.YAMLError as error:
+        place = str(getattr(error, "problem_mark", "")).strip().replace("\n", " ")
+        raise TemplateError(
+            f"The template is not valid YAML: {getattr(error, 'problem', error)} {place}.", "Mend it."
+        ) from None
+    if not isinstance(content, dict):
+        raise TemplateError("A template is a mapping.", f"It has the keys {', '.join(sorted(KEYS))}.")
+    return content
+
+
+def _check_keys(content: Mapping[str, Any]) -> None:
+    for name in content:
+        if name not in KEYS:
+            raise TemplateError(f"unknown key {name!r}.", did_you_mean(str(name), KEYS), str(name))
+    for name in sorted(KEYS - {"name"}):
+        if name not in content:
+            raise TemplateError(f"the key {name!r} is missing.", "See docs/reference/template.md.", name)
+    if not isinstance(content["record"], list):
+        raise TemplateError("'record' is a list of components.", "Write - class: ... under it.", "record")
+    if not isinstance(content["rolling"], Mapping):
+        raise TemplateError("'rolling' is a mapping.", "Write kwargs: {step: 63, rtype: sliding} under it.", "rolling")
+    name = content.get("name", "x")
+    if not isinstance(name, str) or not name.strip():
+        raise TemplateError("'name' is a text.", "It names the pool, the experiment and the strategy.", "name")
+
+
+def _definition(content: Mapping[str, Any], folder: Path) -> Definition:
+    definition: Definition = canonical({part: content[part] for part in ("model", "dataset", "record")})
+    kwargs = definition["dataset"].get("kwargs") if isinstance(definition["dataset"], dict) else None
+    if isinstance(kwargs, dict) and isinstance(kwargs.get("path"), str):
+        kwargs["path"] = str((folder / kwargs["path"]).resolve())
+    return definition
+
+
+def _as_date(bound: Any, key: str) -> date | None:
+    if bound is None or (isinstance(bound, date) and not isinstance(bound, datetime)):
+        return bound
+    try:
+        return date.fromisoformat(str(bound)[:10])
+    except ValueError:
+        raise SegmentError(f"{key}: {bound!r} is not a date.", "Write it as YYYY-MM-DD.") from None
+
+
+def _closed(task: Definition, sessions: list[Any]) -> Definition:
+    """Close the last window's open end, so that it means the same when more sessions are known later."""
+    segments = task["dataset"]["kwargs"]["segments"]
+    start, end = segments[TEST]
+    if end is None or end > f"{sessions[-1]:%Y-%m-%d}":
+        segments[TEST] = [start, f"{sessions[-1]:%Y-%m-%d}"]
+    return task
+
+
+def _predicted(definitions: tuple[Definition, ...], sessions: list[Any]) -> tuple[str, ...]:
+    tests = [definition["dataset"]["kwargs"]["segments"][TEST] for definition in definitions]
+    start, end = min(test[0] for test in tests), max(test[1] for test in tests)
+    days = (f"{session:%Y-%m-%d}" for session in sessions)
+    return tuple(day for day in days if start <= day <= end)

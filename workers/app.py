@@ -1,0 +1,106 @@
+"""The worker's side of the doorbell: the Celery task that trains, and the life of a worker's processes."""
+
+from __future__ import annotations
+
+import importlib
+import logging
+import os
+import threading
+from typing import Any
+
+from celery import Celery, signals
+
+from tasks.backend import Backend
+from tasks.errors import RollqError
+from tasks.logs import setup_logging
+from tasks.queue import TRAIN
+from tasks.sweeper import SweepTimer
+from workers.attempt import run_one
+from workers.drain import DrainFlag
+from workers.identity import host, worker_name
+
+log = logging.getLogger(__name__)
+
+# Imported by each pool process before its first task; never by the parent, which forks (LightGBM hangs after a fork).
+WARM_UP = ("lightgbm", "mlflow", "workers.models.lightgbm", "workers.datasets.panel", "workers.records.analysis")
+
+
+class WorkerLife:
+    """What one ``rollq worker`` holds: its backend, its sweeper, and the flag that drains its pool processes."""
+
+    def __init__(self, backend: Backend) -> None:
+        self.backend = backend
+        self.main_pid = os.getpid()
+        self.drain = DrainFlag()
+        self._sweeper: SweepTimer | None = None
+        self._drain_timer: threading.Timer | None = None
+
+    def register(self, app: Celery) -> None:
+        """Add the training task to ``app`` and listen to the life of the worker."""
+        app.task(name=TRAIN, shared=False)(self.train)
+        signals.worker_process_init.connect(self.on_process_start, weak=False)
+        signals.worker_ready.connect(self.on_ready, weak=False)
+        signals.worker_shutting_down.connect(self.on_shutting_down, weak=False)
+
+    def train(self, pool: Any, task_id: Any) -> None:
+        """Hear a message: train the task, or the best one that waits. A message that makes no sense is dropped."""
+        if not (isinstance(pool, str) and isinstance(task_id, str)):
+            log.warning("a message was dropped: pool and task id must be text")
+            return
+        try:
+            queues = self.backend.settings.queues
+            run_one(self.backend, pool, task_id, worker_name(self.main_pid), queues, self.drain.is_raised)
+        except RollqError as error:
+            log.warning("the message could not be served, the sweeper rings again: %s", error)
+        self._leave_if_orphaned()
+
+    def on_process_start(self, **_: Any) -> None:
+        """A pool process starts: import what trains, with one thread each."""
+        setup_logging(self.backend.settings.log_level, self.backend.settings.log_format)
+        self._watch_parent()
+        for name in WARM_UP:
+            importlib.import_module(name)
+
+    def on_ready(self, **_: Any) -> None:
+        """The main process starts to sweep."""
+        self._sweeper = SweepTimer(self.backend, f"{host()}/{self.main_pid}", self.dead_processes)
+        self._sweeper.start()
+
+    def on_shutting_down(self, **_: Any) -> None:
+        """SIGTERM: running tasks may finish for ``drain_seconds``; then they are given back."""
+        if self._sweeper:
+            self._sweeper.stop()
+        if self._drain_timer is None:
+            self._drain_timer = threading.Timer(self.backend.settings.drain_seconds, self.drain.raise_)
+            self._drain_timer.daemon = True
+            self._drain_timer.start()
+
+    def dead_processes(self) -> list[str]:
+        """Names of this worker's pool processes that hold tasks and do not live any more."""
+        prefix = f"{host()}/{self.main_pid}/"
+        holders = self.backend.manager.holders(prefix)
+        return [name for name in holders if not _is_alive(int(name.rpartition("/")[2]))]
+
+    def _leave_if_orphaned(self) -> None:
+        if os.getppid() != self.main_pid:
+            os._exit(0)
+
+    def _watch_parent(self) -> None:
+        """End this process if the main process was killed and no task is at hand."""
+        threading.Thread(target=self._end_with_parent, name="rollq-parent", daemon=True).start()
+
+    def _end_with_parent(self) -> None:
+        pause = threading.Event()
+        while os.getppid() == self.main_pid or self.backend.manager.holders(worker_name(self.main_pid)):
+            pause.wait(1.0)
+        os._exit(0)
+
+
+def _is_alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True

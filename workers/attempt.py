@@ -1,0 +1,156 @@
+"""One attempt at a task: claim it, train it under a lease, commit or say why not."""
+
+from __future__ import annotations
+
+import logging
+import time
+import traceback
+from collections.abc import Callable, Sequence
+from enum import StrEnum
+
+from pymongo.errors import PyMongoError
+from tasks.experiment import MLflowExperiment
+from tasks.recorder import MLflowRecorder
+
+from tasks.backend import Backend
+from tasks.errors import BadInput, LeaseLost, PermanentError, RollqError, Unavailable
+from tasks.logs import log_context
+from tasks.task import Claim, TaskError
+from workers.identity import host
+from workers.lease import Draining, LeaseKeeper
+from workers.training import train
+
+log = logging.getLogger(__name__)
+
+TRACEBACK_CHARS = 4_000  # kept of a traceback: its end, where the cause is
+
+
+class Outcome(StrEnum):
+    """How hearing a message ended."""
+
+    NOTHING = "nothing"  # no task could be claimed
+    COMMITTED = "committed"
+    FAILED = "failed"  # its own exception; the task waits again or is FAILED
+    LOST = "lost"  # the claim went to somebody else, or the task was cancelled
+    RELEASED = "released"  # the worker stops and gave the task back
+
+
+def run_one(
+    backend: Backend,
+    pool: str,
+    wanted: str | None,
+    worker: str,
+    queues: Sequence[str],
+    draining: Callable[[], bool] = lambda: False,
+) -> Outcome:
+    """Hear one message: claim ``wanted`` or the best waiting task of ``pool``, run it, ring for what follows.
+
+    Raises:
+        Unavailable: the store does not answer; the lease of a claim that was made runs out by itself.
+    """
+    if draining():
+        return Outcome.NOTHING
+    claim = backend.manager.claim(pool, worker, queues, wanted)
+    if claim is None:
+        return Outcome.NOTHING
+    with log_context(pool=pool, task=claim.task_id, attempt=claim.attempt, worker=worker):
+        outcome = _run(backend, claim, draining)
+        log.info("%s", outcome)
+        _ring(backend, pool)
+    return outcome
+
+
+def _run(backend: Backend, claim: Claim, draining: Callable[[], bool]) -> Outcome:
+    recorder: MLflowRecorder | None = None
+    try:
+        with LeaseKeeper(backend.manager, claim, draining) as lease:
+            recorder = _open_recorder(backend, claim)
+            result = train(claim, recorder, lease.checkpoint, backend.settings)
+            lease.checkpoint()
+            recorder.end("FINISHED")
+            # The lease is renewed until the commit is written, so the run is FINISHED before the task is DONE.
+            backend.manager.commit(claim, result)
+    except LeaseLost as error:
+        _supersede(recorder, str(error))
+        return Outcome.LOST
+    except Draining as error:
+        return _release(backend, claim, recorder, str(error))
+    except Exception as error:  # noqa: BLE001 - whatever a task raises is its own failure, never the worker's
+        return _fail(backend, claim, recorder, error)
+    return Outcome.COMMITTED
+
+
+def _open_recorder(backend: Backend, claim: Claim) -> MLflowRecorder:
+    experiment = MLflowExperiment.open(claim.pool, backend.settings.mlflow_uri)
+    if claim.previous_recorder:
+        experiment.get_recorder(claim.previous_recorder).supersede("a new attempt was made")
+    test = claim.definition["dataset"].get("kwargs", {}).get("segments", {}).get("test", [None])
+    name = f"{claim.definition['model']['class']} {test[0] or ''}".strip()
+    tags = {
+        "rollq.pool": claim.pool,
+        "rollq.task": claim.task_id,
+        "rollq.attempt": str(claim.attempt),
+        "rollq.worker": claim.worker,
+    }
+    recorder = experiment.create_recorder(name, tags)
+    backend.manager.note_recorder(claim, recorder.id)
+    return recorder
+
+
+def _release(backend: Backend, claim: Claim, recorder: MLflowRecorder | None, why: str) -> Outcome:
+    _supersede(recorder, why)
+    try:
+        backend.manager.release(claim, "the worker was stopped")
+    except LeaseLost:
+        return Outcome.LOST
+    return Outcome.RELEASED
+
+
+def _fail(backend: Backend, claim: Claim, recorder: MLflowRecorder | None, error: Exception) -> Outcome:
+    log.warning("the attempt failed: %s: %s", type(error).__name__, error)
+    _end_failed(recorder, error)
+    try:
+        state = backend.manager.fail(claim, describe(error))
+    except LeaseLost:
+        return Outcome.LOST
+    log.info("the task is %s", state)
+    return Outcome.FAILED
+
+
+def describe(error: BaseException) -> TaskError:
+    """What is kept of an exception; bad input and ``PermanentError`` are not worth another attempt."""
+    permanent = isinstance(error, BadInput | PermanentError)
+    text = "".join(traceback.format_exception(error))[-TRACEBACK_CHARS:]
+    return TaskError(type(error).__name__, str(error)[:2_000], text, host(), permanent)
+
+
+def _end_failed(recorder: MLflowRecorder | None, error: Exception) -> None:
+    if recorder is None:
+        return
+    try:
+        recorder.set_tags({"rollq.error": f"{type(error).__name__}: {error}"[:500]})
+        recorder.end("FAILED")
+    except Exception as second:  # noqa: BLE001 - the tracking server may be the very thing that failed
+        log.warning("the MLflow run %s could not be ended: %s", recorder.id, second)
+
+
+def _supersede(recorder: MLflowRecorder | None, why: str) -> None:
+    if recorder is None:
+        return
+    try:
+        recorder.supersede(why)
+    except Exception as error:  # noqa: BLE001 - the next attempt closes it
+        log.warning("the MLflow run %s could not be closed: %s", recorder.id, error)
+
+
+def _ring(backend: Backend, pool: str) -> None:
+    """Ring for the next tasks and for finished rounds; a sweep does it later if this fails."""
+    for attempt in range(2):
+        try:
+            backend.doorbell.top_up(pool)
+            backend.doorbell.ring_if_finished(pool)
+        except (Unavailable, PyMongoError, RollqError) as error:
+            log.warning("ringing failed: %s", error)
+            time.sleep(0.2 * attempt)
+        else:
+            return

@@ -1,0 +1,111 @@
+"""The lease keeper: a thread that renews a claim while the task trains, and says when the attempt must stop."""
+
+from __future__ import annotations
+
+import logging
+import os
+import threading
+import time
+from collections.abc import Callable
+from types import TracebackType
+
+from pymongo.errors import PyMongoError
+
+from tasks.errors import LeaseLost, RollqError, Unavailable
+from tasks.manager import TaskManager
+from tasks.task import Claim
+
+log = logging.getLogger(__name__)
+
+TICK_SECONDS = 0.5  # how often the keeper looks; cancellation reaches a model within this and its next round
+GRACE_SECONDS = 5.0  # a model that does not look at the checkpoint for this long after a drain is left behind
+
+
+class Draining(RollqError):
+    """The worker stops: the task goes back untried."""
+
+
+class LeaseKeeper:
+    """Renews a claim every third of its lease until the block ends.
+
+    Args:
+        draining: whether the worker wants its tasks back.
+
+    ``checkpoint`` is given to the model, which calls it often.
+    """
+
+    def __init__(self, manager: TaskManager, claim: Claim, draining: Callable[[], bool] = lambda: False) -> None:
+        self._manager = manager
+        self._claim = claim
+        self._draining = draining
+        self._lost: LeaseLost | None = None
+        self._told_to_drain = 0.0
+        self._done = threading.Event()
+        self._thread = threading.Thread(target=self._keep, name="rollq-lease", daemon=True)
+
+    def __enter__(self) -> LeaseKeeper:
+        """Start to renew."""
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Stop to renew."""
+        self._done.set()
+        self._thread.join()
+
+    def checkpoint(self) -> None:
+        """Stop the attempt if it has to stop.
+
+        Raises:
+            LeaseLost: the claim is gone.
+            Draining: the worker stops.
+        """
+        if self._lost:
+            raise self._lost
+        if self._told_to_drain:
+            raise Draining("The worker stops.")
+
+    def _keep(self) -> None:
+        renewed = time.monotonic()
+        while not self._done.wait(min(TICK_SECONDS, self._claim.lease_seconds / 6)):
+            if self._draining():
+                self._drain()
+            if time.monotonic() - renewed < self._claim.lease_seconds / 3 and self._is_ours():
+                continue
+            renewed = self._renew(renewed)
+            if self._lost:
+                return
+
+    def _renew(self, renewed: float) -> float:
+        try:
+            asked = time.monotonic()
+            self._manager.renew(self._claim)
+        except LeaseLost as error:
+            self._lost = error
+        except (Unavailable, PyMongoError) as error:
+            log.warning("the lease could not be renewed: %s", error)
+            if time.monotonic() - renewed > self._claim.lease_seconds:
+                self._lost = LeaseLost("The store was away for longer than the lease.")
+        else:
+            return asked
+        return renewed
+
+    def _is_ours(self) -> bool:
+        """Whether a cheap look says that the claim still holds; if not, ``_renew`` finds out for sure."""
+        try:
+            return self._manager.holds(self._claim)
+        except (Unavailable, PyMongoError):
+            return True
+
+    def _drain(self) -> None:
+        self._told_to_drain = self._told_to_drain or time.monotonic()
+        if time.monotonic() - self._told_to_drain < GRACE_SECONDS:
+            return
+        # The model does not look at its checkpoint: give the task back and leave it behind.
+        try:
+            self._manager.release(self._claim, "the worker was stopped")
+        except (RollqError, PyMongoError) as error:
+            log.warning("the task could not be given back, its lease will run out: %s", error)
+        os._exit(0)

@@ -1,0 +1,77 @@
+"""Training one window: build the dataset and the model, fit, write the records, and say what came out."""
+
+from __future__ import annotations
+
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from tasks.recorder import MLflowRecorder
+
+from tasks.components import build
+from tasks.settings import Settings
+from tasks.task import Claim, Definition
+
+
+def train(claim: Claim, recorder: MLflowRecorder, checkpoint: Callable[[], None], settings: Settings) -> dict[str, Any]:
+    """Run the whole of a window.
+
+    Args:
+        checkpoint: called often; raises when the attempt must stop.
+
+    Returns:
+        The small JSON that is committed: ``{recorder_id, metrics, seconds: {data, fit, record}, artifacts}``.
+    """
+    definition, extra = claim.definition, settings.components
+    recorder.log_params({"model": definition["model"], "dataset": definition["dataset"]})
+    started = time.perf_counter()
+    dataset = build(definition["dataset"], "dataset", extra)
+    model = build(definition["model"], "model", extra)
+    checkpoint()
+    prepared = time.perf_counter()
+    model.fit(dataset, checkpoint=checkpoint)
+    fitted = time.perf_counter()
+    _save(recorder, model, dataset, definition)
+    metrics = _record(recorder, model, dataset, definition, checkpoint, extra)
+    seconds = {
+        "data": prepared - started,
+        "fit": fitted - prepared,
+        "record": time.perf_counter() - fitted,
+    }
+    recorder.log_metrics({f"seconds_{name}": value for name, value in seconds.items()})
+    return {
+        "recorder_id": recorder.id,
+        "experiment_id": recorder.experiment_id,
+        "metrics": metrics,
+        "seconds": {name: round(value, 4) for name, value in seconds.items()},
+        "artifacts": recorder.checksums(),
+    }
+
+
+def _save(recorder: MLflowRecorder, model: Any, dataset: Any, definition: Definition) -> None:
+    with tempfile.TemporaryDirectory(prefix="rollq-") as folder:
+        path = Path(folder) / "model"
+        path.mkdir()
+        model.save(path)
+        recorder.save_objects(model=path)
+    recorder.save_objects(task=definition, dataset=dataset.to_config())
+    if history := getattr(model, "evals", None):
+        recorder.log_history(history)
+
+
+def _record(
+    recorder: MLflowRecorder,
+    model: Any,
+    dataset: Any,
+    definition: Definition,
+    checkpoint: Callable[[], None],
+    extra: tuple[str, ...],
+) -> dict[str, float]:
+    metrics: dict[str, float] = {}
+    for position, config in enumerate(definition["record"]):
+        record = build(config, f"record[{position}]", extra, recorder=recorder, model=model, dataset=dataset)
+        metrics.update(record.generate() or {})
+        checkpoint()
+    return metrics
