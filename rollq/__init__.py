@@ -1,0 +1,74 @@
+"""rollq: a distributed task queue for rolling (walk-forward) training. Users import from here alone.
+
+Names are imported when they are first used, so that ``rollq --help`` does not wait for pandas and LightGBM.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import Any
+
+_PUBLIC = {
+    "tasks.backend": ["Backend"],
+    "tasks.calendar": ["TimeAdjuster"],
+    "tasks.errors": [
+        "ArtifactCorrupted",
+        "ArtifactMissing",
+        "BadInput",
+        "CalendarError",
+        "ComponentError",
+        "CoverageError",
+        "DataError",
+        "EnsembleError",
+        "InvalidTransition",
+        "LeaseLost",
+        "NotFound",
+        "PermanentError",
+        "RollqError",
+        "RoundFailed",
+        "SegmentError",
+        "SettingsError",
+        "StateError",
+        "TemplateError",
+        "Unavailable",
+    ],
+    "tasks.experiment": ["MLflowExperiment"],
+    "tasks.generator": ["MultiHorizonGenBase", "RollingGen", "TaskGen", "task_generator"],
+    "tasks.manager": ["TaskManager"],
+    "tasks.recorder": ["MLflowRecorder"],
+    "tasks.rounds": ["Rounds"],
+    "tasks.settings": ["Settings", "load_settings"],
+    "tasks.states": ["TaskState"],
+    "tasks.store": ["Store"],
+    "tasks.task": ["Claim", "Task", "TaskError"],
+    "tasks.template": ["Template", "load_template"],
+    "scheduler.collectors": ["Collector", "MergeCollector"],
+    "scheduler.ensembles": ["AverageEnsemble", "Ensemble", "RollingEnsemble", "SingleKeyEnsemble"],
+    "scheduler.groups": ["Group", "RollingGroup"],
+    "scheduler.online_manager": ["OnlineManager"],
+    "scheduler.online_sets": ["OnlineSet", "OnlineSets"],
+    "scheduler.strategies": ["OnlineStrategy", "RollingStrategy"],
+    "scheduler.trainers": ["DelayTrainer", "Trainer"],
+    "workers.datasets.base": ["Dataset"],
+    "workers.datasets.panel": ["PanelDataset"],
+    "workers.models.base": ["Model"],
+    "workers.models.lightgbm": ["LGBModel"],
+    "workers.records.analysis": ["SignalAnalysisRecord"],
+    "workers.records.base": ["Record"],
+    "workers.records.signal": ["SignalRecord"],
+    "rollq.local.stack": ["LocalStack"],
+}
+_MODULE_OF = {name: module for module, names in _PUBLIC.items() for name in names}
+__all__ = sorted([*_MODULE_OF, "__version__"])
+__version__ = "0.1.0"
+
+
+def __getattr__(name: str) -> Any:
+    """Import a public name on first use."""
+    if name not in _MODULE_OF:
+        raise AttributeError(f"module 'rollq' has no attribute {name!r}")
+    return getattr(import_module(_MODULE_OF[name]), name)
+
+
+def __dir__() -> list[str]:
+    return list(__all__)

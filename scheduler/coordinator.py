@@ -14,15 +14,15 @@ from typing import Any
 
 import pandas as pd
 from celery import Celery
-from tasks.experiment import MLflowExperiment
-from tasks.recorder import MLflowRecorder
 
 from scheduler.online_sets import OnlineModel, OnlineSet, OnlineSets
 from scheduler.signals import WindowPrediction, join_windows, shown, summary, write_signals
 from tasks.backend import Backend
 from tasks.errors import CoverageError, LeaseLost, RollqError, RoundFailed
+from tasks.experiment import MLflowExperiment
 from tasks.logs import log_context
 from tasks.queue import GATHER
+from tasks.recorder import MLflowRecorder
 from tasks.rounds import Round, needed
 from tasks.states import TaskState
 from tasks.task import Task

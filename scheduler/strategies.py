@@ -6,10 +6,9 @@ from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import Any
 
-from tasks.template import Template
-
 from tasks.settings import Settings
 from tasks.task import Definition
+from tasks.template import Template
 
 
 @dataclass(frozen=True)

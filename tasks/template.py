@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -123,7 +124,7 @@ def check_segments(definition: Mapping[str, Any]) -> None:
             raise SegmentError(f"{key}.{name}: it ends ({end}) before it starts ({start}).", "Swap the two dates.")
         spans.append((start, end or date.max, name))
     spans.sort()
-    for (_, end, first), (start, _, second) in zip(spans, spans[1:], strict=False):
+    for (_, end, first), (start, _, second) in pairwise(spans):
         if start <= end:
             raise SegmentError(
                 f"{key}.{second}: it overlaps {first}, which ends on {end}.", f"Start {second} after {end}."

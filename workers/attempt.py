@@ -9,12 +9,12 @@ from collections.abc import Callable, Sequence
 from enum import StrEnum
 
 from pymongo.errors import PyMongoError
-from tasks.experiment import MLflowExperiment
-from tasks.recorder import MLflowRecorder
 
 from tasks.backend import Backend
 from tasks.errors import BadInput, LeaseLost, PermanentError, RollqError, Unavailable
+from tasks.experiment import MLflowExperiment
 from tasks.logs import log_context
+from tasks.recorder import MLflowRecorder
 from tasks.task import Claim, TaskError
 from workers.identity import host
 from workers.lease import Draining, LeaseKeeper

@@ -8,9 +8,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from tasks.recorder import MLflowRecorder
-
 from tasks.components import build
+from tasks.recorder import MLflowRecorder
 from tasks.settings import Settings
 from tasks.task import Claim, Definition
 

@@ -1,0 +1,43 @@
+"""How a command gets its servers: the ones that are set, the stack that runs, or one for the length of the command."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from rollq.local.stack import LocalStack, find_running
+from tasks.errors import SettingsError, Unavailable
+from tasks.settings import Settings
+
+LOCK_SECONDS = 20.0  # how long a command waits for another short command in the same folder
+
+
+@contextmanager
+def attach(settings: Settings) -> Iterator[Settings]:
+    """Settings whose URLs are filled in.
+
+    Servers that are set are used as they are. Else the stack that runs in ``state_dir`` is used. Else, if an earlier
+    stack left data there, it is started for the length of the block.
+
+    Raises:
+        Unavailable: there is no stack and no server is set.
+        SettingsError: only one of the two servers is set.
+    """
+    if bool(settings.mongo_uri) != bool(settings.redis_url):
+        missing = "ROLLQ_REDIS_URL" if settings.mongo_uri else "ROLLQ_MONGO_URI"
+        raise SettingsError(f"Only one of the two servers is set: {missing} is missing.", "Set both, or neither.")
+    if settings.mongo_uri:
+        if not settings.mlflow_uri:
+            raise SettingsError("The servers are set but MLflow is not.", "Set MLFLOW_TRACKING_URI.")
+        yield settings
+    elif runtime := find_running(settings.state_dir):
+        yield runtime.settings(settings)
+    elif (settings.state_dir / "mongo").is_dir():
+        with LocalStack(settings.state_dir, announce=False, lock_seconds=LOCK_SECONDS) as stack:
+            assert stack.runtime  # noqa: S101 - a started stack has one
+            yield stack.runtime.settings(settings)
+    else:
+        raise Unavailable(
+            f"No rollq stack is running in {settings.state_dir} and no servers are configured.",
+            "Start one with `rollq up`, try `rollq demo`, or set ROLLQ_MONGO_URI and ROLLQ_REDIS_URL.",
+        )

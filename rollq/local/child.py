@@ -1,0 +1,89 @@
+"""Server processes that never outlive the process that started them."""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from tasks.errors import Unavailable
+
+READY_SECONDS = 20.0
+STOP_SECONDS = 10.0
+PR_SET_PDEATHSIG = 1
+
+
+class Child:
+    """A server process whose output goes to a log file.
+
+    On Linux the kernel kills it when its parent dies, even by SIGKILL. It has a session of its own, so that Ctrl-C in a
+    terminal reaches only the parent, which then stops its children in order.
+    """
+
+    def __init__(self, name: str, command: Sequence[str], log: Path, is_ready: Callable[[], bool]) -> None:
+        self.name = name
+        self._log = log
+        self._is_ready = is_ready
+        with log.open("ab") as output:
+            self.process = subprocess.Popen(
+                list(command),
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+                preexec_fn=_die_with_parent(os.getpid()) if sys.platform == "linux" else None,
+            )
+
+    def wait_ready(self) -> None:
+        """Wait until the server answers.
+
+        Raises:
+            Unavailable: it ended, or does not answer in time; the message shows the end of its log.
+        """
+        end = time.monotonic() + READY_SECONDS
+        while not self._is_ready():
+            if self.process.poll() is not None or time.monotonic() > end:
+                self.kill()
+                tail = self._log.read_text(errors="replace")[-500:]
+                raise Unavailable(f"The embedded {self.name} did not start: {tail}", f"Its log is {self._log}.")
+            time.sleep(0.01)
+
+    def stop(self) -> None:
+        """Ask it to end, wait, and insist."""
+        if self.process.poll() is None:
+            self.process.terminate()
+            try:
+                self.process.wait(STOP_SECONDS)
+            except subprocess.TimeoutExpired:
+                self.kill()
+
+    def kill(self) -> None:
+        """End it at once, as a crash would."""
+        with contextlib.suppress(ProcessLookupError):
+            self.process.kill()
+        self.process.wait()
+
+
+def free_port() -> int:
+    """A port on loopback that nobody listens on now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def _die_with_parent(parent: int) -> Callable[[], None]:
+    prctl = ctypes.CDLL(None).prctl  # looked up before the fork: the child must not load libraries
+
+    def prepare() -> None:
+        prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+        if os.getppid() != parent:  # it died in between
+            os._exit(1)
+
+    return prepare

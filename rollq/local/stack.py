@@ -1,0 +1,189 @@
+"""The embedded stack of a state folder: broker, task store and tracking store; one process at a time runs it."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import socket
+import time
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import IO
+
+from rollq.local.child import Child, free_port
+from rollq.local.servers import start_broker, start_store
+from tasks.errors import StackRunning
+from tasks.settings import Settings
+from tasks.tracking_store import local_tracking_uri, prepare_tracking
+
+RUNTIME = "runtime.json"
+LOCK = "stack.lock"
+
+
+@dataclass(frozen=True)
+class Runtime:
+    """Who runs a stack, and where its servers are."""
+
+    pid: int
+    host: str
+    started_at: str
+    mongo_uri: str
+    redis_url: str
+    mlflow_uri: str
+
+    def settings(self, settings: Settings) -> Settings:
+        """``settings`` with the URLs of this stack; URLs that are set already stay."""
+        urls = {
+            name: getattr(settings, name) or getattr(self, name) for name in ("mongo_uri", "redis_url", "mlflow_uri")
+        }
+        return settings.model_copy(update=urls)
+
+
+class LocalStack:
+    """The servers of a state folder, as a context manager.
+
+    Args:
+        announce: write the runtime file, so that other commands find the stack.
+        lock_seconds: how long to wait for another short command that runs the stack.
+    """
+
+    def __init__(self, state_dir: Path, *, announce: bool = True, lock_seconds: float = 0.0) -> None:
+        self.state_dir = state_dir.resolve()
+        self._announce = announce
+        self._lock_seconds = lock_seconds
+        self._lock: IO[str] | None = None
+        self._broker: Child | None = None
+        self._store: Child | None = None
+        self._ports = (0, 0)
+        self.runtime: Runtime | None = None
+
+    def __enter__(self) -> LocalStack:
+        """Start."""
+        self.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Stop."""
+        self.stop()
+
+    def start(self) -> Runtime:
+        """Start all servers.
+
+        Raises:
+            StackRunning: somebody runs the stack of this folder.
+            Unavailable: a server cannot be started.
+        """
+        (self.state_dir / "logs").mkdir(parents=True, exist_ok=True)
+        self._lock = _take_lock(self.state_dir, self._lock_seconds)
+        try:
+            self._start_servers()
+        except BaseException:
+            self.stop()
+            raise
+        self.runtime = Runtime(
+            os.getpid(),
+            socket.gethostname(),
+            datetime.now(UTC).isoformat(timespec="seconds"),
+            f"mongodb://127.0.0.1:{self._ports[1]}/?directConnection=true",
+            f"redis://127.0.0.1:{self._ports[0]}/0",
+            local_tracking_uri(self.state_dir),
+        )
+        if self._announce:
+            _write(self.state_dir / RUNTIME, json.dumps(asdict(self.runtime), indent=2))
+        return self.runtime
+
+    def stop(self) -> None:
+        """Stop all servers; harmless if they are stopped."""
+        if self._announce and self._lock:
+            (self.state_dir / RUNTIME).unlink(missing_ok=True)
+        for child in (self._broker, self._store):
+            if child:
+                child.stop()
+        self._broker = self._store = None
+        if self._lock:
+            self._lock.close()
+            self._lock = None
+
+    def restart_broker(self, *, emptied: bool = False) -> None:
+        """Kill the broker as a crash would, and start it again on its port, with its data or without."""
+        if self._broker:
+            self._broker.kill()
+        data = self.state_dir / "redis"
+        if emptied:
+            for path in sorted(data.rglob("*"), reverse=True):
+                path.rmdir() if path.is_dir() else path.unlink()
+        self._broker = start_broker(self._ports[0], data, self._log("redis"))
+        self._broker.wait_ready()
+
+    def restart_store(self) -> None:
+        """Kill the task store as a crash would, and start it again on its port with its data."""
+        if self._store:
+            self._store.kill()
+        self._store = start_store(self._ports[1], self.state_dir / "mongo", self._log("mongo"))
+        self._store.wait_ready()
+
+    def _start_servers(self) -> None:
+        self._ports = (free_port(), free_port())
+        self._broker = start_broker(self._ports[0], self.state_dir / "redis", self._log("redis"))
+        self._store = start_store(self._ports[1], self.state_dir / "mongo", self._log("mongo"))
+        prepare_tracking(local_tracking_uri(self.state_dir))  # while the servers start
+        for child in (self._broker, self._store):
+            child.wait_ready()
+
+    def _log(self, name: str) -> Path:
+        return self.state_dir / "logs" / f"{name}.log"
+
+
+def find_running(state_dir: Path) -> Runtime | None:
+    """The stack that runs in a folder, or None; a file that a killed stack left behind is ignored."""
+    try:
+        content = json.loads((state_dir / RUNTIME).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+    return Runtime(**content) if _is_locked(state_dir) else None
+
+
+def _is_locked(state_dir: Path) -> bool:
+    try:
+        with (state_dir / LOCK).open("a") as file:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        return True
+    return False
+
+
+def _take_lock(state_dir: Path, seconds: float) -> IO[str]:
+    file = (state_dir / LOCK).open("a")
+    end = time.monotonic() + seconds
+    while True:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            if time.monotonic() < end:
+                time.sleep(0.05)
+                continue
+            file.close()
+            raise _already(state_dir) from None
+        os.set_inheritable(file.fileno(), False)
+        return file
+
+
+def _already(state_dir: Path) -> StackRunning:
+    try:
+        content = json.loads((state_dir / RUNTIME).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return StackRunning(f"Another rollq command uses the stack in {state_dir}.", "Try again when it has ended.")
+    runtime = Runtime(**content)
+    return StackRunning(
+        f"A stack already runs in {state_dir}: process {runtime.pid} since {runtime.started_at}, "
+        f"broker {runtime.redis_url}, store {runtime.mongo_uri}.",
+        "Use it as it is, stop it with Ctrl-C, or choose another --state-dir.",
+    )
+
+
+def _write(path: Path, text: str) -> None:
+    temporary = path.with_suffix(f".{os.getpid()}")
+    temporary.write_text(text, encoding="utf-8")
+    temporary.replace(path)

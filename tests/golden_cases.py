@@ -1,0 +1,47 @@
+"""Reads the reference cases of ``tests/golden``."""
+
+from __future__ import annotations
+
+import json
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from tasks.calendar import TimeAdjuster
+
+FOLDER = Path(__file__).parent / "golden"
+
+
+def cases(name: str) -> list[Any]:
+    """The cases of a file, as pytest parameters with their ids."""
+    import pytest
+
+    content = json.loads((FOLDER / f"{name}.json").read_text())
+    return [pytest.param(case, id=case["id"]) for case in content["cases"]]
+
+
+@cache
+def adjuster(name: str, future: bool = True) -> TimeAdjuster:
+    """The calendar called ``name``."""
+    calendar = json.loads((FOLDER / "calendars.json").read_text())[name]
+    return TimeAdjuster(calendar["day"], calendar["future"], future=future)
+
+
+def plain(value: Any) -> Any:
+    """``value`` as JSON has it: Timestamps as dates, tuples as lists."""
+    if isinstance(value, pd.Timestamp):
+        return f"{value:%Y-%m-%d}"
+    if isinstance(value, dict):
+        return {key: plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [plain(item) for item in value]
+    return value
+
+
+def frame(rows: list[Any], columns: list[str]) -> pd.DataFrame:
+    """Rows of ``[date, instrument, value...]`` as a frame."""
+    made = pd.DataFrame(rows, columns=["datetime", "instrument", *columns])
+    made["datetime"] = pd.to_datetime(made["datetime"])
+    return made.set_index(["datetime", "instrument"])
