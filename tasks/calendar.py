@@ -140,7 +140,7 @@ class TimeAdjuster:
         if limit is None:
             raise SegmentError("The test segment has no start.", "Write its start.")
         limit -= days
-        if limit < 0:
+        if limit < 1:
             raise SegmentError(
                 f"Nothing is left of a segment that must end {days} sessions before the test start.",
                 "Start the test segment later, or cut fewer sessions.",

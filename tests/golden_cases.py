@@ -44,4 +44,5 @@ def frame(rows: list[Any], columns: list[str]) -> pd.DataFrame:
     """Rows of ``[date, instrument, value...]`` as a frame."""
     made = pd.DataFrame(rows, columns=["datetime", "instrument", *columns])
     made["datetime"] = pd.to_datetime(made["datetime"])
+    made[columns] = made[columns].astype(float)
     return made.set_index(["datetime", "instrument"])

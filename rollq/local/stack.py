@@ -14,7 +14,7 @@ from typing import IO
 
 from rollq.local.child import Child, free_port
 from rollq.local.servers import start_broker, start_store
-from tasks.errors import StackRunning
+from tasks.errors import StackRunning, Unavailable
 from tasks.settings import Settings
 from tasks.tracking_store import local_tracking_uri, prepare_tracking
 
@@ -105,6 +105,16 @@ class LocalStack:
         if self._lock:
             self._lock.close()
             self._lock = None
+
+    def check(self) -> None:
+        """Look whether the servers live.
+
+        Raises:
+            Unavailable: one of them ended.
+        """
+        for child in (self._broker, self._store):
+            if child and child.process.poll() is not None:
+                raise Unavailable(f"The embedded {child.name} ended.", f"Its log is in {self.state_dir / 'logs'}.")
 
     def restart_broker(self, *, emptied: bool = False) -> None:
         """Kill the broker as a crash would, and start it again on its port, with its data or without."""

@@ -20,8 +20,10 @@ MENDED = {
     "biz30:train_start_none_trunc": 3,
     "gappy_mwf_2019:gap_ex10_trunc2": 6,
     "biz30:f_all_off_by_one": 4,
-    "biz30:f_lists": 3,
+    "biz30:f_lists": 2,
 }
+# Cases that the reference answers with a leak (an end before the calendar becomes its last session) or for ever.
+REFUSED = {"biz30:train_before_cal", "biz30:f_step0"}
 
 
 def fit_end_to_train_end(task: dict[str, Any], generator: RollingGen) -> None:
@@ -61,7 +63,7 @@ def expected(output: list[dict[str, Any]]) -> list[dict[str, Any]]:
 def test_generate(case: dict[str, Any]) -> None:
     generator, given = make(case), template(case)
     before = copy.deepcopy(given)
-    if case["reference_defect"] and case["id"] not in MENDED:
+    if case["id"] in REFUSED or (case["reference_defect"] and case["id"] not in MENDED):
         with pytest.raises(RollqError, match="dataset"):
             generator.generate(given)
         return
@@ -75,6 +77,10 @@ def test_generate(case: dict[str, Any]) -> None:
 
 @pytest.mark.parametrize("case", cases("rolling_following"))
 def test_following(case: dict[str, Any]) -> None:
+    if case["id"] in REFUSED:
+        with pytest.raises(TemplateError, match="step"):
+            make(case)
+        return
     made = make(case).gen_following_tasks(template(case), case["test_end"])
     if case["reference_defect"]:
         assert len(made) == MENDED[case["id"]]

@@ -1,0 +1,100 @@
+"""What every verb needs: settings, a backend, and a way to print."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import typer
+
+if TYPE_CHECKING:
+    from tasks.backend import Backend
+    from tasks.settings import Settings
+
+JSON = typer.Option("--json", help="Print one JSON value")
+
+
+@dataclass
+class Context:
+    """The options before the verb."""
+
+    overrides: dict[str, Any]
+    debug: bool
+
+    def settings(self, **more: Any) -> Settings:
+        """The settings of this command.
+
+        Raises:
+            SettingsError: one of them is wrong.
+        """
+        from tasks.logs import setup_logging
+        from tasks.settings import load_settings
+
+        settings = load_settings(**self.overrides, **more)
+        setup_logging(settings.log_level, settings.log_format)
+        return settings
+
+    @contextmanager
+    def backend(self, **more: Any) -> Iterator[Backend]:
+        """The servers, whichever they are.
+
+        Raises:
+            Unavailable: there are none, or they do not answer.
+        """
+        from rollq.local.attach import attach
+        from tasks.backend import Backend
+
+        with attach(self.settings(**more)) as settings:
+            backend = Backend.of(settings)
+            backend.prepare()
+            try:
+                yield backend
+            finally:
+                backend.store.close()
+
+
+def of(context: typer.Context) -> Context:
+    """The options of this run."""
+    found: Context = context.find_root().obj
+    return found
+
+
+def print_json(value: Any) -> None:
+    """One JSON value on standard output."""
+    sys.stdout.write(json.dumps(value, indent=1, default=str) + "\n")
+
+
+def say(text: str) -> None:
+    """A line for a person, on standard output."""
+    sys.stdout.write(text + "\n")
+
+
+def print_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
+    """A table for a person."""
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(title=title, title_justify="left", show_edge=False)
+    for column in columns:
+        table.add_column(column, justify="right" if column in NUMBERS else "left", overflow="fold")
+    for row in rows:
+        table.add_row(*(Text("" if cell is None else str(cell)) for cell in row))
+    Console(width=None if sys.stdout.isatty() else 160).print(table)
+
+
+NUMBERS = {"waiting", "running", "done", "failed", "quarantined", "cancelled", "part done", "attempts", "prio", "rows", "models"}
+
+
+def segment(bounds: Sequence[str | None] | None) -> str:
+    """A segment as text."""
+    return f"{bounds[0]} to {bounds[1]}" if bounds else ""
+
+
+def metrics_line(metrics: Mapping[str, float]) -> str:
+    """Metrics as text."""
+    return ", ".join(f"{name} {value:.4f}" for name, value in metrics.items())

@@ -1,0 +1,69 @@
+"""Verbs that run something: up, worker, beat."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+from typing import Annotated, Any
+
+import typer
+
+from rollq.cli.context import of, say
+
+
+def add_to(app: typer.Typer) -> None:
+    """Add these verbs."""
+    app.command()(up)
+    app.command()(worker)
+    app.command()(beat)
+
+
+def up(context: typer.Context) -> None:
+    """Run the embedded broker, task store and tracking store until Ctrl-C."""
+    from rollq.local.stack import LocalStack
+
+    settings = of(context).settings()
+    stop = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, lambda *_: stop.set())
+    with LocalStack(settings.state_dir, lock_seconds=5.0) as stack:
+        runtime = stack.runtime
+        assert runtime  # noqa: S101 - a started stack has one
+        say(f"The stack runs in {stack.state_dir}")
+        say(f"  broker      {runtime.redis_url}\n  task store  {runtime.mongo_uri}\n  MLflow      {runtime.mlflow_uri}")
+        say("Other rollq commands in this folder find it. Ctrl-C stops it.")
+        while not stop.wait(0.5):
+            stack.check()
+    say("The stack is stopped.")
+
+
+def worker(
+    context: typer.Context,
+    concurrency: Annotated[int | None, typer.Option("--concurrency", "-c", help="Processes [one per core]")] = None,
+    queues: Annotated[str | None, typer.Option(help="Queues to serve, with commas [default]")] = None,
+) -> None:
+    """Run a worker: it claims tasks, trains them, and logs to MLflow. SIGTERM drains it."""
+    from rollq.service import run_worker
+
+    more: dict[str, Any] = {"concurrency": concurrency, "queues": tuple(queues.split(",")) if queues else None}
+    with of(context).backend(**more) as backend:
+        _share(backend.settings)
+        code = run_worker(backend.settings, backend.settings.concurrency or os.cpu_count() or 1)
+    raise typer.Exit(code)
+
+
+def beat(context: typer.Context) -> None:
+    """Run Celery beat: it sweeps (rings again, takes back what dead workers held). Any number may run."""
+    from rollq.service import run_beat
+
+    with of(context).backend() as backend:
+        code = run_beat(backend.settings)
+    raise typer.Exit(code)
+
+
+def _share(settings: Any) -> None:
+    """Let the pool processes, and the classes that they build, see the same settings."""
+    from tasks.settings import worker_environment
+
+    os.environ.update(worker_environment(settings))

@@ -1,0 +1,51 @@
+"""What a worker process and beat are made of: one Celery application with the tasks of both rooms on it."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable
+
+from tasks.backend import Backend
+from tasks.logs import setup_logging
+from tasks.settings import Settings
+
+# A parent that has used more than one OpenMP thread must not fork; and one worker process is one thread.
+THREADS = {"OMP_NUM_THREADS": "1", "OMP_WAIT_POLICY": "PASSIVE", "OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
+
+
+def run_worker(settings: Settings, concurrency: int) -> int:
+    """Run a worker in this process until it is told to stop; returns its exit code."""
+    os.environ.update(THREADS)
+    from scheduler import coordinator
+    from workers.app import WorkerLife
+    from workers.identity import host
+
+    backend = Backend.of(settings)
+    backend.prepare()
+    setup_logging(settings.log_level, settings.log_format)
+    life = WorkerLife(backend)
+    life.register(backend.app)
+    coordinator.register(backend.app, backend, f"{host()}/{os.getpid()}")
+    arguments = ["worker", "--pool", "prefork", "--concurrency", str(concurrency), "--loglevel", settings.log_level]
+    return _run(lambda: backend.app.worker_main([*arguments, "--without-gossip", "--without-mingle", "--hostname", f"rollq-{os.getpid()}@%h"]))
+
+
+def run_beat(settings: Settings) -> int:
+    """Run Celery beat in this process until it is told to stop; returns its exit code."""
+    from scheduler.beat import make_scheduler
+
+    backend = Backend.of(settings)
+    backend.prepare()
+    setup_logging(settings.log_level, settings.log_format)
+    return _run(lambda: backend.app.Beat(scheduler_cls=make_scheduler(backend), quiet=True, loglevel=settings.log_level).run())
+
+
+def _run(start: Callable[[], object]) -> int:
+    try:
+        start()
+    except SystemExit as leaving:
+        return int(leaving.code or 0)
+    finally:
+        sys.stdout.flush()
+    return 0

@@ -1,0 +1,84 @@
+"""Processors change features. Those that learn something learn it from the window's own train segment alone."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from tasks.components import did_you_mean
+from tasks.errors import TemplateError
+
+Matrix = npt.NDArray[np.float32]
+State = dict[str, Any]
+OPS = {"zscore": {"clip"}, "robust_zscore": {"clip"}, "fill_na": {"value"}}
+
+
+def check_processors(specs: Any, key: str = "dataset.kwargs.processors") -> list[dict[str, Any]]:
+    """The processors that a template describes.
+
+    Raises:
+        TemplateError: a key or op is unknown.
+    """
+    if not isinstance(specs, Sequence) or isinstance(specs, str):
+        raise TemplateError("processors is a list.", "Write - {op: zscore} under it.", key)
+    for position, spec in enumerate(specs):
+        where = f"{key}[{position}]"
+        op = spec.get("op") if isinstance(spec, Mapping) else spec
+        if not isinstance(spec, Mapping) or op not in OPS:
+            raise TemplateError(f"the processor {op!r} is unknown.", did_you_mean(str(op), OPS), f"{where}.op")
+        for name, value in spec.items():
+            if name not in {"op", *OPS[str(op)]}:
+                raise TemplateError(f"unknown key {name!r}.", did_you_mean(name, OPS[str(op)]), f"{where}.{name}")
+            if name != "op" and (isinstance(value, bool) or not isinstance(value, int | float)):
+                raise TemplateError(f"{value!r} is not a number.", "Use a number.", f"{where}.{name}")
+    return [dict(spec) for spec in specs]
+
+
+def fit(specs: Sequence[Mapping[str, Any]], train: Matrix) -> list[State]:
+    """What each processor learns from the features of train (rows x features), as JSON-able state."""
+    states: list[State] = []
+    for spec in specs:
+        state = _learn(spec, train)
+        states.append(state)
+        train = _apply_one(spec, state, train)
+    return states
+
+
+def apply(specs: Sequence[Mapping[str, Any]], states: Sequence[State], features: Matrix) -> Matrix:
+    """The features after all processors."""
+    for spec, state in zip(specs, states, strict=True):
+        features = _apply_one(spec, state, features)
+    return features
+
+
+def _learn(spec: Mapping[str, Any], train: Matrix) -> State:
+    if spec["op"] == "fill_na":
+        return {}
+    exact = train.astype(np.float64)
+    with np.errstate(all="ignore"):
+        if spec["op"] == "zscore":
+            centre, scale = _nan(np.nanmean, exact), _nan(np.nanstd, exact)
+        else:
+            # 1.4826: the median absolute deviation of a normal distribution is 1/1.4826 of its standard deviation.
+            centre = _nan(np.nanmedian, exact)
+            scale = 1.4826 * _nan(np.nanmedian, np.abs(exact - centre))
+    scale[~(scale > 0)] = 1.0
+    return {"centre": centre.tolist(), "scale": scale.tolist()}
+
+
+def _nan(function: Any, values: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    """``function`` over rows, 0 for a feature without a value (numpy would warn)."""
+    filled = np.where(np.isnan(values).all(axis=0), 0.0, values)
+    return np.asarray(function(filled, axis=0), dtype=np.float64)
+
+
+def _apply_one(spec: Mapping[str, Any], state: State, features: Matrix) -> Matrix:
+    if spec["op"] == "fill_na":
+        filled: Matrix = np.where(np.isnan(features), np.float32(spec.get("value", 0.0)), features)
+        return filled
+    scaled = (features - np.array(state["centre"])) / np.array(state["scale"])
+    clip = spec.get("clip")
+    return (scaled if clip is None else np.clip(scaled, -clip, clip)).astype(np.float32)

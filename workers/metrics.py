@@ -1,0 +1,57 @@
+"""How good predictions are: information coefficients by day, then averaged.
+
+Sources: Grinold and Kahn, Active Portfolio Management (2nd ed., 2000), chapter 6, for IC and its ratio; Qlib's
+``calc_ic`` takes the same means. ICIR is the daily ratio, not annualised.
+"""
+
+from __future__ import annotations
+
+import pandas as pd
+
+
+def daily_ic(score: pd.Series, label: pd.Series) -> pd.DataFrame:
+    """Information coefficients of each day.
+
+    Args:
+        score, label: indexed (datetime, instrument).
+
+    Returns:
+        A frame indexed by datetime: ``ic`` is Pearson's correlation of score and label over the day's instruments,
+        ``rank_ic`` Spearman's. Days with fewer than two pairs, or where one side does not vary, are left out.
+    """
+    pairs = pd.DataFrame({"score": score.astype(float), "label": label.astype(float)}).dropna()
+    days = pairs.groupby(level="datetime")
+    ranks = days.rank()
+    found = pd.DataFrame({"ic": _correlation(pairs), "rank_ic": _correlation(ranks)})
+    return found.dropna()
+
+
+def summary(daily: pd.DataFrame) -> dict[str, float]:
+    """``IC`` and ``Rank IC``: means over days; ``ICIR`` and ``Rank ICIR``: mean / sample standard deviation over days.
+
+    A ratio without a deviation (one day) is left out.
+    """
+    metrics: dict[str, float] = {}
+    for column, name, ratio in (("ic", "IC", "ICIR"), ("rank_ic", "Rank IC", "Rank ICIR")):
+        if daily.empty:
+            continue
+        mean, deviation = float(daily[column].mean()), float(daily[column].std(ddof=1))
+        metrics[name] = mean
+        if deviation > 0:
+            metrics[ratio] = mean / deviation
+    return metrics
+
+
+def _correlation(pairs: pd.DataFrame) -> pd.Series:
+    """Pearson's correlation of the two columns by day: cov(x, y) / (sd(x) sd(y)), without a loop over days."""
+    centred = pairs - pairs.groupby(level="datetime").transform("mean")
+    products = pd.DataFrame(
+        {
+            "xy": centred["score"] * centred["label"],
+            "xx": centred["score"] ** 2,
+            "yy": centred["label"] ** 2,
+        }
+    )
+    sums = products.groupby(level="datetime").sum()
+    spread = (sums["xx"] * sums["yy"]) ** 0.5
+    return sums["xy"] / spread.where(spread > 1e-15)

@@ -1,0 +1,42 @@
+"""What a model is."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from pathlib import Path
+from typing import Self
+
+import pandas as pd
+
+from workers.datasets.base import Dataset
+
+Checkpoint = Callable[[], None]
+
+
+class Model(ABC):
+    """Learns from a dataset's train segment (and valid, if it wants) and predicts another."""
+
+    @abstractmethod
+    def fit(self, dataset: Dataset, *, checkpoint: Checkpoint | None = None) -> None:
+        """Train.
+
+        Args:
+            checkpoint: to be called often; it raises when the attempt must stop.
+
+        Raises:
+            PermanentError: the data cannot be learned from; trying again cannot help.
+        """
+
+    @abstractmethod
+    def predict(self, dataset: Dataset, segment: str = "test") -> pd.Series:
+        """Scores named ``score``, indexed (datetime, instrument) and sorted."""
+
+    @abstractmethod
+    def save(self, folder: Path) -> None:
+        """Write the model's own text format into an existing folder."""
+
+    @classmethod
+    @abstractmethod
+    def load(cls, folder: Path) -> Self:
+        """The model that ``save`` wrote."""
