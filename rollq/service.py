@@ -28,7 +28,11 @@ def run_worker(settings: Settings, concurrency: int) -> int:
     life.register(backend.app)
     coordinator.register(backend.app, backend, f"{host()}/{os.getpid()}")
     arguments = ["worker", "--pool", "prefork", "--concurrency", str(concurrency), "--loglevel", settings.log_level]
-    return _run(lambda: backend.app.worker_main([*arguments, "--without-gossip", "--without-mingle", "--hostname", f"rollq-{os.getpid()}@%h"]))
+    return _run(
+        lambda: backend.app.worker_main(
+            [*arguments, "--without-gossip", "--without-mingle", "--hostname", f"rollq-{os.getpid()}@%h"]
+        )
+    )
 
 
 def run_beat(settings: Settings) -> int:
@@ -38,7 +42,9 @@ def run_beat(settings: Settings) -> int:
     backend = Backend.of(settings)
     backend.prepare()
     setup_logging(settings.log_level, settings.log_format)
-    return _run(lambda: backend.app.Beat(scheduler_cls=make_scheduler(backend), quiet=True, loglevel=settings.log_level).run())
+    return _run(
+        lambda: backend.app.Beat(scheduler_cls=make_scheduler(backend), quiet=True, loglevel=settings.log_level).run()
+    )
 
 
 def _run(start: Callable[[], object]) -> int:

@@ -1,4 +1,4 @@
-"""Beat: Celery's clock. Its entry here is the sweep, done in beat's own process, so that busy workers cannot delay it."""
+"""Beat: Celery's clock. Its entry is the sweep, done in beat's own process, so that busy workers cannot delay it."""
 
 from __future__ import annotations
 

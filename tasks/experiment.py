@@ -43,6 +43,18 @@ class MLflowExperiment:
             ) from error
         return cls(client, found.experiment_id, name)
 
+    @staticmethod
+    def ping(uri: str) -> None:
+        """Ask the tracking store for a sign of life.
+
+        Raises:
+            Unavailable: there is none.
+        """
+        try:
+            MlflowClient(uri).search_experiments(max_results=1)
+        except MlflowException as error:
+            raise Unavailable(f"MLflow does not answer: {error}.", "Check MLFLOW_TRACKING_URI.") from error
+
     def create_recorder(self, name: str, tags: Mapping[str, str] | None = None) -> MLflowRecorder:
         """A new recorder that is RUNNING."""
         return MLflowRecorder(self._client, self._client.create_run(self.id, run_name=name, tags=dict(tags or {})))

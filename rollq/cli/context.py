@@ -34,7 +34,7 @@ class Context:
         from tasks.logs import setup_logging
         from tasks.settings import load_settings
 
-        settings = load_settings(**self.overrides, **more)
+        settings = load_settings(**{**self.overrides, **more})
         setup_logging(settings.log_level, settings.log_format)
         return settings
 
@@ -87,7 +87,19 @@ def print_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[Any]
     Console(width=None if sys.stdout.isatty() else 160).print(table)
 
 
-NUMBERS = {"waiting", "running", "done", "failed", "quarantined", "cancelled", "part done", "attempts", "prio", "rows", "models"}
+NUMBERS = {
+    "waiting",
+    "running",
+    "done",
+    "failed",
+    "quarantined",
+    "cancelled",
+    "part done",
+    "attempts",
+    "prio",
+    "rows",
+    "models",
+}
 
 
 def segment(bounds: Sequence[str | None] | None) -> str:

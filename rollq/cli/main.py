@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+from typer.exceptions import TyperException
 
 from rollq.cli import demo, inspect, run, work
 from rollq.cli.context import Context
@@ -49,7 +50,7 @@ def main() -> None:
     debug = "--debug" in sys.argv or os.environ.get("ROLLQ_DEBUG") == "1"
     try:
         check_shadowing()
-        app(standalone_mode=False)
+        sys.exit(app(standalone_mode=False) or 0)
     except RollqError as error:
         if debug:
             raise
@@ -66,14 +67,12 @@ def main() -> None:
 
 def _leave(error: Exception, debug: bool) -> None:
     """Usage errors of the command line, and defects of rollq itself."""
-    import click
-
-    if isinstance(error, click.ClickException):
-        error.show()
+    if isinstance(error, TyperException):
+        _complain(error.format_message(), "See --help of this verb.")
         sys.exit(2)
-    if isinstance(error, click.exceptions.Exit):
+    if isinstance(error, typer.Exit):
         sys.exit(error.exit_code)
-    if isinstance(error, click.Abort):
+    if isinstance(error, typer.Abort):
         sys.exit(130)
     if debug:
         raise error

@@ -10,7 +10,6 @@ import pytest
 from rollq import CalendarError, TimeAdjuster
 from tests.golden_cases import adjuster, cases, plain
 
-
 # The reference answers with a session of the future here, by a negative index that wraps around: rollq refuses.
 WRAPS = {'time_adjuster:74:shift:[["2020-01-02", "2020-01-10"], -5]'}
 # Made with a calendar that ends earlier than the one that the case names.

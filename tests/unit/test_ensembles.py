@@ -58,7 +58,12 @@ def check(found: Any, output: dict[str, Any]) -> None:
     as_frame = found.to_frame("__series__") if isinstance(found, pd.Series) else found
     assert list(as_frame.index.names) == output["index_names"]
     pd.testing.assert_frame_equal(
-        as_frame, frame(output["rows"], output["columns"]), check_dtype=False, check_index_type=False, check_freq=False, atol=1e-12
+        as_frame,
+        frame(output["rows"], output["columns"]),
+        check_dtype=False,
+        check_index_type=False,
+        check_freq=False,
+        atol=1e-12,
     )
 
 

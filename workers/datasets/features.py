@@ -1,6 +1,6 @@
 """Features of prices. Each looks back only: a session's value uses its own close and earlier ones.
 
-Input and output are wide frames: sessions x instruments. A gap in an instrument's prices gives NaN, never a stale value.
+Input and output are wide frames: sessions x instruments. A gap in prices gives NaN, never a stale value.
 """
 
 from __future__ import annotations

@@ -1,0 +1,96 @@
+"""The verb demo: the whole main job on the prices that ship with rollq."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from rollq.cli.context import JSON, metrics_line, of, print_json, print_table, say
+
+if TYPE_CHECKING:
+    from rollq.demo import DemoResult
+
+
+def add_to(app: typer.Typer) -> None:
+    """Add this verb."""
+    app.command()(demo)
+
+
+def demo(
+    context: typer.Context,
+    template: Annotated[Path | None, typer.Option(help="Another template [examples/sp500/lightgbm.yaml]")] = None,
+    workers: Annotated[int | None, typer.Option(help="Worker processes [one per core]")] = None,
+    pool: Annotated[str | None, typer.Option(help="Task pool [a new one for each run]")] = None,
+    as_json: Annotated[bool, JSON] = False,
+) -> None:
+    """Run the main job: windows, workers, MLflow, online models, signals, and a report."""
+    from rollq.demo import run_demo
+
+    context_ = of(context)
+    settings = context_.settings(log_level=context_.overrides.get("log_level") or "WARNING")
+    with _Progress(quiet=as_json) as progress:
+        result = run_demo(settings, template, workers, pool, progress.phase, progress.update)
+    if as_json:
+        print_json(result.to_dict())
+    else:
+        _show(result)
+
+
+def _show(result: DemoResult) -> None:
+    seconds = ", ".join(f"{name} {value:.1f}" for name, value in result.phases)
+    rows: list[list[Any]] = [
+        ["windows", f"{result.windows} ({result.done} done, {result.failed} failed)"],
+        ["workers", f"{result.workers}, busy {result.busy:.0%} of the training"],
+        ["online set", f"{result.strategy} version {result.version}"],
+        ["metrics", metrics_line(result.metrics)],
+        ["signals", f"{result.signals['rows']} rows, {result.signals['start']} to {result.signals['end']}"],
+        ["", str(result.signals["path"])],
+        ["sha256", str(result.signals["sha256"])],
+        ["seconds", f"{result.total:.1f} in all: {seconds}"],
+        ["report", str(result.report)],
+    ]
+    print_table("The main job is done", ["what", "result"], rows)
+    command = _command()
+    say("\nTry next:")
+    say(f"  {command} signals show        what the models that are online say about the last session")
+    say(f"  {command} online show         which models are online, and since when")
+    say(f"  {command} tasks list --limit 5   the windows, and what became of them")
+
+
+def _command() -> str:
+    """How this command line was called, as short as it works."""
+    called = Path(sys.argv[0])
+    try:
+        return str(called.relative_to(Path.cwd())) if called.is_absolute() else str(called)
+    except ValueError:
+        return str(called)
+
+
+class _Progress:
+    """A progress bar on standard error."""
+
+    def __init__(self, quiet: bool) -> None:
+        from rich.console import Console
+        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+        columns = (TextColumn("{task.description:28}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+        self._progress = Progress(*columns, console=Console(stderr=True), disable=quiet)
+        self._task = self._progress.add_task("starting", total=None)
+
+    def __enter__(self) -> _Progress:
+        self._progress.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._progress.stop()
+
+    def phase(self, name: str) -> None:
+        """A phase begins."""
+        self._progress.update(self._task, description=name)
+
+    def update(self, finished: int, total: int) -> None:
+        """So many windows are finished."""
+        self._progress.update(self._task, completed=finished, total=total)

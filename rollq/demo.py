@@ -1,0 +1,275 @@
+"""The demo: the whole main job from one call, through the same code path as production."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from rollq.enqueueing import TemplatePlan, plan_template
+from rollq.local.attach import attach
+from rollq.local.child import Child
+from rollq.local.stack import LocalStack, find_running
+from rollq.service import THREADS
+from scheduler.online_sets import OnlineSet
+from scheduler.trainers import DelayTrainer, TrainedRound
+from tasks.backend import Backend
+from tasks.errors import BadInput, NotFound, Unavailable
+from tasks.rounds import Round
+from tasks.settings import Settings, worker_environment
+from tasks.states import TaskState
+from tasks.task import Task
+
+TEMPLATE = Path("sp500") / "lightgbm.yaml"
+RESTARTS = 20  # times that a dead worker is started again before the demo gives up
+TIMEOUT = 3_600.0
+
+Phase = Callable[[str], None]
+Update = Callable[[int, int], None]
+
+
+@dataclass(frozen=True)
+class DemoResult:
+    """What a demo came to. ``phases`` are (name, seconds); ``total`` is from start to signals."""
+
+    pool: str
+    strategy: str
+    version: int
+    windows: int
+    done: int
+    failed: int
+    workers: int
+    busy: float
+    total: float
+    train_sum: float
+    gather: float
+    phases: tuple[tuple[str, float], ...]
+    metrics: dict[str, float]
+    signals: dict[str, Any]
+    report: Path
+    mlflow_uri: str
+
+    def to_dict(self) -> dict[str, Any]:
+        """The JSON object of ``rollq demo --json``."""
+        return {
+            "pool": self.pool,
+            "windows": self.windows,
+            "done": self.done,
+            "failed": self.failed,
+            "workers": self.workers,
+            "busy": round(self.busy, 4),
+            "online_set": {"strategy": self.strategy, "version": self.version},
+            "seconds": {
+                "total": round(self.total, 3),
+                "train_sum": round(self.train_sum, 3),
+                "gather": round(self.gather, 3),
+                "phases": {name: round(value, 3) for name, value in self.phases},
+            },
+            "metrics": self.metrics,
+            "signals": self.signals,
+            "report": str(self.report),
+            "mlflow_uri": self.mlflow_uri,
+        }
+
+
+def run_demo(
+    settings: Settings, template: Path | None, workers: int | None, pool: str | None, phase: Phase, update: Update
+) -> DemoResult:
+    """Start what is needed, train every window, gather, and report.
+
+    Raises:
+        BadInput: the template cannot be used.
+        Unavailable: the servers or the workers cannot be started.
+        RoundFailed: a window failed for good.
+    """
+    path = template or example(TEMPLATE)
+    count = workers or os.cpu_count() or 1
+    clock = _Phases(phase)
+    with ExitStack() as running:
+        clock.start("starting the stack")
+        attached = running.enter_context(_servers(settings))
+        backend = Backend.of(attached)
+        backend.prepare()
+        crew = running.enter_context(_Workers(attached, count))
+        clock.start("computing features")
+        plan = plan_template(path, attached)
+        name = pool or f"{plan.name}-{datetime.now(UTC):%Y%m%d-%H%M%S}"
+        clock.start("enqueuing windows")
+        trained, trainer = _enqueue(backend, plan, name)
+        clock.start("training windows")
+        online = trainer.wait(trained, TIMEOUT, _counter(update), crew.keep_alive)
+        total = clock.stop()
+        return _result(backend, plan, trained, online, clock, total, count)
+
+
+def example(name: Path) -> Path:
+    """A template that ships with rollq: beside the packages in a checkout, inside them in an installed wheel.
+
+    Raises:
+        NotFound: it is in neither place.
+    """
+    here = Path(__file__).resolve().parent
+    for folder in (here / "examples", here.parent / "examples"):
+        if (folder / name).exists():
+            return folder / name
+    raise NotFound(f"The example {name} is not installed.", "Give a template with --template.")
+
+
+def _enqueue(backend: Backend, plan: TemplatePlan, pool: str) -> tuple[TrainedRound, DelayTrainer]:
+    trainer = DelayTrainer(backend, pool)
+    trained = trainer.train(plan.definitions, {"strategy": plan.name, "sessions": list(plan.sessions)})
+    return trainer.end_train(trained), trainer
+
+
+def _counter(update: Update) -> Callable[[dict[TaskState, int]], None]:
+    def count(states: dict[TaskState, int]) -> None:
+        update(sum(n for state, n in states.items() if state.is_terminal), sum(states.values()))
+
+    return count
+
+
+@contextmanager
+def _servers(settings: Settings) -> Iterator[Settings]:
+    """The servers that are set or run already, else a stack that other commands find while the demo runs."""
+    if settings.mongo_uri or settings.redis_url or find_running(settings.state_dir):
+        with attach(settings) as attached:
+            yield attached
+    else:
+        with LocalStack(settings.state_dir, lock_seconds=20.0) as stack:
+            assert stack.runtime  # noqa: S101 - a started stack has one
+            yield stack.runtime.settings(settings)
+
+
+class _Workers:
+    """A ``rollq worker`` with some processes; started again when it dies, as systemd would."""
+
+    def __init__(self, settings: Settings, count: int) -> None:
+        self._settings = settings.model_copy(update={"state_dir": settings.state_dir.resolve()})
+        self._count = count
+        self._restarts = 0
+        self._child: Child | None = None
+
+    def __enter__(self) -> _Workers:
+        self._start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._child:
+            self._child.stop()
+
+    def keep_alive(self) -> None:
+        if self._child and self._child.process.poll() is None:
+            return
+        self._restarts += 1
+        if self._restarts > RESTARTS:
+            raise Unavailable("The workers end again and again.", f"Their log is {self._log()}.")
+        self._start()
+
+    def _start(self) -> None:
+        # -P: a tasks.py in the working directory must not hide ours.
+        command = [sys.executable, "-P", "-m", "rollq", "worker", "--concurrency", str(self._count)]
+        environment = {**worker_environment(self._settings), **THREADS, "ROLLQ_LOG_LEVEL": "INFO"}
+        self._log().parent.mkdir(parents=True, exist_ok=True)
+        self._child = Child("worker", command, self._log(), lambda: True, environment)
+
+    def _log(self) -> Path:
+        return self._settings.state_dir / "logs" / "worker.log"
+
+
+class _Phases:
+    """How long each phase took."""
+
+    def __init__(self, phase: Phase) -> None:
+        self._tell = phase
+        self._began = self._since = time.perf_counter()
+        self._name = ""
+        self.done: list[tuple[str, float]] = []
+
+    def start(self, name: str) -> None:
+        """A phase begins; the one before ends."""
+        self._end()
+        self._name = name
+        self._tell(name)
+
+    def stop(self) -> float:
+        """The last phase ends; seconds since the first began."""
+        self._end()
+        return time.perf_counter() - self._began
+
+    def _end(self) -> None:
+        now = time.perf_counter()
+        if self._name:
+            self.done.append((self._name, now - self._since))
+        self._since, self._name = now, ""
+
+
+def _result(
+    backend: Backend,
+    plan: TemplatePlan,
+    trained: TrainedRound,
+    online: OnlineSet,
+    clock: _Phases,
+    total: float,
+    workers: int,
+) -> DemoResult:
+    from rollq.reporting import daily_ic, export_signals, make_report
+
+    tasks = backend.manager.find(ids=trained.created.ids)
+    found = backend.rounds.get(trained.id)
+    gather = _gather_seconds(tasks, found)
+    phases = (*clock.done[:-1], ("training", max(clock.done[-1][1] - gather, 0.0)), ("gathering", gather))
+    folder = backend.settings.state_dir.resolve() / "runs" / trained.pool
+    folder.mkdir(parents=True, exist_ok=True)
+    signals = export_signals(backend, online, folder)
+    report = make_report(backend, plan.name, tasks, online, phases, daily_ic(backend, tasks), folder / "report.html")
+    states = [task.status for task in tasks]
+    return DemoResult(
+        pool=trained.pool,
+        strategy=online.strategy,
+        version=online.version,
+        windows=len(tasks),
+        done=states.count(TaskState.DONE),
+        failed=len(states) - states.count(TaskState.DONE),
+        workers=workers,
+        busy=_busy(tasks, workers),
+        total=total,
+        train_sum=sum(_seconds(task) for task in tasks),
+        gather=gather,
+        phases=phases,
+        metrics=online.metrics,
+        signals=signals,
+        report=report,
+        mlflow_uri=backend.settings.mlflow_uri,
+    )
+
+
+def _seconds(task: Task) -> float:
+    """How long the attempt that committed took."""
+    return (task.ended_at - task.started_at).total_seconds() if task.ended_at and task.started_at else 0.0
+
+
+def _busy(tasks: list[Task], workers: int) -> float:
+    """Part of the training phase that the workers spent on windows."""
+    starts = [task.started_at for task in tasks if task.started_at]
+    ends = [task.ended_at for task in tasks if task.ended_at]
+    if not starts or not ends:
+        return 0.0
+    span = (max(ends) - min(starts)).total_seconds()
+    return min(1.0, sum(map(_seconds, tasks)) / (span * workers)) if span > 0 else 0.0
+
+
+def _gather_seconds(tasks: list[Task], found: Round) -> float:
+    """From the end of the last window to the new online set."""
+    ends = [task.ended_at for task in tasks if task.ended_at]
+    if not ends or not found.finished_at:
+        return 0.0
+    return max((found.finished_at - max(ends)).total_seconds(), 0.0)
+
+
+__all__ = ["BadInput", "DemoResult", "example", "run_demo"]

@@ -1,0 +1,86 @@
+"""From the store and MLflow to the report's data, and the signals to a file."""
+
+from __future__ import annotations
+
+import os
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from rollq.report.data import ReportData, Window
+from rollq.report.page import write_report
+from scheduler.coordinator import load_daily_ic
+from scheduler.online_sets import OnlineSet
+from tasks.backend import Backend
+from tasks.experiment import MLflowExperiment
+from tasks.states import TaskState
+from tasks.task import Task
+
+LIBRARIES = ("rollq", "celery", "mlflow-skinny", "lightgbm", "pandas", "pymongo")
+
+
+def export_signals(backend: Backend, online: OnlineSet, folder: Path) -> dict[str, Any]:
+    """Copy the signals of a set into ``folder``; returns ``{path, rows, start, end, sha256}``."""
+    recorder = MLflowExperiment.open(online.pool, backend.settings.mlflow_uri).get_recorder(
+        online.signals["recorder_id"]
+    )
+    path = folder / "signals.parquet"
+    path.write_bytes(Path(recorder.load_object(online.signals["artifact"])).read_bytes())
+    known = {name: online.signals[name] for name in ("rows", "start", "end", "sha256")}
+    return {"path": str(path), **known}
+
+
+def daily_ic(backend: Backend, tasks: list[Task]) -> pd.DataFrame:
+    """Daily ``ic`` and ``rank_ic`` of all windows, indexed by datetime; empty if none was analysed."""
+    experiment = MLflowExperiment.open(tasks[0].pool, backend.settings.mlflow_uri)
+    frames = [load_daily_ic(experiment, task) for task in tasks if task.status is TaskState.DONE]
+    known = [frame for frame in frames if frame is not None]
+    return pd.concat(known).sort_index() if known else pd.DataFrame(columns=["ic", "rank_ic"])
+
+
+def make_report(
+    backend: Backend,
+    title: str,
+    tasks: list[Task],
+    online: OnlineSet,
+    phases: tuple[tuple[str, float], ...],
+    daily: pd.DataFrame,
+    path: Path,
+) -> Path:
+    """Write the HTML report of a round."""
+    windows = [_window(number, task) for number, task in enumerate(tasks, 1)]
+    data = ReportData(
+        title=title,
+        pool=tasks[0].pool,
+        generated_at=datetime.now(UTC),
+        windows=windows,
+        daily=daily,
+        phases=list(phases),
+        metrics=online.metrics,
+        signals=online.signals,
+        online=f"{online.strategy} version {online.version}",
+        versions={name: version(name) for name in LIBRARIES},
+        cores=os.cpu_count() or 1,
+    )
+    return write_report(data, path)
+
+
+def _window(number: int, task: Task) -> Window:
+    segments = task.segments
+    ran = next((entry.by for entry in reversed(task.history) if entry.end is TaskState.RUNNING), "")
+    return Window(
+        index=number,
+        task_id=task.id,
+        train=segments.get("train", (None, None)),
+        valid=segments.get("valid", (None, None)),
+        test=segments.get("test", (None, None)),
+        worker=ran,
+        started_at=task.started_at,
+        ended_at=task.ended_at,
+        attempts=task.attempts,
+        status=str(task.status),
+        metrics=(task.result or {}).get("metrics", {}),
+    )
