@@ -1,0 +1,32 @@
+# The two commands of a new user: make demo, make test.
+PYTHON ?= python3
+VENV   ?= .venv
+BIN    := $(VENV)/bin
+STAMP  := $(VENV)/.installed
+
+.PHONY: demo test check format clean system
+
+demo: $(STAMP)
+	@$(BIN)/rollq demo
+
+test: $(STAMP)
+	@$(BIN)/python -m pytest
+
+check: $(STAMP)
+	@$(BIN)/ruff format --check .
+	@$(BIN)/ruff check .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports
+
+format: $(STAMP)
+	@$(BIN)/ruff format .
+	@$(BIN)/ruff check --fix .
+
+$(STAMP): pyproject.toml constraints.txt deploy/check-system.sh
+	@PYTHON="$(PYTHON)" sh deploy/check-system.sh
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev]'
+	@touch $@
+
+clean:
+	rm -rf $(VENV) .rollq .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache dist
