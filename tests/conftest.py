@@ -1,0 +1,59 @@
+"""Fixtures: a real embedded stack per test session, a database and a queue of its own per test."""
+
+from __future__ import annotations
+
+import itertools
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+os.environ.update({"OMP_NUM_THREADS": "1", "OMP_WAIT_POLICY": "PASSIVE"})
+
+import pytest
+import redis
+
+from rollq.local.stack import LocalStack
+from scheduler.online_sets import OnlineSets
+from tasks.backend import Backend
+from tasks.settings import Settings, load_settings
+
+EXAMPLES = Path(__file__).parent.parent / "examples" / "sp500"
+_numbers = itertools.count()
+
+
+@pytest.fixture(scope="session")
+def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalStack]:
+    """The embedded stack; a missing server is a failure, never a skip."""
+    with LocalStack(tmp_path_factory.mktemp("stack")) as running:
+        yield running
+
+
+@pytest.fixture
+def settings(stack: LocalStack) -> Settings:
+    """Settings of a test: a fresh database, an empty broker database, short times."""
+    assert stack.runtime
+    number = next(_numbers)
+    url = stack.runtime.redis_url.removesuffix("/0") + f"/{number % 16}"
+    with redis.Redis.from_url(url) as client:
+        client.flushdb()
+    return load_settings(
+        state_dir=stack.state_dir,
+        mongo_uri=stack.runtime.mongo_uri,
+        mongo_database=f"test{number}",
+        redis_url=url,
+        mlflow_uri=stack.runtime.mlflow_uri,
+        lease_seconds=2.0,
+        sweep_seconds=0.5,
+        backoff_seconds=0.0,
+    )
+
+
+@pytest.fixture
+def backend(settings: Settings) -> Iterator[Backend]:
+    """A backend with indexes on a fresh database."""
+    made = Backend.of(settings)
+    made.prepare()
+    OnlineSets(made.store).ensure_indexes()
+    yield made
+    made.store.close()
+    made.app.close()
