@@ -9,7 +9,6 @@ from datetime import timedelta
 from typing import Any
 
 from celery.beat import Scheduler
-from pymongo.errors import PyMongoError
 
 from tasks.backend import Backend
 from tasks.errors import RollqError
@@ -36,7 +35,7 @@ def make_scheduler(backend: Backend) -> type[Scheduler]:
                 return super().apply_async(entry, *args, **kwargs)
             try:
                 swept = sweep(backend, name)
-            except (RollqError, PyMongoError) as error:
+            except RollqError as error:
                 log.warning("a sweep was left out: %s", error)
                 return None
             if swept.reclaimed or swept.rung or swept.rounds:

@@ -12,7 +12,7 @@ from typing import Any
 from pymongo import MongoClient
 from pymongo.collection import Collection
 from pymongo.database import Database
-from pymongo.errors import ConnectionFailure, OperationFailure, PyMongoError
+from pymongo.errors import BulkWriteError, ConnectionFailure, DuplicateKeyError, OperationFailure
 from pymongo.write_concern import WriteConcern
 
 from tasks.errors import Unavailable
@@ -92,9 +92,8 @@ def reachable() -> Iterator[None]:
             "Check ROLLQ_MONGO_URI and that MongoDB runs; `rollq doctor` looks at all of it.",
         ) from error
     except OperationFailure as error:
+        if isinstance(error, DuplicateKeyError | BulkWriteError):
+            raise  # an answer, not a failure
         if error.code not in (13, 18):  # Unauthorized, AuthenticationFailed
-            raise
+            raise Unavailable(f"The task store refuses: {error}.", "Look at its log.") from error
         raise Unavailable("The task store refuses the login.", "Check user and password in ROLLQ_MONGO_URI.") from error
-
-
-__all__ = ["Document", "PyMongoError", "Store", "reachable"]

@@ -7,10 +7,8 @@ import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from pymongo.errors import PyMongoError
-
 from tasks.backend import Backend
-from tasks.errors import Unavailable
+from tasks.errors import RollqError
 
 log = logging.getLogger(__name__)
 
@@ -66,5 +64,5 @@ class SweepTimer:
         while not self._stop.wait(self._backend.settings.sweep_seconds):
             try:
                 sweep(self._backend, self._by, self._dead_workers())
-            except (Unavailable, PyMongoError) as error:
+            except RollqError as error:
                 log.warning("a sweep was left out: %s", error)

@@ -8,10 +8,8 @@ import traceback
 from collections.abc import Callable, Sequence
 from enum import StrEnum
 
-from pymongo.errors import PyMongoError
-
 from tasks.backend import Backend
-from tasks.errors import BadInput, LeaseLost, PermanentError, RollqError, Unavailable
+from tasks.errors import BadInput, LeaseLost, PermanentError, RollqError
 from tasks.experiment import MLflowExperiment
 from tasks.logs import log_context
 from tasks.recorder import MLflowRecorder
@@ -149,7 +147,7 @@ def _ring(backend: Backend, pool: str) -> None:
         try:
             backend.doorbell.top_up(pool)
             backend.doorbell.ring_if_finished(pool)
-        except (Unavailable, PyMongoError, RollqError) as error:
+        except RollqError as error:
             log.warning("ringing failed: %s", error)
             time.sleep(0.2 * attempt)
         else:

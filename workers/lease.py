@@ -9,8 +9,6 @@ import time
 from collections.abc import Callable
 from types import TracebackType
 
-from pymongo.errors import PyMongoError
-
 from tasks.errors import LeaseLost, RollqError, Unavailable
 from tasks.manager import TaskManager
 from tasks.task import Claim
@@ -84,7 +82,7 @@ class LeaseKeeper:
             self._manager.renew(self._claim)
         except LeaseLost as error:
             self._lost = error
-        except (Unavailable, PyMongoError) as error:
+        except Unavailable as error:
             log.warning("the lease could not be renewed: %s", error)
             if time.monotonic() - renewed > self._claim.lease_seconds:
                 self._lost = LeaseLost("The store was away for longer than the lease.")
@@ -96,7 +94,7 @@ class LeaseKeeper:
         """Whether a cheap look says that the claim still holds; if not, ``_renew`` finds out for sure."""
         try:
             return self._manager.holds(self._claim)
-        except (Unavailable, PyMongoError):
+        except Unavailable:
             return True
 
     def _drain(self) -> None:
@@ -106,6 +104,6 @@ class LeaseKeeper:
         # The model does not look at its checkpoint: give the task back and leave it behind.
         try:
             self._manager.release(self._claim, "the worker was stopped")
-        except (RollqError, PyMongoError) as error:
+        except RollqError as error:
             log.warning("the task could not be given back, its lease will run out: %s", error)
         os._exit(0)

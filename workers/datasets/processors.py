@@ -81,4 +81,5 @@ def _apply_one(spec: Mapping[str, Any], state: State, features: Matrix) -> Matri
         return filled
     scaled = (features - np.array(state["centre"])) / np.array(state["scale"])
     clip = spec.get("clip")
-    return (scaled if clip is None else np.clip(scaled, -clip, clip)).astype(np.float32)
+    clipped: Matrix = (scaled if clip is None else np.clip(scaled, -clip, clip)).astype(np.float32)
+    return clipped
