@@ -11,6 +11,9 @@ import pandas as pd
 from tasks.errors import EnsembleError
 
 
+DAY = "datetime"
+
+
 class Ensemble(ABC):
     """Makes one value of a mapping of values. Frames are indexed by (datetime, instrument)."""
 
@@ -22,31 +25,35 @@ class Ensemble(ABC):
 class SingleKeyEnsemble(Ensemble):
     """The value of a mapping with one key, downwards as long as there is one key."""
 
-    def __init__(self, recursion: bool = True) -> None:
-        self._recursion = recursion
+    def __call__(self, ensemble_dict: Any, recursion: bool = True) -> Any:
+        """The value itself; a mapping with several keys, or none, comes back with its values unwrapped.
 
-    def __call__(self, ensemble_dict: Mapping[Any, Any]) -> Any:
-        """The value itself; a mapping with several keys comes back with its values unwrapped."""
+        Args:
+            ensemble_dict: a mapping; anything else comes back as it is.
+            recursion: unwrap the values, too.
+        """
         if not isinstance(ensemble_dict, Mapping):
             return ensemble_dict
-        values = dict(ensemble_dict)
-        if self._recursion:
-            values = {key: self(value) for key, value in values.items()}
+        values = {key: self(value) if recursion else value for key, value in ensemble_dict.items()}
         return next(iter(values.values())) if len(values) == 1 else values
 
 
 class RollingEnsemble(Ensemble):
-    """Successive windows as one frame: ordered by first date; on duplicates the later window wins."""
+    """Successive windows as one frame: ordered by first date; on duplicates the later window wins.
+
+    Windows that start on the same date keep the order of the mapping. A NaN of the later window wins, too.
+    """
 
     def __call__(self, ensemble_dict: Mapping[Any, Any]) -> Any:
-        """The joined frame, unique and sorted by its index.
+        """The joined frame, unique and sorted by its index; a Series if every window is one.
 
         Raises:
-            EnsembleError: there is nothing to join.
+            EnsembleError: there is nothing to join, or a value is no frame with the index level ``datetime``.
         """
         frames = _frames(ensemble_dict)
-        frames.sort(key=lambda frame: frame.index.get_level_values("datetime").min())
-        joined = pd.concat(frames)
+        filled = [frame for frame in frames if len(frame)] or frames[:1]  # an empty window has no first date
+        filled.sort(key=lambda frame: frame.index.get_level_values(DAY).min())
+        joined = pd.concat(filled)
         return joined[~joined.index.duplicated(keep="last")].sort_index()
 
 
@@ -54,34 +61,54 @@ class AverageEnsemble(Ensemble):
     """The mean of several models' predictions after each was standardised per day.
 
     Standardised: (x - mean) / standard deviation over the instruments of a day, with one degree of freedom taken off. A
-    day with a single instrument has no deviation: its value is NaN, and the mean leaves NaN out. Ties stay ties.
+    day with a single instrument, or with equal values only, has no deviation: its values are NaN. The mean leaves NaN
+    out.
     """
 
-    def __call__(self, ensemble_dict: Mapping[Any, Any]) -> Any:
-        """A series, sorted by its index.
+    def __call__(self, ensemble_dict: Mapping[Any, Any]) -> pd.Series:
+        """A Series, sorted by its index: the union of the models' indexes.
+
+        Args:
+            ensemble_dict: frames or Series by any keys, nested to any depth.
 
         Raises:
-            EnsembleError: there is nothing to join.
+            EnsembleError: there is nothing to join, a value is no frame with the index level ``datetime``, or one names
+                an instrument twice on a day.
         """
-        flat = _flatten(ensemble_dict)
-        joined = pd.concat(_frames(flat), axis=1).sort_index()
-        days = joined.groupby("datetime", group_keys=False)
-        return ((joined - days.transform("mean")) / days.transform("std")).mean(axis=1)
+        frames = _frames(_flatten(ensemble_dict))
+        for frame in frames:
+            if frame.index.has_duplicates:
+                row = frame.index[frame.index.duplicated()][0]
+                raise EnsembleError(f"A model predicts {row} twice.", "Join its windows with RollingEnsemble first.")
+        joined = pd.concat(frames, axis=1).sort_index()
+        days = joined.groupby(DAY, group_keys=False)
+        deviation = days.transform("std").where(days.transform("max") > days.transform("min"))
+        return ((joined - days.transform("mean")) / deviation).mean(axis=1)
 
 
 def _frames(values: Mapping[Any, Any]) -> list[Any]:
+    """The values, all frames or all Series.
+
+    Raises:
+        EnsembleError: see the callers.
+    """
+    _refuse_no_mapping(values)
     frames = list(values.values())
     if not frames:
         raise EnsembleError("There is nothing to join.", "Train the windows first, or look for missing predictions.")
-    for frame in frames:
-        if not isinstance(frame, pd.DataFrame | pd.Series) or "datetime" not in frame.index.names:
+    for key, frame in values.items():
+        if not isinstance(frame, pd.DataFrame | pd.Series) or DAY not in frame.index.names:
             raise EnsembleError(
-                "Only frames indexed by (datetime, instrument) can be joined.", "Name the index levels."
+                f"The value of {key!r} is no frame indexed by (datetime, instrument).",
+                "Pass frames or Series, and name the index levels.",
             )
+    if any(isinstance(frame, pd.DataFrame) for frame in frames):
+        return [frame if isinstance(frame, pd.DataFrame) else frame.to_frame() for frame in frames]
     return frames
 
 
 def _flatten(values: Mapping[Any, Any], prefix: tuple[Any, ...] = ()) -> dict[Any, Any]:
+    _refuse_no_mapping(values)
     flat: dict[Any, Any] = {}
     for key, value in values.items():
         if isinstance(value, Mapping):
@@ -89,3 +116,8 @@ def _flatten(values: Mapping[Any, Any], prefix: tuple[Any, ...] = ()) -> dict[An
         else:
             flat[(*prefix, key)] = value
     return flat
+
+
+def _refuse_no_mapping(values: Any) -> None:
+    if not isinstance(values, Mapping):
+        raise EnsembleError(f"Predictions are joined from a mapping, not {type(values).__name__}.", "Pass a dict.")

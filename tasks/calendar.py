@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Mapping, Sequence
+from numbers import Number
 from typing import Any, Literal
 
 import pandas as pd
@@ -25,8 +26,12 @@ class TimeAdjuster:
         future_sessions: the known and the coming sessions, if the exchange has published them.
         future: use ``future_sessions`` where they are given.
 
+    Attributes:
+        cals: the sessions in use, sorted.
+        last_known: the last of the known sessions; later ones have no data yet.
+
     Raises:
-        CalendarError: there is no session, or one is not a date.
+        CalendarError: there is no session, one is not a date, or the future sessions lack known ones.
     """
 
     SHIFT_SD, SHIFT_EX = SLIDING, EXPANDING
@@ -35,10 +40,29 @@ class TimeAdjuster:
         self, sessions: Iterable[Any], future_sessions: Iterable[Any] | None = None, future: bool = True
     ) -> None:
         known = _timestamps(sessions)
-        self.cals = _timestamps(future_sessions) if future and future_sessions is not None else known
-        if not known or not self.cals:
+        if not known:
             raise CalendarError("The calendar has no session.", "Give at least one date.")
+        coming = _timestamps(future_sessions or []) if future else []
+        missing = sorted(set(known) - set(coming)) if coming else []
+        if missing:
+            raise CalendarError(
+                f"The future sessions lack {len(missing)} known ones, the first is {missing[0]:%Y-%m-%d}.",
+                "Give the known and the coming sessions together.",
+            )
+        self._all = coming or known
+        self.cals = self._all
         self.last_known = known[-1]
+
+    def set_end_time(self, end_time: Time = None) -> None:
+        """Use the sessions up to ``end_time`` only; None: all of them again.
+
+        Raises:
+            CalendarError: no session is left, or the time is no date.
+        """
+        kept = self._all if end_time is None else self._all[: bisect_right(self._all, timestamp(end_time))]
+        if not kept:
+            raise CalendarError(f"No session is on or before {end_time}.", f"The first is {self._all[0]:%Y-%m-%d}.")
+        self.cals = kept
 
     def get(self, idx: int | None) -> pd.Timestamp | None:
         """The session with an index; None for None and past the last session.
@@ -68,7 +92,7 @@ class TimeAdjuster:
             return None
         if tp_type not in ("start", "end"):
             raise CalendarError(f"tp_type {tp_type!r} is unknown.", "Use 'start' or 'end'.")
-        time = _timestamp(time_point)
+        time = timestamp(time_point)
         return bisect_left(self.cals, time) if tp_type == "start" else bisect_right(self.cals, time) - 1
 
     def align_time(self, time_point: Time, tp_type: Side = "start") -> pd.Timestamp | None:
@@ -82,7 +106,7 @@ class TimeAdjuster:
             return None
         if not 0 <= idx < len(self.cals):
             raise CalendarError(
-                f"{_timestamp(time_point):%Y-%m-%d} as {tp_type} is outside the calendar.",
+                f"{timestamp(time_point):%Y-%m-%d} as {tp_type} is outside the calendar.",
                 f"It has sessions from {self.cals[0]:%Y-%m-%d} to {self.cals[-1]:%Y-%m-%d}.",
             )
         return self.cals[idx]
@@ -100,7 +124,7 @@ class TimeAdjuster:
         return self.align_time(start, "start"), self.align_time(end, "end")
 
     def cal_interval(self, time_point_a: Time, time_point_b: Time) -> int:
-        """Number of sessions from ``b`` to ``a``: negative if ``a`` is earlier.
+        """Number of sessions from ``b`` to ``a``, both aligned as starts: negative if ``a`` is earlier.
 
         Raises:
             CalendarError: one of them is None or no date.
@@ -114,7 +138,8 @@ class TimeAdjuster:
         """A segment moved by ``step`` sessions; an expanding one keeps its start. A bound past the calendar is None.
 
         Raises:
-            SegmentError: it would start before the first or more than one past the last session, or is not a pair.
+            SegmentError: it would start more than one session past the last, or is not a pair.
+            CalendarError: a bound would be before the first session.
         """
         bounds = _pair(seg)
         if rtype not in (SLIDING, EXPANDING):
@@ -132,6 +157,8 @@ class TimeAdjuster:
 
     def truncate(self, segment: Any, test_start: Time, days: int) -> Segment:
         """A segment whose bounds are at most ``days`` sessions before the test start.
+
+        Both bounds move: a segment that lies wholly after that limit becomes the one session at it.
 
         Raises:
             SegmentError: nothing would be left before the test start, or the segment is not a pair.
@@ -159,14 +186,22 @@ def _pair(segment: Any) -> tuple[Any, Any]:
 
 
 def _timestamps(times: Iterable[Any]) -> list[pd.Timestamp]:
-    return sorted({_timestamp(time) for time in times})
+    return sorted({timestamp(time) for time in times})
 
 
-def _timestamp(time: Any) -> pd.Timestamp:
+def timestamp(time: Time) -> pd.Timestamp:
+    """A date as a Timestamp.
+
+    Raises:
+        CalendarError: it is no date, or has a time zone.
+    """
+    # A number would be read as nanoseconds since 1970: an unquoted 20200101 must not become the year 1970.
     try:
-        stamp = pd.Timestamp(time)
+        stamp = pd.NaT if isinstance(time, Number) else pd.Timestamp(time)
     except (ValueError, TypeError):
         stamp = pd.NaT
     if stamp is pd.NaT:
         raise CalendarError(f"{time!r} is not a date.", "Write it as YYYY-MM-DD.")
+    if stamp.tz is not None:
+        raise CalendarError(f"{time!r} has a time zone.", "Sessions are dates of the exchange: leave the zone out.")
     return stamp

@@ -14,7 +14,7 @@ from functools import cache
 from importlib.metadata import entry_points
 from typing import Any
 
-from tasks.errors import ComponentError
+from tasks.errors import ComponentError, RollqError
 
 GROUP = "rollq.components"
 KEYS = {"class", "module_path", "kwargs"}
@@ -56,7 +56,14 @@ def build(config: Any, key: str, extra: Iterable[str] = (), **more: Any) -> Any:
     cls = resolve(config, key, extra)
     kwargs = {**(config.get("kwargs") or {}), **more}
     check_kwargs(cls, kwargs, f"{key}.kwargs")
-    return cls(**kwargs)
+    try:
+        return cls(**kwargs)
+    except RollqError:
+        raise
+    except (TypeError, ValueError) as error:
+        raise ComponentError(
+            f"{cls.__name__} refuses its kwargs: {error}.", "Mend the value.", f"{key}.kwargs"
+        ) from error
 
 
 def check_kwargs(cls: type[Any], kwargs: Mapping[str, Any], key: str) -> None:

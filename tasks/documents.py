@@ -75,8 +75,6 @@ def new_document(
         "lease": None,
         "result": None,
         "error": None,
-        "recorder_id": None,
-        "previous_recorder": None,
         "rounds": [],
         "segments": {name: list(bounds) for name, bounds in segments_of(definition).items()},
         "history": [first],
@@ -109,7 +107,6 @@ def to_task(document: Document) -> Task:
         lease_expires_at=lease.get("expires_at"),
         result=document["result"],
         error=document["error"],
-        recorder_id=document["recorder_id"],
         history=tuple(_transition(entry) for entry in document["history"]),
         definition=document.get("definition") or {},
     )
@@ -127,7 +124,6 @@ def to_claim(document: Document, worker: str, lease_seconds: float) -> Claim:
         failures=document["failures"],
         definition=document["definition"],
         lease_seconds=lease_seconds,
-        previous_recorder=document["previous_recorder"],
     )
 
 

@@ -6,16 +6,26 @@ The semantics are those of Qlib's task generators; docs/reference/differences.md
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from copy import deepcopy
-from itertools import pairwise
+from numbers import Integral
 from typing import Any
 
 from tasks.calendar import EXPANDING, SLIDING, TimeAdjuster
-from tasks.errors import CalendarError, SegmentError, TemplateError
+from tasks.errors import SegmentError, TemplateError
+from tasks.handlers import extend_end_time, roll_fit_dates
+from tasks.segments import (
+    Segments,
+    align_segments,
+    date_segments,
+    named,
+    purge_segments,
+    read_segments,
+    refuse_future,
+    truncate_segments,
+)
 
 Task = dict[str, Any]
-SEGMENTS = "dataset.kwargs.segments"
 
 
 class TaskGen(ABC):
@@ -39,24 +49,9 @@ def task_generator(tasks: Task | Sequence[Task], generators: TaskGen | Sequence[
 
 
 def handler_mod(task: Task, generator: RollingGen) -> None:
-    """Let a dataset's handler follow the window: its ``end_time`` reaches the test end, its fit dates are the train's.
-
-    The reference never moves the fit dates, so its processors are fitted on one range for all windows.
-    """
-    kwargs = task["dataset"]["kwargs"]
-    handler = (kwargs.get("handler") or {}) if isinstance(kwargs.get("handler"), dict) else {}
-    options = handler.get("kwargs")
-    if not isinstance(options, dict):
-        return
-    test_end = kwargs["segments"][generator.test_key][1]
-    known_end = options.get("end_time")
-    if known_end is not None and test_end is not None and generator.ta.cal_interval(known_end, test_end) < 0:
-        options["end_time"] = test_end
-    train = kwargs["segments"].get(generator.train_key)
-    if train is not None:
-        for name, bound in zip(("fit_start_time", "fit_end_time"), train, strict=True):
-            if name in options:
-                options[name] = bound
+    """Let the handler of a dataset load data up to the window's test end, where it would stop earlier."""
+    test_end = task["dataset"]["kwargs"]["segments"][generator.test_key][1]
+    extend_end_time(task, test_end, generator.ta)
 
 
 class RollingGen(TaskGen):
@@ -66,11 +61,13 @@ class RollingGen(TaskGen):
         step: sessions from one window to the next, and length of a test segment.
         rtype: ``ROLL_EX`` (the train segment keeps its start) or ``ROLL_SD`` (it slides).
         ds_extra_mod_func: called with (task, this generator) after the segments of a task were set; None: nothing.
+        test_key: the name of the test segment.
+        train_key: the name of the train segment.
         trunc_days: segments other than test end at least so many sessions before the test start.
         task_copy_func: how a task is copied.
         calendar: the sessions.
-        purge: sessions left out between a segment's end and the next segment other than test, so that labels of train
-            do not look into valid.
+        purge: sessions left out between a segment's end and the start of the next one, so that its labels do not look
+            into that one. ``trunc_days`` counts from session to session: ``purge=d`` before test is ``trunc_days=d+1``.
 
     Raises:
         TemplateError: an argument is out of range.
@@ -91,18 +88,16 @@ class RollingGen(TaskGen):
         calendar: TimeAdjuster | None = None,
         purge: int = 0,
     ) -> None:
-        _check_count("step", step, 1)
-        _check_count("purge", purge, 0)
+        _check_count("rolling.kwargs.step", step, 1)
+        _check_count("rolling.kwargs.purge", purge, 0)
         if trunc_days is not None:
-            _check_count("trunc_days", trunc_days, 0)
+            _check_count("rolling.kwargs.trunc_days", trunc_days, 0)
         if rtype not in (EXPANDING, SLIDING):
             raise TemplateError(f"{rtype!r} is unknown.", f"Use {EXPANDING!r} or {SLIDING!r}.", "rolling.kwargs.rtype")
-        if calendar is None:
-            raise TemplateError("RollingGen needs a calendar.", "Pass calendar=TimeAdjuster(sessions).", "calendar")
         self.step = step
         self.rtype = rtype
         self.ds_extra_mod_func = ds_extra_mod_func
-        self.ta = calendar
+        self.ta = _check_calendar("RollingGen", calendar)
         self.test_key = test_key
         self.train_key = train_key
         self.trunc_days = trunc_days
@@ -110,84 +105,64 @@ class RollingGen(TaskGen):
         self.purge = purge
 
     def generate(self, task: Task) -> list[Task]:
-        """All windows of a template.
+        """All windows of a template. Their segments are tuples of Timestamps; an end past the calendar is None.
 
         Raises:
-            SegmentError: segments are missing, not pairs, or nothing is left of one.
+            SegmentError: segments are missing, no pairs, reversed, overlap, reach into test, or nothing is left of one.
             CalendarError: a segment is outside the calendar.
         """
-        segments = self._aligned(task)
-        test_end = self._range_end(segments[self.test_key][1])
-        first = self.ta.align_idx(segments[self.test_key][0])
-        if first is None:
-            raise SegmentError(f"{SEGMENTS}.{self.test_key}: it has no start.", "Write its start.")
-        segments[self.test_key] = (self.ta.get(first), self.ta.get(first + self.step - 1))
-        self._truncate(segments)
-        self._purge(segments)
+        segments = align_segments(read_segments(task, self.test_key), self.ta, self.test_key)
+        range_end = self._range_end(segments[self.test_key][1])
+        segments[self.test_key] = self._first_test(segments[self.test_key][0])
+        if self.trunc_days is not None:
+            segments = truncate_segments(segments, self.trunc_days, self.ta, self.test_key)
+        if self.purge:
+            segments = purge_segments(segments, self.purge, self.ta, self.test_key)
+        refuse_future(segments, self.test_key)
         window = self._window(task, segments)
-        return [window, *self.gen_following_tasks(window, test_end)]
+        return [window, *self.gen_following_tasks(window, range_end)]
 
     def gen_following_tasks(self, task: Task, test_end: Any) -> list[Task]:
-        """The windows after ``task`` whose test start is not after ``test_end``; they stop where the calendar does."""
-        end = self.ta.align_idx(test_end, "end")
-        segments = _segments(task)
+        """The windows after ``task`` whose test start is not after ``test_end``; they stop where the calendar does.
+
+        Args:
+            task: a window; it is not among the results.
+            test_end: a date; None: the end of the calendar.
+
+        Raises:
+            SegmentError: segments are missing, no pairs, or one that starts before test reaches into it.
+            CalendarError: a segment ends before the calendar starts, or a bound is no date.
+        """
+        segments = date_segments(read_segments(task, self.test_key), self.ta)
+        refuse_future(segments, self.test_key)
+        last = self.ta.align_idx(test_end, "end")
         found: list[Task] = []
         while True:
-            segments = {name: self._shift(name, bounds) for name, bounds in segments.items() if bounds is not None}
-            start = segments[self.test_key][0]
-            position = self.ta.align_idx(start)
-            if position is None or (end is not None and position > end):
+            try:
+                segments = {name: self._shift(name, bounds) for name, bounds in segments.items()}
+            except SegmentError:  # a segment left the calendar
+                return found
+            start = self.ta.align_idx(segments[self.test_key][0])
+            if start is None or (last is not None and start > last):
                 return found
             found.append(self._window(task, segments))
-
-    def _shift(self, name: str, bounds: Any) -> Any:
-        rtype = EXPANDING if name == self.train_key and self.rtype == EXPANDING else SLIDING
-        try:
-            return self.ta.shift(bounds, self.step, rtype)
-        except SegmentError:
-            return None, None  # past the calendar: there is no such window
-
-    def _aligned(self, task: Task) -> dict[str, Any]:
-        segments = _segments(task)
-        if self.test_key not in segments:
-            raise SegmentError(f"{SEGMENTS}: there is no segment {self.test_key!r}.", "Add it.")
-        aligned = {}
-        for name, bounds in segments.items():
-            try:
-                aligned[name] = self.ta.align_seg(bounds)
-            except CalendarError as error:
-                raise type(error)(f"{SEGMENTS}.{name}: {error.message}", error.fix) from None
-        return aligned
 
     def _range_end(self, test_end: Any) -> Any:
         """The template's test end, or the last known session if that is open or earlier."""
         return self.ta.last_known if test_end is None or test_end > self.ta.last_known else test_end
 
-    def _truncate(self, segments: dict[str, Any]) -> None:
-        if self.trunc_days is None:
-            return
-        test_start = segments[self.test_key][0]
-        for name in segments:
-            if name != self.test_key:
-                try:
-                    segments[name] = self.ta.truncate(segments[name], test_start, self.trunc_days)
-                except SegmentError as error:
-                    raise SegmentError(f"{SEGMENTS}.{name}: {error.message}", error.fix) from None
+    def _first_test(self, test_start: Any) -> tuple[Any, Any]:
+        first = self.ta.align_idx(test_start) or 0
+        return self.ta.get(first), self.ta.get(first + self.step - 1)
 
-    def _purge(self, segments: dict[str, Any]) -> None:
-        if not self.purge:
-            return
-        others = sorted((bounds[0], name) for name, bounds in segments.items() if name != self.test_key and bounds[0])
-        for (start, name), (following, _) in pairwise(others):
-            limit = self.ta.align_idx(following) - 1 - self.purge  # type: ignore[operator]
-            first, last = self.ta.align_idx(start), self.ta.align_idx(segments[name][1], "end")
-            if first is None or last is None or limit < first:
-                raise SegmentError(f"{SEGMENTS}.{name}: nothing is left after purging.", "Purge fewer sessions.")
-            segments[name] = (start, self.ta.get(min(last, limit)))
+    def _shift(self, name: str, bounds: Any) -> Any:
+        return self.ta.shift(bounds, self.step, self.rtype if name == self.train_key else SLIDING)
 
-    def _window(self, task: Task, segments: dict[str, Any]) -> Task:
+    def _window(self, task: Task, segments: Segments) -> Task:
         window = self.task_copy_func(task)
-        window["dataset"]["kwargs"]["segments"] = deepcopy(segments)
+        window["dataset"]["kwargs"]["segments"] = dict(segments)
+        if self.train_key in segments:
+            roll_fit_dates(window, segments[self.train_key])
         if self.ds_extra_mod_func is not None:
             self.ds_extra_mod_func(window, self)
         return window
@@ -199,6 +174,11 @@ class MultiHorizonGenBase(TaskGen):
     Args:
         horizon: sessions that the label looks ahead, one task each.
         label_leak_n: further sessions between the prediction and the first price of the label.
+        calendar: the sessions.
+        test_key: the name of the test segment.
+
+    Raises:
+        TemplateError: an argument is out of range.
     """
 
     def __init__(
@@ -208,11 +188,14 @@ class MultiHorizonGenBase(TaskGen):
         calendar: TimeAdjuster | None = None,
         test_key: str = "test",
     ) -> None:
-        if calendar is None:
-            raise TemplateError("A generator needs a calendar.", "Pass calendar=TimeAdjuster(sessions).", "calendar")
+        if not isinstance(horizon, Iterable):
+            raise TemplateError(f"{horizon!r} is not a list.", "Write it as [1, 5].", "horizon")
         self.horizon = list(horizon)
+        for hr in self.horizon:
+            _check_count("horizon", hr, 0)
+        _check_count("label_leak_n", label_leak_n, 0)
         self.label_leak_n = label_leak_n
-        self.ta = calendar
+        self.ta = _check_calendar(type(self).__name__, calendar)
         self.test_key = test_key
 
     @abstractmethod
@@ -220,37 +203,33 @@ class MultiHorizonGenBase(TaskGen):
         """Change ``task`` in place so that its label looks ``hr`` sessions ahead."""
 
     def generate(self, task: Task) -> list[Task]:
-        """One task per horizon.
+        """One task per horizon: ``set_horizon``, then every other segment cut before the test start.
 
         Raises:
-            SegmentError, CalendarError: as ``RollingGen.generate``.
+            SegmentError: segments are missing, no pairs, or nothing is left of one.
+            CalendarError: a segment is outside the calendar.
         """
         found = []
         for hr in self.horizon:
             made = deepcopy(task)
-            segments = self.ta.align_seg(_segments(made))
-            test_start = segments[self.test_key][0]
-            for name in segments:
-                if name != self.test_key:
-                    segments[name] = self.ta.truncate(segments[name], test_start, hr + self.label_leak_n)
-            made["dataset"]["kwargs"]["segments"] = segments
             self.set_horizon(made, hr)
+            segments = read_segments(made, self.test_key)
+            for name, bounds in segments.items():
+                with named(name):
+                    segments[name] = self.ta.align_seg(bounds)
+            made["dataset"]["kwargs"]["segments"] = truncate_segments(
+                segments, hr + self.label_leak_n, self.ta, self.test_key
+            )
             found.append(made)
         return found
 
 
-def _segments(task: Mapping[str, Any]) -> dict[str, Any]:
-    try:
-        segments = task["dataset"]["kwargs"]["segments"]
-    except (KeyError, TypeError):
-        raise SegmentError(f"{SEGMENTS} is missing.", "Write train, valid and test under it.") from None
-    if not isinstance(segments, Mapping):
-        raise SegmentError(f"{SEGMENTS} must be a mapping.", "Write train: [start, end] and so on.")
-    return dict(segments)
+def _check_count(key: str, value: Any, least: int) -> None:
+    if isinstance(value, bool) or not isinstance(value, Integral) or value < least:
+        raise TemplateError(f"{value!r} is not possible.", f"Use a whole number of at least {least}.", key)
 
 
-def _check_count(name: str, value: Any, least: int) -> None:
-    if isinstance(value, bool) or not isinstance(value, int) or value < least:
-        raise TemplateError(
-            f"{value!r} is not possible.", f"Use a whole number of at least {least}.", f"rolling.kwargs.{name}"
-        )
+def _check_calendar(name: str, calendar: TimeAdjuster | None) -> TimeAdjuster:
+    if not isinstance(calendar, TimeAdjuster):
+        raise TemplateError(f"{name} needs a calendar.", "Pass calendar=TimeAdjuster(sessions).", "calendar")
+    return calendar

@@ -129,8 +129,6 @@ class TaskManager:
             "attempts": {"$add": ["$attempts", 1]},
             "rung": False,
             "started_at": NOW,
-            "recorder_id": None,
-            "previous_recorder": {"$ifNull": ["$recorder_id", "$previous_recorder"]},
         }
         query = {**ready, "_id": ident, "not_before": {"$lte": self._store.now()}}
         if not self._move(query, WAITING, RUNNING, worker, "claimed", changes, fence=True):
@@ -153,17 +151,6 @@ class TaskManager:
         """Whether the claim is still held: a read, cheaper than ``renew``."""
         with reachable():
             return self._tasks.find_one(self._held_by(claim), {"_id": 1}) is not None
-
-    def note_recorder(self, claim: Claim, recorder_id: str) -> None:
-        """Remember which MLflow run this attempt writes to, so that a successor can close it.
-
-        Raises:
-            LeaseLost: the claim is not held any more.
-        """
-        with reachable():
-            query = self._held_by(claim)
-            if not self._tasks.update_one(query, {"$set": {"recorder_id": recorder_id}}).matched_count:
-                raise _lost(claim)
 
     def commit(self, claim: Claim, result: Mapping[str, Any]) -> None:
         """Store the one result of the task. Committing the same claim again is harmless.

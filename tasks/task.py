@@ -49,7 +49,6 @@ class Task:
     lease_expires_at: datetime | None
     result: dict[str, Any] | None
     error: dict[str, Any] | None
-    recorder_id: str | None
     history: tuple[Transition, ...] = ()
     definition: Definition = field(default_factory=dict, repr=False)
 
@@ -71,7 +70,6 @@ class Claim:
     failures: int
     definition: Definition = field(repr=False)
     lease_seconds: float = 30.0
-    previous_recorder: str | None = None
 
 
 @dataclass(frozen=True)

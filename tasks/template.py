@@ -47,6 +47,7 @@ class Template:
             DataError: the data is missing or cannot be used.
             SegmentError: segments are reversed, overlap, or leave the calendar; or the label looks too far.
         """
+        build(self.definition["model"], "model", settings.components)
         dataset = build(self.definition["dataset"], "dataset", settings.components)
         dataset.check()
         sessions = list(dataset.sessions)

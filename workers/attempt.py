@@ -11,6 +11,7 @@ from enum import StrEnum
 from tasks.backend import Backend
 from tasks.errors import BadInput, LeaseLost, PermanentError, RollqError
 from tasks.experiment import MLflowExperiment
+from tasks.lifecycle import RecorderStatus
 from tasks.logs import log_context
 from tasks.recorder import MLflowRecorder
 from tasks.task import Claim, TaskError
@@ -80,8 +81,8 @@ def _run(backend: Backend, claim: Claim, draining: Callable[[], bool]) -> Outcom
 
 def _open_recorder(backend: Backend, claim: Claim) -> MLflowRecorder:
     experiment = MLflowExperiment.open(claim.pool, backend.settings.mlflow_uri)
-    if claim.previous_recorder:
-        experiment.get_recorder(claim.previous_recorder).supersede("a new attempt was made")
+    if claim.attempt > 1:
+        _close_earlier(experiment, claim)
     test = claim.definition["dataset"].get("kwargs", {}).get("segments", {}).get("test", [None])
     name = f"{claim.definition['model']['class']} {test[0] or ''}".strip()
     tags = {
@@ -90,9 +91,14 @@ def _open_recorder(backend: Backend, claim: Claim) -> MLflowRecorder:
         "rollq.attempt": str(claim.attempt),
         "rollq.worker": claim.worker,
     }
-    recorder = experiment.create_recorder(name, tags)
-    backend.manager.note_recorder(claim, recorder.id)
-    return recorder
+    return experiment.create_recorder(name, tags)
+
+
+def _close_earlier(experiment: MLflowExperiment, claim: Claim) -> None:
+    """Close the runs that lost workers left behind: RUNNING, or FINISHED but never committed."""
+    for recorder in list(experiment.list_recorders(f"tags.`rollq.task` = '{claim.task_id}'")):
+        if recorder.status is not RecorderStatus.FAILED:
+            recorder.supersede(f"attempt {claim.attempt} began on {claim.worker}")
 
 
 def _release(backend: Backend, claim: Claim, recorder: MLflowRecorder | None, why: str) -> Outcome:

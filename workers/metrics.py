@@ -6,6 +6,7 @@ Sources: Grinold and Kahn, Active Portfolio Management (2nd ed., 2000), chapter 
 
 from __future__ import annotations
 
+import numpy as np
 import pandas as pd
 
 
@@ -19,7 +20,8 @@ def daily_ic(score: pd.Series, label: pd.Series) -> pd.DataFrame:
         A frame indexed by datetime: ``ic`` is Pearson's correlation of score and label over the day's instruments,
         ``rank_ic`` Spearman's. Days with fewer than two pairs, or where one side does not vary, are left out.
     """
-    pairs = pd.DataFrame({"score": score.astype(float), "label": label.astype(float)}).dropna()
+    pairs = pd.DataFrame({"score": score.astype(float), "label": label.astype(float)})
+    pairs = pairs.replace([np.inf, -np.inf], np.nan).dropna()
     days = pairs.groupby(level="datetime")
     ranks = days.rank()
     found = pd.DataFrame({"ic": _correlation(pairs), "rank_ic": _correlation(ranks)})
@@ -44,7 +46,11 @@ def summary(daily: pd.DataFrame) -> dict[str, float]:
 
 def _correlation(pairs: pd.DataFrame) -> pd.Series:
     """Pearson's correlation of the two columns by day: cov(x, y) / (sd(x) sd(y)), without a loop over days."""
-    centred = pairs - pairs.groupby(level="datetime").transform("mean")
+    days = pairs.groupby(level="datetime")
+    # Compared, not computed: the variance of a constant is not always rounded to zero, that of small numbers may be.
+    varies = (days.max() > days.min()).all(axis=1)
+    centred = pairs - days.transform("mean")
+    centred = centred / centred.abs().groupby(level="datetime").transform("max")  # so that squares do not underflow
     products = pd.DataFrame(
         {
             "xy": centred["score"] * centred["label"],
@@ -53,5 +59,4 @@ def _correlation(pairs: pd.DataFrame) -> pd.Series:
         }
     )
     sums = products.groupby(level="datetime").sum()
-    spread = (sums["xx"] * sums["yy"]) ** 0.5
-    return sums["xy"] / spread.where(spread > 1e-15)
+    return (sums["xy"] / (sums["xx"] * sums["yy"]) ** 0.5).where(varies)

@@ -84,9 +84,8 @@ def online_show(
     if not current:
         say("Nothing is online yet. `rollq enqueue TEMPLATE` and `rollq worker` make it so.")
     for found in current:
-        say(
-            f"{found.strategy} version {found.version}: {len(found.models)} models since {found.at:%Y-%m-%d %H:%M:%S} UTC"
-        )
+        since = f"{found.at:%Y-%m-%d %H:%M:%S} UTC"
+        say(f"{found.strategy} version {found.version}: {len(found.models)} models since {since}")
         say(f"  pool {found.pool}, round {found.round_id}, gathered by {found.by}")
         say(f"  {metrics_line(found.metrics)}")
         rows = [[model.task_id[:12], segment(model.test), model.recorder_id] for model in found.models[-5:]]

@@ -83,17 +83,19 @@ def test_one_worker_and_two_give_the_same(backend: Backend) -> None:
 
 def test_a_killed_process_costs_nothing(backend: Backend, calm: str) -> None:
     trainer, trained = open_round(backend, plan(backend.settings, **SLOW))
-    with worker(backend.settings) as process:
+    with worker(backend.settings):
         wait_until(lambda: len(running(backend)) == 2)
-        kill(children(process)[0])
+        victim = running(backend)[0]
+        runs = MLflowExperiment.open("small", backend.settings.mlflow_uri)
+        mine = f"tags.`rollq.task` = '{victim.id}' AND tags.`rollq.worker` = '{victim.worker}'"
+        wait_until(lambda: any(True for _ in runs.list_recorders(mine)))
+        kill(int(str(victim.worker).rpartition("/")[2]))
         online = trainer.wait(trained, timeout=120)
     assert all_done(backend)
     assert online.signals["sha256"] == calm
     assert any("was lost" in step.why for task in backend.manager.find("small") for step in task.history)
-    superseded = MLflowExperiment.open("small", backend.settings.mlflow_uri).list_recorders(
-        "tags.`rollq.superseded` LIKE '%' AND status = 'FAILED'"
-    )
-    assert any(True for _ in superseded)
+    (closed,) = runs.list_recorders(mine)
+    assert (closed.status, "rollq.superseded" in closed.tags) == ("FAILED", True)
 
 
 def test_a_killed_worker_is_replaced_by_any_other(backend: Backend, calm: str) -> None:

@@ -156,7 +156,6 @@ def test_a_stale_holder_is_refused_everywhere(backend: Backend) -> None:
         lambda: backend.manager.commit(stale, {}),
         lambda: backend.manager.fail(stale, TaskError("E", "m")),
         lambda: backend.manager.release(stale, "x"),
-        lambda: backend.manager.note_recorder(stale, "r"),
     ):
         with pytest.raises(LeaseLost):
             write()

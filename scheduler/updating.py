@@ -1,0 +1,28 @@
+"""Newly predicted days take the place of old ones."""
+
+from __future__ import annotations
+
+from typing import TypeVar
+
+import pandas as pd
+
+Frame = TypeVar("Frame", pd.DataFrame, pd.Series)
+
+
+def replace_range(old: Frame, new: Frame) -> Frame:
+    """``old`` without any row between the first and the last date of ``new``, joined with ``new``.
+
+    An instrument that ``new`` no longer names is gone on those dates; a date in between that ``new`` lacks is, too.
+
+    Args:
+        old: indexed by (datetime, instrument).
+        new: the same; if it is empty, nothing is replaced.
+
+    Returns:
+        A new frame, unique and sorted by its index; on duplicates the last row stays.
+    """
+    days, new_days = (frame.index.get_level_values("datetime") for frame in (old, new))
+    kept = old[~((days >= new_days.min()) & (days <= new_days.max()))]
+    filled = [frame for frame in (kept, new) if len(frame)] or [new]
+    joined = pd.concat(filled)
+    return joined[~joined.index.duplicated(keep="last")].sort_index()
