@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 import sys
 import time
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -15,12 +15,11 @@ from typing import Any
 from rollq.enqueueing import TemplatePlan, plan_template
 from rollq.local.attach import attach
 from rollq.local.child import Child
-from rollq.local.stack import LocalStack, find_running
 from rollq.service import THREADS
 from scheduler.online_sets import OnlineSet
 from scheduler.trainers import DelayTrainer, TrainedRound
 from tasks.backend import Backend
-from tasks.errors import BadInput, NotFound, Unavailable
+from tasks.errors import NotFound, Unavailable
 from tasks.rounds import Round
 from tasks.settings import Settings, worker_environment
 from tasks.states import TaskState
@@ -93,7 +92,7 @@ def run_demo(
     clock = _Phases(phase)
     with ExitStack() as running:
         clock.start("starting the stack")
-        attached = running.enter_context(_servers(settings))
+        attached = running.enter_context(attach(settings, serve=True))
         backend = Backend.of(attached)
         backend.prepare()
         crew = running.enter_context(_Workers(attached, count))
@@ -132,18 +131,6 @@ def _counter(update: Update) -> Callable[[dict[TaskState, int]], None]:
         update(sum(n for state, n in states.items() if state.is_terminal), sum(states.values()))
 
     return count
-
-
-@contextmanager
-def _servers(settings: Settings) -> Iterator[Settings]:
-    """The servers that are set or run already, else a stack that other commands find while the demo runs."""
-    if settings.mongo_uri or settings.redis_url or find_running(settings.state_dir):
-        with attach(settings) as attached:
-            yield attached
-    else:
-        with LocalStack(settings.state_dir, lock_seconds=20.0) as stack:
-            assert stack.runtime  # noqa: S101 - a started stack has one
-            yield stack.runtime.settings(settings)
 
 
 class _Workers:
@@ -270,6 +257,3 @@ def _gather_seconds(tasks: list[Task], found: Round) -> float:
     if not ends or not found.finished_at:
         return 0.0
     return max((found.finished_at - max(ends)).total_seconds(), 0.0)
-
-
-__all__ = ["BadInput", "DemoResult", "example", "run_demo"]

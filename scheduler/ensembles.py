@@ -10,7 +10,6 @@ import pandas as pd
 
 from tasks.errors import EnsembleError
 
-
 DAY = "datetime"
 
 

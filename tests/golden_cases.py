@@ -40,6 +40,39 @@ def plain(value: Any) -> Any:
     return value
 
 
+def key(raw: Any) -> Any:
+    """A key of a mapping: lists stand for tuples."""
+    return tuple(raw) if isinstance(raw, list) else raw
+
+
+def frames(rows: Any, columns: list[str]) -> Any:
+    """Rows as a frame, or a mapping of rows as a mapping of frames."""
+    if isinstance(rows, dict):
+        return {name: frames(item, columns) for name, item in rows.items()}
+    return frame(rows, columns)
+
+
+def assert_joined(found: Any, output: dict[str, Any]) -> None:
+    """``found`` is the frame, Series or mapping of them that ``output`` describes."""
+    if output["type"] == "dict":
+        assert list(found) == [key(name) for name, _ in output["items"]]
+        for name, item in output["items"]:
+            assert_joined(found[key(name)], item)
+        return
+    assert type(found).__name__ == output["type"]
+    shown = found.to_frame("__series__") if isinstance(found, pd.Series) else found
+    assert list(shown.index.names) == output["index_names"]
+    pd.testing.assert_frame_equal(
+        shown,
+        frame(output["rows"], output["columns"]),
+        check_dtype=False,
+        check_index_type=False,
+        check_freq=False,
+        rtol=0,
+        atol=1e-12,
+    )
+
+
 def frame(rows: list[Any], columns: list[str]) -> pd.DataFrame:
     """Rows of ``[date, instrument, value...]`` as a frame."""
     made = pd.DataFrame(rows, columns=["datetime", "instrument", *columns])

@@ -34,6 +34,7 @@ class WorkerLife:
         self.drain = DrainFlag()
         self._sweeper: SweepTimer | None = None
         self._drain_timer: threading.Timer | None = None
+        self._busy = False
 
     def register(self, app: Celery) -> None:
         """Add the training task to ``app`` and listen to the life of the worker."""
@@ -47,17 +48,19 @@ class WorkerLife:
         if not (isinstance(pool, str) and isinstance(task_id, str)):
             log.warning("a message was dropped: pool and task id must be text")
             return
+        self._busy = True
         try:
             queues = self.backend.settings.queues
             run_one(self.backend, pool, task_id, worker_name(self.main_pid), queues, self.drain.is_raised)
         except RollqError as error:
             log.warning("the message could not be served, the sweeper rings again: %s", error)
-        self._leave_if_orphaned()
+        finally:
+            self._busy = False
 
     def on_process_start(self, **_: Any) -> None:
         """A pool process starts: import what trains, with one thread each."""
         setup_logging(self.backend.settings.log_level, self.backend.settings.log_format)
-        self._watch_parent()
+        threading.Thread(target=self._end_with_parent, name="rollq-parent", daemon=True).start()
         for name in WARM_UP:
             importlib.import_module(name)
 
@@ -81,18 +84,11 @@ class WorkerLife:
         holders = self.backend.manager.holders(prefix)
         return [name for name in holders if not _is_alive(int(name.rpartition("/")[2]))]
 
-    def _leave_if_orphaned(self) -> None:
-        if os.getppid() != self.main_pid:
-            os._exit(0)
-
-    def _watch_parent(self) -> None:
-        """End this process if the main process was killed and no task is at hand."""
-        threading.Thread(target=self._end_with_parent, name="rollq-parent", daemon=True).start()
-
     def _end_with_parent(self) -> None:
+        """End this process once the main process was killed and no task is at hand."""
         pause = threading.Event()
-        while os.getppid() == self.main_pid or self.backend.manager.holders(worker_name(self.main_pid)):
-            pause.wait(1.0)
+        while os.getppid() == self.main_pid or self._busy:
+            pause.wait(0.5)
         os._exit(0)
 
 

@@ -39,8 +39,8 @@ class Context:
         return settings
 
     @contextmanager
-    def backend(self, **more: Any) -> Iterator[Backend]:
-        """The servers, whichever they are.
+    def backend(self, serve: bool = False, **more: Any) -> Iterator[Backend]:
+        """The servers, whichever they are; ``serve`` as for ``rollq.local.attach``.
 
         Raises:
             Unavailable: there are none, or they do not answer.
@@ -48,7 +48,7 @@ class Context:
         from rollq.local.attach import attach
         from tasks.backend import Backend
 
-        with attach(self.settings(**more)) as settings:
+        with attach(self.settings(**more), serve) as settings:
             backend = Backend.of(settings)
             backend.prepare()
             try:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 from pathlib import Path
 from typing import Annotated, Any
@@ -48,6 +49,7 @@ demo.add_to(app)
 def main() -> None:
     """Run the command line; leave with a documented exit code (docs/reference/exit-codes.md)."""
     debug = "--debug" in sys.argv or os.environ.get("ROLLQ_DEBUG") == "1"
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that what was started is stopped
     try:
         check_shadowing()
         sys.exit(app(standalone_mode=False) or 0)

@@ -47,7 +47,7 @@ def worker(
     from rollq.service import run_worker
 
     more: dict[str, Any] = {"concurrency": concurrency, "queues": tuple(queues.split(",")) if queues else None}
-    with of(context).backend(**more) as backend:
+    with of(context).backend(serve=True, **more) as backend:
         _share(backend.settings)
         code = run_worker(backend.settings, backend.settings.concurrency or os.cpu_count() or 1)
     raise typer.Exit(code)
@@ -57,7 +57,7 @@ def beat(context: typer.Context) -> None:
     """Run Celery beat: it sweeps (rings again, takes back what dead workers held). Any number may run."""
     from rollq.service import run_beat
 
-    with of(context).backend() as backend:
+    with of(context).backend(serve=True) as backend:
         code = run_beat(backend.settings)
     raise typer.Exit(code)
 

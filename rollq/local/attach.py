@@ -13,11 +13,14 @@ LOCK_SECONDS = 20.0  # how long a command waits for another short command in the
 
 
 @contextmanager
-def attach(settings: Settings) -> Iterator[Settings]:
+def attach(settings: Settings, serve: bool = False) -> Iterator[Settings]:
     """Settings whose URLs are filled in.
 
     Servers that are set are used as they are. Else the stack that runs in ``state_dir`` is used. Else, if an earlier
     stack left data there, it is started for the length of the block.
+
+    Args:
+        serve: the block lasts long (a worker, beat): start a stack if there is none, and let other commands find it.
 
     Raises:
         Unavailable: there is no stack and no server is set.
@@ -32,8 +35,8 @@ def attach(settings: Settings) -> Iterator[Settings]:
         yield settings
     elif runtime := find_running(settings.state_dir):
         yield runtime.settings(settings)
-    elif (settings.state_dir / "mongo").is_dir():
-        with LocalStack(settings.state_dir, announce=False, lock_seconds=LOCK_SECONDS) as stack:
+    elif serve or (settings.state_dir / "mongo").is_dir():
+        with LocalStack(settings.state_dir, announce=serve, lock_seconds=LOCK_SECONDS) as stack:
             assert stack.runtime  # noqa: S101 - a started stack has one
             yield stack.runtime.settings(settings)
     else:

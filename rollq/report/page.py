@@ -25,7 +25,9 @@ def write_report(data: ReportData, path: Path) -> Path:
         "phases": charts.phases(data),
     }
     figures = {
-        name: figure.to_html(full_html=False, include_plotlyjs=False, config={"displaylogo": False, "responsive": True})
+        name: figure.to_html(
+            full_html=False, include_plotlyjs=False, config={"displayModeBar": False, "responsive": True}
+        )
         if figure
         else "<p class='none'>There is nothing to show.</p>"
         for name, figure in drawn.items()
