@@ -12,10 +12,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from rollq.enqueueing import TemplatePlan, plan_template
+from rollq.enqueueing import load_strategy
 from rollq.local.attach import attach
 from rollq.local.child import Child
 from rollq.service import THREADS
+from scheduler.online_manager import OnlineManager
 from scheduler.online_sets import OnlineSet
 from scheduler.trainers import DelayTrainer, TrainedRound
 from tasks.backend import Backend
@@ -96,15 +97,15 @@ def run_demo(
         backend = Backend.of(attached)
         backend.prepare()
         crew = running.enter_context(_Workers(attached, count))
-        clock.start("computing features")
-        plan = plan_template(path, attached)
-        name = pool or f"{plan.name}-{datetime.now(UTC):%Y%m%d-%H%M%S}"
-        clock.start("enqueuing windows")
-        trained, trainer = _enqueue(backend, plan, name)
+        clock.start("computing features and windows")
+        strategy = load_strategy(path, attached)
+        name = pool or f"{strategy.name}-{datetime.now(UTC):%Y%m%d-%H%M%S}"
+        manager = OnlineManager(backend, [strategy], DelayTrainer, {strategy.name: name})
+        rounds = manager.begin_first_train()
         clock.start("training windows")
-        online = trainer.wait(trained, TIMEOUT, _counter(update), crew.keep_alive)
+        online = manager.wait(rounds, TIMEOUT, _counter(update), crew.keep_alive)[strategy.name]
         total = clock.stop()
-        return _result(backend, plan, trained, online, clock, total, count)
+        return _result(backend, rounds[strategy.name], online, clock, total, count)
 
 
 def example(name: Path) -> Path:
@@ -118,12 +119,6 @@ def example(name: Path) -> Path:
         if (folder / name).exists():
             return folder / name
     raise NotFound(f"The example {name} is not installed.", "Give a template with --template.")
-
-
-def _enqueue(backend: Backend, plan: TemplatePlan, pool: str) -> tuple[TrainedRound, DelayTrainer]:
-    trainer = DelayTrainer(backend, pool)
-    trained = trainer.train(plan.definitions, {"strategy": plan.name, "sessions": list(plan.sessions)})
-    return trainer.end_train(trained), trainer
 
 
 def _counter(update: Update) -> Callable[[dict[TaskState, int]], None]:
@@ -198,7 +193,6 @@ class _Phases:
 
 def _result(
     backend: Backend,
-    plan: TemplatePlan,
     trained: TrainedRound,
     online: OnlineSet,
     clock: _Phases,
@@ -214,7 +208,9 @@ def _result(
     folder = backend.settings.state_dir.resolve() / "runs" / trained.pool
     folder.mkdir(parents=True, exist_ok=True)
     signals = export_signals(backend, online, folder)
-    report = make_report(backend, plan.name, tasks, online, phases, daily_ic(backend, tasks), folder / "report.html")
+    report = make_report(
+        backend, online.strategy, tasks, online, phases, daily_ic(backend, tasks), folder / "report.html"
+    )
     states = [task.status for task in tasks]
     return DemoResult(
         pool=trained.pool,

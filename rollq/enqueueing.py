@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from scheduler.strategies import Plan, RollingStrategy
 from tasks.settings import Settings
-from tasks.task import Definition
 from tasks.template import load_template
 
 if TYPE_CHECKING:
@@ -15,33 +14,30 @@ if TYPE_CHECKING:
     from tasks.backend import Backend
 
 
-@dataclass(frozen=True)
-class TemplatePlan:
-    """A checked template, cut into windows."""
-
-    name: str
-    definitions: tuple[Definition, ...]
-    sessions: tuple[str, ...]
-
-
-def plan_template(path: Path, settings: Settings) -> TemplatePlan:
-    """Check a template against its data and cut it.
+def load_strategy(path: Path, settings: Settings) -> RollingStrategy:
+    """The strategy that a template describes.
 
     Raises:
         BadInput: something is wrong with it; the message names the key and the fix.
     """
-    template = load_template(path, settings)
-    windows = template.windows(settings)
-    return TemplatePlan(template.name, windows.definitions, windows.sessions)
+    return RollingStrategy(load_template(path, settings), settings)
 
 
-def enqueue_template(plan: TemplatePlan, backend: Backend, pool: str | None = None) -> TrainedRound:
-    """Open a round for a plan.
+def plan_template(path: Path, settings: Settings) -> Plan:
+    """Check a template against its data and cut it into windows.
+
+    Raises:
+        BadInput: as ``load_strategy``.
+    """
+    return load_strategy(path, settings).first_tasks()
+
+
+def enqueue_plan(plan: Plan, backend: Backend, pool: str | None = None) -> TrainedRound:
+    """Open a round for a plan; the pool is by default the strategy's name.
 
     Raises:
         Unavailable: the store does not answer.
     """
     from scheduler.trainers import Trainer
 
-    trainer = Trainer(backend, pool or plan.name)
-    return trainer.train(plan.definitions, {"strategy": plan.name, "sessions": list(plan.sessions)})
+    return Trainer(backend, pool or plan.strategy).train(plan.definitions, plan.purpose)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from scheduler.online_sets import OnlineSet, OnlineSets
 from scheduler.strategies import OnlineStrategy
@@ -45,7 +45,7 @@ class OnlineManager:
         rounds = {}
         for strategy in self._strategies:
             plan, trainer = plans[strategy.name], self._trainers[strategy.name]
-            rounds[strategy.name] = trainer.train(plan.definitions, strategy.purpose(plan))
+            rounds[strategy.name] = trainer.train(plan.definitions, plan.purpose)
         return {name: self._trainers[name].end_train(trained) for name, trained in rounds.items()}
 
     def first_train(
@@ -58,7 +58,16 @@ class OnlineManager:
             RoundFailed: a round could not meet its policy; the others go on.
             StateError: the time is over.
         """
-        rounds = self.begin_first_train()
+        return self.wait(self.begin_first_train(), timeout, progress, alive)
+
+    def wait(
+        self,
+        rounds: Mapping[str, TrainedRound],
+        timeout: float | None = None,
+        progress: Progress | None = None,
+        alive: Callable[[], None] | None = None,
+    ) -> dict[str, OnlineSet]:
+        """Wait until rounds are gathered; as ``first_train``."""
         return {name: self._trainers[name].wait(found, timeout, progress, alive) for name, found in rounds.items()}
 
     def online(self, strategy: str) -> OnlineSet:

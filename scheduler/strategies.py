@@ -13,10 +13,16 @@ from tasks.template import Template
 
 @dataclass(frozen=True)
 class Plan:
-    """Tasks to train and the sessions (``YYYY-MM-DD``) that their predictions must cover."""
+    """Tasks to train for a strategy, and the sessions (``YYYY-MM-DD``) that their predictions must cover."""
 
+    strategy: str
     definitions: tuple[Definition, ...]
     sessions: tuple[str, ...]
+
+    @property
+    def purpose(self) -> dict[str, Any]:
+        """What a coordinator needs to know about the round of these tasks."""
+        return {"strategy": self.strategy, "sessions": list(self.sessions)}
 
 
 class OnlineStrategy(ABC):
@@ -27,10 +33,6 @@ class OnlineStrategy(ABC):
     @abstractmethod
     def first_tasks(self) -> Plan:
         """The tasks of the first training."""
-
-    def purpose(self, plan: Plan) -> dict[str, Any]:
-        """What a coordinator needs to know about a round of this strategy."""
-        return {"strategy": self.name, "sessions": list(plan.sessions)}
 
 
 class RollingStrategy(OnlineStrategy):
@@ -53,4 +55,4 @@ class RollingStrategy(OnlineStrategy):
             TemplateError, SegmentError, DataError: the template or its data cannot be used.
         """
         windows = self._template.windows(self._settings)
-        return Plan(windows.definitions, windows.sessions)
+        return Plan(self.name, windows.definitions, windows.sessions)

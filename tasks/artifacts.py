@@ -53,10 +53,11 @@ def write(value: Any, name: str, folder: Path) -> dict[str, Entry]:
     Raises:
         BadInput: the value has no safe form.
     """
+    name = safe_name(name)
     if isinstance(value, Path):
-        return _copy(value, safe_name(name), folder)
+        return _copy(value, name, folder)
     kind, content = _encode(value)
-    full = safe_name(name if PurePosixPath(name).suffix else name + SUFFIXES[kind])
+    full = name if PurePosixPath(name).suffix else name + SUFFIXES[kind]
     target = folder / full
     target.parent.mkdir(parents=True, exist_ok=True)
     if kind in ("frame", "series"):

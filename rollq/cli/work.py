@@ -30,16 +30,16 @@ def enqueue(
     as_json: Annotated[bool, JSON] = False,
 ) -> None:
     """Cut a template into rolling windows and put them into the queue. Doing it twice makes nothing twice."""
-    from rollq.enqueueing import enqueue_template, plan_template
+    from rollq.enqueueing import enqueue_plan, plan_template
 
     if dry_run:
         plan = plan_template(template, of(context).settings())
-        _show_plan(pool or plan.name, [task["dataset"]["kwargs"]["segments"] for task in plan.definitions], as_json)
+        _show_plan(pool or plan.strategy, [task["dataset"]["kwargs"]["segments"] for task in plan.definitions], as_json)
         return
     settings = of(context).settings()
     plan = plan_template(template, settings)  # bad input is refused before any server is needed
     with of(context).backend() as backend:
-        trained = enqueue_template(plan, backend, pool)
+        trained = enqueue_plan(plan, backend, pool)
         created = trained.created
         if as_json:
             answer = {"pool": trained.pool, "round": trained.id, "tasks": list(created.ids)}

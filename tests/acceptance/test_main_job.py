@@ -10,9 +10,10 @@ import pytest
 import redis
 
 from rollq import Backend, DelayTrainer, LocalStack, MLflowExperiment, RoundFailed, Settings, TaskState, Trainer
-from rollq.enqueueing import TemplatePlan, plan_template
+from rollq.enqueueing import plan_template
 from scheduler.coordinator import gather
 from scheduler.online_sets import OnlineSet, OnlineSets
+from scheduler.strategies import Plan
 from tests.acceptance.crew import children, kill, wait_until, worker
 from tests.conftest import EXAMPLES
 
@@ -20,20 +21,19 @@ HERE = Path(__file__).parent
 SLOW = {"num_boost_round": 400, "early_stopping_rounds": None, "num_leaves": 63}  # some seconds a window
 
 
-def plan(settings: Settings, **model: Any) -> TemplatePlan:
+def plan(settings: Settings, **model: Any) -> Plan:
     found = plan_template(EXAMPLES / "small.yaml", settings)
     for task in found.definitions:
         task["model"]["kwargs"].update(model)
     return found
 
 
-def open_round(backend: Backend, found: TemplatePlan, policy: str = "all") -> tuple[Trainer, Any]:
+def open_round(backend: Backend, found: Plan, policy: str = "all") -> tuple[Trainer, Any]:
     trainer = DelayTrainer(backend, "small")
-    purpose = {"strategy": found.name, "sessions": list(found.sessions)}
-    return trainer, trainer.end_train(trainer.train(found.definitions, purpose, policy))
+    return trainer, trainer.end_train(trainer.train(found.definitions, found.purpose, policy))
 
 
-def train(backend: Backend, found: TemplatePlan, processes: int = 2) -> OnlineSet:
+def train(backend: Backend, found: Plan, processes: int = 2) -> OnlineSet:
     trainer, trained = open_round(backend, found)
     with worker(backend.settings, processes):
         return trainer.wait(trained, timeout=120)

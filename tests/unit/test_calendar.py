@@ -120,3 +120,10 @@ def test_open_bounds() -> None:
         calendar.truncate(("2020-01-02", "2020-01-10"), None, 3)
     with pytest.raises(SegmentError, match="unknown"):
         calendar.shift(("2020-01-02", "2020-01-10"), 1, "round")
+
+
+def test_a_segment_may_start_one_session_past_the_calendar() -> None:
+    last = ("2020-02-11", "2020-02-11")
+    assert adjuster("biz30").shift(last, 1) == (None, None)
+    with pytest.raises(SegmentError):
+        adjuster("biz30").shift(last, 2)

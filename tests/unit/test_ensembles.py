@@ -60,6 +60,9 @@ def test_values_by_day_alone_can_be_joined() -> None:
 
 def test_an_empty_window_changes_nothing() -> None:
     pd.testing.assert_frame_equal(RollingEnsemble()({0: EARLY.iloc[:0], 1: EARLY}), EARLY)
+    pd.testing.assert_frame_equal(
+        RollingEnsemble()({0: LATE, 1: EARLY.iloc[:0], 2: EARLY}), RollingEnsemble()({0: EARLY, 1: LATE})
+    )
     assert RollingEnsemble()({0: EARLY.iloc[:0]}).empty
 
 

@@ -54,7 +54,7 @@ def test_nothing_in_nothing_out() -> None:
     assert RollingGroup()({}) == {}
 
 
-@pytest.mark.parametrize("name", ["LGB", (), 3, ["a", "b"][0]])
+@pytest.mark.parametrize("name", ["LGB", (), 3, None])
 def test_keys_that_name_no_window(name: Any) -> None:
     with pytest.raises(EnsembleError) as raised:
         RollingGroup().group({name: 1})

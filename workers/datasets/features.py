@@ -1,20 +1,23 @@
 """Features of prices. Each looks back only: a session's value uses its own close and earlier ones.
 
-Input and output are wide frames: sessions x instruments. A gap in prices gives NaN, never a stale value.
+Input and output are wide frames: sessions x instruments. A gap in prices gives NaN, never a stale value. A value
+depends on nothing but the closes of its look-back, to the last bit: a longer history does not change it.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
 from tasks.components import did_you_mean
 from tasks.errors import TemplateError
 
-Feature = Callable[[pd.DataFrame, int], pd.DataFrame]
+Values = npt.NDArray[np.float64]
 
 
 def momentum(close: pd.DataFrame, window: int) -> pd.DataFrame:
@@ -24,27 +27,71 @@ def momentum(close: pd.DataFrame, window: int) -> pd.DataFrame:
 
 def volatility(close: pd.DataFrame, window: int) -> pd.DataFrame:
     """Sample standard deviation of the last ``window`` daily log returns."""
-    return log_returns(close).rolling(window).std()
+    returns = log_returns(close)
+    total, squares = rolling(returns, window, np.add), rolling(returns**2, window, np.add)
+    variance = (squares - total**2 / window) / (window - 1)
+    return variance.clip(lower=0) ** 0.5
 
 
 def ma_distance(close: pd.DataFrame, window: int) -> pd.DataFrame:
     """close[t] / mean of the last ``window`` closes - 1."""
-    return close / close.rolling(window).mean() - 1
+    return close / (rolling(close, window, np.add) / window) - 1
 
 
 def high_distance(close: pd.DataFrame, window: int) -> pd.DataFrame:
     """close[t] / highest of the last ``window`` closes - 1."""
-    return close / close.rolling(window).max() - 1
+    return close / rolling(close, window, np.maximum) - 1
 
 
 def low_distance(close: pd.DataFrame, window: int) -> pd.DataFrame:
     """close[t] / lowest of the last ``window`` closes - 1."""
-    return close / close.rolling(window).min() - 1
+    return close / rolling(close, window, np.minimum) - 1
+
+
+@dataclass(frozen=True)
+class Feature:
+    """An op: its function of (close, window), and how many sessions before t a value of t reaches back."""
+
+    function: Callable[[pd.DataFrame, int], pd.DataFrame]
+    lookback: Callable[[int], int]
+    least: int = 2  # shortest window that says anything
 
 
 FEATURES: dict[str, Feature] = {
-    function.__name__: function for function in (momentum, volatility, ma_distance, high_distance, low_distance)
+    "momentum": Feature(momentum, lambda window: window, least=1),
+    "volatility": Feature(volatility, lambda window: window),
+    "ma_distance": Feature(ma_distance, lambda window: window - 1),
+    "high_distance": Feature(high_distance, lambda window: window - 1),
+    "low_distance": Feature(low_distance, lambda window: window - 1),
 }
+
+
+def rolling(frame: pd.DataFrame, window: int, combine: Callable[[Values, Values], Values]) -> pd.DataFrame:
+    """``combine`` (add, maximum, minimum) over the last ``window`` sessions; NaN where one of them is missing.
+
+    Blocks of 1, 2, 4, ... sessions are joined, so that the cost is log2(window) passes. A running sum, as in pandas,
+    would carry the rounding of one huge close into every later value.
+    """
+    block = frame.to_numpy(dtype=np.float64)
+    result: Values | None = None
+    size, covered = 1, 0
+    while covered < window:
+        if window & size:
+            part = _later(block, covered)
+            result = part if result is None else combine(result, part)
+            covered += size
+        block = combine(block, _later(block, size))
+        size *= 2
+    return pd.DataFrame(result, index=frame.index, columns=frame.columns)
+
+
+def _later(values: Values, sessions: int) -> Values:
+    """``values`` moved ``sessions`` rows down; NaN comes in."""
+    if sessions == 0:
+        return values
+    moved = np.full_like(values, np.nan)
+    moved[sessions:] = values[:-sessions]
+    return moved
 
 
 def log_returns(close: pd.DataFrame) -> pd.DataFrame:
@@ -72,7 +119,12 @@ def check_features(specs: Any, key: str = "dataset.kwargs.features") -> list[tup
 def compute(close: pd.DataFrame, features: Sequence[tuple[str, str, int]]) -> Iterator[pd.DataFrame]:
     """The wide frame of each feature, in order."""
     for _, op, window in features:
-        yield FEATURES[op](close, window)
+        yield FEATURES[op].function(close, window)
+
+
+def lookback(features: Sequence[tuple[str, str, int]]) -> int:
+    """Sessions before t that the features of t reach back, at most."""
+    return max(FEATURES[op].lookback(window) for _, op, window in features)
 
 
 def _expand(spec: Any, key: str) -> Iterator[tuple[str, str, int]]:
@@ -87,7 +139,7 @@ def _expand(spec: Any, key: str) -> Iterator[tuple[str, str, int]]:
     if not isinstance(windows, Sequence) or isinstance(windows, str) or not windows:
         raise TemplateError("windows is a list of sessions.", "Write windows: [5, 20].", f"{key}.windows")
     for window in windows:
-        least = 2 if op == "volatility" else 1
+        least = FEATURES[op].least
         if isinstance(window, bool) or not isinstance(window, int) or window < least:
             raise TemplateError(f"{window!r} sessions are not possible.", f"Use at least {least}.", f"{key}.windows")
         yield f"{op}_{window}", str(op), window

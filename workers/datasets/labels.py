@@ -10,7 +10,7 @@ import pandas as pd
 
 from tasks.components import did_you_mean
 from tasks.errors import TemplateError
-from workers.datasets.features import log_returns
+from workers.datasets.features import volatility
 
 DEFAULTS = {"forward_return": {"horizon": 5, "start": 1}, "realized_volatility": {"horizon": 5}}
 
@@ -36,7 +36,7 @@ class Label:
         """
         if self.op == "forward_return":
             return close.shift(-self.lookahead) / close.shift(-self.start) - 1
-        return log_returns(close).rolling(self.horizon).std().shift(-self.horizon)
+        return volatility(close, self.horizon).shift(-self.horizon)
 
 
 def check_label(spec: Any, key: str = "dataset.kwargs.label") -> Label:

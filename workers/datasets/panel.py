@@ -14,11 +14,14 @@ from tasks.identity import canonical
 from tasks.settings import current_settings
 from workers.datasets import processors as processing
 from workers.datasets.base import Dataset
-from workers.datasets.features import check_features
+from workers.datasets.features import check_features, lookback
 from workers.datasets.labels import check_label
-from workers.datasets.panel_cache import VERSION, Panel, PanelSpec, file_sha256, load_panel
+from workers.datasets.panel_cache import VERSION, Panel, PanelSpec, load_panel
+from workers.datasets.prices import UNIVERSE_KEY, file_sha256
 
 NORMALIZE = ("rank", "none")
+SEGMENTS_KEY = "dataset.kwargs.segments"
+TRAIN = "train"
 
 
 class PanelDataset(Dataset):
@@ -33,6 +36,7 @@ class PanelDataset(Dataset):
         processors: ``[{op, ...}]``, fitted on the train segment only.
         universe: instruments to use; None: all.
         cache_dir: where panels are kept; by default in the state folder.
+        fitted: what the processors learned from train, as ``to_config`` gives it; None: they learn when needed.
 
     Raises:
         TemplateError: an argument is wrong.
@@ -48,6 +52,7 @@ class PanelDataset(Dataset):
         processors: Sequence[Mapping[str, Any]] = (),
         universe: Sequence[str] | None = None,
         cache_dir: str | None = None,
+        fitted: Sequence[Mapping[str, Any]] | None = None,
     ) -> None:
         if normalize not in NORMALIZE:
             key = "dataset.kwargs.normalize"
@@ -64,10 +69,10 @@ class PanelDataset(Dataset):
         self._features = check_features(features)
         self._label = check_label(label)
         self._processors = processing.check_processors(processors)
-        names = None if universe is None else tuple(sorted(map(str, universe)))
+        names = _check_universe(universe)
         self._spec = PanelSpec(Path(path), tuple(self._features), self._label, normalize == "rank", names)
         self._cache_dir = cache_dir
-        self._states: list[dict[str, Any]] | None = None
+        self._states = _check_fitted(fitted, len(self._processors), len(self._features))
         self._loaded: Panel | None = None
 
     @property
@@ -84,6 +89,11 @@ class PanelDataset(Dataset):
     def label_lookahead(self) -> int:
         """Sessions that the label looks ahead."""
         return self._label.lookahead
+
+    @property
+    def feature_lookback(self) -> int:
+        """Sessions before t that the features of t reach back, at most."""
+        return lookback(self._features)
 
     def prepare(self, segment: str, columns: str = "feature") -> pd.DataFrame:
         """Rows of a segment, indexed (datetime, instrument).
@@ -104,27 +114,36 @@ class PanelDataset(Dataset):
         raise DataError(f"There are no columns {columns!r}.", "Use feature, label or raw.")
 
     def config(self, segments: Mapping[str, Any]) -> Self:
-        """A copy with other segments; it shares the panel, not what was fitted."""
-        return type(self)(**self._kwargs, segments=segments, cache_dir=self._cache_dir)
+        """A copy with other segments.
+
+        What was fitted stays when the train segment does, or when there is none, as for later predictions; another
+        train segment is learned from anew.
+        """
+        stays = TRAIN not in segments or canonical(segments[TRAIN]) == canonical(self.segments.get(TRAIN))
+        fitted = self._fitted() if stays else None
+        return type(self)(**self._kwargs, segments=segments, cache_dir=self._cache_dir, fitted=fitted)
 
     def to_config(self) -> dict[str, Any]:
-        """The kwargs, and the state of the processors as fitted on train."""
-        config: dict[str, Any] = canonical({**self._kwargs, "segments": self.segments, "fitted": self._states})
+        """The kwargs that make this dataset again, with what its processors learned; without the cache folder."""
+        config: dict[str, Any] = canonical({**self._kwargs, "segments": self.segments, "fitted": self._fitted()})
         return config
 
     def check(self) -> None:
         """Look at the data before anything is enqueued.
 
         Raises:
-            DataError: the file is missing or no price table, the universe is empty, or every feature is NaN.
+            DataError: the file is missing or no price table, the universe is empty, the label or a feature is NaN
+                everywhere, or a feature is NaN in the whole train segment.
+            SegmentError: a segment is reversed, leaves the calendar, or has no rows.
         """
         panel = self._panel()
-        for position, name in enumerate(self.feature_names):
-            if np.isnan(panel.features[:, position]).all():
-                key = "dataset.kwargs.features"
-                raise DataError(f"{key}: {name} is NaN everywhere.", "Use a shorter window, or look at the closes.")
+        self._check_features(slice(None), "in the whole file")
         if np.isnan(panel.label).all():
             raise DataError("dataset.kwargs.label: it is NaN everywhere.", "Use a shorter horizon.")
+        for name in self.segments:
+            self._check_segment(name)
+        if TRAIN in self.segments:
+            self._check_features(self._rows(TRAIN), "in the whole train segment")
 
     def fingerprint(self) -> dict[str, str]:
         """SHA-256 of the price file and the version of the computations."""
@@ -135,6 +154,30 @@ class PanelDataset(Dataset):
             folder = Path(self._cache_dir) if self._cache_dir else current_settings().state_dir / "cache"
             self._loaded = load_panel(self._spec, folder)
         return self._loaded
+
+    def _check_features(self, rows: slice, where: str) -> None:
+        empty = np.isnan(self._panel().features[rows]).all(axis=0)
+        if empty.any():
+            name = self.feature_names[int(empty.argmax())]
+            raise DataError(
+                f"dataset.kwargs.features: {name} is NaN {where}.", "Use a shorter window, or start train later."
+            )
+
+    def _check_segment(self, name: str) -> None:
+        key, days = f"{SEGMENTS_KEY}.{name}", self.sessions
+        start, end = (None if bound is None else pd.Timestamp(bound) for bound in self.segments[name])
+        if start is not None and end is not None and end < start:
+            raise SegmentError(f"{key}: it ends ({end:%Y-%m-%d}) before it starts.", "Swap the two dates.")
+        for bound in (start, end):
+            if bound is not None and not days[0] <= bound <= days[-1]:
+                raise SegmentError(
+                    f"{key}: {bound:%Y-%m-%d} is outside the calendar of the data.",
+                    f"Use dates from {days[0]:%Y-%m-%d} to {days[-1]:%Y-%m-%d}, or null for an open end.",
+                )
+        try:
+            self._rows(name)
+        except DataError as error:
+            raise SegmentError(f"{key}: {error.message}", error.fix) from None
 
     def _rows(self, segment: str) -> slice:
         if segment not in self.segments:
@@ -161,6 +204,32 @@ class PanelDataset(Dataset):
         features = self._panel().features[rows]
         if not self._processors:
             return features  # the memory map itself: no copy
+        return processing.apply(self._processors, self._fitted(), np.asarray(features))
+
+    def _fitted(self) -> list[dict[str, Any]]:
+        """What the processors learned; they learn from train when it is first asked for."""
+        if not self._processors:
+            return []
         if self._states is None:
-            self._states = processing.fit(self._processors, np.asarray(self._panel().features[self._rows("train")]))
-        return processing.apply(self._processors, self._states, np.asarray(features))
+            train = np.asarray(self._panel().features[self._rows(TRAIN)])
+            self._states = processing.fit(self._processors, train)
+        return self._states
+
+
+def _check_universe(universe: Any) -> tuple[str, ...] | None:
+    if universe is None:
+        return None
+    if not isinstance(universe, Sequence) or isinstance(universe, str):
+        raise TemplateError("the universe is a list of instruments.", "Write universe: [AAPL, AMD].", UNIVERSE_KEY)
+    return tuple(sorted({str(name) for name in universe}))
+
+
+def _check_fitted(fitted: Any, processors: int, features: int) -> list[dict[str, Any]] | None:
+    if fitted is None:
+        return None
+    states = [dict(state) for state in fitted]
+    widths = {len(values) for state in states for values in state.values()}
+    if len(states) != processors or widths - {features}:
+        key = "dataset.kwargs.fitted"
+        raise TemplateError("it does not fit these processors and features.", "Leave it out: it is learned.", key)
+    return states

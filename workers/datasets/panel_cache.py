@@ -8,9 +8,7 @@ import json
 import os
 import shutil
 import tempfile
-from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -18,12 +16,15 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from tasks.errors import DataError
+from tasks.errors import Unavailable
 from workers.datasets.features import compute
 from workers.datasets.labels import Label
+from workers.datasets.prices import file_sha256, read_closes
 
-VERSION = 1  # raise it when a feature or label is computed differently
-KEY = "dataset.kwargs.path"
+VERSION = 2  # raise it when a feature or label is computed differently
+META = "meta.json"
+ARRAYS = ("session_of", "instrument_of", "features", "label", "raw")
+_verified: set[tuple[Path, str]] = set()  # (folder, meta) of which this process has compared the checksums
 
 
 @dataclass(frozen=True)
@@ -64,73 +65,62 @@ def load_panel(spec: PanelSpec, cache_dir: Path) -> Panel:
 
     Raises:
         DataError: the file is missing, is no price table, or nothing of the universe is in it.
+        Unavailable: the cache cannot be written.
     """
     folder = cache_dir / f"panel-{spec.key()}"
     if panel := _open(folder):
         return panel
+    try:
+        return _built_once(spec, folder)
+    except OSError as error:
+        raise Unavailable(
+            f"The cache {folder} cannot be written: {error}.", "Free the disk, or set ROLLQ_STATE_DIR."
+        ) from error
+
+
+def _built_once(spec: PanelSpec, folder: Path) -> Panel:
+    cache_dir = folder.parent
     cache_dir.mkdir(parents=True, exist_ok=True)
     with (cache_dir / f"{folder.name}.lock").open("a") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if panel := _open(folder):
             return panel
-        shutil.rmtree(folder, ignore_errors=True)
+        _clear(folder)
         _build(spec, folder)
     panel = _open(folder)
     if panel is None:
-        raise DataError(f"The cache {folder} cannot be read back.", "Check the disk: `rollq doctor`.")
+        raise Unavailable(f"The cache {folder} cannot be read back.", "Check the disk: `rollq doctor`.")
     return panel
 
 
-def file_sha256(path: Path) -> str:
-    """SHA-256 (hex) of a file; read again only when it changed.
-
-    Raises:
-        DataError: there is no such file.
-    """
-    try:
-        stat = path.stat()
-        return _file_sha256(path, stat.st_mtime_ns, stat.st_size)
-    except OSError as error:
-        reason = "does not exist" if isinstance(error, FileNotFoundError) else f"cannot be read ({error.strerror})"
-        raise DataError(f"{KEY}: the file {path} {reason}.", "Give a Parquet file, relative to the template.") from None
-
-
-@cache
-def _file_sha256(path: Path, _changed: int, _size: int) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def read_closes(path: Path, universe: Sequence[str] | None) -> pd.DataFrame:
-    """Closes as a wide frame: sessions x instruments.
-
-    Raises:
-        DataError: the file is no price table, or nothing of the universe is in it.
-    """
-    file_sha256(path)  # the clear message if it is missing
-    try:
-        prices = pd.read_parquet(path).reset_index()
-    except (OSError, ValueError) as error:  # pyarrow's errors are of these kinds
-        raise DataError(f"{KEY}: {path} is not a Parquet file: {error}.", "Give a Parquet file.") from None
-    if missing := [name for name in ("datetime", "instrument", "close") if name not in prices.columns]:
-        raise DataError(f"{KEY}: {path} has no column {missing[0]!r}.", "It needs datetime, instrument and close.")
-    if universe is not None:
-        prices = prices[prices["instrument"].isin(list(universe))]
-    if prices.empty:
-        raise DataError("dataset.kwargs.universe: the universe is empty.", "Name instruments that the price file has.")
-    if prices.duplicated(["datetime", "instrument"]).any():
-        raise DataError(f"{KEY}: {path} has two closes for one instrument and day.", "Keep one.")
-    return prices.pivot_table(index="datetime", columns="instrument", values="close", aggfunc="last", sort=True)
+def _clear(folder: Path) -> None:
+    """Remove a broken panel, and what killed builders of it left; the caller holds the lock."""
+    for left in (folder, *folder.parent.glob(f".{folder.name}-*")):
+        shutil.rmtree(left, ignore_errors=True)
 
 
 def _build(spec: PanelSpec, folder: Path) -> None:
-    close = read_closes(spec.path, spec.universe).astype(np.float64)
+    """Compute the panel beside its place and move it there in one step."""
+    close = read_closes(spec.path, spec.universe)
+    temporary = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f".{folder.name}-"))
+    try:
+        _write_arrays(spec, close, temporary)
+        meta = {
+            "sessions": [f"{day:%Y-%m-%d}" for day in close.index],
+            "instruments": [str(name) for name in close.columns],
+            "files": {name: _stamp(temporary / f"{name}.npy") for name in ARRAYS},
+        }
+        (temporary / META).write_text(json.dumps(meta), encoding="utf-8")
+        temporary.replace(folder)
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+
+
+def _write_arrays(spec: PanelSpec, close: pd.DataFrame, folder: Path) -> None:
     present = close.notna().to_numpy()
     session_of, instrument_of = (part.astype(np.int32) for part in np.nonzero(present))
-    temporary = Path(tempfile.mkdtemp(dir=folder.parent, prefix=".panel-"))
-    features = np.lib.format.open_memmap(
-        temporary / "features.npy", mode="w+", dtype=np.float32, shape=(len(session_of), len(spec.features))
-    )
+    shape = (len(session_of), len(spec.features))
+    features = np.lib.format.open_memmap(folder / "features.npy", mode="w+", dtype=np.float32, shape=shape)
     for position, wide in enumerate(compute(close, spec.features)):
         features[:, position] = _ranked(wide, spec.rank).to_numpy()[present]
     features.flush()
@@ -142,15 +132,12 @@ def _build(spec: PanelSpec, folder: Path) -> None:
         "instrument_of": instrument_of,
     }
     for name, values in arrays.items():
-        np.save(temporary / f"{name}.npy", values, allow_pickle=False)
-    meta = {
-        "sessions": [f"{day:%Y-%m-%d}" for day in close.index],
-        "instruments": [str(name) for name in close.columns],
-        "rows": len(session_of),
-        "bytes": {path.name: path.stat().st_size for path in temporary.glob("*.npy")},
-    }
-    (temporary / "meta.json").write_text(json.dumps(meta), encoding="utf-8")
-    temporary.replace(folder)
+        np.save(folder / f"{name}.npy", values, allow_pickle=False)
+
+
+def _stamp(path: Path) -> dict[str, Any]:
+    with path.open("rb") as file:
+        return {"bytes": path.stat().st_size, "sha256": hashlib.file_digest(file, "sha256").hexdigest()}
 
 
 def _ranked(wide: pd.DataFrame, rank: bool) -> pd.DataFrame:
@@ -159,18 +146,27 @@ def _ranked(wide: pd.DataFrame, rank: bool) -> pd.DataFrame:
 
 
 def _open(folder: Path) -> Panel | None:
-    """The panel in ``folder``; None if there is none, or it is not whole."""
+    """The panel in ``folder``; None if there is none, or it is not what was written."""
     try:
-        meta: dict[str, Any] = json.loads((folder / "meta.json").read_text(encoding="utf-8"))
-        if any((folder / name).stat().st_size != size for name, size in meta["bytes"].items()):
+        text = (folder / META).read_text(encoding="utf-8")
+        meta: dict[str, Any] = json.loads(text)
+        if not _is_whole(folder, text, meta["files"]):
             return None
         arrays = {name: np.load(folder / f"{name}.npy", mmap_mode="r", allow_pickle=False) for name in ARRAYS}
-    except (OSError, ValueError, KeyError):
+        os.utime(folder / META)  # tells a later clean-up what is in use
+    except (OSError, ValueError, KeyError, TypeError):
         return None
     sessions = pd.DatetimeIndex(meta["sessions"]).as_unit("ns")
     starts = np.searchsorted(arrays["session_of"], np.arange(len(sessions) + 1))
-    os.utime(folder / "meta.json")  # tells a later clean-up what is in use
     return Panel(sessions, pd.Index(meta["instruments"]), starts, **arrays)
 
 
-ARRAYS = ("session_of", "instrument_of", "features", "label", "raw")
+def _is_whole(folder: Path, text: str, files: dict[str, Any]) -> bool:
+    """Whether sizes and, once per process, checksums are those that were written."""
+    if any((folder / f"{name}.npy").stat().st_size != files[name]["bytes"] for name in ARRAYS):
+        return False
+    if (folder, text) not in _verified:
+        if any(_stamp(folder / f"{name}.npy") != files[name] for name in ARRAYS):
+            return False
+        _verified.add((folder, text))
+    return True

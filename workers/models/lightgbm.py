@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable, Mapping
+from difflib import get_close_matches
+from functools import cache
 from pathlib import Path
 from typing import Any, Self
 
@@ -23,6 +26,13 @@ FIXED: dict[str, Any] = {
     "verbosity": -1,
     "feature_pre_filter": False,
 }
+# LightGBM knows these under other names too; here each has one.
+OWN = {
+    "objective": "loss",
+    "num_iterations": "num_boost_round",
+    "early_stopping_round": "early_stopping_rounds",
+    "seed": "seed",
+}
 
 
 class LGBModel(Model):
@@ -37,7 +47,8 @@ class LGBModel(Model):
             ``deterministic`` and the like are rollq's: a worker has one thread.
 
     Raises:
-        ComponentError: the loss is unknown, or ``params`` names what is rollq's.
+        ComponentError: the loss is unknown, a number is out of range, or ``params`` names what is rollq's or what
+            LightGBM does not know.
     """
 
     def __init__(
@@ -50,11 +61,11 @@ class LGBModel(Model):
     ) -> None:
         if loss not in LOSSES:
             raise ComponentError(f"{loss!r} is unknown.", f"Use one of {', '.join(LOSSES)}.", "model.kwargs.loss")
+        _check_count(num_boost_round, "num_boost_round")
+        if early_stopping_rounds is not None:
+            _check_count(early_stopping_rounds, "early_stopping_rounds")
         for name in params:
-            if name in FIXED:
-                raise ComponentError(
-                    f"{name} is set by rollq to {FIXED[name]}.", "Leave it out.", f"model.kwargs.{name}"
-                )
+            _check_param(name)
         self._kwargs = {
             "loss": loss,
             "num_boost_round": num_boost_round,
@@ -66,14 +77,22 @@ class LGBModel(Model):
         self._rounds = num_boost_round
         self._patience = early_stopping_rounds
         self._booster: lgb.Booster | None = None
+        self._features: list[str] = []
         self.evals: dict[str, list[float]] = {}
 
     def fit(self, dataset: Dataset, *, checkpoint: Checkpoint | None = None) -> None:
-        """Train on ``train``; stop early on ``valid`` if asked.
+        """Train on ``train``; stop early on ``valid`` if asked. ``evals`` has the losses by round afterwards.
+
+        Rows without a label are left out. Bins come from the rows of train alone.
 
         Raises:
-            PermanentError: train has no row with a label, or every feature is NaN.
+            PermanentError: a segment has no row with a label, every feature of train is NaN, or there is no ``valid``
+                to stop early on.
         """
+        if self._patience and "valid" not in dataset.segments:
+            raise PermanentError(
+                "early_stopping_rounds needs a segment valid.", "Add it under dataset.kwargs.segments."
+            )
         train = self._data(dataset, "train")
         sets, names = [train], ["train"]
         if "valid" in dataset.segments:
@@ -81,9 +100,10 @@ class LGBModel(Model):
             names.append("valid")
         recorded: dict[str, Any] = {}
         callbacks = [lgb.record_evaluation(recorded)]
-        if self._patience and "valid" in names:
+        if self._patience:
             callbacks.append(lgb.early_stopping(self._patience, first_metric_only=True, verbose=False))
         if checkpoint is not None:
+            checkpoint()
             callbacks.append(lambda _: checkpoint())
         self._booster = lgb.train(
             self._params,
@@ -100,36 +120,79 @@ class LGBModel(Model):
 
         Raises:
             StateError: the model is not fitted.
+            PermanentError: the dataset has other features than the model was fitted on.
         """
         features = dataset.prepare(segment, "feature")
+        if (names := [str(name) for name in features.columns]) != self._features:
+            raise PermanentError(f"The model was fitted on other features: {_difference(self._features, names)}.")
         scores = self._fitted().predict(features.to_numpy(), num_threads=1)
         return pd.Series(scores, index=features.index, name="score")
 
     def save(self, folder: Path) -> None:
         """Write ``model.txt`` (the Booster's text, as any LightGBM reads it) and ``params.json``."""
+        params = {"kwargs": self._kwargs, "features": self._features}
         (folder / "model.txt").write_text(self._fitted().model_to_string(), encoding="utf-8")
-        (folder / "params.json").write_text(json.dumps(self._kwargs, indent=1, sort_keys=True), encoding="utf-8")
+        (folder / "params.json").write_text(json.dumps(params, indent=1, sort_keys=True), encoding="utf-8")
 
     @classmethod
     def load(cls, folder: Path) -> Self:
         """The model that ``save`` wrote."""
-        model = cls(**json.loads((folder / "params.json").read_text(encoding="utf-8")))
+        params = json.loads((folder / "params.json").read_text(encoding="utf-8"))
+        model = cls(**params["kwargs"])
+        model._features = params["features"]
         model._booster = lgb.Booster(model_str=(folder / "model.txt").read_text(encoding="utf-8"))
         return model
 
     def _data(self, dataset: Dataset, segment: str, reference: lgb.Dataset | None = None) -> lgb.Dataset:
-        features = dataset.prepare(segment, "feature").to_numpy()
+        frame = dataset.prepare(segment, "feature")
+        features = frame.to_numpy()
         label = dataset.prepare(segment, "label").to_numpy().ravel()
         known = ~np.isnan(label)
         if not known.any():
             raise PermanentError(f"The segment {segment} has no row with a label.", "Look at its prices.")
         if not known.all():
             features, label = features[known], label[known]
-        if reference is None and np.isnan(features).all():
-            raise PermanentError("Every feature of train is NaN.", "Start train later, or use shorter windows.")
+        if reference is None:
+            if np.isnan(features).all():
+                raise PermanentError("Every feature of train is NaN.", "Start train later, or use shorter windows.")
+            self._features = [str(name) for name in frame.columns]
         return lgb.Dataset(features, label, reference=reference, params=FIXED)
 
     def _fitted(self) -> lgb.Booster:
         if self._booster is None:
             raise StateError("The model is not fitted.", "Call fit, or load a saved one.")
         return self._booster
+
+
+def _check_count(value: Any, name: str) -> None:
+    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+        raise ComponentError(
+            f"{value!r} is no number of rounds.", "Use a whole number above 0.", f"model.kwargs.{name}"
+        )
+
+
+def _check_param(name: str) -> None:
+    """Refuse what LightGBM does not know: it would train happily without it."""
+    key, known = f"model.kwargs.{name}", _known_params()
+    if name not in known:
+        close = get_close_matches(name, known, n=1)
+        hint = f"Did you mean {known[close[0]]!r}? " if close else ""
+        raise ComponentError("LightGBM has no such parameter.", f"{hint}See LightGBM's list of parameters.", key)
+    if known[name] in OWN:
+        raise ComponentError(f"it has another name here: {OWN[known[name]]}.", "Use that one.", key)
+    if known[name] in FIXED:
+        raise ComponentError(f"it is set by rollq to {FIXED[known[name]]}.", "Leave it out.", key)
+
+
+@cache
+def _known_params() -> Mapping[str, str]:
+    """LightGBM's name of each parameter, by each of its aliases; the library itself keeps the list."""
+    aliases = lgb.basic._ConfigAliases._get_all_param_aliases()
+    return {name: main for main, others in aliases.items() for name in (main, *others)}
+
+
+def _difference(fitted: Iterable[str], given: Iterable[str]) -> str:
+    one, other = set(fitted), set(given)
+    parts = [f"missing {', '.join(sorted(one - other))}"] if one - other else []
+    parts += [f"unknown {', '.join(sorted(other - one))}"] if other - one else []
+    return "; ".join(parts) or "their order differs"
