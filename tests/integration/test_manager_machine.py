@@ -100,6 +100,13 @@ def machine(backend: Backend) -> type[RuleBasedStateMachine]:
             poison = self.losses[claim.task_id] >= backend.settings.max_worker_losses
             self.states[claim.task_id] = TaskState.QUARANTINED if poison else TaskState.WAITING
 
+        @rule(worker=WORKERS, other=WORKERS)
+        def pause_past_the_lease(self, worker: str, other: str) -> None:
+            """A worker sleeps, another takes over; both believe to hold the task."""
+            self.lose(worker)
+            if other != worker:
+                self.claim(other)
+
         @rule(data=st.data())
         def cancel_or_retry(self, data: st.DataObject) -> None:
             if not self.states:
