@@ -49,6 +49,7 @@ _PUBLIC = {
     "scheduler.online_sets": ["OnlineSet", "OnlineSets"],
     "scheduler.strategies": ["OnlineStrategy", "RollingStrategy"],
     "scheduler.trainers": ["DelayTrainer", "Trainer"],
+    "scheduler.updating": ["replace_range"],
     "workers.datasets.base": ["Dataset"],
     "workers.datasets.panel": ["PanelDataset"],
     "workers.models.base": ["Model"],

@@ -24,15 +24,20 @@ def run_worker(settings: Settings, concurrency: int) -> int:
     backend = Backend.of(settings)
     backend.prepare()
     setup_logging(settings.log_level, settings.log_format)
+    backend.store.close()  # nothing open is taken into the pool processes
     life = WorkerLife(backend)
     life.register(backend.app)
     coordinator.register(backend.app, backend, f"{host()}/{os.getpid()}")
-    arguments = ["worker", "--pool", "prefork", "--concurrency", str(concurrency), "--loglevel", settings.log_level]
-    return _run(
-        lambda: backend.app.worker_main(
-            [*arguments, "--without-gossip", "--without-mingle", "--hostname", f"rollq-{os.getpid()}@%h"]
-        )
+    worker = backend.app.Worker(
+        concurrency=concurrency,
+        pool="prefork",
+        hostname=f"rollq-{os.getpid()}@{host()}",
+        loglevel=settings.log_level,
+        without_gossip=True,
+        without_mingle=True,
+        quiet=True,  # no banner: standard error holds log lines alone
     )
+    return _run(worker.start) or int(worker.exitcode or 0)
 
 
 def run_beat(settings: Settings) -> int:

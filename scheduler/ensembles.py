@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import pandas as pd
+from pandas.errors import InvalidIndexError
 
 from tasks.errors import EnsembleError
 
@@ -71,22 +72,23 @@ class AverageEnsemble(Ensemble):
             ensemble_dict: frames or Series by any keys, nested to any depth.
 
         Raises:
-            EnsembleError: there is nothing to join, a value is no frame with the index level ``datetime``, or one names
-                an instrument twice on a day.
+            EnsembleError: there is nothing to join, a value is no frame with the index level ``datetime``, or rows that
+                a model gives twice cannot be matched with those of another.
         """
         frames = _frames(_flatten(ensemble_dict))
-        for frame in frames:
-            if frame.index.has_duplicates:
-                row = frame.index[frame.index.duplicated()][0]
-                raise EnsembleError(f"A model predicts {row} twice.", "Join its windows with RollingEnsemble first.")
-        joined = pd.concat(frames, axis=1).sort_index()
+        try:
+            joined = pd.concat(frames, axis=1).sort_index()
+        except (ValueError, InvalidIndexError) as error:
+            raise EnsembleError(
+                f"The models' rows cannot be matched: {error}.", "Give every model one row per day and instrument."
+            ) from None
         days = joined.groupby(DAY, group_keys=False)
         deviation = days.transform("std").where(days.transform("max") > days.transform("min"))
         return ((joined - days.transform("mean")) / deviation).mean(axis=1)
 
 
 def _frames(values: Mapping[Any, Any]) -> list[Any]:
-    """The values, all frames or all Series.
+    """The values, each a frame or a Series with the index level ``datetime``.
 
     Raises:
         EnsembleError: see the callers.
@@ -101,8 +103,6 @@ def _frames(values: Mapping[Any, Any]) -> list[Any]:
                 f"The value of {key!r} is no frame indexed by (datetime, instrument).",
                 "Pass frames or Series, and name the index levels.",
             )
-    if any(isinstance(frame, pd.DataFrame) for frame in frames):
-        return [frame if isinstance(frame, pd.DataFrame) else frame.to_frame() for frame in frames]
     return frames
 
 

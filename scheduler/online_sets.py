@@ -12,6 +12,7 @@ from datetime import datetime
 from typing import Any
 
 from pymongo import ASCENDING, DESCENDING
+from pymongo.collection import Collection
 from pymongo.errors import DuplicateKeyError
 
 from tasks.errors import NotFound
@@ -52,7 +53,10 @@ class OnlineSets:
 
     def __init__(self, store: Store) -> None:
         self._store = store
-        self._sets = store.collection("online_sets")
+
+    @property
+    def _sets(self) -> Collection[Document]:
+        return self._store.collection("online_sets")  # asked for anew: after a fork it belongs to another connection
 
     def ensure_indexes(self) -> None:
         """Make the indexes that forbid two sets of one version and two sets of one round."""

@@ -23,6 +23,5 @@ def replace_range(old: Frame, new: Frame) -> Frame:
     """
     days, new_days = (frame.index.get_level_values("datetime") for frame in (old, new))
     kept = old[~((days >= new_days.min()) & (days <= new_days.max()))]
-    filled = [frame for frame in (kept, new) if len(frame)] or [new]
-    joined = pd.concat(filled)
+    joined = pd.concat([kept, new])
     return joined[~joined.index.duplicated(keep="last")].sort_index()

@@ -16,7 +16,18 @@ from datetime import UTC, datetime
 from typing import Any
 
 _context: ContextVar[dict[str, Any] | None] = ContextVar("rollq_log_context", default=None)
-NOISY = ("alembic", "mlflow", "pymongo", "kombu", "amqp", "git", "urllib3", "matplotlib")
+NOISY = (
+    "alembic",
+    "celery.worker.strategy",
+    "celery.app.trace",
+    "mlflow",
+    "pymongo",
+    "kombu",
+    "amqp",
+    "git",
+    "urllib3",
+    "matplotlib",
+)
 
 
 @contextmanager

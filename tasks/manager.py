@@ -14,6 +14,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from pymongo import ASCENDING, DESCENDING
+from pymongo.collection import Collection
 from pymongo.errors import BulkWriteError
 
 from tasks.documents import NOW, fence_after, history_after, later, literal, new_document, to_claim, to_task
@@ -41,8 +42,14 @@ class TaskManager:
     def __init__(self, store: Store, settings: Settings) -> None:
         self._store = store
         self._settings = settings
-        self._tasks = store.collection("tasks")
-        self._pools = store.collection("pools")
+
+    @property
+    def _tasks(self) -> Collection[Document]:
+        return self._store.collection("tasks")  # asked for anew: after a fork it belongs to another connection
+
+    @property
+    def _pools(self) -> Collection[Document]:
+        return self._store.collection("pools")
 
     def ensure_indexes(self) -> None:
         """Make the indexes that identity, claims, rounds and sweeps rest on; nothing happens where they exist."""

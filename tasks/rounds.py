@@ -14,6 +14,7 @@ from typing import Any
 from uuid import uuid4
 
 from pymongo import ASCENDING
+from pymongo.collection import Collection
 
 from tasks.documents import NOW, later, literal
 from tasks.errors import LeaseLost, NotFound, SettingsError
@@ -54,7 +55,10 @@ class Rounds:
     def __init__(self, store: Store, settings: Settings) -> None:
         self._store = store
         self._lease = settings.lease_seconds
-        self._rounds = store.collection("rounds")
+
+    @property
+    def _rounds(self) -> Collection[Document]:
+        return self._store.collection("rounds")  # asked for anew: after a fork it belongs to another connection
 
     def ensure_indexes(self) -> None:
         """Make the indexes; nothing happens where they exist."""

@@ -55,9 +55,9 @@ def _show(result: DemoResult) -> None:
     print_table("The main job is done", ["what", "result"], rows)
     command = _command()
     say("\nTry next:")
-    say(f"  {command} signals show        what the models that are online say about the last session")
-    say(f"  {command} online show         which models are online, and since when")
-    say(f"  {command} tasks list --limit 5   the windows, and what became of them")
+    say(f"  {command} signals show            what the models that are online say about the last session")
+    say(f"  {command} online show             which models are online, and since when")
+    say(f"  {command} tasks list --limit 5    the windows, and what became of them")
 
 
 def _command() -> str:

@@ -73,7 +73,16 @@ def list_tasks(
         print_json([task.to_dict() for task in found])
         return
     rows = [
-        [t.id[:12], t.pool, t.status, t.attempts, t.priority, segment(t.segments.get("test")), t.worker or "", _why(t)]
+        [
+            t.id[:12],
+            t.pool,
+            t.status,
+            t.attempts,
+            t.priority,
+            segment(t.segments.get("test")),
+            t.worker or _last_worker(t),
+            _why(t),
+        ]
         for t in found
     ]
     print_table(f"{len(found)} tasks", ["id", "pool", "status", "attempts", "prio", "test", "worker", "error"], rows)
@@ -163,6 +172,10 @@ def _states(text: str | None) -> list[Any] | None:
         if name not in list(TaskState):
             raise BadInput(f"There is no task state {name!r}.", did_you_mean(name, list(TaskState)))
     return [TaskState(name) for name in names]
+
+
+def _last_worker(task: Task) -> str:
+    return next((entry.by for entry in reversed(task.history) if entry.end == "RUNNING"), "")
 
 
 def _why(task: Task) -> str:

@@ -1,71 +1,95 @@
-"""The charts of a report, made with plotly. Colours work on light and on dark paper."""
+"""The charts of a report, made with plotly. Their colours work on light and on dark paper; the page tints the text."""
 
 from __future__ import annotations
+
+import math
+from datetime import datetime, timedelta
+from html import escape
+from typing import Any
 
 import pandas as pd
 import plotly.graph_objects as go
 
-from rollq.report.data import ReportData, Window
+from rollq.report.data import ReportData, Window, duration, time_unit
 
 BLUE, ORANGE, GREEN, RED, GREY = "#3b82f6", "#f59e0b", "#10b981", "#ef4444", "#8b949e"
+STATUS_COLOURS = {"DONE": BLUE, "FAILED": RED, "QUARANTINED": RED}
+FONT = {"family": "system-ui, sans-serif", "size": 12, "color": GREY}
 LAYOUT = {
     "paper_bgcolor": "rgba(0,0,0,0)",
     "plot_bgcolor": "rgba(0,0,0,0)",
-    "font": {"family": "system-ui, sans-serif", "size": 13, "color": GREY},
-    "margin": {"l": 60, "r": 20, "t": 20, "b": 50},
-    "legend": {"orientation": "h", "y": 1.08, "x": 0},
+    "font": FONT,
+    "margin": {"l": 48, "r": 16, "t": 32, "b": 44},
+    # anchored above the plot, so that it never covers a bar however low the plot is
+    "legend": {"orientation": "h", "x": 0, "y": 1, "yanchor": "bottom"},
     "hoverlabel": {"font": {"family": "system-ui, sans-serif"}},
-    "bargap": 0.25,
+    "dragmode": False,  # on a phone a finger scrolls the page
 }
-AXIS = {"gridcolor": "rgba(139,148,158,0.25)", "zerolinecolor": "rgba(139,148,158,0.6)", "automargin": True}
+AXIS = {
+    "gridcolor": "rgba(139,148,158,0.25)",
+    "zerolinecolor": "rgba(139,148,158,0.6)",
+    "automargin": True,
+    "title": {"font": {"size": 12}, "standoff": 8},
+}
+DEFAULT_TEST = timedelta(days=91)  # the width of a bar whose test segment has no end
 
 
 def timeline(data: ReportData) -> go.Figure | None:
-    """Which worker trained which window when; seconds since the first began."""
-    ran = [window for window in data.windows if window.started_at and window.ended_at]
+    """Which worker trained which window when; the time since the first began."""
+    ran = [window for window in data.windows if window.ran]
     if not ran:
         return None
-    zero = min(window.started_at for window in ran if window.started_at)
-    workers = sorted({window.worker for window in ran})
-    names = {worker: f"worker {number}" for number, worker in enumerate(workers, 1)}
+    zero = min(window.began for window in ran)
+    unit, length = time_unit(max(window.began + window.seconds for window in ran) - zero)
+    names = _worker_names(ran)
     figure = go.Figure()
-    for status, colour in (("DONE", BLUE), ("other", RED)):
-        chosen = [window for window in ran if (window.status == "DONE") == (status == "DONE")]
-        if chosen:
-            figure.add_bar(
-                orientation="h",
-                name="done" if status == "DONE" else "not done",
-                y=[names[window.worker] for window in chosen],
-                x=[_seconds(window) for window in chosen],
-                base=[(window.started_at - zero).total_seconds() for window in chosen if window.started_at],
-                marker={"color": colour, "line": {"color": "rgba(255,255,255,0.7)", "width": 1}},
-                customdata=[[w.index, w.test[0], w.test[1], w.worker, w.attempts] for w in chosen],
-                hovertemplate="window %{customdata[0]}: test %{customdata[1]} to %{customdata[2]}<br>"
-                "%{x:.2f} s, attempt %{customdata[4]}<br>%{customdata[3]}<extra></extra>",
-            )
-    figure.update_layout(**LAYOUT, barmode="overlay", height=120 + 50 * len(workers))
-    figure.update_xaxes(**AXIS, title="seconds since the first window began")
-    figure.update_yaxes(**AXIS, autorange="reversed")
+    for status in sorted({window.status for window in ran}, key=lambda name: (name != "DONE", name)):
+        chosen = [window for window in ran if window.status == status]
+        figure.add_bar(
+            orientation="h",
+            name=escape(status.lower()),
+            showlegend=True,
+            y=[names[window.worker] for window in chosen],
+            x=[window.seconds / length for window in chosen],
+            base=[(window.began - zero) / length for window in chosen],
+            marker={"color": STATUS_COLOURS.get(status, GREY), "line": {"color": GREY, "width": 1}},
+            customdata=[_about(window) for window in chosen],
+            hovertemplate="window %{customdata[0]}: test %{customdata[1]} to %{customdata[2]}<br>"
+            "%{customdata[3]:.2f} s, attempt %{customdata[4]}<br>%{customdata[5]}<extra></extra>",
+        )
+    figure.update_layout(**LAYOUT, barmode="overlay", bargap=0.3, height=90 + 38 * len(names))
+    figure.update_xaxes(**AXIS)
+    figure.update_xaxes(title_text=f"{unit} since the first window began", rangemode="tozero")
+    figure.update_yaxes(**AXIS)
+    figure.update_yaxes(categoryorder="array", categoryarray=list(names.values()), autorange="reversed")
     return figure
 
 
 def per_window(data: ReportData) -> go.Figure | None:
-    """IC and Rank IC of each window, at the start of its test segment."""
-    known = [window for window in data.windows if window.metrics]
+    """IC and Rank IC of each window; the two bars together are as wide as its test segment."""
+    known = [window for window in data.windows if window.test[0] and window.metrics]
     if not known:
         return None
     figure = go.Figure()
-    for name, colour in (("IC", BLUE), ("Rank IC", ORANGE)):
+    for place, (name, colour) in enumerate((("IC", BLUE), ("Rank IC", ORANGE))):
+        widths = [_test_length(window).total_seconds() * 1000 for window in known]
         figure.add_bar(
             name=name,
             x=[window.test[0] for window in known],
-            y=[window.metrics.get(name) for window in known],
+            y=[_finite(window.metrics.get(name)) for window in known],
+            width=[0.4 * width for width in widths],
+            offset=[(0.1 + 0.4 * place) * width for width in widths],
             marker_color=colour,
-            hovertemplate="test from %{x}<br>" + name + " %{y:.4f}<extra></extra>",
+            customdata=[_about(window) for window in known],
+            hovertemplate="window %{customdata[0]}: test %{customdata[1]} to %{customdata[2]}<br>"
+            + name
+            + " %{y:.4f}<extra></extra>",
         )
-    figure.update_layout(**LAYOUT, barmode="group", height=340)
-    figure.update_xaxes(**AXIS, type="date", title="start of the window's test segment")
-    figure.update_yaxes(**AXIS, title="mean of the daily coefficients")
+    figure.update_layout(**LAYOUT, barmode="overlay", height=320)
+    figure.update_xaxes(**AXIS, type="date")
+    figure.update_xaxes(title_text="test segment")
+    figure.update_yaxes(**AXIS)
+    figure.update_yaxes(title_text="daily mean")
     return figure
 
 
@@ -74,41 +98,78 @@ def cumulative(data: ReportData) -> go.Figure | None:
     if data.daily.empty:
         return None
     daily = data.daily.sort_index()
+    days = [f"{day:%Y-%m-%d}" for day in pd.DatetimeIndex(daily.index)]
     figure = go.Figure()
     for column, name, colour in (("rank_ic", "Rank IC", ORANGE), ("ic", "IC", BLUE)):
-        total = daily[column].cumsum()
-        days = [f"{day:%Y-%m-%d}" for day in pd.DatetimeIndex(total.index)]
         figure.add_scatter(
             name=name,
             x=days,
-            y=[round(float(value), 5) for value in total],
+            y=[_finite(round(float(value), 5)) for value in daily[column].cumsum()],
             mode="lines",
+            connectgaps=True,  # a day without a coefficient adds nothing
             line={"color": colour, "width": 2},
             hovertemplate="%{x}<br>" + name + " so far %{y:.2f}<extra></extra>",
         )
-    figure.update_layout(**LAYOUT, height=340)
+    figure.update_layout(**LAYOUT, height=320)
     figure.update_xaxes(**AXIS, type="date")
-    figure.update_yaxes(**AXIS, title="sum of the daily coefficients")
+    figure.update_xaxes(title_text="session")
+    figure.update_yaxes(**AXIS)
+    figure.update_yaxes(title_text="running sum")
     return figure
 
 
-def phases(data: ReportData) -> go.Figure:
+def phases(data: ReportData) -> go.Figure | None:
     """How long each phase took."""
+    if not data.phases:
+        return None
+    longest = max(seconds for _, seconds in data.phases)
+    unit, length = time_unit(longest)
     figure = go.Figure()
     figure.add_bar(
         orientation="h",
-        y=[name for name, _ in data.phases],
-        x=[seconds for _, seconds in data.phases],
-        text=[f"{seconds:.1f} s" for _, seconds in data.phases],
-        textposition="auto",
+        y=[escape(name) for name, _ in data.phases],
+        x=[seconds / length for _, seconds in data.phases],
+        text=[duration(seconds) for _, seconds in data.phases],
+        textposition="outside",
         marker_color=GREEN,
-        hovertemplate="%{y}: %{x:.2f} s<extra></extra>",
+        hovertemplate="%{y}: %{text}<extra></extra>",
     )
-    figure.update_layout(**LAYOUT, height=100 + 34 * len(data.phases))
-    figure.update_xaxes(**AXIS, title="seconds")
-    figure.update_yaxes(**AXIS, autorange="reversed")
+    figure.update_layout(**LAYOUT, bargap=0.3, height=90 + 30 * len(data.phases))
+    figure.update_xaxes(**AXIS)
+    # room for the number behind the longest bar
+    figure.update_xaxes(title_text=unit, range=[0, (longest / length or 1.0) * 1.15])
+    figure.update_yaxes(**AXIS)
+    figure.update_yaxes(autorange="reversed")
     return figure
 
 
-def _seconds(window: Window) -> float:
-    return (window.ended_at - window.started_at).total_seconds() if window.ended_at and window.started_at else 0.0
+def _worker_names(windows: list[Window]) -> dict[str, str]:
+    """A short name per worker, numbered in the order of their names; the full one is in the tooltip."""
+    return {
+        worker: f"worker {number}" for number, worker in enumerate(sorted({window.worker for window in windows}), 1)
+    }
+
+
+def _about(window: Window) -> list[Any]:
+    """What tooltips say; plotly reads text as markup, so it is escaped."""
+    start, end = (escape(bound or "open") for bound in window.test)
+    return [
+        window.index,
+        start,
+        end,
+        _finite(window.seconds),
+        window.attempts,
+        escape(window.worker or "unknown worker"),
+    ]
+
+
+def _test_length(window: Window) -> timedelta:
+    start, end = window.test
+    if not (start and end):
+        return DEFAULT_TEST
+    first, last = (datetime.fromisoformat(bound) for bound in (start, end))
+    return max(last - first, timedelta(0)) + timedelta(days=1)
+
+
+def _finite(value: float | None) -> float | None:
+    return value if value is not None and math.isfinite(value) else None

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from datetime import datetime
 
 import pandas as pd
 
+SHORT = {"seconds": "s", "minutes": "min", "hours": "h"}
 Bounds = tuple[str | None, str | None]
 
 
@@ -26,6 +28,21 @@ class Window:
     status: str
     metrics: dict[str, float]
 
+    @property
+    def ran(self) -> bool:
+        """Whether its last attempt has both begun and ended."""
+        return self.started_at is not None and self.ended_at is not None
+
+    @property
+    def began(self) -> float:
+        """When its last attempt began, seconds since 1970; NaN if never."""
+        return self.started_at.timestamp() if self.started_at else math.nan
+
+    @property
+    def seconds(self) -> float:
+        """How long its last attempt took; NaN if it did not end."""
+        return (self.ended_at - self.started_at).total_seconds() if self.started_at and self.ended_at else math.nan
+
 
 @dataclass(frozen=True)
 class ReportData:
@@ -42,3 +59,16 @@ class ReportData:
     online: str
     versions: dict[str, str]
     cores: int
+
+
+def time_unit(seconds: float) -> tuple[str, float]:
+    """The unit that ``seconds`` reads well in, and its length in seconds."""
+    if seconds < 180:
+        return "seconds", 1.0
+    return ("minutes", 60.0) if seconds < 3 * 3600 else ("hours", 3600.0)
+
+
+def duration(seconds: float) -> str:
+    """``seconds`` for a person, such as ``1.4 s`` or ``4.2 h``."""
+    unit, length = time_unit(seconds)
+    return f"{seconds / length:.1f} {SHORT[unit]}"

@@ -66,6 +66,8 @@ def calm(backend: Backend) -> str:
 
 
 def test_one_worker_and_two_give_the_same(backend: Backend) -> None:
+    log = backend.settings.state_dir / "worker.log"
+    log.unlink(missing_ok=True)
     found = plan(backend.settings)
     first = train(backend, found, 2)
     again = Backend.of(backend.settings.model_copy(update={"mongo_database": backend.settings.mongo_database + "b"}))
@@ -76,6 +78,7 @@ def test_one_worker_and_two_give_the_same(backend: Backend) -> None:
     assert first.signals["sha256"] == second.signals["sha256"]
     assert len(first.models) == len(found.definitions)
     assert (first.signals["start"], first.signals["end"]) == (found.sessions[0], found.sessions[-1])
+    assert "before fork" not in log.read_text(), "no connection is taken into a pool process"
     recorder = MLflowExperiment.open("small", backend.settings.mlflow_uri).get_recorder(first.models[0].recorder_id)
     assert recorder.status == "FINISHED"
     assert {"pred.parquet", "model/model.txt", "task.json", "dataset.json"} <= set(recorder.list_artifacts())

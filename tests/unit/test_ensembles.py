@@ -79,9 +79,12 @@ def test_nested_models_are_averaged_flat() -> None:
     pd.testing.assert_series_equal(nested, AverageEnsemble()({"x": EARLY, "y": LATE}))
 
 
-def test_a_model_that_predicts_a_row_twice_is_refused() -> None:
-    with pytest.raises(EnsembleError, match="twice"):
-        AverageEnsemble()({"m": pd.concat([EARLY, LATE]), "n": EARLY})
+def test_rows_that_cannot_be_matched_are_refused() -> None:
+    doubled = pd.concat([EARLY, LATE])
+    other = doubled.iloc[::-1]
+    with pytest.raises(EnsembleError, match="matched") as raised:
+        AverageEnsemble()({"m": doubled, "n": other})
+    assert raised.value.fix
 
 
 @pytest.mark.parametrize("kind", [RollingEnsemble, AverageEnsemble])
