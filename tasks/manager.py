@@ -7,22 +7,20 @@ modified documents names the winner (``docs/decisions/portable-claim.md`` says w
 from __future__ import annotations
 
 import random
-import re
 import time
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 from pymongo import ASCENDING, DESCENDING
-from pymongo.collection import Collection
 from pymongo.errors import BulkWriteError
 
-from tasks.documents import NOW, fence_after, history_after, later, literal, new_document, to_claim, to_task
-from tasks.errors import LeaseLost, NotFound, StateError
+from tasks.documents import NOW, fence_after, history_after, later, literal, new_document, to_claim
+from tasks.errors import LeaseLost
 from tasks.identity import canonical, task_id, task_key
-from tasks.settings import Settings
+from tasks.reader import TaskReader
 from tasks.states import ACTIVE, TRANSITIONS, TaskState, check_transition
-from tasks.store import Document, Store, reachable
+from tasks.store import Document, reachable
 from tasks.task import Claim, Created, Task, TaskError
 
 BATCH = 1_000  # documents per bulk write
@@ -31,25 +29,13 @@ DUPLICATE_KEY = 11000
 WAITING, RUNNING = TaskState.WAITING, TaskState.RUNNING
 
 
-class TaskManager:
+class TaskManager(TaskReader):
     """The task pools of a store.
 
     Args:
         store: the MongoDB database.
         settings: lease length, attempts, backoff and losses allowed.
     """
-
-    def __init__(self, store: Store, settings: Settings) -> None:
-        self._store = store
-        self._settings = settings
-
-    @property
-    def _tasks(self) -> Collection[Document]:
-        return self._store.collection("tasks")  # asked for anew: after a fork it belongs to another connection
-
-    @property
-    def _pools(self) -> Collection[Document]:
-        return self._store.collection("pools")
 
     def ensure_indexes(self) -> None:
         """Make the indexes that identity, claims, rounds and sweeps rest on; nothing happens where they exist."""
@@ -233,13 +219,6 @@ class TaskManager:
             changes["error"] = literal({"type": "WorkerLost", "message": why})
         return self._move(query, RUNNING, end, by, why, changes, fence=True)
 
-    def holders(self, prefix: str) -> list[str]:
-        """Names of the workers that hold a task now and whose name starts with ``prefix``."""
-        with reachable():
-            running = self._tasks.find({"status": RUNNING}, {"lease.worker": 1})
-            names = {str(document["lease"]["worker"]) for document in running}
-        return sorted(name for name in names if name.startswith(prefix))
-
     # -- what people do -----------------------------------------------------------------------------------------------
 
     def cancel(self, ids: Sequence[str], by: str) -> list[str]:
@@ -314,64 +293,6 @@ class TaskManager:
             query = {"pool": pool, "status": WAITING, "rung": True, "rung_at": {"$lt": since}}
             return [(document["_id"], document["queue"]) for document in self._tasks.find(query, {"queue": 1})]
 
-    # -- questions ----------------------------------------------------------------------------------------------------
-
-    def pools(self) -> list[str]:
-        """Names of all pools."""
-        with reachable():
-            return sorted(str(document["_id"]) for document in self._pools.find({}, {"_id": 1}))
-
-    def stat(self, pool: str | None = None, ids: Sequence[str] | None = None) -> dict[TaskState, int]:
-        """How many tasks are in each state; states without a task are 0."""
-        with reachable():
-            match = _query(pool=pool, ids=ids)
-            groups = self._tasks.aggregate([{"$match": match}, {"$group": {"_id": "$status", "n": {"$sum": 1}}}])
-            counts = {group["_id"]: group["n"] for group in groups}
-        return {state: int(counts.get(state, 0)) for state in TaskState}
-
-    def find(
-        self,
-        pool: str | None = None,
-        *,
-        status: Iterable[TaskState] | None = None,
-        ids: Sequence[str] | None = None,
-        round_id: str | None = None,
-        limit: int = 0,
-        definitions: bool = False,
-    ) -> list[Task]:
-        """Tasks in the order in which they were created; ``definitions`` brings their definitions too (large)."""
-        query = _query(pool=pool, ids=ids, status=status, round_id=round_id)
-        with reachable():
-            found = self._tasks.find(query, None if definitions else {"definition": 0}).sort("seq", ASCENDING)
-            return [to_task(document) for document in (found.limit(limit) if limit else found)]
-
-    def get(self, ident: str) -> Task:
-        """The task whose id is or starts with ``ident`` (at least four characters).
-
-        Raises:
-            NotFound: there is none.
-            StateError: several ids start so.
-        """
-        if not re.fullmatch(r"[0-9a-f]{4,24}", ident):
-            raise NotFound(f"There is no task {ident!r}.", "A task id is 4 to 24 hex digits: see `rollq tasks list`.")
-        with reachable():
-            found = list(self._tasks.find({"_id": {"$gte": ident, "$lt": ident + "g"}}).limit(2))
-        if not found:
-            raise NotFound(f"There is no task {ident!r}.", "See `rollq tasks list`.")
-        if len(found) > 1:
-            raise StateError(f"Several tasks start with {ident!r}.", "Give more digits.")
-        return to_task(found[0])
-
-    def has_active(self, round_id: str) -> bool:
-        """Whether a task of the round is not finished."""
-        with reachable():
-            query = {"rounds": round_id, "status": {"$in": sorted(ACTIVE)}}
-            return self._tasks.find_one(query, {"_id": 1}) is not None
-
-    def now(self) -> datetime:
-        """The store's time (UTC)."""
-        return self._store.now()
-
     # -- the one write ------------------------------------------------------------------------------------------------
 
     def _move(
@@ -403,21 +324,3 @@ class TaskManager:
 
 def _lost(claim: Claim) -> LeaseLost:
     return LeaseLost(f"The claim on task {claim.task_id} (fence {claim.fence}) is lost.", "Stop and leave no trace.")
-
-
-def _query(
-    pool: str | None = None,
-    ids: Sequence[str] | None = None,
-    status: Iterable[TaskState] | None = None,
-    round_id: str | None = None,
-) -> Document:
-    query: Document = {}
-    if pool is not None:
-        query["pool"] = pool
-    if ids is not None:
-        query["_id"] = {"$in": list(ids)}
-    if status is not None:
-        query["status"] = {"$in": list(status)}
-    if round_id is not None:
-        query["rounds"] = round_id
-    return query

@@ -1,0 +1,114 @@
+"""Reading task pools: questions that change nothing. ``TaskManager`` adds everything that writes."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+
+from pymongo import ASCENDING
+from pymongo.collection import Collection
+
+from tasks.documents import to_task
+from tasks.errors import NotFound, StateError
+from tasks.settings import Settings
+from tasks.states import ACTIVE, TaskState
+from tasks.store import Document, Store, reachable
+from tasks.task import Task
+
+
+class TaskReader:
+    """What is in the task pools of a store."""
+
+    def __init__(self, store: Store, settings: Settings) -> None:
+        self._store = store
+        self._settings = settings
+
+    @property
+    def _tasks(self) -> Collection[Document]:
+        return self._store.collection("tasks")  # asked for anew: after a fork it belongs to another connection
+
+    @property
+    def _pools(self) -> Collection[Document]:
+        return self._store.collection("pools")
+
+    def pools(self) -> list[str]:
+        """Names of all pools."""
+        with reachable():
+            return sorted(str(document["_id"]) for document in self._pools.find({}, {"_id": 1}))
+
+    def stat(self, pool: str | None = None, ids: Sequence[str] | None = None) -> dict[TaskState, int]:
+        """How many tasks are in each state; states without a task are 0."""
+        with reachable():
+            match = _query(pool=pool, ids=ids)
+            groups = self._tasks.aggregate([{"$match": match}, {"$group": {"_id": "$status", "n": {"$sum": 1}}}])
+            counts = {group["_id"]: group["n"] for group in groups}
+        return {state: int(counts.get(state, 0)) for state in TaskState}
+
+    def find(
+        self,
+        pool: str | None = None,
+        *,
+        status: Iterable[TaskState] | None = None,
+        ids: Sequence[str] | None = None,
+        round_id: str | None = None,
+        limit: int = 0,
+        definitions: bool = False,
+    ) -> list[Task]:
+        """Tasks in the order in which they were created; ``definitions`` brings their definitions too (large)."""
+        query = _query(pool=pool, ids=ids, status=status, round_id=round_id)
+        with reachable():
+            found = self._tasks.find(query, None if definitions else {"definition": 0}).sort("seq", ASCENDING)
+            return [to_task(document) for document in (found.limit(limit) if limit else found)]
+
+    def get(self, ident: str) -> Task:
+        """The task whose id is or starts with ``ident`` (at least four characters).
+
+        Raises:
+            NotFound: there is none.
+            StateError: several ids start so.
+        """
+        if not re.fullmatch(r"[0-9a-f]{4,24}", ident):
+            raise NotFound(f"There is no task {ident!r}.", "A task id is 4 to 24 hex digits: see `rollq tasks list`.")
+        with reachable():
+            found = list(self._tasks.find({"_id": {"$gte": ident, "$lt": ident + "g"}}).limit(2))
+        if not found:
+            raise NotFound(f"There is no task {ident!r}.", "See `rollq tasks list`.")
+        if len(found) > 1:
+            raise StateError(f"Several tasks start with {ident!r}.", "Give more digits.")
+        return to_task(found[0])
+
+    def has_active(self, round_id: str) -> bool:
+        """Whether a task of the round is not finished."""
+        with reachable():
+            query = {"rounds": round_id, "status": {"$in": sorted(ACTIVE)}}
+            return self._tasks.find_one(query, {"_id": 1}) is not None
+
+    def now(self) -> datetime:
+        """The store's time (UTC)."""
+        return self._store.now()
+
+    def holders(self, prefix: str) -> list[str]:
+        """Names of the workers that hold a task now and whose name starts with ``prefix``."""
+        with reachable():
+            running = self._tasks.find({"status": TaskState.RUNNING}, {"lease.worker": 1})
+            names = {str(document["lease"]["worker"]) for document in running}
+        return sorted(name for name in names if name.startswith(prefix))
+
+
+def _query(
+    pool: str | None = None,
+    ids: Sequence[str] | None = None,
+    status: Iterable[TaskState] | None = None,
+    round_id: str | None = None,
+) -> Document:
+    query: Document = {}
+    if pool is not None:
+        query["pool"] = pool
+    if ids is not None:
+        query["_id"] = {"$in": list(ids)}
+    if status is not None:
+        query["status"] = {"$in": list(status)}
+    if round_id is not None:
+        query["rounds"] = round_id
+    return query
