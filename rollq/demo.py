@@ -25,6 +25,7 @@ from tasks.rounds import Round
 from tasks.settings import Settings, worker_environment
 from tasks.states import TaskState
 from tasks.task import Task
+from tasks.template import check_name
 
 TEMPLATE = Path("sp500") / "lightgbm.yaml"
 RESTARTS = 20  # times that a dead worker is started again before the demo gives up
@@ -89,6 +90,8 @@ def run_demo(
         RoundFailed: a window failed for good.
     """
     path = template or example(TEMPLATE)
+    if pool is not None:
+        check_name(pool, "--pool")
     count = workers or os.cpu_count() or 1
     clock = _Phases(phase)
     with ExitStack() as running:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from scheduler.strategies import Plan, RollingStrategy
 from tasks.settings import Settings
-from tasks.template import load_template
+from tasks.template import check_name, load_template
 
 if TYPE_CHECKING:
     from scheduler.trainers import TrainedRound
@@ -36,8 +36,11 @@ def enqueue_plan(plan: Plan, backend: Backend, pool: str | None = None) -> Train
     """Open a round for a plan; the pool is by default the strategy's name.
 
     Raises:
+        TemplateError: the pool's name is not possible.
         Unavailable: the store does not answer.
     """
+    if pool is not None:
+        check_name(pool, "--pool")
     from scheduler.trainers import Trainer
 
     return Trainer(backend, pool or plan.strategy).train(plan.definitions, plan.purpose)

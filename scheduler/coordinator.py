@@ -18,7 +18,7 @@ from celery import Celery
 from scheduler.online_sets import OnlineModel, OnlineSet, OnlineSets
 from scheduler.signals import WindowPrediction, join_windows, shown, summary, write_signals
 from tasks.backend import Backend
-from tasks.errors import CoverageError, LeaseLost, RollqError, RoundFailed
+from tasks.errors import ArtifactCorrupted, CoverageError, LeaseLost, NotFound, RollqError, RoundFailed
 from tasks.experiment import MLflowExperiment
 from tasks.logs import log_context
 from tasks.queue import GATHER
@@ -62,7 +62,7 @@ def gather(backend: Backend, round_id: str, by: str) -> OnlineSet | None:
     except LeaseLost as error:
         log.warning("%s", error)
         return None
-    except (RoundFailed, CoverageError) as error:
+    except (RoundFailed, CoverageError, NotFound, ArtifactCorrupted) as error:
         backend.rounds.fail(gathering, str(error))
         log.error("the round failed, what was online stays online: %s", error)  # noqa: TRY400 - not a defect of rollq
         return None

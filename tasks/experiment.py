@@ -67,7 +67,9 @@ class MLflowExperiment:
         """
         try:
             return MLflowRecorder(self._client, self._client.get_run(ident))
-        except MlflowException:
+        except MlflowException as error:
+            if error.error_code not in ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"):
+                raise Unavailable(f"MLflow does not answer: {error}.", "Check MLFLOW_TRACKING_URI.") from error
             raise NotFound(f"There is no recorder {ident!r} in experiment {self.name!r}.") from None
 
     def list_recorders(self, filter_string: str = "", page: int = PAGE) -> Iterator[MLflowRecorder]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -20,6 +21,7 @@ from tasks.task import Definition
 
 KEYS = {"name", "model", "dataset", "record", "rolling"}
 TEST = "test"
+PYTHON_ONLY = {"calendar", "task_copy_func", "ds_extra_mod_func"}
 RECORD_PARAMETERS = {"recorder": None, "model": None, "dataset": None}  # given by the worker, not by the template
 
 
@@ -51,8 +53,8 @@ class Template:
         dataset = build(self.definition["dataset"], "dataset", settings.components)
         dataset.check()
         sessions = list(dataset.sessions)
-        self._check_lookahead(dataset.label_lookahead)
         generator = build(self.rolling, "rolling", settings.components, calendar=TimeAdjuster(sessions))
+        self._check_lookahead(dataset.label_lookahead)
         tasks = [canonical(task) for task in generator.generate(self.definition)]
         if not tasks:
             raise SegmentError("no window fits into the test segment.", "Give a longer test segment or a smaller step.")
@@ -164,9 +166,24 @@ def _check_keys(content: Mapping[str, Any]) -> None:
         raise TemplateError("'record' is a list of components.", "Write - class: ... under it.", "record")
     if not isinstance(content["rolling"], Mapping):
         raise TemplateError("'rolling' is a mapping.", "Write kwargs: {step: 63, rtype: sliding} under it.", "rolling")
-    name = content.get("name", "x")
-    if not isinstance(name, str) or not name.strip():
-        raise TemplateError("'name' is a text.", "It names the pool, the experiment and the strategy.", "name")
+    if not content["record"]:
+        raise TemplateError("without a record there are no predictions.", "Add - class: SignalRecord.", "record")
+    for name in PYTHON_ONLY & set(content["rolling"].get("kwargs") or {}):
+        raise TemplateError(
+            "it cannot be given in a template.", "Use RollingGen from Python.", f"rolling.kwargs.{name}"
+        )
+    check_name(content.get("name", "x"), "name")
+
+
+def check_name(name: object, key: str) -> None:
+    """Refuse a name that cannot serve as a pool, an MLflow experiment, a strategy and a folder.
+
+    Raises:
+        TemplateError: it is no text, or has characters other than letters, digits, space, dot, dash, underscore.
+    """
+    if not isinstance(name, str) or not re.fullmatch(r"\w[\w. -]{0,99}", name):
+        fix = "Use up to 100 letters, digits, spaces, dots, dashes and underscores."
+        raise TemplateError(f"{name!r} cannot be a name.", fix, key)
 
 
 def _definition(content: Mapping[str, Any], folder: Path) -> Definition:

@@ -79,6 +79,10 @@ BAD = {
     "leaky label": (remove("rolling", "kwargs", "trunc_days"), "rolling.kwargs.trunc_days", "7"),
     "leaky by one": (set_("rolling", "kwargs", "trunc_days", value=6), "rolling.kwargs.trunc_days", "7"),
     "bad step": (set_("rolling", "kwargs", "step", value=0), "rolling.kwargs.step", "at least 1"),
+    "text for a number": (set_("rolling", "kwargs", "trunc_days", value="7"), "rolling.kwargs.trunc_days", "whole"),
+    "a function in YAML": (set_("rolling", "kwargs", "task_copy_func", value="x"), "task_copy_func", "Python"),
+    "no record": (set_("record", value=[]), "record", "SignalRecord"),
+    "bad name": (set_("name", value="../escape"), "name", "letters"),
     "thread budget": (set_("model", "kwargs", "num_threads", value=8), "num_threads", "Leave it out"),
 }
 

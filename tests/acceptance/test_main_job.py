@@ -174,6 +174,20 @@ def test_a_failing_window_fails_its_round_and_says_which(backend: Backend) -> No
     assert OnlineSets(backend.store).strategies() == []
 
 
+def test_a_corrupted_prediction_fails_the_round(backend: Backend) -> None:
+    online = train(backend, plan(backend.settings))
+    recorder = MLflowExperiment.open("small", backend.settings.mlflow_uri).get_recorder(online.models[2].recorder_id)
+    folder = recorder.get_local_dir()
+    assert folder
+    (folder / "pred.parquet").write_bytes(b"x")
+    backend.store.collection("online_sets").delete_many({})
+    backend.store.collection("rounds").update_one({"_id": online.round_id}, {"$set": {"status": "open"}})
+    assert gather(backend, online.round_id, "again") is None
+    found = backend.rounds.get(online.round_id)
+    assert (found.status, "pred.parquet" in found.reason) == ("failed", True)
+    assert OnlineSets(backend.store).strategies() == []
+
+
 def test_a_fraction_lets_a_window_go_and_records_the_gap(backend: Backend) -> None:
     found = plan(backend.settings)
     found.definitions[3]["model"]["kwargs"]["num_leaves"] = -5
