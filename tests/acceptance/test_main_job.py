@@ -127,13 +127,13 @@ def test_sigterm_drains(backend: Backend, calm: str) -> None:
         assert trainer.wait(trained, timeout=120).signals["sha256"] == calm
 
 
-def test_a_coordinator_killed_while_gathering_is_replaced(backend: Backend) -> None:
-    trainer, trained = open_round(backend, plan(backend.settings))
+def test_a_coordinator_killed_while_gathering_is_replaced(backend: Backend, calm: str) -> None:
+    trainer, trained = open_round(backend, plan(backend.settings, **SLOW))
     with worker(backend.settings, 2, HERE / "dying_coordinator.py"):
         online = trainer.wait(trained, timeout=120)
     assert (backend.settings.state_dir / f"died-{backend.settings.mongo_database}").exists()
     assert backend.rounds.get(trained.id).fence == 2
-    assert online.version == 1
+    assert (online.version, online.signals["sha256"]) == (1, calm)
     assert len(OnlineSets(backend.store).history(online.strategy)) == 1
 
 
