@@ -52,12 +52,12 @@ def test_the_scale_of_a_score_does_not_matter(scale: float, shift: float) -> Non
 
 
 def test_days_that_say_nothing_are_left_out() -> None:
-    score, label = pairs(5, 4, seed=3)
+    score, label = pairs(5, 3, seed=3)  # the mean of three times 0.1, as computed, is not 0.1
     label = label.fillna(0.0)
     days = score.index.get_level_values(0).unique()
     score.loc[days[0]] = 0.1  # does not vary
     label.loc[days[1]] = 123_456_789.1
-    label.loc[days[2]] = [np.nan, np.nan, np.nan, 1.0]  # one pair
+    label.loc[days[2]] = [np.nan, np.nan, 1.0]  # one pair
     label.loc[days[3]] = np.nan
     assert list(daily_ic(score, label).index) == [days[4]]
 

@@ -43,8 +43,7 @@ def read_closes(path: Path, universe: Sequence[str] | None) -> pd.DataFrame:
     prices = _read(path)
     _check_sessions(prices["datetime"], path)
     _check_closes(prices, path)
-    sessions = np.sort(prices["datetime"].unique())
-    wide = prices.pivot(index="datetime", columns="instrument", values="close").reindex(sessions)
+    wide = prices.pivot(index="datetime", columns="instrument", values="close")
     wide = wide.loc[:, wide.notna().any()]
     return wide if universe is None else wide[_members(universe, wide.columns)]
 
