@@ -94,6 +94,7 @@ def to_task(document: Document) -> Task:
         priority=document["priority"],
         queue=document["queue"],
         held=document["held"],
+        seq=document["seq"],
         segments={name: (bounds[0], bounds[1]) for name, bounds in segments.items()},
         created_at=document["created_at"],
         not_before=document["not_before"],

@@ -250,6 +250,21 @@ class TaskManager(TaskReader):
             # A raised task must be rung again, else it stays behind the messages that are out already.
             return int(self._tasks.update_many(query, {"$set": {"priority": priority, "rung": False}}).matched_count)
 
+    def hold(self, ids: Sequence[str]) -> int:
+        """Keep waiting tasks from being claimed until ``unhold``; returns how many. Running ones go on."""
+        with reachable():
+            query = {"_id": {"$in": list(ids)}, "status": WAITING, "held": False}
+            return int(self._tasks.update_many(query, {"$set": {"held": True, "rung": False}}).modified_count)
+
+    def remove(self, ids: Sequence[str]) -> list[str]:
+        """Delete tasks and their history for ever, except running ones. Returns the ids that were deleted."""
+        with reachable():
+            return [
+                ident
+                for ident in ids
+                if self._tasks.delete_one({"_id": ident, "status": {"$ne": RUNNING}}).deleted_count
+            ]
+
     def unhold(self, ids: Sequence[str]) -> int:
         """Let held tasks be claimed; returns how many were held."""
         with reachable():

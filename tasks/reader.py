@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from pymongo import ASCENDING
 from pymongo.collection import Collection
@@ -52,12 +52,30 @@ class TaskReader:
         status: Iterable[TaskState] | None = None,
         ids: Sequence[str] | None = None,
         round_id: str | None = None,
+        window: str | None = None,
+        model: str | None = None,
+        older_than: float | None = None,
+        error: str | None = None,
         limit: int = 0,
         definitions: bool = False,
     ) -> list[Task]:
-        """Tasks in the order in which they were created; ``definitions`` brings their definitions too (large)."""
+        """Tasks in the order in which they were created.
+
+        Args:
+            window: only those whose test segment holds this session (``YYYY-MM-DD``).
+            model: only those of this model class.
+            older_than: only those created longer ago than so many seconds.
+            error: only those whose error's type or message holds this text, in any case.
+            definitions: bring their definitions too (large).
+        """
         query = _query(pool=pool, ids=ids, status=status, round_id=round_id)
         with reachable():
+            query.update(_details(model, error))
+            if older_than is not None:
+                query["created_at"] = {"$lt": self._store.now() - timedelta(seconds=older_than)}
+            if window is not None:
+                ends = [{"segments.test.1": {"$gte": window}}, {"segments.test.1": None}]
+                query.update({"segments.test.0": {"$lte": window}, "$and": [{"$or": ends}]})
             found = self._tasks.find(query, None if definitions else {"definition": 0}).sort("seq", ASCENDING)
             return [to_task(document) for document in (found.limit(limit) if limit else found)]
 
@@ -111,4 +129,14 @@ def _query(
         query["status"] = {"$in": list(status)}
     if round_id is not None:
         query["rounds"] = round_id
+    return query
+
+
+def _details(model: str | None, error: str | None) -> Document:
+    query: Document = {}
+    if model is not None:
+        query["definition.model.class"] = model
+    if error is not None:
+        holds = {"$regex": re.escape(error), "$options": "i"}
+        query["$or"] = [{"error.type": holds}, {"error.message": holds}]
     return query

@@ -27,7 +27,10 @@ class Transition:
 
 @dataclass(frozen=True)
 class Task:
-    """A rolling task as it is in the store. Times are UTC; ``lease_expires_at`` is None unless it is RUNNING."""
+    """A rolling task as it is in the store.
+
+    Times are UTC; ``lease_expires_at`` is None unless it is RUNNING; ``seq`` orders the tasks of one priority.
+    """
 
     id: str
     pool: str
@@ -36,6 +39,7 @@ class Task:
     priority: int
     queue: str
     held: bool
+    seq: int
     segments: Segments
     created_at: datetime
     not_before: datetime

@@ -63,12 +63,25 @@ def list_tasks(
     context: typer.Context,
     pool: Annotated[str | None, typer.Option(help="Only this pool")] = None,
     status: Annotated[str | None, typer.Option(help="Only these states, with commas")] = None,
+    window: Annotated[str | None, typer.Option(help="Only tasks whose test segment holds this session")] = None,
+    model: Annotated[str | None, typer.Option(help="Only this model class")] = None,
+    older_than: Annotated[float | None, typer.Option(help="Only tasks created more than so many hours ago")] = None,
+    error: Annotated[str | None, typer.Option(help="Only tasks whose error holds this text")] = None,
     limit: Annotated[int, typer.Option(help="At most so many")] = 200,
     as_json: Annotated[bool, JSON] = False,
 ) -> None:
     """List tasks in the order in which they were created."""
+    seconds = None if older_than is None else older_than * 3600
     with of(context).backend() as backend:
-        found = backend.manager.find(pool, status=_states(status), limit=limit)
+        found = backend.manager.find(
+            pool,
+            status=_states(status),
+            window=_session(window),
+            model=model,
+            older_than=seconds,
+            error=error,
+            limit=limit,
+        )
     if as_json:
         print_json([task.to_dict() for task in found])
         return
@@ -105,6 +118,38 @@ def show(context: typer.Context, task: str, as_json: Annotated[bool, JSON] = Fal
         say(str(found.error.get("traceback", "")).rstrip())
     rows = [[f"{e.at:%Y-%m-%d %H:%M:%S}", e.start or "", e.end, e.fence, e.by, e.why] for e in found.history]
     print_table("History (UTC)", ["at", "from", "to", "fence", "by", "why"], rows)
+
+
+@tasks_app.command()
+def explain(context: typer.Context, task: str, as_json: Annotated[bool, JSON] = False) -> None:
+    """Say why a task is not running, or who runs it, and what to do about it."""
+    from tasks.explain import explain as reasons_of
+
+    with of(context).backend() as backend:
+        found = backend.manager.get(task)
+        reasons = reasons_of(backend, found)
+    if as_json:
+        print_json({"task": found.id, "status": found.status, "reasons": reasons})
+        return
+    say(f"Task {found.id} of pool {found.pool}: {found.status}")
+    for reason in reasons:
+        say(f"  {reason}")
+
+
+@tasks_app.command()
+def remove(
+    context: typer.Context,
+    tasks: list[str],
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask")] = False,
+    as_json: Annotated[bool, JSON] = False,
+) -> None:
+    """Delete tasks with their history, except running ones. Their MLflow runs stay."""
+    with of(context).backend() as backend:
+        found = [backend.manager.get(ident) for ident in tasks]
+        if not yes:
+            typer.confirm(f"Delete {len(found)} tasks and their history for ever?", abort=True, err=True)
+        removed = backend.manager.remove([task.id for task in found])
+    _report("removed", removed, found, as_json)
 
 
 @tasks_app.command()
@@ -172,6 +217,19 @@ def _states(text: str | None) -> list[Any] | None:
         if name not in list(TaskState):
             raise BadInput(f"There is no task state {name!r}.", did_you_mean(name, list(TaskState)))
     return [TaskState(name) for name in names]
+
+
+def _session(text: str | None) -> str | None:
+    from datetime import date
+
+    from tasks.errors import BadInput
+
+    if text is None:
+        return None
+    try:
+        return date.fromisoformat(text).isoformat()
+    except ValueError:
+        raise BadInput(f"{text!r} is not a date.", "Write it as YYYY-MM-DD.") from None
 
 
 def _last_worker(task: Task) -> str:

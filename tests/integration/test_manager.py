@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from rollq import Backend, InvalidTransition, LeaseLost, NotFound, StateError, TaskManager, TaskState, TemplateError
+from tasks.explain import explain
 from tasks.states import TRANSITIONS, check_transition
 from tasks.task import Claim, TaskError
 
@@ -281,3 +282,67 @@ def test_only_the_table_is_legal(start: TaskState, end: TaskState) -> None:
     else:
         with pytest.raises(InvalidTransition):
             check_transition(start, end)
+
+
+def test_held_tasks_are_not_claimed_until_they_are_let_go(backend: Backend) -> None:
+    ids = create(backend.manager, 2)
+    running = claim(backend.manager, wanted=ids[0])
+    assert backend.manager.hold(ids) == 1
+    assert backend.manager.claim(POOL, "w") is None
+    backend.manager.commit(running, {})
+    assert backend.manager.unhold(ids) == 1
+    assert claim(backend.manager).task_id == ids[1]
+
+
+def test_removing_spares_what_runs(backend: Backend) -> None:
+    ids = create(backend.manager, 3)
+    running = claim(backend.manager, wanted=ids[1])
+    assert backend.manager.remove([*ids, "ffff"]) == [ids[0], ids[2]]
+    backend.manager.commit(running, {})
+    assert [task.id for task in backend.manager.find(POOL)] == [ids[1]]
+
+
+def test_tasks_are_found_by_window_model_age_and_error(backend: Backend) -> None:
+    ids = create(backend.manager, 3)
+    (other,) = backend.manager.create_tasks(
+        POOL,
+        [{"model": {"class": "N"}, "dataset": {"kwargs": {"segments": {"test": ["2022-01-03", "2022-01-31"]}}}}],
+    ).ids
+
+    def found(**filters: Any) -> list[str]:
+        return [task.id for task in backend.manager.find(POOL, **filters)]
+
+    assert found(model="N") == [other]
+    assert found(window="2021-01-02") == ids[:2]  # the windows of these begin on the 1st, 2nd, 3rd and stay open
+    assert other in found(window="2022-01-31")
+    assert other not in found(window="2022-02-01")
+    backend.manager.fail(
+        claim(backend.manager, wanted=ids[2]), TaskError("ValueError", "a (bad) value", permanent=True)
+    )
+    assert found(error="(BAD)") == found(error="valueerror") == [ids[2]]
+    assert found(error=".*") == []
+    assert found(older_than=3600) == []
+    assert found(older_than=0) == [*ids, other]
+
+
+def test_explain_says_why_a_task_waits(backend: Backend) -> None:
+    ids = create(backend.manager, 3)
+
+    def why(ident: str) -> str:
+        return " ".join(explain(backend, backend.manager.get(ident)))
+
+    assert "2 waiting tasks of its pool come before it" in why(ids[2])
+    assert "start a worker" in why(ids[2])
+    backend.manager.prioritize([ids[2]], 1)
+    assert "0 waiting tasks" in why(ids[2])
+    backend.manager.hold([ids[0]])
+    assert "held" in why(ids[0])
+    running = claim(backend.manager, "host/1/2", wanted=ids[1])
+    assert "host/1/2 runs it" in why(ids[1])
+    expire(backend, running)
+    assert "lease has run out" in why(ids[1])
+    slow = replace_settings(backend, backoff_seconds=1000.0, backoff_max_seconds=1000.0)
+    slow.fail(running, TaskError("E", "no data"))
+    assert "no data" in why(ids[1])
+    backend.manager.cancel([ids[1]], "me")
+    assert "rollq tasks retry" in why(ids[1])
