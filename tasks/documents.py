@@ -1,16 +1,29 @@
-"""How tasks look in MongoDB: documents and the pieces of pipeline updates. Used by ``tasks/manager.py`` alone."""
+"""How tasks look in MongoDB: documents and the pieces of pipeline updates. Used by the TaskManager alone."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from tasks.states import TaskState
+from tasks.needs import Needs
+from tasks.states import Stage, TaskState
 from tasks.store import Document
 from tasks.task import Claim, Definition, Task, Transition, segments_of
 
 NOW = "$$NOW"  # the server's clock: a worker's own clock is never written
 HISTORY = 200  # transitions kept per task
+
+
+@dataclass(frozen=True)
+class Options:
+    """How new tasks are to be run; no part of their identity. ``time_limit`` is in seconds."""
+
+    priority: int
+    queue: str
+    held: bool
+    needs: Needs
+    time_limit: float | None
 
 
 def literal(value: Any) -> Document:
@@ -42,15 +55,7 @@ def history_after(start: TaskState, end: TaskState, by: str, why: str, raised: b
 
 
 def new_document(
-    ident: str,
-    pool: str,
-    key: str,
-    definition: Definition,
-    now: datetime,
-    seq: int,
-    priority: int,
-    queue: str,
-    held: bool,
+    ident: str, pool: str, key: str, definition: Definition, now: datetime, seq: int, options: Options
 ) -> Document:
     """The document of a task that was just created; ``seq`` orders tasks of one priority."""
     first = {"at": now, "start": None, "end": TaskState.WAITING, "by": "", "why": "created", "fence": 0}
@@ -59,10 +64,12 @@ def new_document(
         "pool": pool,
         "key": key,
         "status": TaskState.WAITING,
-        "priority": priority,
-        "queue": queue,
-        "held": held,
-        "rung": False,
+        "priority": options.priority,
+        "queue": options.queue,
+        "rung_at": None,
+        "stage": Stage.HELD if options.held else Stage.FAR,
+        "needs": options.needs.to_dict(),
+        "time_limit": options.time_limit,
         "seq": seq,
         "created_at": now,
         "not_before": now,
@@ -93,7 +100,9 @@ def to_task(document: Document) -> Task:
         status=TaskState(document["status"]),
         priority=document["priority"],
         queue=document["queue"],
-        held=document["held"],
+        held=document["stage"] == Stage.HELD,
+        needs=Needs(**document["needs"]),
+        time_limit=document["time_limit"],
         seq=document["seq"],
         segments={name: (bounds[0], bounds[1]) for name, bounds in segments.items()},
         created_at=document["created_at"],
@@ -113,18 +122,21 @@ def to_task(document: Document) -> Task:
     )
 
 
-def to_claim(document: Document, worker: str, lease_seconds: float) -> Claim:
-    """The claim on a task that was just taken."""
+def to_claim(document: Document, worker: str, lease_seconds: float, seen: int) -> Claim:
+    """The claim on a task that was just taken; ``document`` is as it was before."""
     return Claim(
         task_id=document["_id"],
         pool=document["pool"],
         key=document["key"],
-        fence=document["fence"],
+        fence=document["fence"] + 1,
         worker=worker,
-        attempt=document["attempts"],
+        attempt=document["attempts"] + 1,
         failures=document["failures"],
         definition=document["definition"],
         lease_seconds=lease_seconds,
+        time_limit=document["time_limit"],
+        rounds=tuple(document["rounds"]),
+        seen=seen,
     )
 
 

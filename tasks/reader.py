@@ -12,7 +12,7 @@ from pymongo.collection import Collection
 from tasks.documents import to_task
 from tasks.errors import NotFound, StateError
 from tasks.settings import Settings
-from tasks.states import ACTIVE, TaskState
+from tasks.states import ACTIVE, Stage, TaskState
 from tasks.store import Document, Store, reachable
 from tasks.task import Task
 
@@ -98,9 +98,14 @@ class TaskReader:
 
     def has_active(self, round_id: str) -> bool:
         """Whether a task of the round is not finished."""
+        # The small sets first, so that the usual answer (yes) costs no search through a large round; the whole at the
+        # end, because a task may move from one set to another in between.
+        rung = {"status": TaskState.WAITING, "stage": {"$in": [Stage.RUNG, Stage.NEAR]}}
         with reachable():
-            query = {"rounds": round_id, "status": {"$in": sorted(ACTIVE)}}
-            return self._tasks.find_one(query, {"_id": 1}) is not None
+            for part in ({"status": TaskState.RUNNING}, rung, {"status": {"$in": sorted(ACTIVE)}}):
+                if self._tasks.find_one({"rounds": round_id, **part}, {"_id": 1}):
+                    return True
+        return False
 
     def now(self) -> datetime:
         """The store's time (UTC)."""

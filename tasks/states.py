@@ -24,6 +24,16 @@ class TaskState(StrEnum):
         return self in TERMINAL
 
 
+class Stage(StrEnum):
+    """How near a waiting task is to its turn (``tasks/window.py``). It means nothing in other states."""
+
+    HELD = "held"  # not to be claimed until it is let go
+    LATER = "later"  # an attempt failed: not before its backoff is over
+    FAR = "far"
+    NEAR = "near"  # on the shortlist
+    RUNG = "rung"  # a message was sent for it
+
+
 W, R, P = TaskState.WAITING, TaskState.RUNNING, TaskState.PART_DONE
 D, F, Q, C = TaskState.DONE, TaskState.FAILED, TaskState.QUARANTINED, TaskState.CANCELLED
 
@@ -35,7 +45,7 @@ TRANSITIONS: dict[TaskState, frozenset[TaskState]] = {
     W: frozenset({R, C}),
     R: frozenset({D, W, P, F, Q, C}),
     P: frozenset({W, C}),
-    D: frozenset(),
+    D: frozenset({W}),  # a person wants it trained anew
     F: frozenset({W}),  # a person tries again
     Q: frozenset({W}),
     C: frozenset({W}),

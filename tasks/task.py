@@ -1,4 +1,4 @@
-"""A task, a claim on it, and its failure, as frozen records; documents exist only in ``tasks/manager.py``."""
+"""A task, a claim on it, and its failure, as frozen records; documents exist only inside the TaskManager."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from typing import Any
 
+from tasks.needs import Needs
 from tasks.states import TaskState
 
 Definition = dict[str, Any]
@@ -39,6 +40,8 @@ class Task:
     priority: int
     queue: str
     held: bool
+    needs: Needs
+    time_limit: float | None
     seq: int
     segments: Segments
     created_at: datetime
@@ -63,7 +66,11 @@ class Task:
 
 @dataclass(frozen=True)
 class Claim:
-    """A worker's right to run a task, valid while ``fence`` is the task's fence. ``lease_seconds`` is its length."""
+    """A worker's right to run a task, valid while ``fence`` is the task's fence.
+
+    ``lease_seconds`` is its length, ``time_limit`` how many seconds the attempt may take; ``seen`` is how many tasks it
+    was chosen from, at most ``claims.CANDIDATES``.
+    """
 
     task_id: str
     pool: str
@@ -74,6 +81,9 @@ class Claim:
     failures: int
     definition: Definition = field(repr=False)
     lease_seconds: float = 30.0
+    time_limit: float | None = None
+    rounds: tuple[str, ...] = ()
+    seen: int = 0
 
 
 @dataclass(frozen=True)

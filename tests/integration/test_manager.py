@@ -10,6 +10,7 @@ import pytest
 
 from rollq import Backend, InvalidTransition, LeaseLost, NotFound, StateError, TaskManager, TaskState, TemplateError
 from tasks.explain import explain
+from tasks.needs import Needs
 from tasks.states import TRANSITIONS, check_transition
 from tasks.task import Claim, TaskError
 
@@ -267,11 +268,79 @@ def test_the_window_of_messages_is_bounded(backend: Backend) -> None:
         small.commit(one, {})
 
 
-def test_an_urgent_task_is_rung_although_the_window_is_full(backend: Backend) -> None:
+def test_an_urgent_task_takes_the_place_of_a_lesser_one_in_a_full_window(backend: Backend) -> None:
     ids = create(backend.manager, 20)
     backend.manager.next_to_ring(POOL, 4)
     backend.manager.prioritize([ids[19]], 9)
-    assert [ident for ident, _ in backend.manager.next_to_ring(POOL, 4)] == [ids[19]]
+    assert backend.manager.next_to_ring(POOL, 4) == []  # the messages that are out are enough
+    rung = list(backend.store.collection("tasks").find({"stage": "rung"}))
+    assert {task["_id"] for task in rung} == {*ids[:3], ids[19]}
+    assert claim(backend.manager).task_id == ids[19]
+
+
+def test_a_task_that_is_created_late_with_priority_overtakes_all_but_the_window(backend: Backend) -> None:
+    ids = create(backend.manager, 3_000)
+    backend.manager.next_to_ring(POOL, 4)
+    (late,) = backend.manager.create_tasks(POOL, [definition(-1)], priority=1).ids
+    claimed = []
+    while late not in claimed:
+        backend.manager.next_to_ring(POOL, 4)
+        claimed.append(claim(backend.manager).task_id)
+    assert len(claimed) <= 5
+    assert set(claimed) - {late} <= set(ids[:4])
+
+
+def test_a_window_is_never_larger_than_allowed_whatever_the_priorities(backend: Backend) -> None:
+    create(backend.manager, 30, priority=5)
+    for _ in range(5):
+        backend.manager.next_to_ring(POOL, 4)
+    assert backend.store.collection("tasks").count_documents({"stage": "rung"}) == 4
+
+
+def test_tasks_that_nobody_serves_do_not_block_others(backend: Backend) -> None:
+    backend.manager.create_tasks(POOL, [definition(n) for n in range(100, 120)], queue="gpu", priority=9)
+    ids = create(backend.manager, 5)
+    rung = backend.manager.next_to_ring(POOL, 4)
+    assert [queue for _, queue in rung].count("default") == 4
+    assert claim(backend.manager).task_id in ids
+
+
+def test_a_process_takes_only_what_it_can_run(backend: Backend) -> None:
+    big = create(backend.manager, 20, needs={"mem_gb": 64, "gpu": 1})
+    backend.manager.next_to_ring(POOL, 64)
+    small = Needs(cpu=1, gpu=0, mem_gb=8)
+    assert backend.manager.claim(POOL, "w", offer=small) is None
+    (light,) = backend.manager.create_tasks(POOL, [definition(99)], needs={"cpu": 1, "mem_gb": 8}).ids
+    assert claim(backend.manager, offer=small).task_id == light
+    assert claim(backend.manager, offer=Needs(1, 1, 64)).task_id in big
+    with pytest.raises(TemplateError, match=r"mem_gb"):
+        create(backend.manager, needs={"mem_bg": 1})
+
+
+def test_a_finished_task_is_trained_anew_only_when_asked(backend: Backend) -> None:
+    (ident,) = create(backend.manager)
+    first = claim(backend.manager)
+    backend.manager.commit(first, {"n": 1})
+    assert backend.manager.retry([ident], "me") == []
+    assert backend.manager.retry([ident], "me", done=True, held=True) == [ident]
+    assert backend.manager.claim(POOL, "w") is None
+    backend.manager.unhold([ident])
+    second = claim(backend.manager)
+    with pytest.raises(LeaseLost):
+        backend.manager.commit(first, {"n": 1})
+    backend.manager.commit(second, {"n": 2})
+    assert backend.manager.get(ident).result == {"n": 2}
+
+
+def test_a_lost_worker_leaves_its_last_words(backend: Backend) -> None:
+    manager = replace_settings(backend, max_worker_losses=1)
+    (ident,) = create(manager)
+    manager.renew(claim(manager, "host/1/2"), memory_mb=512.0)
+    manager.reclaim("sweeper", {"host/1/2": "signal 9 (SIGKILL)"})
+    error = manager.get(ident).error or {}
+    assert (error["signal"], error["memory_mb"]) == ("signal 9 (SIGKILL)", 512.0)
+    assert "SIGKILL" in error["message"]
+    assert "512 MB" in error["message"]
 
 
 @pytest.mark.parametrize("start", list(TaskState))
@@ -335,7 +404,9 @@ def test_explain_says_why_a_task_waits(backend: Backend) -> None:
     assert "start a worker" in why(ids[2])
     backend.manager.prioritize([ids[2]], 1)
     assert "0 waiting tasks" in why(ids[2])
+    backend.manager.prioritize([ids[2]], 0)
     backend.manager.hold([ids[0]])
+    backend.manager.next_to_ring(POOL, 64)
     assert "held" in why(ids[0])
     running = claim(backend.manager, "host/1/2", wanted=ids[1])
     assert "host/1/2 runs it" in why(ids[1])

@@ -1,0 +1,220 @@
+"""Claims: a worker's right to run a task, and how an attempt ends.
+
+Every change is one conditional write on one document, with the expected state and fence in the filter; the number of
+modified documents names the winner (``docs/decisions/portable-claim.md`` says why not ``find_one_and_update``).
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from tasks.documents import NOW, fence_after, history_after, later, literal, to_claim
+from tasks.errors import LeaseLost
+from tasks.needs import Needs
+from tasks.states import Stage, TaskState, check_transition
+from tasks.store import Document, reachable
+from tasks.task import Claim, Task, TaskError
+from tasks.window import BEST_FIRST, TaskWindow
+
+CANDIDATES = 8  # waiting tasks looked at per claim; one of the best is tried, so that workers seldom collide
+CLAIMED = "pool key priority stage fence attempts failures needs time_limit rounds definition"
+WAITING, RUNNING = TaskState.WAITING, TaskState.RUNNING
+
+
+class TaskClaims(TaskWindow):
+    """What workers do with tasks."""
+
+    def claim(
+        self,
+        pool: str,
+        worker: str,
+        queues: Sequence[str] = ("default",),
+        wanted: str | None = None,
+        offer: Needs | None = None,
+    ) -> Claim | None:
+        """Take the best waiting task of the pool's window.
+
+        Args:
+            wanted: take this one among equally urgent tasks, so that workers who heard different messages do not
+                collide.
+            offer: what this process has; tasks that need more are left to others.
+
+        Returns:
+            The claim, or None if nothing can be claimed now.
+        """
+        ready = {"pool": pool, "status": WAITING, "queue": {"$in": list(queues)}}
+        with reachable():
+            for stage in (Stage.RUNG, Stage.NEAR, Stage.FAR):  # the small sets first: STACK's cost of a search
+                while candidates := self._candidates({**ready, "stage": stage}, offer):
+                    best = [task for task in candidates if task["priority"] == candidates[0]["priority"]]
+                    mine = [task for task in best if task["_id"] == wanted]
+                    chosen = (mine or [random.choice(best)])[0]  # noqa: S311 - spreads workers, protects nothing
+                    if claim := self._try_claim(chosen, worker, len(candidates)):
+                        return claim
+        return None
+
+    def _candidates(self, query: Document, offer: Needs | None) -> list[Document]:
+        fields = dict.fromkeys(CLAIMED.split(), 1)
+        found = list(self._tasks.find(query, fields).sort(BEST_FIRST).limit(CANDIDATES))
+        fitting = [task for task in found if Needs(**task["needs"]).fit(offer)]
+        if fitting or not found or offer is None:
+            return fitting
+        limits = {f"needs.{name}": {"$lte": amount} for name, amount in offer.to_dict().items()}
+        return list(self._tasks.find({**query, **limits}, fields).sort(BEST_FIRST).limit(CANDIDATES))
+
+    def _try_claim(self, task: Document, worker: str, seen: int) -> Claim | None:
+        changes = {
+            "lease": {"worker": literal(worker), "expires_at": later(self._settings.lease_seconds)},
+            "attempts": {"$add": ["$attempts", 1]},
+            "started_at": NOW,
+        }
+        # Whatever was read is still so if fence and stage are: the claim needs no second look.
+        query = {"_id": task["_id"], "fence": task["fence"], "stage": task["stage"]}
+        if not self._move(query, WAITING, RUNNING, worker, "claimed", changes, fence=True):
+            return None
+        return to_claim(task, worker, self._settings.lease_seconds, seen)
+
+    def renew(self, claim: Claim, memory_mb: float | None = None) -> None:
+        """Hold the claim for another lease.
+
+        Args:
+            memory_mb: the most memory that the worker used so far, for whoever finds it dead.
+
+        Raises:
+            LeaseLost: somebody else has the task, or it was cancelled.
+        """
+        with reachable():
+            changes: Document = {"lease.expires_at": later(claim.lease_seconds)}
+            if memory_mb is not None:
+                changes["lease.memory_mb"] = memory_mb
+            if not self._tasks.update_one(self._held_by(claim), [{"$set": changes}]).matched_count:
+                raise _lost(claim)
+
+    def holds(self, claim: Claim) -> bool:
+        """Whether the claim is still held: a read, cheaper than ``renew``."""
+        with reachable():
+            return self._tasks.find_one(self._held_by(claim), {"_id": 1}) is not None
+
+    def commit(self, claim: Claim, result: Mapping[str, Any]) -> None:
+        """Store the one result of the task. Committing the same claim again is harmless.
+
+        Raises:
+            LeaseLost: the claim is not held any more; the result was not stored.
+        """
+        changes = {"lease": None, "result": literal(dict(result)), "error": None, "ended_at": NOW}
+        with reachable():
+            if self._move(self._held_by(claim), RUNNING, TaskState.DONE, claim.worker, "committed", changes):
+                return
+            if not self._tasks.find_one({"_id": claim.task_id, "status": TaskState.DONE, "fence": claim.fence}):
+                raise _lost(claim)
+
+    def fail(self, claim: Claim, error: TaskError) -> TaskState:
+        """The attempt ended with its own exception: WAITING with backoff, or FAILED when attempts are used up.
+
+        Raises:
+            LeaseLost: the claim is not held any more; nothing was written.
+        """
+        failures = claim.failures + 1
+        final = error.permanent or failures >= self._settings.max_attempts
+        end = TaskState.FAILED if final else WAITING
+        detail = {"type": error.type, "message": error.message, "traceback": error.traceback, "host": error.host}
+        changes = {
+            "lease": None,
+            "failures": failures,
+            "error": literal({**detail, "attempt": claim.attempt, "permanent": error.permanent}),
+            "ended_at": NOW,
+        }
+        if not final and (seconds := self._backoff(failures)):
+            changes |= {"not_before": later(seconds), "stage": Stage.LATER}
+        why = f"{error.type}: {error.message}"[:300]
+        with reachable():
+            if not self._move(self._held_by(claim), RUNNING, end, claim.worker, why, changes):
+                raise _lost(claim)
+        return end
+
+    def release(self, claim: Claim, why: str) -> None:
+        """Give the task back untried, for example because the worker is told to stop.
+
+        Raises:
+            LeaseLost: the claim is not held any more.
+        """
+        with reachable():
+            if not self._move(self._held_by(claim), RUNNING, WAITING, claim.worker, why, {"lease": None}):
+                raise _lost(claim)
+
+    def reclaim(self, by: str, dead_workers: Mapping[str, str] | Sequence[str] = ()) -> list[Task]:
+        """Take back tasks whose lease expired or whose worker is known to be dead: a worker loss.
+
+        Args:
+            dead_workers: names of workers that are dead; a mapping says also how each of them ended.
+
+        A task that lost ``max_worker_losses`` workers is QUARANTINED, the others wait again.
+
+        Returns:
+            The tasks as they are now.
+        """
+        with reachable():
+            now = self._store.now()
+            ends = dead_workers if isinstance(dead_workers, Mapping) else {}
+            running = self._tasks.find({"status": RUNNING}, {"fence": 1, "losses": 1, "lease": 1})
+            lost = [
+                document
+                for document in running
+                if document["lease"]["expires_at"] < now or document["lease"]["worker"] in dead_workers
+            ]
+            taken = [document["_id"] for document in lost if self._reclaim(document, by, ends)]
+            return self.find(ids=taken) if taken else []
+
+    def _reclaim(self, document: Document, by: str, ends: Mapping[str, str]) -> bool:
+        losses = document["losses"] + 1
+        poison = losses >= self._settings.max_worker_losses
+        end = TaskState.QUARANTINED if poison else WAITING
+        worker, memory = document["lease"]["worker"], document["lease"].get("memory_mb")
+        detail = {"worker": worker, "signal": ends.get(worker, "unknown"), "memory_mb": memory}
+        why = f"worker {worker} was lost ({losses} of {self._settings.max_worker_losses})"
+        if worker in ends:
+            why += f": {ends[worker]}"
+        if memory:
+            why += f"; it used up to {memory:.0f} MB when it was last seen"
+        # The very lease that was seen: if it was renewed since, its worker lives.
+        lease = {"lease.expires_at": document["lease"]["expires_at"]}
+        query = {"_id": document["_id"], "fence": document["fence"], **lease}
+        # No backoff: the worker died, which says little about the task.
+        changes: Document = {"lease": None, "losses": losses, "ended_at": NOW}
+        if poison:
+            changes["error"] = literal({"type": "WorkerLost", "message": why, **detail})
+        return self._move(query, RUNNING, end, by, why, changes, fence=True)
+
+    # -- the one write ------------------------------------------------------------------------------------------------
+
+    def _move(
+        self,
+        query: Document,
+        start: TaskState,
+        end: TaskState,
+        by: str,
+        why: str,
+        changes: Document,
+        *,
+        fence: bool = False,
+    ) -> bool:
+        """One conditional write from ``start`` to ``end``; whether this caller won it."""
+        check_transition(start, end)
+        step = {"status": end, "fence": fence_after(fence), "history": history_after(start, end, by, why, fence)}
+        extra = {"stage": Stage.NEAR} if end is WAITING else {}  # it was chosen once: it need not come from far again
+        written = self._tasks.update_one({**query, "status": start}, [{"$set": {**step, **extra, **changes}}])
+        return bool(written.modified_count)
+
+    def _held_by(self, claim: Claim) -> Document:
+        return {"_id": claim.task_id, "status": RUNNING, "fence": claim.fence}
+
+    def _backoff(self, failures: int) -> float:
+        """Full jitter: uniform in [0, min(max, base * 2^(failures-1))], after Brooker, 'Exponential Backoff' (2015)."""
+        ceiling = min(self._settings.backoff_max_seconds, self._settings.backoff_seconds * 2 ** (failures - 1))
+        return random.uniform(0, ceiling)  # noqa: S311 - spreads retries, protects nothing
+
+
+def _lost(claim: Claim) -> LeaseLost:
+    return LeaseLost(f"The claim on task {claim.task_id} (fence {claim.fence}) is lost.", "Stop and leave no trace.")
