@@ -4,13 +4,17 @@ VENV   ?= .venv
 BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
 
-.PHONY: demo test check format clean system
+.PHONY: demo test check format clean system chaos
 
 demo: $(STAMP)
 	@$(BIN)/rollq demo
 
 test: $(STAMP)
 	@$(BIN)/python -m pytest
+
+# 1,000 kills over 20,000 tasks; CHAOS="--seed 7 --tasks 2000 --kills 100" for another one.
+chaos: $(STAMP)
+	@$(BIN)/python -m tests.chaos $(CHAOS)
 
 check: $(STAMP)
 	@$(BIN)/ruff format --check .

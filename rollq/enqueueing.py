@@ -43,4 +43,5 @@ def enqueue_plan(plan: Plan, backend: Backend, pool: str | None = None) -> Train
         check_name(pool, "--pool")
     from scheduler.trainers import Trainer
 
-    return Trainer(backend, pool or plan.strategy).train(plan.definitions, plan.purpose)
+    trainer = Trainer(backend, pool or plan.strategy)
+    return trainer.train(plan.definitions, plan.purpose, options=plan.options)

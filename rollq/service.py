@@ -5,17 +5,26 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from tasks.backend import Backend
 from tasks.logs import setup_logging
 from tasks.settings import Settings
 
+if TYPE_CHECKING:
+    from workers.attempt import Run
+
 # A parent that has used more than one OpenMP thread must not fork; and one worker process is one thread.
 THREADS = {"OMP_NUM_THREADS": "1", "OMP_WAIT_POLICY": "PASSIVE", "OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
 
 
-def run_worker(settings: Settings, concurrency: int) -> int:
-    """Run a worker in this process until it is told to stop; returns its exit code."""
+def run_worker(settings: Settings, concurrency: int, run: Run | None = None) -> int:
+    """Run a worker in this process until it is told to stop; returns its exit code.
+
+    Args:
+        run: what its processes do with a claim; by default they train it.
+    """
+    settings = settings.model_copy(update={"concurrency": concurrency})
     os.environ.update(THREADS)
     from scheduler import coordinator
     from workers.app import WorkerLife
@@ -25,7 +34,7 @@ def run_worker(settings: Settings, concurrency: int) -> int:
     backend.prepare()
     setup_logging(settings.log_level, settings.log_format)
     backend.store.close()  # nothing open is taken into the pool processes
-    life = WorkerLife(backend)
+    life = WorkerLife(backend, run)
     life.register(backend.app)
     coordinator.register(backend.app, backend, f"{host()}/{os.getpid()}")
     worker = backend.app.Worker(

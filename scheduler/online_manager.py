@@ -45,7 +45,7 @@ class OnlineManager:
         rounds = {}
         for strategy in self._strategies:
             plan, trainer = plans[strategy.name], self._trainers[strategy.name]
-            rounds[strategy.name] = trainer.train(plan.definitions, plan.purpose)
+            rounds[strategy.name] = trainer.train(plan.definitions, plan.purpose, options=plan.options)
         return {name: self._trainers[name].end_train(trained) for name, trained in rounds.items()}
 
     def first_train(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from tasks.settings import Settings
@@ -13,11 +13,15 @@ from tasks.template import Template
 
 @dataclass(frozen=True)
 class Plan:
-    """Tasks to train for a strategy, and the sessions (``YYYY-MM-DD``) that their predictions must cover."""
+    """Tasks to train for a strategy, and the sessions (``YYYY-MM-DD``) that their predictions must cover.
+
+    ``options`` are keywords of ``Trainer``: how the tasks are to be run.
+    """
 
     strategy: str
     definitions: tuple[Definition, ...]
     sessions: tuple[str, ...]
+    options: dict[str, Any] = field(default_factory=dict)
 
     @property
     def purpose(self) -> dict[str, Any]:
@@ -55,4 +59,4 @@ class RollingStrategy(OnlineStrategy):
             TemplateError, SegmentError, DataError: the template or its data cannot be used.
         """
         windows = self._template.windows(self._settings)
-        return Plan(self.name, windows.definitions, windows.sessions)
+        return Plan(self.name, windows.definitions, windows.sessions, self._template.options)

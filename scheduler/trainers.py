@@ -33,29 +33,35 @@ class Trainer:
 
     Args:
         pool: the task pool, and the name of the MLflow experiment.
+        options: of the tasks: ``priority``, ``queue``, ``needs``, ``time_limit``, as for ``create_tasks``.
     """
 
     is_delay = False
 
-    def __init__(self, backend: Backend, pool: str, *, priority: int = 0, queue: str = "default") -> None:
+    def __init__(self, backend: Backend, pool: str, **options: Any) -> None:
         self._backend = backend
         self._pool = pool
-        self._priority = priority
-        self._queue = queue
+        self._options = options
 
-    def train(self, definitions: Sequence[Definition], purpose: Mapping[str, Any], policy: str = "all") -> TrainedRound:
+    def train(
+        self,
+        definitions: Sequence[Definition],
+        purpose: Mapping[str, Any],
+        policy: str = "all",
+        options: Mapping[str, Any] | None = None,
+    ) -> TrainedRound:
         """Open a round over ``definitions``; workers start at once (or at ``end_train``, if this is a DelayTrainer).
 
         Args:
             purpose: what the coordinator does with the models: ``{strategy, sessions}``.
+            options: as the trainer's, for these tasks.
 
         Raises:
             Unavailable: the store does not answer. A broker that does not answer delays the round, it loses nothing.
         """
         manager = self._backend.manager
-        created = manager.create_tasks(
-            self._pool, definitions, priority=self._priority, queue=self._queue, held=self.is_delay
-        )
+        chosen = {**self._options, **(options or {})}
+        created = manager.create_tasks(self._pool, definitions, held=self.is_delay, **chosen)
         round_id = self._backend.rounds.create(self._pool, created.ids, purpose, policy=policy, held=self.is_delay)
         manager.join_round(created.ids, round_id)
         if not self.is_delay:

@@ -19,7 +19,7 @@ from tasks.task import Claim, Task, TaskError
 from tasks.window import BEST_FIRST, TaskWindow
 
 CANDIDATES = 8  # waiting tasks looked at per claim; one of the best is tried, so that workers seldom collide
-CLAIMED = "pool key priority stage fence attempts failures needs time_limit rounds definition"
+CLAIMED = "pool key queue priority stage fence attempts failures needs time_limit rounds definition"
 WAITING, RUNNING = TaskState.WAITING, TaskState.RUNNING
 
 
@@ -51,7 +51,7 @@ class TaskClaims(TaskWindow):
                     best = [task for task in candidates if task["priority"] == candidates[0]["priority"]]
                     mine = [task for task in best if task["_id"] == wanted]
                     chosen = (mine or [random.choice(best)])[0]  # noqa: S311 - spreads workers, protects nothing
-                    if claim := self._try_claim(chosen, worker, len(candidates)):
+                    if claim := self._try_claim(chosen, worker, len(candidates) * (stage is Stage.RUNG)):
                         return claim
         return None
 

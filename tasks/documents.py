@@ -128,6 +128,7 @@ def to_claim(document: Document, worker: str, lease_seconds: float, seen: int) -
         task_id=document["_id"],
         pool=document["pool"],
         key=document["key"],
+        queue=document["queue"],
         fence=document["fence"] + 1,
         worker=worker,
         attempt=document["attempts"] + 1,

@@ -45,9 +45,10 @@ def _waiting(backend: Backend, task: Task) -> list[str]:
     reasons.append(f"Priority {task.priority}: {ahead} waiting tasks of its pool come before it, {running} run now.")
     if not running:
         messages = backend.doorbell.depth(task.queue)
+        needs = f" and offers {task.needs}" if any(task.needs.to_dict().values()) else ""
         reasons.append(
             f"No worker runs a task of this pool; {messages} messages lie in queue {task.queue!r}. "
-            f"If it stays so, start a worker that serves it: ROLLQ_QUEUES='[\"{task.queue}\"]' rollq worker"
+            f"If it stays so, start a worker that serves it{needs}: ROLLQ_QUEUES='[\"{task.queue}\"]' rollq worker"
         )
     return reasons
 

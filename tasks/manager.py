@@ -44,6 +44,7 @@ class TaskManager(TaskClaims):
             # Writes by id: on the embedded server an index serves only filters whose fields are all in it.
             self._tasks.create_index([(name, ASCENDING) for name in ("_id", "status", "fence", "stage")])
             self._tasks.create_index([("rounds", ASCENDING), ("status", ASCENDING), ("stage", ASCENDING)])
+            self._tasks.create_index([("status", ASCENDING), ("stage", ASCENDING), ("pool", ASCENDING)])
             self._tasks.create_index([("status", ASCENDING), ("lease.expires_at", ASCENDING)])
             self._windows.create_index([("pool", ASCENDING)])
 

@@ -6,6 +6,7 @@ A message carries a pool and a task id and nothing else (or a round id, for the 
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
 from typing import Any
 
 import redis
@@ -22,7 +23,7 @@ log = logging.getLogger(__name__)
 
 TRAIN = "rollq.train"
 GATHER = "rollq.gather"
-RING_AGAIN_SECONDS = 5.0  # a message that was not heard for this long, with its queue empty, is taken for lost
+RING_AGAIN_SECONDS = 2.0  # a message that was not heard for this long, with its queue empty, is taken for lost
 
 
 def queue_name(queue: str) -> str:
@@ -76,31 +77,55 @@ class Doorbell:
         self._app = app or make_app(settings)
 
     def top_up(self, pool: str) -> int:
-        """Ring for the best waiting tasks of a pool, so that its window of messages is full; returns how many.
+        """Fill the window of a pool and ring for each task that is new in it; returns how many.
 
         Raises:
             Unavailable: Redis does not answer. Nothing is lost: a sweep rings again.
         """
         due = self._manager.next_to_ring(pool, self._limit)
         for ident, queue in due:
-            self._send(TRAIN, queue_name(queue), [pool, ident])
+            self.ring(pool, ident, queue)
         return len(due)
+
+    def refill(self, pool: str) -> None:
+        """Fill the window of a pool, silently: whoever runs its tasks passes the message on."""
+        self._manager.next_to_ring(pool, self._limit)
+
+    def top_up_if_quiet(self, pool: str) -> int:
+        """As ``top_up``, but silently where enough messages lie about, so that sweeps do not multiply them."""
+        due = self._manager.next_to_ring(pool, self._limit)
+        quiet = {queue for queue in {queue for _, queue in due} if self.depth(queue) < self._limit}
+        missed = [(ident, queue) for ident, queue in due if queue in quiet]
+        for ident, queue in missed:
+            self.ring(pool, ident, queue)
+        return len(missed)
 
     def ring_again(self, pool: str) -> int:
         """Ring again for tasks whose message was lost (Redis was flushed, a worker died with it in hand)."""
         overdue = self._manager.rung_before(pool, RING_AGAIN_SECONDS)
         lost = [(ident, queue) for ident, queue in overdue if not self.depth(queue)]
+        if overdue and not lost and not self._manager.is_running(pool):
+            lost = overdue[:1]  # among the messages of others, this pool's may be missing
         for ident, queue in lost:
-            self._send(TRAIN, queue_name(queue), [pool, ident])
+            self.ring(pool, ident, queue)
         return len(lost)
 
-    def ring_if_finished(self, pool: str) -> list[str]:
-        """Ring the coordinator for the open rounds of a pool whose tasks are all finished; returns their ids."""
-        ready = [
-            found.id
-            for found in self._rounds.find(pool, [RoundState.OPEN])
-            if not found.held and not self._manager.has_active(found.id)
-        ]
+    def ring(self, pool: str, ident: str, queue: str) -> None:
+        """Ask some worker to look at a pool, preferably at this task."""
+        self._send(TRAIN, queue_name(queue), [pool, ident])
+
+    def ring_if_finished(self, pool: str, among: Sequence[str] | None = None) -> list[str]:
+        """Ring the coordinator for the open rounds of a pool whose tasks are all finished; returns their ids.
+
+        Args:
+            among: look only at these rounds.
+        """
+        if among is None:
+            candidates = [found.id for found in self._rounds.find(pool, [RoundState.OPEN])]
+        else:
+            candidates = list(among)
+        finished = [ident for ident in candidates if not self._manager.has_active(ident)]
+        ready = [ident for ident in finished if self._rounds.may_be_gathered(ident)]
         for ident in ready:
             self.ring_gather(ident)
         return ready

@@ -107,6 +107,11 @@ class TaskReader:
                     return True
         return False
 
+    def is_running(self, pool: str) -> bool:
+        """Whether a task of the pool is RUNNING."""
+        with reachable():
+            return self._tasks.find_one({"pool": pool, "status": TaskState.RUNNING}, {"_id": 1}) is not None
+
     def now(self) -> datetime:
         """The store's time (UTC)."""
         return self._store.now()

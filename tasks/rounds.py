@@ -179,6 +179,11 @@ class Rounds:
         with reachable():
             return [_to_round(document) for document in self._rounds.find(query).sort("created_at", ASCENDING)]
 
+    def may_be_gathered(self, ident: str) -> bool:
+        """Whether a round is open and was started."""
+        with reachable():
+            return self._rounds.find_one({"_id": ident, "status": RoundState.OPEN, "held": False}) is not None
+
     def abandoned(self) -> list[str]:
         """Ids of rounds that are being gathered by somebody whose lease expired."""
         with reachable():

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from tasks.backend import Backend
@@ -22,12 +22,13 @@ class Swept:
     rounds: int
 
 
-def sweep(backend: Backend, by: str, dead_workers: Sequence[str] = ()) -> Swept:
+def sweep(backend: Backend, by: str, dead_workers: Mapping[str, str] | Sequence[str] = ()) -> Swept:
     """One sweep.
 
     Args:
         by: who sweeps, for the history.
-        dead_workers: names of workers that the caller knows to be dead, so that their leases need not run out.
+        dead_workers: names of workers that the caller knows to be dead (and how they ended), so that their leases
+            need not run out.
 
     Raises:
         Unavailable: the store or the broker does not answer.
@@ -37,7 +38,7 @@ def sweep(backend: Backend, by: str, dead_workers: Sequence[str] = ()) -> Swept:
         log.warning("task %s of pool %s was taken back: it is %s", task.id, task.pool, task.status)
     rung = gathers = 0
     for pool in backend.manager.pools():
-        rung += backend.doorbell.top_up(pool) + backend.doorbell.ring_again(pool)
+        rung += backend.doorbell.top_up_if_quiet(pool) + backend.doorbell.ring_again(pool)
         gathers += len(backend.doorbell.ring_if_finished(pool))
     return Swept(len(reclaimed), rung, gathers + backend.doorbell.ring_again_to_gather())
 
@@ -45,7 +46,7 @@ def sweep(backend: Backend, by: str, dead_workers: Sequence[str] = ()) -> Swept:
 class SweepTimer:
     """Sweeps every ``sweep_seconds`` in a thread of this process, whatever happens to the servers in between."""
 
-    def __init__(self, backend: Backend, by: str, dead_workers: Callable[[], Sequence[str]] = tuple) -> None:
+    def __init__(self, backend: Backend, by: str, dead_workers: Callable[[], Mapping[str, str]] = dict) -> None:
         self._backend = backend
         self._by = by
         self._dead_workers = dead_workers

@@ -68,13 +68,14 @@ class Task:
 class Claim:
     """A worker's right to run a task, valid while ``fence`` is the task's fence.
 
-    ``lease_seconds`` is its length, ``time_limit`` how many seconds the attempt may take; ``seen`` is how many tasks it
-    was chosen from, at most ``claims.CANDIDATES``.
+    ``lease_seconds`` is its length, ``time_limit`` how many seconds the attempt may take; ``seen`` is how many rung
+    tasks it was chosen from, at most ``claims.CANDIDATES``.
     """
 
     task_id: str
     pool: str
     key: str
+    queue: str
     fence: int
     worker: str
     attempt: int

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, datetime
 from itertools import pairwise
 from pathlib import Path
@@ -16,10 +16,12 @@ from tasks.calendar import TimeAdjuster
 from tasks.components import build, check_kwargs, did_you_mean, resolve
 from tasks.errors import SegmentError, TemplateError
 from tasks.identity import canonical
+from tasks.needs import Needs
 from tasks.settings import Settings
 from tasks.task import Definition
 
-KEYS = {"name", "model", "dataset", "record", "rolling"}
+REQUIRED = {"model", "dataset", "record", "rolling"}
+KEYS = REQUIRED | {"name", "queue", "resources", "time_limit"}
 TEST = "test"
 PYTHON_ONLY = {"calendar", "task_copy_func", "ds_extra_mod_func"}
 RECORD_PARAMETERS = {"recorder": None, "model": None, "dataset": None}  # given by the worker, not by the template
@@ -35,11 +37,15 @@ class Windows:
 
 @dataclass(frozen=True)
 class Template:
-    """A checked template. ``definition`` is ``{model, dataset, record}`` with absolute paths."""
+    """A checked template. ``definition`` is ``{model, dataset, record}`` with absolute paths.
+
+    ``options`` say how its tasks are to be run, and are no part of what they are: keywords of ``create_tasks``.
+    """
 
     name: str
     definition: Definition
     rolling: dict[str, Any]
+    options: dict[str, Any] = field(default_factory=dict)
 
     def windows(self, settings: Settings) -> Windows:
         """Cut the template into rolling windows on the calendar of its data.
@@ -101,7 +107,7 @@ def load_template(path: Path, settings: Settings) -> Template:
         "rolling.kwargs",
     )
     check_segments(definition)
-    return Template(content.get("name") or path.stem, definition, rolling)
+    return Template(content.get("name") or path.stem, definition, rolling, _options(content))
 
 
 def check_segments(definition: Mapping[str, Any]) -> None:
@@ -159,7 +165,7 @@ def _check_keys(content: Mapping[str, Any]) -> None:
     for name in content:
         if name not in KEYS:
             raise TemplateError(f"unknown key {name!r}.", did_you_mean(str(name), KEYS), str(name))
-    for name in sorted(KEYS - {"name"}):
+    for name in sorted(REQUIRED):
         if name not in content:
             raise TemplateError(f"the key {name!r} is missing.", "See docs/reference/template.md.", name)
     if not isinstance(content["record"], list):
@@ -192,6 +198,16 @@ def _definition(content: Mapping[str, Any], folder: Path) -> Definition:
     if isinstance(kwargs, dict) and isinstance(kwargs.get("path"), str):
         kwargs["path"] = str((folder / kwargs["path"]).resolve())
     return definition
+
+
+def _options(content: Mapping[str, Any]) -> dict[str, Any]:
+    needs = Needs.of(content.get("resources"))
+    limit = content.get("time_limit")
+    if limit is not None and (isinstance(limit, bool) or not isinstance(limit, int | float) or not limit > 0):
+        raise TemplateError(f"{limit!r} is no duration.", "Give seconds, more than 0.", "time_limit")
+    queue = content.get("queue") or ("gpu" if needs.gpu else "default")
+    check_name(queue, "queue")
+    return {"queue": queue, "needs": needs.to_dict(), "time_limit": limit}
 
 
 def _as_date(bound: Any, key: str) -> date | None:

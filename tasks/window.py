@@ -13,6 +13,7 @@ Every filter here names only fields of one index: the embedded server searches t
 from __future__ import annotations
 
 import itertools
+import time
 from collections.abc import Iterable, Sequence
 from datetime import timedelta
 
@@ -20,16 +21,22 @@ from pymongo import ASCENDING, DESCENDING
 from pymongo.collection import Collection
 
 from tasks.reader import TaskReader
+from tasks.settings import Settings
 from tasks.states import Stage, TaskState
-from tasks.store import Document, reachable
+from tasks.store import Document, Store, reachable
 
 BLOCK = 1_000  # far tasks that come on the shortlist together
 BEST_FIRST = [("priority", DESCENDING), ("seq", ASCENDING)]
+FRESH_SECONDS = 1.0
 WAITING = TaskState.WAITING
 
 
 class TaskWindow(TaskReader):
     """Decides which waiting tasks are rung for."""
+
+    def __init__(self, store: Store, settings: Settings) -> None:
+        super().__init__(store, settings)
+        self._rung_pools: dict[tuple[str, ...], tuple[float, list[str]]] = {}
 
     @property
     def _windows(self) -> Collection[Document]:
@@ -44,6 +51,18 @@ class TaskWindow(TaskReader):
         with reachable():
             windows = list(self._windows.find({"pool": pool}))
             return [(ident, found["queue"]) for found in windows for ident in self._fill(found, limit)]
+
+    def pools_rung(self, queues: Sequence[str]) -> list[str]:
+        """Pools that have rung tasks in these queues, as of at most ``FRESH_SECONDS`` ago."""
+        key = (*queues,)
+        asked, known = self._rung_pools.get(key, (-FRESH_SECONDS, []))
+        if time.monotonic() - asked < FRESH_SECONDS:
+            return known
+        with reachable():
+            rung = self._tasks.find({"status": WAITING, "stage": Stage.RUNG}, {"pool": 1, "queue": 1})
+            known = sorted({document["pool"] for document in rung if document["queue"] in queues})
+        self._rung_pools[key] = (time.monotonic(), known)
+        return known
 
     def rung_before(self, pool: str, seconds: float) -> list[tuple[str, str]]:
         """(task id, queue) of tasks that were rung longer ago than ``seconds`` and still wait."""

@@ -8,6 +8,7 @@ import os
 import threading
 from typing import Any
 
+from billiard.common import human_status
 from celery import Celery, signals
 
 from tasks.backend import Backend
@@ -15,9 +16,10 @@ from tasks.errors import RollqError
 from tasks.logs import setup_logging
 from tasks.queue import TRAIN
 from tasks.sweeper import SweepTimer
-from workers.attempt import run_one
+from workers.attempt import Post, Run, serve
 from workers.drain import DrainFlag
 from workers.identity import host, worker_name
+from workers.offer import offer_of
 
 log = logging.getLogger(__name__)
 
@@ -26,10 +28,17 @@ WARM_UP = ("lightgbm", "mlflow", "workers.models.lightgbm", "workers.datasets.pa
 
 
 class WorkerLife:
-    """What one ``rollq worker`` holds: its backend, its sweeper, and the flag that drains its pool processes."""
+    """What one ``rollq worker`` holds: its backend, its sweeper, and the flag that drains its pool processes.
 
-    def __init__(self, backend: Backend) -> None:
+    Args:
+        run: what to do with a claim; by default it is trained.
+    """
+
+    def __init__(self, backend: Backend, run: Run | None = None) -> None:
         self.backend = backend
+        self.run = run
+        self.offer = offer_of(backend.settings)
+        self.dead: dict[str, str] = {}  # names of pool processes that ended, and how
         self.main_pid = os.getpid()
         self.drain = DrainFlag()
         self._sweeper: SweepTimer | None = None
@@ -51,7 +60,8 @@ class WorkerLife:
         self._busy = True
         try:
             queues = self.backend.settings.queues
-            run_one(self.backend, pool, task_id, worker_name(self.main_pid), queues, self.drain.is_raised)
+            post = Post(worker_name(self.main_pid), queues, self.drain.is_raised, self.offer, self.run)
+            serve(self.backend, pool, task_id, post)
         except RollqError as error:
             log.warning("the message could not be served, the sweeper rings again: %s", error)
         finally:
@@ -61,11 +71,12 @@ class WorkerLife:
         """A pool process starts: import what trains, with one thread each."""
         setup_logging(self.backend.settings.log_level, self.backend.settings.log_format)
         threading.Thread(target=self._end_with_parent, name="rollq-parent", daemon=True).start()
-        for name in WARM_UP:
+        for name in WARM_UP if self.run is None else ():
             importlib.import_module(name)
 
-    def on_ready(self, **_: Any) -> None:
+    def on_ready(self, sender: Any = None, **_: Any) -> None:
         """The main process starts to sweep."""
+        self._watch_pool(getattr(getattr(sender, "pool", None), "_pool", None))
         self._sweeper = SweepTimer(self.backend, f"{host()}/{self.main_pid}", self.dead_processes)
         self._sweeper.start()
 
@@ -78,11 +89,25 @@ class WorkerLife:
             self._drain_timer.daemon = True
             self._drain_timer.start()
 
-    def dead_processes(self) -> list[str]:
-        """Names of this worker's pool processes that hold tasks and do not live any more."""
+    def dead_processes(self) -> dict[str, str]:
+        """Names of this worker's pool processes that hold tasks and do not live any more, and how each ended."""
         prefix = f"{host()}/{self.main_pid}/"
         holders = self.backend.manager.holders(prefix)
-        return [name for name in holders if not _is_alive(int(name.rpartition("/")[2]))]
+        gone = [name for name in holders if not _is_alive(int(name.rpartition("/")[2]))]
+        return {name: self.dead.get(name, "its process is gone") for name in gone}
+
+    def _watch_pool(self, pool: Any) -> None:
+        """Note how pool processes end. Billiard has one callback for it, which Celery's pool uses too."""
+        if pool is None:
+            return
+        inner = pool.on_process_down
+
+        def note(process: Any) -> None:
+            self.dead[f"{host()}/{self.main_pid}/{process.pid}"] = human_status(process.exitcode)
+            if inner:
+                inner(process)
+
+        pool.on_process_down = note
 
     def _end_with_parent(self) -> None:
         """End this process once the main process was killed and no task is at hand."""

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import itertools
 import logging
+import random
 import time
 import traceback
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from enum import StrEnum
 
 from tasks.backend import Backend
+from tasks.claims import CANDIDATES
 from tasks.errors import BadInput, LeaseLost, PermanentError, RollqError
 from tasks.experiment import MLflowExperiment
 from tasks.lifecycle import RecorderStatus
 from tasks.logs import log_context
+from tasks.needs import Needs
 from tasks.recorder import MLflowRecorder
 from tasks.task import Claim, TaskError
 from workers.identity import host
@@ -22,6 +27,9 @@ from workers.training import train
 log = logging.getLogger(__name__)
 
 TRACEBACK_CHARS = 4_000  # kept of a traceback: its end, where the cause is
+SLICE_SECONDS = 0.25  # a message keeps a process at work for this long, or for one task
+TOP_UP_EVERY = 8  # tasks of a process; the window holds several times as many
+_ended = itertools.count()
 
 
 class Outcome(StrEnum):
@@ -34,32 +42,75 @@ class Outcome(StrEnum):
     RELEASED = "released"  # the worker stops and gave the task back
 
 
-def run_one(
-    backend: Backend,
-    pool: str,
-    wanted: str | None,
-    worker: str,
-    queues: Sequence[str],
-    draining: Callable[[], bool] = lambda: False,
-) -> Outcome:
-    """Hear one message: claim ``wanted`` or the best waiting task of ``pool``, run it, ring for what follows.
+Run = Callable[[Backend, Claim, Callable[[], bool]], Outcome]
+
+
+@dataclass(frozen=True)
+class Post:
+    """Where attempts are made: a worker's process, the queues it serves, what it offers, and how it runs a claim.
+
+    ``draining`` says whether the worker wants to stop; ``run`` is by default ``train_under_lease``.
+    """
+
+    worker: str
+    queues: Sequence[str] = ("default",)
+    draining: Callable[[], bool] = lambda: False
+    offer: Needs | None = None
+    run: Run | None = None
+
+
+def serve(backend: Backend, pool: str, wanted: str, post: Post) -> int:
+    """Hear one message: run waiting tasks for ``SLICE_SECONDS`` (at least one), then pass the message on if more wait.
+
+    So short tasks do not cost a message each, and the messages of a pool do not multiply. Pools take turns: whichever
+    message was heard, every pool with work has the same chance.
+
+    Returns:
+        How many attempts were made.
 
     Raises:
         Unavailable: the store does not answer; the lease of a claim that was made runs out by itself.
     """
-    if draining():
-        return Outcome.NOTHING
-    claim = backend.manager.claim(pool, worker, queues, wanted)
-    if claim is None:
-        return Outcome.NOTHING
-    with log_context(pool=pool, task=claim.task_id, attempt=claim.attempt, worker=worker):
-        outcome = _run(backend, claim, draining)
+    end, attempts = time.monotonic() + SLICE_SECONDS, 0
+    turn = random.choice(backend.manager.pools_rung(post.queues) or [pool])  # noqa: S311 - a fair turn, no secret
+    while claim := _claim(backend, turn, wanted, post) or (
+        _claim(backend, pool, wanted, post) if turn != pool else None
+    ):
+        _attempt(backend, claim, post)
+        attempts += 1
+        if time.monotonic() >= end:
+            _pass_on(backend, claim)
+            break
+    return attempts
+
+
+def run_one(backend: Backend, pool: str, wanted: str | None, post: Post) -> Outcome:
+    """Claim the best waiting task of ``pool``, run it, ring for what follows.
+
+    Args:
+        wanted: the task to take among equally urgent ones.
+
+    Raises:
+        Unavailable: the store does not answer; the lease of a claim that was made runs out by itself.
+    """
+    claim = _claim(backend, pool, wanted, post)
+    return _attempt(backend, claim, post) if claim else Outcome.NOTHING
+
+
+def _claim(backend: Backend, pool: str, wanted: str | None, post: Post) -> Claim | None:
+    return None if post.draining() else backend.manager.claim(pool, post.worker, post.queues, wanted, post.offer)
+
+
+def _attempt(backend: Backend, claim: Claim, post: Post) -> Outcome:
+    with log_context(pool=claim.pool, task=claim.task_id, attempt=claim.attempt, worker=post.worker):
+        outcome = (post.run or train_under_lease)(backend, claim, post.draining)
         log.info("%s", outcome)
-        _ring(backend, pool)
+        _ring(backend, claim)
     return outcome
 
 
-def _run(backend: Backend, claim: Claim, draining: Callable[[], bool]) -> Outcome:
+def train_under_lease(backend: Backend, claim: Claim, draining: Callable[[], bool]) -> Outcome:
+    """Train the task of a claim and commit what came out; or say in the store why not."""
     recorder: MLflowRecorder | None = None
     try:
         with LeaseKeeper(backend.manager, claim, draining) as lease:
@@ -147,14 +198,23 @@ def _supersede(recorder: MLflowRecorder | None, why: str) -> None:
         log.warning("the MLflow run %s could not be closed: %s", recorder.id, error)
 
 
-def _ring(backend: Backend, pool: str) -> None:
-    """Ring for the next tasks and for finished rounds; a sweep does it later if this fails."""
+def _ring(backend: Backend, claim: Claim) -> None:
+    """See to the window and to finished rounds; a sweep does it later if this fails."""
     for attempt in range(2):
         try:
-            backend.doorbell.top_up(pool)
-            backend.doorbell.ring_if_finished(pool)
+            # While many tasks wait in the window, it is looked at now and then only.
+            if claim.seen < CANDIDATES or next(_ended) % TOP_UP_EVERY == 0:
+                backend.doorbell.refill(claim.pool)
+            backend.doorbell.ring_if_finished(claim.pool, claim.rounds)
         except RollqError as error:
             log.warning("ringing failed: %s", error)
             time.sleep(0.2 * attempt)
         else:
             return
+
+
+def _pass_on(backend: Backend, claim: Claim) -> None:
+    try:
+        backend.doorbell.ring(claim.pool, claim.task_id, claim.queue)
+    except RollqError as error:
+        log.warning("the message was not passed on, a sweep rings again: %s", error)

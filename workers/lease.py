@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import resource
 import threading
 import time
 from collections.abc import Callable
@@ -11,12 +12,16 @@ from types import TracebackType
 
 from tasks.errors import LeaseLost, RollqError, Unavailable
 from tasks.manager import TaskManager
-from tasks.task import Claim
+from tasks.task import Claim, TaskError
 
 log = logging.getLogger(__name__)
 
 TICK_SECONDS = 0.5  # how often the keeper looks; cancellation reaches a model within this and its next round
 GRACE_SECONDS = 5.0  # a model that does not look at the checkpoint for this long after a drain is left behind
+
+
+class TimeLimitExceeded(RollqError):
+    """The attempt took longer than the task's ``time_limit``."""
 
 
 class Draining(RollqError):
@@ -38,6 +43,7 @@ class LeaseKeeper:
         self._draining = draining
         self._lost: LeaseLost | None = None
         self._told_to_drain = 0.0
+        self._began = time.monotonic()
         self._done = threading.Event()
         self._thread = threading.Thread(target=self._keep, name="rollq-lease", daemon=True)
 
@@ -58,10 +64,13 @@ class LeaseKeeper:
 
         Raises:
             LeaseLost: the claim is gone.
+            TimeLimitExceeded: the task's time is over.
             Draining: the worker stops.
         """
         if self._lost:
             raise self._lost
+        if self._overtime() >= 0:
+            raise self._too_long()
         if self._told_to_drain:
             raise Draining("The worker stops.")
 
@@ -70,6 +79,10 @@ class LeaseKeeper:
         while not self._done.wait(min(TICK_SECONDS, self._claim.lease_seconds / 6)):
             if self._draining():
                 self._drain()
+            if self._overtime() > GRACE_SECONDS:
+                self._leave(
+                    lambda: self._manager.fail(self._claim, TaskError("TimeLimitExceeded", str(self._too_long())))
+                )
             if time.monotonic() - renewed < self._claim.lease_seconds / 3 and self._is_ours():
                 continue
             renewed = self._renew(renewed)
@@ -79,7 +92,7 @@ class LeaseKeeper:
     def _renew(self, renewed: float) -> float:
         try:
             asked = time.monotonic()
-            self._manager.renew(self._claim)
+            self._manager.renew(self._claim, memory_mb=peak_memory_mb())
         except LeaseLost as error:
             self._lost = error
         except Unavailable as error:
@@ -101,9 +114,25 @@ class LeaseKeeper:
         self._told_to_drain = self._told_to_drain or time.monotonic()
         if time.monotonic() - self._told_to_drain < GRACE_SECONDS:
             return
-        # The model does not look at its checkpoint: give the task back and leave it behind.
+        self._leave(lambda: self._manager.release(self._claim, "the worker was stopped"))
+
+    def _leave(self, last: Callable[[], object]) -> None:
+        """The model does not look at its checkpoint: write the ``last`` word on the task and leave it behind."""
         try:
-            self._manager.release(self._claim, "the worker was stopped")
+            last()
         except RollqError as error:
             log.warning("the task could not be given back, its lease will run out: %s", error)
         os._exit(0)
+
+    def _overtime(self) -> float:
+        """Seconds over the time limit; negative before that."""
+        limit = self._claim.time_limit
+        return -1.0 if limit is None else time.monotonic() - self._began - limit
+
+    def _too_long(self) -> TimeLimitExceeded:
+        return TimeLimitExceeded(f"The attempt took longer than its time limit of {self._claim.time_limit:g} s.")
+
+
+def peak_memory_mb() -> float:
+    """The most memory that this process had resident, in megabytes (10^6 bytes)."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / 1e6

@@ -1,0 +1,100 @@
+"""What a worker does with short tasks: limits, last words, turns between pools, what it can run."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import pytest
+
+from rollq import Backend, LeaseLost, Settings, TaskState
+from tests.acceptance.crew import children, kill, wait_until
+from tests.chaos.job import definition
+from tests.chaos.scene import Crew
+from workers.lease import LeaseKeeper, TimeLimitExceeded
+
+
+@contextmanager
+def crew(settings: Settings, processes: int = 2, **changes: object) -> Iterator[Crew]:
+    found = Crew(settings.model_copy(update={"concurrency": processes, **changes}), settings.state_dir / "short.log")
+    try:
+        yield found
+    finally:
+        found.process.terminate()
+        found.process.wait(30)
+
+
+def create(backend: Backend, pool: str, count: int, seconds: float, **options: object) -> list[str]:
+    ids = backend.manager.create_tasks(pool, [definition(n, seconds) for n in range(count)], **options).ids  # type: ignore[arg-type]
+    backend.doorbell.top_up(pool)
+    return list(ids)
+
+
+def done(backend: Backend, pool: str) -> int:
+    return backend.manager.stat(pool)[TaskState.DONE]
+
+
+def test_a_pool_of_thousands_does_not_starve_one_of_ten(backend: Backend) -> None:
+    create(backend, "big", 3_000, 0.02)
+    with crew(backend.settings):
+        wait_until(lambda: done(backend, "big") > 20)
+        create(backend, "small", 10, 0.02)
+        wait_until(lambda: done(backend, "small") == 10)
+        assert done(backend, "big") < 1_500
+
+
+def test_few_messages_lie_about_however_many_tasks_are_done(backend: Backend) -> None:
+    create(backend, "pool", 1_000, 0.0)
+    with crew(backend.settings):
+        deepest = 0
+        while done(backend, "pool") < 1_000:
+            deepest = max(deepest, backend.doorbell.depth("default"))
+            time.sleep(0.05)
+    assert deepest <= 2 * backend.settings.max_outstanding
+
+
+def test_a_worker_takes_only_what_it_can_run(backend: Backend) -> None:
+    (large,) = create(backend, "pool", 1, 0.0, needs={"gpu": 1}, queue="default")
+    with crew(backend.settings, 1):
+        small = create(backend, "other", 3, 0.0)
+        wait_until(lambda: done(backend, "other") == len(small))
+        assert backend.manager.get(large).status is TaskState.WAITING
+        with crew(backend.settings, 1, gpu=1.0):
+            wait_until(lambda: backend.manager.get(large).status is TaskState.DONE)
+
+
+def test_a_quarantined_task_says_by_which_signal_its_worker_died(backend: Backend) -> None:
+    with crew(backend.settings, 1, max_worker_losses=1) as found:
+        (ident,) = create(backend, "pool", 1, 30.0)
+        wait_until(lambda: backend.manager.get(ident).status is TaskState.RUNNING)
+        time.sleep(1.0)  # the lease was renewed once: with the memory in use
+        kill(children(found.process)[0])
+        wait_until(lambda: backend.manager.get(ident).status is TaskState.QUARANTINED)
+    error = backend.manager.get(ident).error or {}
+    assert error["signal"] == "signal 9 (SIGKILL)"
+    assert error["memory_mb"] > 10
+
+
+def test_a_task_that_does_not_look_at_its_time_limit_is_left_behind(backend: Backend) -> None:
+    with crew(backend.settings, 1, max_attempts=1):
+        (stuck,) = create(backend, "pool", 1, 600.0, time_limit=0.5)
+        wait_until(lambda: backend.manager.get(stuck).status is TaskState.FAILED)
+        assert (backend.manager.get(stuck).error or {})["type"] == "TimeLimitExceeded"
+        create(backend, "next", 1, 0.0)
+        wait_until(lambda: done(backend, "next") == 1)  # the process was replaced
+
+
+def test_a_model_hears_of_its_time_limit_and_of_cancellation(backend: Backend) -> None:
+    limited, endless = create(backend, "a", 1, 0.0, time_limit=0.2)[0], create(backend, "b", 1, 0.0)[0]
+    first, second = backend.manager.claim("a", "w"), backend.manager.claim("b", "w")
+    assert first
+    assert second
+    assert (first.task_id, second.task_id) == (limited, endless)
+    with LeaseKeeper(backend.manager, first) as lease, pytest.raises(TimeLimitExceeded):
+        wait_until(lambda: lease.checkpoint() is not None, 2)
+    with LeaseKeeper(backend.manager, second) as lease:
+        lease.checkpoint()
+        backend.manager.cancel([endless], "me")
+        with pytest.raises(LeaseLost):
+            wait_until(lambda: lease.checkpoint() is not None, 2)

@@ -1,0 +1,50 @@
+"""What must be true after any chaos, read from the histories of the tasks."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from itertools import pairwise
+
+from tasks.states import TRANSITIONS, TaskState
+from tasks.task import Task
+
+DONE, RUNNING = TaskState.DONE, TaskState.RUNNING
+
+
+def violations(tasks: Iterable[Task], expected: set[str], truth: Callable[[Task], str]) -> list[str]:
+    """What is wrong, one line each; empty if nothing is.
+
+    Args:
+        expected: ids of all tasks that were created.
+        truth: SHA-256 of a task's predicted values in a calm serial run.
+    """
+    found = {task.id: task for task in tasks}
+    wrong = [f"{ident} is lost" for ident in sorted(expected - set(found))]
+    wrong += [f"{ident} was never created" for ident in sorted(set(found) - expected)]
+    for task in found.values():
+        wrong += [f"{task.id}: {fault}" for fault in _faults(task)]
+        if task.status is DONE and (task.result or {}).get("sha256") != truth(task):
+            wrong.append(f"{task.id}: its values are not those of a calm run")
+    return wrong
+
+
+def _faults(task: Task) -> list[str]:
+    faults = []
+    if task.status is not DONE:
+        faults.append(f"it is {task.status}, not DONE")
+    steps = task.history
+    commits = [step for step in steps if step.end is DONE]
+    claims = [step for step in steps if step.end is RUNNING]
+    if len(commits) != 1:
+        faults.append(f"{len(commits)} results were committed")
+    if commits and claims and (commits[0].fence != claims[-1].fence or commits[0].by != claims[-1].by):
+        faults.append("a stale claim was committed")
+    fences = [step.fence for step in claims]
+    if any(later <= earlier for earlier, later in pairwise(fences)):
+        faults.append("the fence did not rise with every claim")
+    for earlier, later in pairwise(steps):
+        if later.start != earlier.end or later.start is None or later.end not in TRANSITIONS[later.start]:
+            faults.append(f"it went from {later.start} to {later.end}")
+        if later.at < earlier.at:
+            faults.append("its history goes back in time")
+    return faults

@@ -1,0 +1,62 @@
+"""A short chaos run, and proof that the checker sees what it must see."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from rollq import Backend, Task, TaskState
+from tasks.task import Transition
+from tests.chaos.checker import violations
+from tests.chaos.driver import OTHERS, run
+from tests.chaos.job import definition, digest, predict
+
+
+def test_a_hundred_kills_lose_and_double_nothing(tmp_path: Path) -> None:
+    report = run(tmp_path, seed=20_261_124, tasks=2_000, kills=100)
+    assert report.wrong == ()
+    assert report.kills >= 100
+    assert set(report.faults) == {"kill_child", "kill_worker", *OTHERS}
+    assert report.losses > 10  # they hit workers that were at work
+    assert report.refused >= 1  # the paused worker tried to commit
+
+
+@pytest.fixture
+def good(backend: Backend) -> Task:
+    """A task with an honest history: lost once, then done."""
+    (ident,) = backend.manager.create_tasks("pool", [definition(1, 0.0)]).ids
+    backend.manager.claim("pool", "first")
+    backend.manager.reclaim("sweeper", ["first"])
+    second = backend.manager.claim("pool", "second")
+    assert second
+    backend.manager.commit(second, {"sha256": digest(predict(second.definition))})
+    return backend.manager.get(ident)
+
+
+def wrong(task: Task, expected: set[str] | None = None) -> str:
+    return " ".join(violations([task], expected or {task.id}, lambda found: digest(predict(found.definition))))
+
+
+def test_the_checker_accepts_an_honest_history(good: Task) -> None:
+    assert wrong(good) == ""
+
+
+def test_the_checker_sees_each_fault(good: Task) -> None:
+    claim, commit = good.history[-2], good.history[-1]
+    late = Transition(datetime.now(UTC) + timedelta(hours=1), TaskState.DONE, TaskState.DONE, "x", 9)
+    assert "is lost" in wrong(good, {good.id, "other"})
+    assert "never created" in wrong(good, {"other"})
+    assert "2 results" in wrong(replace(good, history=(*good.history, late)))
+    assert "0 results" in wrong(replace(good, history=good.history[:-1]))
+    assert "stale claim" in wrong(replace(good, history=(*good.history[:-1], replace(commit, fence=1))))
+    assert "stale claim" in wrong(replace(good, history=(*good.history[:-1], replace(commit, by="first"))))
+    assert "did not rise" in wrong(replace(good, history=(*good.history[:-2], replace(claim, fence=1), commit)))
+    assert "back in time" in wrong(
+        replace(good, history=(*good.history[:-1], replace(commit, at=claim.at.min.replace(tzinfo=UTC))))
+    )
+    assert "it went from" in wrong(replace(good, history=(good.history[0], *good.history[2:])))
+    assert "not DONE" in wrong(replace(good, status=TaskState.WAITING))
+    assert "calm run" in wrong(replace(good, result={"sha256": "0"}))
