@@ -34,7 +34,7 @@ _PUBLIC = {
     ],
     "tasks.experiment": ["MLflowExperiment"],
     "tasks.generator": ["MultiHorizonGenBase", "RollingGen", "TaskGen", "task_generator"],
-    "tasks.manager": ["TaskManager"],
+    "tasks.pools": ["TaskPools"],
     "tasks.recorder": ["MLflowRecorder"],
     "tasks.rounds": ["Rounds"],
     "tasks.settings": ["Settings", "load_settings"],

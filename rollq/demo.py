@@ -204,7 +204,7 @@ def _result(
 ) -> DemoResult:
     from rollq.reporting import daily_ic, export_signals, make_report
 
-    tasks = backend.manager.find(ids=trained.created.ids)
+    tasks = backend.tasks.find(ids=trained.created.ids)
     found = backend.rounds.get(trained.id)
     gather = _gather_seconds(tasks, found)
     phases = (*clock.done[:-1], ("training", max(clock.done[-1][1] - gather, 0.0)), ("gathering", gather))

@@ -78,7 +78,7 @@ def _gather(backend: Backend, gathering: Round, by: str) -> OnlineSet:
     sets.ensure_indexes()
     if made := sets.of_round(gathering.id):
         return made
-    tasks = backend.manager.find(ids=gathering.task_ids)
+    tasks = backend.tasks.find(ids=gathering.task_ids)
     done = check_policy(gathering, tasks)
     experiment = MLflowExperiment.open(gathering.pool, backend.settings.mlflow_uri)
     purpose = gathering.purpose

@@ -59,11 +59,11 @@ class Trainer:
         Raises:
             Unavailable: the store does not answer. A broker that does not answer delays the round, it loses nothing.
         """
-        manager = self._backend.manager
+        tasks = self._backend.tasks
         chosen = {**self._options, **(options or {})}
-        created = manager.create_tasks(self._pool, definitions, held=self.is_delay, **chosen)
+        created = tasks.create_tasks(self._pool, definitions, held=self.is_delay, **chosen)
         round_id = self._backend.rounds.create(self._pool, created.ids, purpose, policy=policy, held=self.is_delay)
-        manager.join_round(created.ids, round_id)
+        tasks.join_round(created.ids, round_id)
         if not self.is_delay:
             self._ring()
         return TrainedRound(round_id, self._pool, created)
@@ -94,7 +94,7 @@ class Trainer:
         while True:
             found = self._backend.rounds.get(trained.id)
             if progress:
-                progress(self._backend.manager.stat(ids=trained.created.ids))
+                progress(self._backend.tasks.stat(ids=trained.created.ids))
             if found.status is RoundState.GATHERED:
                 return self._online(trained)
             if found.status is RoundState.FAILED:
@@ -130,7 +130,7 @@ class DelayTrainer(Trainer):
 
     def end_train(self, trained: TrainedRound) -> TrainedRound:
         """Let the tasks of a round go; workers start at once. Calling it again is harmless."""
-        self._backend.manager.unhold(trained.created.ids)
+        self._backend.tasks.unhold(trained.created.ids)
         self._backend.rounds.start(trained.id)
         self._ring()
         return trained

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from celery import Celery
 
-from tasks.manager import TaskManager
+from tasks.pools import TaskPools
 from tasks.queue import Doorbell, make_app
 from tasks.rounds import Rounds
 from tasks.settings import Settings
@@ -19,7 +19,7 @@ class Backend:
 
     settings: Settings
     store: Store
-    manager: TaskManager
+    tasks: TaskPools
     rounds: Rounds
     doorbell: Doorbell
     app: Celery
@@ -32,8 +32,8 @@ class Backend:
             Unavailable: no task store is configured.
         """
         store = Store.of(settings)
-        manager, rounds, app = TaskManager(store, settings), Rounds(store, settings), make_app(settings)
-        return cls(settings, store, manager, rounds, Doorbell(settings, manager, rounds, app), app)
+        tasks, rounds, app = TaskPools(store, settings), Rounds(store, settings), make_app(settings)
+        return cls(settings, store, tasks, rounds, Doorbell(settings, tasks, rounds, app), app)
 
     def prepare(self) -> None:
         """Make the indexes; called once by whoever starts.
@@ -42,5 +42,5 @@ class Backend:
             Unavailable: the store does not answer.
         """
         self.store.ping()
-        self.manager.ensure_indexes()
+        self.tasks.ensure_indexes()
         self.rounds.ensure_indexes()

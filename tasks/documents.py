@@ -1,4 +1,4 @@
-"""How tasks look in MongoDB: documents and the pieces of pipeline updates. Used by the TaskManager alone."""
+"""How tasks look in MongoDB: documents and the pieces of pipeline updates. Used by ``TaskPools`` alone."""
 
 from __future__ import annotations
 

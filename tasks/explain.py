@@ -33,15 +33,15 @@ def _waiting(backend: Backend, task: Task) -> list[str]:
     reasons = []
     if task.held:
         reasons.append("It is held: a delayed round has not been released yet.")
-    now = backend.manager.now()
+    now = backend.tasks.now()
     if task.not_before > now:
         seconds = (task.not_before - now).total_seconds()
         last = (task.error or {}).get("message", "it failed")
         reasons.append(f"It waits {seconds:.0f} s more after attempt {task.attempts} failed ({last}).")
     if reasons:
         return reasons
-    ahead = sum(_is_ahead(other, task) for other in backend.manager.find(task.pool, status=[TaskState.WAITING]))
-    running = backend.manager.stat(task.pool)[TaskState.RUNNING]
+    ahead = sum(_is_ahead(other, task) for other in backend.tasks.find(task.pool, status=[TaskState.WAITING]))
+    running = backend.tasks.stat(task.pool)[TaskState.RUNNING]
     reasons.append(f"Priority {task.priority}: {ahead} waiting tasks of its pool come before it, {running} run now.")
     if not running:
         messages = backend.doorbell.depth(task.queue)
@@ -62,6 +62,6 @@ def _is_ahead(other: Task, task: Task) -> bool:
 def _running(backend: Backend, task: Task) -> list[str]:
     since = f"{task.started_at:%Y-%m-%d %H:%M:%S} UTC" if task.started_at else "an unknown time"
     reasons = [f"{task.worker} runs it since {since} (attempt {task.attempts})."]
-    if task.lease_expires_at and task.lease_expires_at < backend.manager.now():
+    if task.lease_expires_at and task.lease_expires_at < backend.tasks.now():
         reasons.append("Its lease has run out: the next sweep of any worker or of beat takes it back.")
     return reasons

@@ -15,7 +15,7 @@ from kombu.entity import Exchange, Queue
 from kombu.exceptions import OperationalError
 
 from tasks.errors import Unavailable
-from tasks.manager import TaskManager
+from tasks.pools import TaskPools
 from tasks.rounds import Rounds, RoundState
 from tasks.settings import Settings
 
@@ -69,10 +69,10 @@ def _queue(name: str) -> Queue:
 class Doorbell:
     """Rings workers for waiting tasks and coordinators for finished rounds."""
 
-    def __init__(self, settings: Settings, manager: TaskManager, rounds: Rounds, app: Celery | None = None) -> None:
+    def __init__(self, settings: Settings, tasks: TaskPools, rounds: Rounds, app: Celery | None = None) -> None:
         self._limit = settings.max_outstanding
         self._url = settings.redis_url
-        self._manager = manager
+        self._tasks = tasks
         self._rounds = rounds
         self._app = app or make_app(settings)
 
@@ -82,18 +82,18 @@ class Doorbell:
         Raises:
             Unavailable: Redis does not answer. Nothing is lost: a sweep rings again.
         """
-        due = self._manager.next_to_ring(pool, self._limit)
+        due = self._tasks.next_to_ring(pool, self._limit)
         for ident, queue in due:
             self.ring(pool, ident, queue)
         return len(due)
 
     def refill(self, pool: str) -> None:
         """Fill the window of a pool, silently: whoever runs its tasks passes the message on."""
-        self._manager.next_to_ring(pool, self._limit)
+        self._tasks.next_to_ring(pool, self._limit)
 
     def top_up_if_quiet(self, pool: str) -> int:
         """As ``top_up``, but silently where enough messages lie about, so that sweeps do not multiply them."""
-        due = self._manager.next_to_ring(pool, self._limit)
+        due = self._tasks.next_to_ring(pool, self._limit)
         quiet = {queue for queue in {queue for _, queue in due} if self.depth(queue) < self._limit}
         missed = [(ident, queue) for ident, queue in due if queue in quiet]
         for ident, queue in missed:
@@ -102,9 +102,9 @@ class Doorbell:
 
     def ring_again(self, pool: str) -> int:
         """Ring again for tasks whose message was lost (Redis was flushed, a worker died with it in hand)."""
-        overdue = self._manager.rung_before(pool, RING_AGAIN_SECONDS)
+        overdue = self._tasks.rung_before(pool, RING_AGAIN_SECONDS)
         lost = [(ident, queue) for ident, queue in overdue if not self.depth(queue)]
-        if overdue and not lost and not self._manager.is_running(pool):
+        if overdue and not lost and not self._tasks.is_running(pool):
             lost = overdue[:1]  # among the messages of others, this pool's may be missing
         for ident, queue in lost:
             self.ring(pool, ident, queue)
@@ -124,7 +124,7 @@ class Doorbell:
             candidates = [found.id for found in self._rounds.find(pool, [RoundState.OPEN])]
         else:
             candidates = list(among)
-        finished = [ident for ident in candidates if not self._manager.has_active(ident)]
+        finished = [ident for ident in candidates if not self._tasks.has_active(ident)]
         ready = [ident for ident in finished if self._rounds.may_be_gathered(ident)]
         for ident in ready:
             self.ring_gather(ident)

@@ -1,4 +1,4 @@
-"""Reading task pools: questions that change nothing. ``TaskManager`` adds everything that writes."""
+"""Reading task pools: questions that change nothing. ``TaskPools`` adds everything that writes."""
 
 from __future__ import annotations
 

@@ -33,11 +33,11 @@ def sweep(backend: Backend, by: str, dead_workers: Mapping[str, str] | Sequence[
     Raises:
         Unavailable: the store or the broker does not answer.
     """
-    reclaimed = backend.manager.reclaim(by, dead_workers)
+    reclaimed = backend.tasks.reclaim(by, dead_workers)
     for task in reclaimed:
         log.warning("task %s of pool %s was taken back: it is %s", task.id, task.pool, task.status)
     rung = gathers = 0
-    for pool in backend.manager.pools():
+    for pool in backend.tasks.pools():
         rung += backend.doorbell.top_up_if_quiet(pool) + backend.doorbell.ring_again(pool)
         gathers += len(backend.doorbell.ring_if_finished(pool))
     return Swept(len(reclaimed), rung, gathers + backend.doorbell.ring_again_to_gather())

@@ -92,7 +92,7 @@ class WorkerLife:
     def dead_processes(self) -> dict[str, str]:
         """Names of this worker's pool processes that hold tasks and do not live any more, and how each ended."""
         prefix = f"{host()}/{self.main_pid}/"
-        holders = self.backend.manager.holders(prefix)
+        holders = self.backend.tasks.holders(prefix)
         gone = [name for name in holders if not _is_alive(int(name.rpartition("/")[2]))]
         return {name: self.dead.get(name, "its process is gone") for name in gone}
 

@@ -72,7 +72,7 @@ def serve(backend: Backend, pool: str, wanted: str, post: Post) -> int:
         Unavailable: the store does not answer; the lease of a claim that was made runs out by itself.
     """
     end, attempts = time.monotonic() + SLICE_SECONDS, 0
-    turn = random.choice(backend.manager.pools_rung(post.queues) or [pool])  # noqa: S311 - a fair turn, no secret
+    turn = random.choice(backend.tasks.pools_rung(post.queues) or [pool])  # noqa: S311 - a fair turn, no secret
     while claim := _claim(backend, turn, wanted, post) or (
         _claim(backend, pool, wanted, post) if turn != pool else None
     ):
@@ -98,7 +98,7 @@ def run_one(backend: Backend, pool: str, wanted: str | None, post: Post) -> Outc
 
 
 def _claim(backend: Backend, pool: str, wanted: str | None, post: Post) -> Claim | None:
-    return None if post.draining() else backend.manager.claim(pool, post.worker, post.queues, wanted, post.offer)
+    return None if post.draining() else backend.tasks.claim(pool, post.worker, post.queues, wanted, post.offer)
 
 
 def _attempt(backend: Backend, claim: Claim, post: Post) -> Outcome:
@@ -113,13 +113,13 @@ def train_under_lease(backend: Backend, claim: Claim, draining: Callable[[], boo
     """Train the task of a claim and commit what came out; or say in the store why not."""
     recorder: MLflowRecorder | None = None
     try:
-        with LeaseKeeper(backend.manager, claim, draining) as lease:
+        with LeaseKeeper(backend.tasks, claim, draining) as lease:
             recorder = _open_recorder(backend, claim)
             result = train(claim, recorder, lease.checkpoint, backend.settings)
             lease.checkpoint()
             recorder.end("FINISHED")
             # The lease is renewed until the commit is written, so the run is FINISHED before the task is DONE.
-            backend.manager.commit(claim, result)
+            backend.tasks.commit(claim, result)
     except LeaseLost as error:
         _supersede(recorder, str(error))
         return Outcome.LOST
@@ -155,7 +155,7 @@ def _close_earlier(experiment: MLflowExperiment, claim: Claim) -> None:
 def _release(backend: Backend, claim: Claim, recorder: MLflowRecorder | None, why: str) -> Outcome:
     _supersede(recorder, why)
     try:
-        backend.manager.release(claim, "the worker was stopped")
+        backend.tasks.release(claim, "the worker was stopped")
     except LeaseLost:
         return Outcome.LOST
     return Outcome.RELEASED
@@ -165,7 +165,7 @@ def _fail(backend: Backend, claim: Claim, recorder: MLflowRecorder | None, error
     log.warning("the attempt failed: %s: %s", type(error).__name__, error)
     _end_failed(recorder, error)
     try:
-        state = backend.manager.fail(claim, describe(error))
+        state = backend.tasks.fail(claim, describe(error))
     except LeaseLost:
         return Outcome.LOST
     log.info("the task is %s", state)

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from types import TracebackType
 
 from tasks.errors import LeaseLost, RollqError, Unavailable
-from tasks.manager import TaskManager
+from tasks.pools import TaskPools
 from tasks.task import Claim, TaskError
 
 log = logging.getLogger(__name__)
@@ -37,8 +37,8 @@ class LeaseKeeper:
     ``checkpoint`` is given to the model, which calls it often.
     """
 
-    def __init__(self, manager: TaskManager, claim: Claim, draining: Callable[[], bool] = lambda: False) -> None:
-        self._manager = manager
+    def __init__(self, tasks: TaskPools, claim: Claim, draining: Callable[[], bool] = lambda: False) -> None:
+        self._tasks = tasks
         self._claim = claim
         self._draining = draining
         self._lost: LeaseLost | None = None
@@ -81,7 +81,7 @@ class LeaseKeeper:
                 self._drain()
             if self._overtime() > GRACE_SECONDS:
                 self._leave(
-                    lambda: self._manager.fail(self._claim, TaskError("TimeLimitExceeded", str(self._too_long())))
+                    lambda: self._tasks.fail(self._claim, TaskError("TimeLimitExceeded", str(self._too_long())))
                 )
             if time.monotonic() - renewed < self._claim.lease_seconds / 3 and self._is_ours():
                 continue
@@ -92,7 +92,7 @@ class LeaseKeeper:
     def _renew(self, renewed: float) -> float:
         try:
             asked = time.monotonic()
-            self._manager.renew(self._claim, memory_mb=peak_memory_mb())
+            self._tasks.renew(self._claim, memory_mb=peak_memory_mb())
         except LeaseLost as error:
             self._lost = error
         except Unavailable as error:
@@ -106,7 +106,7 @@ class LeaseKeeper:
     def _is_ours(self) -> bool:
         """Whether a cheap look says that the claim still holds; if not, ``_renew`` finds out for sure."""
         try:
-            return self._manager.holds(self._claim)
+            return self._tasks.holds(self._claim)
         except Unavailable:
             return True
 
@@ -114,7 +114,7 @@ class LeaseKeeper:
         self._told_to_drain = self._told_to_drain or time.monotonic()
         if time.monotonic() - self._told_to_drain < GRACE_SECONDS:
             return
-        self._leave(lambda: self._manager.release(self._claim, "the worker was stopped"))
+        self._leave(lambda: self._tasks.release(self._claim, "the worker was stopped"))
 
     def _leave(self, last: Callable[[], object]) -> None:
         """The model does not look at its checkpoint: write the ``last`` word on the task and leave it behind."""

@@ -47,7 +47,7 @@ def status(
 
 
 def _status(backend: Backend) -> dict[str, Any]:
-    pools = {pool: {str(s): n for s, n in backend.manager.stat(pool).items()} for pool in backend.manager.pools()}
+    pools = {pool: {str(s): n for s, n in backend.tasks.stat(pool).items()} for pool in backend.tasks.pools()}
     rounds = [
         {"id": r.id, "pool": r.pool, "status": str(r.status), "tasks": len(r.task_ids), "reason": r.reason}
         for r in backend.rounds.find()

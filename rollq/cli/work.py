@@ -73,7 +73,7 @@ def list_tasks(
     """List tasks in the order in which they were created."""
     seconds = None if older_than is None else older_than * 3600
     with of(context).backend() as backend:
-        found = backend.manager.find(
+        found = backend.tasks.find(
             pool,
             status=_states(status),
             window=_session(window),
@@ -105,7 +105,7 @@ def list_tasks(
 def show(context: typer.Context, task: str, as_json: Annotated[bool, JSON] = False) -> None:
     """Show one task: what it is, and everything that happened to it."""
     with of(context).backend() as backend:
-        found = backend.manager.get(task)
+        found = backend.tasks.get(task)
     if as_json:
         print_json(found.to_dict())
         return
@@ -126,7 +126,7 @@ def explain(context: typer.Context, task: str, as_json: Annotated[bool, JSON] = 
     from tasks.explain import explain as reasons_of
 
     with of(context).backend() as backend:
-        found = backend.manager.get(task)
+        found = backend.tasks.get(task)
         reasons = reasons_of(backend, found)
     if as_json:
         print_json({"task": found.id, "status": found.status, "reasons": reasons})
@@ -145,10 +145,10 @@ def remove(
 ) -> None:
     """Delete tasks with their history, except running ones. Their MLflow runs stay."""
     with of(context).backend() as backend:
-        found = [backend.manager.get(ident) for ident in tasks]
+        found = [backend.tasks.get(ident) for ident in tasks]
         if not yes:
             typer.confirm(f"Delete {len(found)} tasks and their history for ever?", abort=True, err=True)
-        removed = backend.manager.remove([task.id for task in found])
+        removed = backend.tasks.remove([task.id for task in found])
     _report("removed", removed, found, as_json)
 
 
@@ -156,8 +156,8 @@ def remove(
 def retry(context: typer.Context, tasks: list[str], as_json: Annotated[bool, JSON] = False) -> None:
     """Let failed, quarantined or cancelled tasks wait again; rounds that failed with them are opened again."""
     with of(context).backend() as backend:
-        found = [backend.manager.get(ident) for ident in tasks]
-        moved = backend.manager.retry([task.id for task in found], PERSON)
+        found = [backend.tasks.get(ident) for ident in tasks]
+        moved = backend.tasks.retry([task.id for task in found], PERSON)
         for pool in {task.pool for task in found}:
             backend.rounds.reopen(pool, moved)
             backend.doorbell.top_up(pool)
@@ -168,8 +168,8 @@ def retry(context: typer.Context, tasks: list[str], as_json: Annotated[bool, JSO
 def cancel(context: typer.Context, tasks: list[str], as_json: Annotated[bool, JSON] = False) -> None:
     """Cancel tasks that are not finished; a running one stops at its next checkpoint."""
     with of(context).backend() as backend:
-        found = [backend.manager.get(ident) for ident in tasks]
-        moved = backend.manager.cancel([task.id for task in found], PERSON)
+        found = [backend.tasks.get(ident) for ident in tasks]
+        moved = backend.tasks.cancel([task.id for task in found], PERSON)
         for pool in {task.pool for task in found}:
             backend.doorbell.ring_if_finished(pool)
     _report("cancelled", moved, found, as_json)
@@ -184,9 +184,9 @@ def prioritize(
 ) -> None:
     """Set the priority of tasks that are not finished."""
     with of(context).backend() as backend:
-        found = [backend.manager.get(ident) for ident in tasks]
+        found = [backend.tasks.get(ident) for ident in tasks]
         active = [task for task in found if not task.status.is_terminal]
-        backend.manager.prioritize([task.id for task in active], priority)
+        backend.tasks.prioritize([task.id for task in active], priority)
         for pool in {task.pool for task in active}:
             backend.doorbell.top_up(pool)
     _report("prioritized", [task.id for task in active], found, as_json)

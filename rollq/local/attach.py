@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from rollq.local.stack import LocalStack, find_running
+from rollq.local.stack import LocalStack
 from tasks.errors import SettingsError, Unavailable
+from tasks.runtime import find_running
 from tasks.settings import Settings
 
 LOCK_SECONDS = 20.0  # how long a command waits for another short command in the same folder

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import fcntl
-import json
 import os
 import socket
 import time
-from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import IO
@@ -15,30 +13,8 @@ from typing import IO
 from rollq.local.child import Child, free_port
 from rollq.local.servers import start_broker, start_store
 from tasks.errors import StackRunning, Unavailable
-from tasks.settings import Settings
+from tasks.runtime import LOCK, RUNTIME, Runtime, read_runtime
 from tasks.tracking_store import local_tracking_uri, prepare_tracking
-
-RUNTIME = "runtime.json"
-LOCK = "stack.lock"
-
-
-@dataclass(frozen=True)
-class Runtime:
-    """Who runs a stack, and where its servers are."""
-
-    pid: int
-    host: str
-    started_at: str
-    mongo_uri: str
-    redis_url: str
-    mlflow_uri: str
-
-    def settings(self, settings: Settings) -> Settings:
-        """``settings`` with the URLs of this stack; URLs that are set already stay."""
-        urls = {
-            name: getattr(settings, name) or getattr(self, name) for name in ("mongo_uri", "redis_url", "mlflow_uri")
-        }
-        return settings.model_copy(update=urls)
 
 
 class LocalStack:
@@ -91,7 +67,7 @@ class LocalStack:
             local_tracking_uri(self.state_dir),
         )
         if self._announce:
-            _write(self.state_dir / RUNTIME, json.dumps(asdict(self.runtime), indent=2))
+            _write(self.state_dir / RUNTIME, self.runtime.to_json())
         return self.runtime
 
     def stop(self) -> None:
@@ -146,24 +122,6 @@ class LocalStack:
         return self.state_dir / "logs" / f"{name}.log"
 
 
-def find_running(state_dir: Path) -> Runtime | None:
-    """The stack that runs in a folder, or None; a file that a killed stack left behind is ignored."""
-    try:
-        content = json.loads((state_dir / RUNTIME).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return None
-    return Runtime(**content) if _is_locked(state_dir) else None
-
-
-def _is_locked(state_dir: Path) -> bool:
-    try:
-        with (state_dir / LOCK).open("a") as file:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        return True
-    return False
-
-
 def _take_lock(state_dir: Path, seconds: float) -> IO[str]:
     file = (state_dir / LOCK).open("a")
     end = time.monotonic() + seconds
@@ -181,11 +139,9 @@ def _take_lock(state_dir: Path, seconds: float) -> IO[str]:
 
 
 def _already(state_dir: Path) -> StackRunning:
-    try:
-        content = json.loads((state_dir / RUNTIME).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+    runtime = read_runtime(state_dir)
+    if runtime is None:
         return StackRunning(f"Another rollq command uses the stack in {state_dir}.", "Try again when it has ended.")
-    runtime = Runtime(**content)
     return StackRunning(
         f"A stack already runs in {state_dir}: process {runtime.pid} since {runtime.started_at}, "
         f"broker {runtime.redis_url}, store {runtime.mongo_uri}.",

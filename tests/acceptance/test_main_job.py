@@ -40,11 +40,11 @@ def train(backend: Backend, found: Plan, processes: int = 2) -> OnlineSet:
 
 
 def running(backend: Backend) -> list[Any]:
-    return backend.manager.find("small", status=[TaskState.RUNNING])
+    return backend.tasks.find("small", status=[TaskState.RUNNING])
 
 
 def all_done(backend: Backend) -> bool:
-    counts = backend.manager.stat("small")
+    counts = backend.tasks.stat("small")
     return counts[TaskState.DONE] == sum(counts.values()) > 0
 
 
@@ -96,7 +96,7 @@ def test_a_killed_process_costs_nothing(backend: Backend, calm: str) -> None:
         online = trainer.wait(trained, timeout=120)
     assert all_done(backend)
     assert online.signals["sha256"] == calm
-    assert any("was lost" in step.why for task in backend.manager.find("small") for step in task.history)
+    assert any("was lost" in step.why for task in backend.tasks.find("small") for step in task.history)
     (closed,) = runs.list_recorders(mine)
     assert (closed.status, "rollq.superseded" in closed.tags) == ("FAILED", True)
 
@@ -122,7 +122,7 @@ def test_sigterm_drains(backend: Backend, calm: str) -> None:
         first.send_signal(signal.SIGTERM)
         wait_until(lambda: first.poll() is not None, 30)
     assert running(backend) == []
-    assert all(task.losses == 0 for task in backend.manager.find("small"))
+    assert all(task.losses == 0 for task in backend.tasks.find("small"))
     with worker(backend.settings, 2):
         assert trainer.wait(trained, timeout=120).signals["sha256"] == calm
 
@@ -167,7 +167,7 @@ def test_a_failing_window_fails_its_round_and_says_which(backend: Backend) -> No
     trainer, trained = open_round(backend, found)
     with worker(backend.settings), pytest.raises(RoundFailed) as raised:
         trainer.wait(trained, timeout=120)
-    blamed = backend.manager.find("small", status=[TaskState.FAILED])
+    blamed = backend.tasks.find("small", status=[TaskState.FAILED])
     assert [task.id for task in blamed] == [trained.created.ids[3]]
     assert blamed[0].id in str(raised.value)
     assert blamed[0].failures == backend.settings.max_attempts

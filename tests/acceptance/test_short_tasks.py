@@ -26,13 +26,13 @@ def crew(settings: Settings, processes: int = 2, **changes: object) -> Iterator[
 
 
 def create(backend: Backend, pool: str, count: int, seconds: float, **options: object) -> list[str]:
-    ids = backend.manager.create_tasks(pool, [definition(n, seconds) for n in range(count)], **options).ids  # type: ignore[arg-type]
+    ids = backend.tasks.create_tasks(pool, [definition(n, seconds) for n in range(count)], **options).ids  # type: ignore[arg-type]
     backend.doorbell.top_up(pool)
     return list(ids)
 
 
 def done(backend: Backend, pool: str) -> int:
-    return backend.manager.stat(pool)[TaskState.DONE]
+    return backend.tasks.stat(pool)[TaskState.DONE]
 
 
 def test_a_pool_of_thousands_does_not_starve_one_of_ten(backend: Backend) -> None:
@@ -59,19 +59,19 @@ def test_a_worker_takes_only_what_it_can_run(backend: Backend) -> None:
     with crew(backend.settings, 1):
         small = create(backend, "other", 3, 0.0)
         wait_until(lambda: done(backend, "other") == len(small))
-        assert backend.manager.get(large).status is TaskState.WAITING
+        assert backend.tasks.get(large).status is TaskState.WAITING
         with crew(backend.settings, 1, gpu=1.0):
-            wait_until(lambda: backend.manager.get(large).status is TaskState.DONE)
+            wait_until(lambda: backend.tasks.get(large).status is TaskState.DONE)
 
 
 def test_a_quarantined_task_says_by_which_signal_its_worker_died(backend: Backend) -> None:
     with crew(backend.settings, 1, max_worker_losses=1) as found:
         (ident,) = create(backend, "pool", 1, 30.0)
-        wait_until(lambda: backend.manager.get(ident).status is TaskState.RUNNING)
+        wait_until(lambda: backend.tasks.get(ident).status is TaskState.RUNNING)
         time.sleep(1.0)  # the lease was renewed once: with the memory in use
         kill(children(found.process)[0])
-        wait_until(lambda: backend.manager.get(ident).status is TaskState.QUARANTINED)
-    error = backend.manager.get(ident).error or {}
+        wait_until(lambda: backend.tasks.get(ident).status is TaskState.QUARANTINED)
+    error = backend.tasks.get(ident).error or {}
     assert error["signal"] == "signal 9 (SIGKILL)"
     assert error["memory_mb"] > 10
 
@@ -79,22 +79,22 @@ def test_a_quarantined_task_says_by_which_signal_its_worker_died(backend: Backen
 def test_a_task_that_does_not_look_at_its_time_limit_is_left_behind(backend: Backend) -> None:
     with crew(backend.settings, 1, max_attempts=1):
         (stuck,) = create(backend, "pool", 1, 600.0, time_limit=0.5)
-        wait_until(lambda: backend.manager.get(stuck).status is TaskState.FAILED)
-        assert (backend.manager.get(stuck).error or {})["type"] == "TimeLimitExceeded"
+        wait_until(lambda: backend.tasks.get(stuck).status is TaskState.FAILED)
+        assert (backend.tasks.get(stuck).error or {})["type"] == "TimeLimitExceeded"
         create(backend, "next", 1, 0.0)
         wait_until(lambda: done(backend, "next") == 1)  # the process was replaced
 
 
 def test_a_model_hears_of_its_time_limit_and_of_cancellation(backend: Backend) -> None:
     limited, endless = create(backend, "a", 1, 0.0, time_limit=0.2)[0], create(backend, "b", 1, 0.0)[0]
-    first, second = backend.manager.claim("a", "w"), backend.manager.claim("b", "w")
+    first, second = backend.tasks.claim("a", "w"), backend.tasks.claim("b", "w")
     assert first
     assert second
     assert (first.task_id, second.task_id) == (limited, endless)
-    with LeaseKeeper(backend.manager, first) as lease, pytest.raises(TimeLimitExceeded):
+    with LeaseKeeper(backend.tasks, first) as lease, pytest.raises(TimeLimitExceeded):
         wait_until(lambda: lease.checkpoint() is not None, 2)
-    with LeaseKeeper(backend.manager, second) as lease:
+    with LeaseKeeper(backend.tasks, second) as lease:
         lease.checkpoint()
-        backend.manager.cancel([endless], "me")
+        backend.tasks.cancel([endless], "me")
         with pytest.raises(LeaseLost):
             wait_until(lambda: lease.checkpoint() is not None, 2)

@@ -61,7 +61,7 @@ def run(folder: Path, seed: int, tasks: int, kills: int, seconds: float = 0.05) 
         backend = Backend.of(scene.settings)
         backend.prepare()
         definitions = [definition(number, seconds) for number in range(tasks)]
-        ids = backend.manager.create_tasks(POOL, definitions).ids
+        ids = backend.tasks.create_tasks(POOL, definitions).ids
         backend.doorbell.top_up(POOL)
         plan = _plan(chance, kills)
         for position, fault in enumerate(plan):
@@ -114,10 +114,10 @@ def _wait_for(backend: Backend, done: int, give_up: float = STALL_SECONDS) -> No
 
 def _done(backend: Backend) -> int:
     try:
-        return backend.manager.stat(POOL)[TaskState.DONE]
+        return backend.tasks.stat(POOL)[TaskState.DONE]
     except Unavailable:
         return -1
 
 
 def _found(backend: Backend) -> list[Task]:
-    return backend.manager.find(POOL, definitions=True)
+    return backend.tasks.find(POOL, definitions=True)

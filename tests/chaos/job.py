@@ -46,14 +46,14 @@ def digest(values: np.ndarray) -> str:
 def run(backend: Backend, claim: Claim, draining: Callable[[], bool]) -> Outcome:
     """What a worker does with a claim: as ``train_under_lease``, without MLflow."""
     try:
-        with LeaseKeeper(backend.manager, claim, draining):
+        with LeaseKeeper(backend.tasks, claim, draining):
             time.sleep(claim.definition["model"]["kwargs"]["seconds"])
             values = predict(claim.definition)  # it does not look at the lease: a paused worker tries to commit
-            backend.manager.commit(claim, {"sha256": digest(values)})
+            backend.tasks.commit(claim, {"sha256": digest(values)})
     except LeaseLost as error:
         log.warning("commit refused: %s", error)
         return Outcome.LOST
     except Draining:
-        backend.manager.release(claim, "the worker was stopped")
+        backend.tasks.release(claim, "the worker was stopped")
         return Outcome.RELEASED
     return Outcome.COMMITTED

@@ -27,13 +27,13 @@ def test_a_hundred_kills_lose_and_double_nothing(tmp_path: Path) -> None:
 @pytest.fixture
 def good(backend: Backend) -> Task:
     """A task with an honest history: lost once, then done."""
-    (ident,) = backend.manager.create_tasks("pool", [definition(1, 0.0)]).ids
-    backend.manager.claim("pool", "first")
-    backend.manager.reclaim("sweeper", ["first"])
-    second = backend.manager.claim("pool", "second")
+    (ident,) = backend.tasks.create_tasks("pool", [definition(1, 0.0)]).ids
+    backend.tasks.claim("pool", "first")
+    backend.tasks.reclaim("sweeper", ["first"])
+    second = backend.tasks.claim("pool", "second")
     assert second
-    backend.manager.commit(second, {"sha256": digest(predict(second.definition))})
-    return backend.manager.get(ident)
+    backend.tasks.commit(second, {"sha256": digest(predict(second.definition))})
+    return backend.tasks.get(ident)
 
 
 def wrong(task: Task, expected: set[str] | None = None) -> str:

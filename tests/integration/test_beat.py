@@ -9,21 +9,21 @@ import sys
 from rollq import Backend, TaskState
 from tasks.settings import worker_environment
 from tests.acceptance.crew import wait_until
-from tests.integration.test_manager import claim, create, expire
+from tests.integration.test_pools import claim, create, expire
 
 
 def test_two_beats_sweep_and_stop(backend: Backend) -> None:
-    (ident,) = create(backend.manager)
-    expire(backend, claim(backend.manager))
+    (ident,) = create(backend.tasks)
+    expire(backend, claim(backend.tasks))
     command = [sys.executable, "-P", "-m", "rollq", "beat"]
     beats = [subprocess.Popen(command, env=worker_environment(backend.settings)) for _ in range(2)]
     try:
-        wait_until(lambda: backend.manager.get(ident).status is TaskState.WAITING)
+        wait_until(lambda: backend.tasks.get(ident).status is TaskState.WAITING)
         wait_until(lambda: backend.doorbell.depth("default") >= 1)
     finally:
         for beat in beats:
             beat.send_signal(signal.SIGTERM)
         codes = [beat.wait(20) for beat in beats]
     assert codes == [0, 0]
-    task = backend.manager.get(ident)
+    task = backend.tasks.get(ident)
     assert (task.losses, task.fence) == (1, 2)

@@ -14,8 +14,8 @@ from pymongo import MongoClient
 
 from rollq import LocalStack, Settings, SettingsError, Unavailable
 from rollq.local.attach import attach
-from rollq.local.stack import Runtime, find_running
 from tasks.errors import StackRunning
+from tasks.runtime import Runtime, find_running
 from tests.acceptance.crew import wait_until
 
 

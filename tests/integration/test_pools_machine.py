@@ -1,4 +1,4 @@
-"""A state machine over the TaskManager: three workers do anything; the store must agree with a simple model."""
+"""A state machine over the task pools: three workers do anything; the store must agree with a simple model."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_stat
 
 from rollq import Backend, LeaseLost, TaskState
 from tasks.task import Claim, TaskError
-from tests.integration.test_manager import definition, expire
+from tests.integration.test_pools import definition, expire
 
 WORKERS = st.sampled_from(["w1", "w2", "w3"])
 _pools = itertools.count()
 
 
 def machine(backend: Backend) -> type[RuleBasedStateMachine]:
-    manager = backend.manager
+    tasks = backend.tasks
 
     class Machine(RuleBasedStateMachine):
         def __init__(self) -> None:
@@ -49,14 +49,14 @@ def machine(backend: Backend) -> type[RuleBasedStateMachine]:
 
         @rule(number=st.integers(0, 1))
         def create(self, number: int) -> None:
-            (ident,) = manager.create_tasks(self.pool, [definition(number)]).ids
+            (ident,) = tasks.create_tasks(self.pool, [definition(number)]).ids
             self.states.setdefault(ident, TaskState.WAITING)
             self.failures.setdefault(ident, 0)
             self.losses.setdefault(ident, 0)
 
         @rule(worker=WORKERS)
         def claim(self, worker: str) -> None:
-            found = manager.claim(self.pool, worker)
+            found = tasks.claim(self.pool, worker)
             waiting = [ident for ident, state in self.states.items() if state is TaskState.WAITING]
             assert (found is not None) == bool(waiting)
             if found:
@@ -73,7 +73,7 @@ def machine(backend: Backend) -> type[RuleBasedStateMachine]:
                 self.results[claim.task_id] = claim.fence
                 return TaskState.DONE
 
-            self.write(worker, lambda claim: manager.commit(claim, {"fence": claim.fence}), end)
+            self.write(worker, lambda claim: tasks.commit(claim, {"fence": claim.fence}), end)
 
         @rule(worker=WORKERS, permanent=st.booleans())
         def fail(self, worker: str, permanent: bool) -> None:
@@ -82,11 +82,11 @@ def machine(backend: Backend) -> type[RuleBasedStateMachine]:
                 spent = self.failures[claim.task_id] >= backend.settings.max_attempts
                 return TaskState.FAILED if permanent or spent else TaskState.WAITING
 
-            self.write(worker, lambda claim: manager.fail(claim, TaskError("E", "m", permanent=permanent)), end)
+            self.write(worker, lambda claim: tasks.fail(claim, TaskError("E", "m", permanent=permanent)), end)
 
         @rule(worker=WORKERS)
         def release(self, worker: str) -> None:
-            self.write(worker, lambda claim: manager.release(claim, "x"), lambda _: TaskState.WAITING)
+            self.write(worker, lambda claim: tasks.release(claim, "x"), lambda _: TaskState.WAITING)
 
         @rule(worker=WORKERS)
         def lose(self, worker: str) -> None:
@@ -95,7 +95,7 @@ def machine(backend: Backend) -> type[RuleBasedStateMachine]:
             if claim is None or not self.holds(claim):
                 return
             expire(backend, claim)
-            assert [task.id for task in manager.reclaim("sweeper")] == [claim.task_id]
+            assert [task.id for task in tasks.reclaim("sweeper")] == [claim.task_id]
             self.losses[claim.task_id] += 1
             poison = self.losses[claim.task_id] >= backend.settings.max_worker_losses
             self.states[claim.task_id] = TaskState.QUARANTINED if poison else TaskState.WAITING
@@ -114,19 +114,19 @@ def machine(backend: Backend) -> type[RuleBasedStateMachine]:
             ident = data.draw(st.sampled_from(sorted(self.states)))
             state = self.states[ident]
             if data.draw(st.booleans()):
-                assert manager.cancel([ident], "me") == ([] if state.is_terminal else [ident])
+                assert tasks.cancel([ident], "me") == ([] if state.is_terminal else [ident])
                 if not state.is_terminal:
                     self.states[ident] = TaskState.CANCELLED
             else:
                 again = state.is_terminal and state is not TaskState.DONE
-                assert manager.retry([ident], "me") == ([ident] if again else [])
+                assert tasks.retry([ident], "me") == ([ident] if again else [])
                 if again:
                     self.states[ident] = TaskState.WAITING
                     self.failures[ident] = self.losses[ident] = 0
 
         @invariant()
         def the_store_agrees(self) -> None:
-            found = {task.id: task for task in manager.find(self.pool)}
+            found = {task.id: task for task in tasks.find(self.pool)}
             assert {ident: task.status for ident, task in found.items()} == self.states
             for ident, fence in self.results.items():
                 assert found[ident].result == {"fence": fence}

@@ -1,4 +1,4 @@
-"""TaskManager: holds task pools in MongoDB. The only code that reads or writes tasks there.
+"""The task pools of a store. The only code that reads or writes tasks there.
 
 In layers, each a file: ``reader`` (questions), ``window`` (which task is next), ``claims`` (what workers do), and here
 what those do who want tasks done.
@@ -27,7 +27,7 @@ BATCH = 1_000  # documents per bulk write
 DUPLICATE_KEY = 11000
 
 
-class TaskManager(TaskClaims):
+class TaskPools(TaskClaims):
     """The task pools of a store.
 
     Args:
