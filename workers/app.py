@@ -8,7 +8,6 @@ import os
 import threading
 from typing import Any
 
-from billiard.common import human_status
 from celery import Celery, signals
 
 from tasks.backend import Backend
@@ -20,6 +19,7 @@ from workers.attempt import Post, Run, serve
 from workers.drain import DrainFlag
 from workers.identity import host, worker_name
 from workers.offer import offer_of
+from workers.pool_watch import PoolWatch
 
 log = logging.getLogger(__name__)
 
@@ -38,7 +38,7 @@ class WorkerLife:
         self.backend = backend
         self.run = run
         self.offer = offer_of(backend.settings)
-        self.dead: dict[str, str] = {}  # names of pool processes that ended, and how
+        self.watch = PoolWatch()
         self.main_pid = os.getpid()
         self.drain = DrainFlag()
         self._sweeper: SweepTimer | None = None
@@ -76,7 +76,7 @@ class WorkerLife:
 
     def on_ready(self, sender: Any = None, **_: Any) -> None:
         """The main process starts to sweep."""
-        self._watch_pool(getattr(getattr(sender, "pool", None), "_pool", None))
+        self.watch = PoolWatch(getattr(getattr(sender, "pool", None), "_pool", None))
         self._sweeper = SweepTimer(self.backend, f"{host()}/{self.main_pid}", self.dead_processes)
         self._sweeper.start()
 
@@ -91,23 +91,10 @@ class WorkerLife:
 
     def dead_processes(self) -> dict[str, str]:
         """Names of this worker's pool processes that hold tasks and do not live any more, and how each ended."""
-        prefix = f"{host()}/{self.main_pid}/"
-        holders = self.backend.tasks.holders(prefix)
-        gone = [name for name in holders if not _is_alive(int(name.rpartition("/")[2]))]
-        return {name: self.dead.get(name, "its process is gone") for name in gone}
-
-    def _watch_pool(self, pool: Any) -> None:
-        """Note how pool processes end. Billiard has one callback for it, which Celery's pool uses too."""
-        if pool is None:
-            return
-        inner = pool.on_process_down
-
-        def note(process: Any) -> None:
-            self.dead[f"{host()}/{self.main_pid}/{process.pid}"] = human_status(process.exitcode)
-            if inner:
-                inner(process)
-
-        pool.on_process_down = note
+        self.watch.look()
+        holders = self.backend.tasks.holders(f"{host()}/{self.main_pid}/")
+        ends = {name: self.watch.ended(int(name.rpartition("/")[2])) for name in holders}
+        return {name: end for name, end in ends.items() if end is not None}
 
     def _end_with_parent(self) -> None:
         """End this process once the main process was killed and no task is at hand."""
@@ -115,13 +102,3 @@ class WorkerLife:
         while os.getppid() == self.main_pid or self._busy:
             pause.wait(0.5)
         os._exit(0)
-
-
-def _is_alive(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return True

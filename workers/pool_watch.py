@@ -1,0 +1,60 @@
+"""How a worker's pool processes ended, seen from the main process whose children they are."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+from billiard.common import human_status
+
+GONE = "its process is gone"
+
+
+class PoolWatch:
+    """Tells whether a pool process is dead, and by what.
+
+    Args:
+        pool: billiard's pool. It reaps its children itself; here they are only looked at.
+    """
+
+    def __init__(self, pool: Any = None) -> None:
+        self._pool = pool
+        self._seen: dict[int, Any] = {}
+
+    def look(self) -> None:
+        """Note the processes of now: billiard forgets those that it replaces."""
+        for process in list(getattr(self._pool, "_pool", ())):
+            self._seen[process.pid] = process
+
+    def ended(self, pid: int) -> str | None:
+        """How process ``pid`` ended, such as ``signal 9 (SIGKILL)``; None while it lives."""
+        try:
+            state = os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+        except ChildProcessError:
+            return self._reaped(pid)
+        if state is None:
+            return None
+        killed = state.si_code in (os.CLD_KILLED, os.CLD_DUMPED)
+        return str(human_status(-state.si_status if killed else state.si_status))
+
+    def pids(self) -> list[int]:
+        """Processes of the pool that live."""
+        self.look()
+        return [pid for pid in self._seen if self.ended(pid) is None]
+
+    def _reaped(self, pid: int) -> str | None:
+        """The end of a process that billiard reaped already, or that was never ours."""
+        if process := self._seen.get(pid):
+            # Between reaping it and writing its exit code down there is a moment: then the next look tells.
+            return None if process.exitcode is None else str(human_status(process.exitcode))
+        return None if _is_alive(pid) else GONE
+
+
+def _is_alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
