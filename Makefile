@@ -4,7 +4,7 @@ VENV   ?= .venv
 BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
 
-.PHONY: demo test check format clean system chaos
+.PHONY: demo test check format clean system chaos bench reference-env
 
 demo: $(STAMP)
 	@$(BIN)/rollq demo
@@ -26,10 +26,12 @@ format: $(STAMP)
 	@$(BIN)/ruff format .
 	@$(BIN)/ruff check --fix .
 
-$(STAMP): pyproject.toml constraints.txt deploy/check-system.sh
+$(STAMP): pyproject.toml constraints.txt deploy/check-system.sh tests/conformance/store-python.txt
 	@PYTHON="$(PYTHON)" sh deploy/check-system.sh
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev]'
+	@rm -rf $(VENV)/store-python
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --target $(VENV)/store-python --requirement tests/conformance/store-python.txt
 	@touch $@
 
 clean:

@@ -10,6 +10,8 @@ from typing import Any
 
 _PUBLIC = {
     "tasks.backend": ["Backend"],
+    "tasks.backfill": ["Backfill", "BackfillMode", "BackfillState"],
+    "tasks.backfills": ["Backfills"],
     "tasks.calendar": ["TimeAdjuster"],
     "tasks.errors": [
         "ArtifactCorrupted",
@@ -34,9 +36,12 @@ _PUBLIC = {
     ],
     "tasks.experiment": ["MLflowExperiment"],
     "tasks.generator": ["MultiHorizonGenBase", "RollingGen", "TaskGen", "task_generator"],
+    "tasks.manager": ["TaskManager", "Waited"],
     "tasks.pools": ["TaskPools"],
     "tasks.recorder": ["MLflowRecorder"],
     "tasks.rounds": ["Rounds"],
+    "tasks.roster": ["Roster"],
+    "tasks.run_task": ["run_task"],
     "tasks.settings": ["Settings", "load_settings"],
     "tasks.states": ["TaskState"],
     "tasks.store": ["Store"],

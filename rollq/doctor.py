@@ -35,15 +35,34 @@ class Check:
         return asdict(self)
 
 
-def run_checks(settings: Settings) -> list[Check]:
-    """All checks; those of the servers say what is missing where there are none."""
+def run_checks(settings: Settings, repair: bool = False) -> list[Check]:
+    """All checks; those of the servers say what is missing where there are none.
+
+    Args:
+        repair: mend what can be mended in the work (``rollq/repair.py``).
+    """
     found = [_python(), _openmp(), _names(), _disk(settings.state_dir)]
     try:
         with attach(settings) as attached:
-            found += [_checked(name, check, attached) for name, check in SERVER_CHECKS.items()]
+            servers = [_checked(name, check, attached) for name, check in SERVER_CHECKS.items()]
+            found += servers
+            if all(check.ok for check in servers if check.name != "clock"):
+                found += _work(attached, repair)
     except RollqError as error:
         found.append(Check("servers", False, error.message, error.fix))
     return found
+
+
+def _work(settings: Settings, repair: bool) -> list[Check]:
+    from rollq.repair import look_at_work
+    from tasks.backend import Backend
+
+    backend = Backend.of(settings)
+    backend.prepare()
+    try:
+        return look_at_work(backend, repair)
+    finally:
+        backend.store.close()
 
 
 def _python() -> Check:

@@ -21,14 +21,17 @@ THREADS = {"OMP_NUM_THREADS": "1", "OMP_WAIT_POLICY": "PASSIVE", "OPENBLAS_NUM_T
 def run_worker(settings: Settings, concurrency: int, run: Run | None = None) -> int:
     """Run a worker in this process until it is told to stop; returns its exit code.
 
+    Its watchdog may want it started again: then the code is ``workers.watchdog.RESTART``.
+
     Args:
         run: what its processes do with a claim; by default they train it.
     """
     settings = settings.model_copy(update={"concurrency": concurrency})
     os.environ.update(THREADS)
-    from scheduler import coordinator
+    from scheduler import coordinator, reconciler
     from workers.app import WorkerLife
     from workers.identity import host
+    from workers.watchdog import RESTART
 
     backend = Backend.of(settings)
     backend.prepare()
@@ -37,6 +40,7 @@ def run_worker(settings: Settings, concurrency: int, run: Run | None = None) -> 
     life = WorkerLife(backend, run)
     life.register(backend.app)
     coordinator.register(backend.app, backend, f"{host()}/{os.getpid()}")
+    reconciler.register(backend.app, backend, tracked=run is None)
     worker = backend.app.Worker(
         concurrency=concurrency,
         pool="prefork",
@@ -46,7 +50,8 @@ def run_worker(settings: Settings, concurrency: int, run: Run | None = None) -> 
         without_mingle=True,
         quiet=True,  # no banner: standard error holds log lines alone
     )
-    return _run(worker.start) or int(worker.exitcode or 0)
+    code = _run(worker.start) or int(worker.exitcode or 0)
+    return RESTART if life.restart_wanted else code
 
 
 def run_beat(settings: Settings) -> int:

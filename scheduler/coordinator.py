@@ -21,7 +21,7 @@ from tasks.backend import Backend
 from tasks.errors import ArtifactCorrupted, CoverageError, LeaseLost, NotFound, RollqError, RoundFailed
 from tasks.experiment import MLflowExperiment
 from tasks.logs import log_context
-from tasks.queue import GATHER
+from tasks.messages import GATHER, check_arguments
 from tasks.recorder import MLflowRecorder
 from tasks.rounds import Round, needed
 from tasks.states import TaskState
@@ -36,11 +36,12 @@ def register(app: Celery, backend: Backend, worker: str) -> None:
     """Add the gathering task to a Celery application."""
 
     def hear(round_id: Any) -> None:
-        if not isinstance(round_id, str):
-            log.warning("a message was dropped: a round id must be text")
-            return
-        with log_context(round=round_id, worker=worker):
-            gather(backend, round_id, worker)
+        with log_context(round=str(round_id), worker=worker):
+            try:
+                check_arguments(GATHER, (round_id,))
+                gather(backend, round_id, worker)
+            except RollqError as error:
+                log.warning("the message could not be served, a sweep rings again: %s", error)
 
     app.task(name=GATHER, shared=False)(hear)
 

@@ -6,10 +6,14 @@ from dataclasses import dataclass
 
 from celery import Celery
 
+from tasks.backfills import Backfills
+from tasks.errors import Unavailable
 from tasks.pools import TaskPools
 from tasks.queue import Doorbell, make_app
+from tasks.roster import Roster
 from tasks.rounds import Rounds
-from tasks.settings import Settings
+from tasks.runtime import find_running
+from tasks.settings import Settings, load_settings
 from tasks.store import Store
 
 
@@ -21,6 +25,8 @@ class Backend:
     store: Store
     tasks: TaskPools
     rounds: Rounds
+    roster: Roster
+    backfills: Backfills
     doorbell: Doorbell
     app: Celery
 
@@ -33,7 +39,29 @@ class Backend:
         """
         store = Store.of(settings)
         tasks, rounds, app = TaskPools(store, settings), Rounds(store, settings), make_app(settings)
-        return cls(settings, store, tasks, rounds, Doorbell(settings, tasks, rounds, app), app)
+        roster = Roster(store, settings)
+        backfills = Backfills(store, settings, tasks)
+        return cls(settings, store, tasks, rounds, roster, backfills, Doorbell(settings, tasks, rounds, app), app)
+
+    @classmethod
+    def connect(cls, settings: Settings | None = None) -> Backend:
+        """The servers that the settings name, or those of the stack that runs in the state folder, ready for use.
+
+        Raises:
+            Unavailable: there are none, or they do not answer.
+        """
+        found = settings or load_settings()
+        if not found.mongo_uri:
+            runtime = find_running(found.state_dir)
+            if runtime is None:
+                raise Unavailable(
+                    f"No rollq stack is running in {found.state_dir} and no servers are configured.",
+                    "Start one with `rollq up`, or set ROLLQ_MONGO_URI and ROLLQ_REDIS_URL.",
+                )
+            found = runtime.settings(found)
+        made = cls.of(found)
+        made.prepare()
+        return made
 
     def prepare(self) -> None:
         """Make the indexes; called once by whoever starts.
@@ -44,3 +72,5 @@ class Backend:
         self.store.ping()
         self.tasks.ensure_indexes()
         self.rounds.ensure_indexes()
+        self.backfills.ensure_indexes()
+        self.roster.ensure_indexes()

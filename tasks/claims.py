@@ -8,8 +8,12 @@ from __future__ import annotations
 
 import random
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
+from pymongo import UpdateOne
+
+from tasks.ahead import Lookahead
 from tasks.documents import NOW, fence_after, history_after, later, literal, to_claim
 from tasks.errors import LeaseLost
 from tasks.needs import Needs
@@ -19,8 +23,11 @@ from tasks.task import Claim, Task, TaskError
 from tasks.window import BEST_FIRST, TaskWindow
 
 CANDIDATES = 8  # waiting tasks looked at per claim; one of the best is tried, so that workers seldom collide
-CLAIMED = "pool key queue priority stage fence attempts failures needs time_limit rounds definition"
+AHEAD = 16  # as many, for a process that claims again at once
+CLAIMED = "pool key queue priority stage fence attempts failures needs time_limit rounds definition result backfill"
+LOST = dict.fromkeys(("pool", "fence", "losses", "lease", "home", "started_at"), 1)
 WAITING, RUNNING = TaskState.WAITING, TaskState.RUNNING
+Write = tuple[Document, list[Document]]  # filter and update of a conditional write
 
 
 class TaskClaims(TaskWindow):
@@ -33,6 +40,7 @@ class TaskClaims(TaskWindow):
         queues: Sequence[str] = ("default",),
         wanted: str | None = None,
         offer: Needs | None = None,
+        ahead: Lookahead | None = None,
     ) -> Claim | None:
         """Take the best waiting task of the pool's window.
 
@@ -40,41 +48,82 @@ class TaskClaims(TaskWindow):
             wanted: take this one among equally urgent tasks, so that workers who heard different messages do not
                 collide.
             offer: what this process has; tasks that need more are left to others.
+            ahead: kept by a caller who claims from this pool, with the same arguments, several times within a moment.
 
         Returns:
             The claim, or None if nothing can be claimed now.
         """
+        if ahead and (claim := self._claim_ahead(ahead, worker)):
+            return claim
+        limit = AHEAD if ahead else CANDIDATES
         ready = {"pool": pool, "status": WAITING, "queue": {"$in": list(queues)}}
         with reachable():
             for stage in (Stage.RUNG, Stage.NEAR, Stage.FAR):  # the small sets first: STACK's cost of a search
-                while candidates := self._candidates({**ready, "stage": stage}, offer):
-                    best = [task for task in candidates if task["priority"] == candidates[0]["priority"]]
-                    mine = [task for task in best if task["_id"] == wanted]
-                    chosen = (mine or [random.choice(best)])[0]  # noqa: S311 - spreads workers, protects nothing
-                    if claim := self._try_claim(chosen, worker, len(candidates) * (stage is Stage.RUNG)):
-                        return claim
+                while candidates := self._candidates({**ready, "stage": stage}, offer, limit):
+                    best = _in_turn(candidates, wanted)
+                    seen = len(candidates) * (stage is Stage.RUNG)
+                    if claim := self._try_claim(best[0], worker, seen):
+                        if ahead:
+                            ahead.tasks, ahead.seen = best[1:], seen
+                        return replace(claim, ahead=ahead)
         return None
 
-    def _candidates(self, query: Document, offer: Needs | None) -> list[Document]:
+    def _claim_ahead(self, ahead: Lookahead, worker: str) -> Claim | None:
+        """The next of the tasks that were seen before, if nobody else was faster."""
+        if (claim := ahead.take()) or not ahead.tasks:
+            return claim
+        with reachable():
+            if claim := self._try_claim(ahead.tasks.pop(0), worker, ahead.seen):
+                return replace(claim, ahead=ahead)
+        ahead.tasks.clear()  # others are at the same ones
+        return None
+
+    def _candidates(self, query: Document, offer: Needs | None, limit: int = CANDIDATES) -> list[Document]:
         fields = dict.fromkeys(CLAIMED.split(), 1)
-        found = list(self._tasks.find(query, fields).sort(BEST_FIRST).limit(CANDIDATES))
+        found = list(self._tasks.find(query, fields).sort(BEST_FIRST).limit(limit))
         fitting = [task for task in found if Needs(**task["needs"]).fit(offer)]
         if fitting or not found or offer is None:
             return fitting
         limits = {f"needs.{name}": {"$lte": amount} for name, amount in offer.to_dict().items()}
-        return list(self._tasks.find({**query, **limits}, fields).sort(BEST_FIRST).limit(CANDIDATES))
+        return list(self._tasks.find({**query, **limits}, fields).sort(BEST_FIRST).limit(limit))
 
-    def _try_claim(self, task: Document, worker: str, seen: int) -> Claim | None:
+    def claim_among(
+        self, pool: str, worker: str, query: Document, home: TaskState = WAITING, offer: Needs | None = None
+    ) -> Claim | None:
+        """Take the best task of ``pool`` that ``query`` (of fields of its document) finds, past the window.
+
+        Args:
+            home: WAITING, or PART_DONE for the second phase of a task.
+
+        Raises:
+            InvalidTransition: tasks in that state cannot be claimed.
+        """
+        check_transition(home, RUNNING)
+        ready: Document = {"pool": pool, "status": home, "not_before": {"$lte": self._store.now()}}
+        if home is WAITING:
+            ready["stage"] = {"$ne": Stage.HELD}
+        with reachable():
+            while candidates := self._candidates({"$and": [ready, query]}, offer):
+                for task in candidates:
+                    if claim := self._try_claim(task, worker, 0, home):
+                        return claim
+        return None
+
+    def _try_claim(self, task: Document, worker: str, seen: int, home: TaskState = WAITING) -> Claim | None:
+        if not self._write(self._claiming(task, worker, home)):
+            return None
+        return to_claim(task, worker, self._settings.lease_seconds, seen, home)
+
+    def _claiming(self, task: Document, worker: str, home: TaskState = WAITING) -> Write:
         changes = {
             "lease": {"worker": literal(worker), "expires_at": later(self._settings.lease_seconds)},
             "attempts": {"$add": ["$attempts", 1]},
             "started_at": NOW,
+            "home": home,
         }
         # Whatever was read is still so if fence and stage are: the claim needs no second look.
         query = {"_id": task["_id"], "fence": task["fence"], "stage": task["stage"]}
-        if not self._move(query, WAITING, RUNNING, worker, "claimed", changes, fence=True):
-            return None
-        return to_claim(task, worker, self._settings.lease_seconds, seen)
+        return _transition(query, home, RUNNING, worker, "claimed", changes, fence=True)
 
     def renew(self, claim: Claim, memory_mb: float | None = None) -> None:
         """Hold the claim for another lease.
@@ -97,18 +146,37 @@ class TaskClaims(TaskWindow):
         with reachable():
             return self._tasks.find_one(self._held_by(claim), {"_id": 1}) is not None
 
-    def commit(self, claim: Claim, result: Mapping[str, Any]) -> None:
+    def commit(self, claim: Claim, result: Mapping[str, Any], *, part: bool = False) -> None:
         """Store the one result of the task. Committing the same claim again is harmless.
+
+        Args:
+            part: it is the result of the first of two phases: the task is PART_DONE.
 
         Raises:
             LeaseLost: the claim is not held any more; the result was not stored.
         """
         changes = {"lease": None, "result": literal(dict(result)), "error": None, "ended_at": NOW}
+        end = TaskState.PART_DONE if part else TaskState.DONE
+        commit = _transition(self._held_by(claim), RUNNING, end, claim.worker, "committed", changes)
         with reachable():
-            if self._move(self._held_by(claim), RUNNING, TaskState.DONE, claim.worker, "committed", changes):
-                return
-            if not self._tasks.find_one({"_id": claim.task_id, "status": TaskState.DONE, "fence": claim.fence}):
+            if claim.ahead and claim.ahead.wants_more():
+                committed = self._write_and_claim(commit, claim.ahead, claim.worker)
+            else:
+                committed = self._write(commit)
+            if not committed and not self._tasks.find_one({"_id": claim.task_id, "status": end, "fence": claim.fence}):
                 raise _lost(claim)
+
+    def _write_and_claim(self, commit: Write, ahead: Lookahead, worker: str) -> bool:
+        """A commit and, in the same trip, the claim on the next task; False if not both are certain to be written."""
+        task = ahead.tasks.pop(0)
+        both = [UpdateOne(*commit), UpdateOne(*self._claiming(task, worker))]
+        certain = self._tasks.bulk_write(both, ordered=True).modified_count == len(both)
+        claim = to_claim(task, worker, self._settings.lease_seconds, ahead.seen, WAITING)
+        if certain or self._tasks.find_one({**self._held_by(claim), "lease.worker": worker}, {"_id": 1}):
+            ahead.claimed = replace(claim, ahead=ahead)
+        else:
+            ahead.tasks.clear()  # others are at the same ones
+        return certain
 
     def fail(self, claim: Claim, error: TaskError) -> TaskState:
         """The attempt ended with its own exception: WAITING with backoff, or FAILED when attempts are used up.
@@ -118,7 +186,7 @@ class TaskClaims(TaskWindow):
         """
         failures = claim.failures + 1
         final = error.permanent or failures >= self._settings.max_attempts
-        end = TaskState.FAILED if final else WAITING
+        end = TaskState.FAILED if final else claim.home
         detail = {"type": error.type, "message": error.message, "traceback": error.traceback, "host": error.host}
         changes = {
             "lease": None,
@@ -141,14 +209,17 @@ class TaskClaims(TaskWindow):
             LeaseLost: the claim is not held any more.
         """
         with reachable():
-            if not self._move(self._held_by(claim), RUNNING, WAITING, claim.worker, why, {"lease": None}):
+            if not self._move(self._held_by(claim), RUNNING, claim.home, claim.worker, why, {"lease": None}):
                 raise _lost(claim)
 
-    def reclaim(self, by: str, dead_workers: Mapping[str, str] | Sequence[str] = ()) -> list[Task]:
+    def reclaim(
+        self, by: str, dead_workers: Mapping[str, str] | Sequence[str] = (), among: Document | None = None
+    ) -> list[Task]:
         """Take back tasks whose lease expired or whose worker is known to be dead: a worker loss.
 
         Args:
             dead_workers: names of workers that are dead; a mapping says also how each of them ended.
+            among: only tasks that this query (of fields of their documents) finds.
 
         A task that lost ``max_worker_losses`` workers is QUARANTINED, the others wait again.
 
@@ -158,7 +229,7 @@ class TaskClaims(TaskWindow):
         with reachable():
             now = self._store.now()
             ends = dead_workers if isinstance(dead_workers, Mapping) else {}
-            running = self._tasks.find({"status": RUNNING}, {"fence": 1, "losses": 1, "lease": 1})
+            running = self._tasks.find({"$and": [{"status": RUNNING}, among]} if among else {"status": RUNNING}, LOST)
             lost = [
                 document
                 for document in running
@@ -170,7 +241,7 @@ class TaskClaims(TaskWindow):
     def _reclaim(self, document: Document, by: str, ends: Mapping[str, str]) -> bool:
         losses = document["losses"] + 1
         poison = losses >= self._settings.max_worker_losses
-        end = TaskState.QUARANTINED if poison else WAITING
+        end = TaskState.QUARANTINED if poison else TaskState(document["home"])
         worker, memory = document["lease"]["worker"], document["lease"].get("memory_mb")
         detail = {"worker": worker, "signal": ends.get(worker, "unknown"), "memory_mb": memory}
         why = f"worker {worker} was lost ({losses} of {self._settings.max_worker_losses})"
@@ -185,6 +256,7 @@ class TaskClaims(TaskWindow):
         changes: Document = {"lease": None, "losses": losses, "ended_at": NOW}
         if poison:
             changes["error"] = literal({"type": "WorkerLost", "message": why, **detail})
+        self.loose_ends.note(document["_id"], document["pool"], why)
         return self._move(query, RUNNING, end, by, why, changes, fence=True)
 
     # -- the one write ------------------------------------------------------------------------------------------------
@@ -201,11 +273,10 @@ class TaskClaims(TaskWindow):
         fence: bool = False,
     ) -> bool:
         """One conditional write from ``start`` to ``end``; whether this caller won it."""
-        check_transition(start, end)
-        step = {"status": end, "fence": fence_after(fence), "history": history_after(start, end, by, why, fence)}
-        extra = {"stage": Stage.NEAR} if end is WAITING else {}  # it was chosen once: it need not come from far again
-        written = self._tasks.update_one({**query, "status": start}, [{"$set": {**step, **extra, **changes}}])
-        return bool(written.modified_count)
+        return self._write(_transition(query, start, end, by, why, changes, fence=fence))
+
+    def _write(self, transition: Write) -> bool:
+        return bool(self._tasks.update_one(*transition).modified_count)
 
     def _held_by(self, claim: Claim) -> Document:
         return {"_id": claim.task_id, "status": RUNNING, "fence": claim.fence}
@@ -214,6 +285,24 @@ class TaskClaims(TaskWindow):
         """Full jitter: uniform in [0, min(max, base * 2^(failures-1))], after Brooker, 'Exponential Backoff' (2015)."""
         ceiling = min(self._settings.backoff_max_seconds, self._settings.backoff_seconds * 2 ** (failures - 1))
         return random.uniform(0, ceiling)  # noqa: S311 - spreads retries, protects nothing
+
+
+def _transition(
+    query: Document, start: TaskState, end: TaskState, by: str, why: str, changes: Document, *, fence: bool = False
+) -> Write:
+    """Filter and update of the write from ``start`` to ``end``."""
+    check_transition(start, end)
+    step = {"status": end, "fence": fence_after(fence), "history": history_after(start, end, by, why, fence)}
+    extra = {"stage": Stage.NEAR} if end is WAITING else {}  # it was chosen once: it need not come from far again
+    return {**query, "status": start}, [{"$set": {**step, **extra, **changes}}]
+
+
+def _in_turn(candidates: Sequence[Document], wanted: str | None) -> list[Document]:
+    """The most urgent candidates, from the wanted one on, else from any: so workers start apart and seldom collide."""
+    best = [task for task in candidates if task["priority"] == candidates[0]["priority"]]
+    mine = [position for position, task in enumerate(best) if task["_id"] == wanted]
+    start = mine[0] if mine else random.randrange(len(best))  # noqa: S311 - spreads workers, protects nothing
+    return [*best[start:], *best[:start]]
 
 
 def _lost(claim: Claim) -> LeaseLost:

@@ -81,8 +81,12 @@ def new_document(
         "losses": 0,
         "lease": None,
         "result": None,
+        "home": TaskState.WAITING,
         "error": None,
         "rounds": [],
+        "backfill": None,
+        "place": None,  # tasks/turns.py says what these mean
+        "turn": None,
         "segments": {name: list(bounds) for name, bounds in segments_of(definition).items()},
         "history": [first],
         "definition": definition,
@@ -117,13 +121,16 @@ def to_task(document: Document) -> Task:
         lease_expires_at=lease.get("expires_at"),
         result=document["result"],
         error=document["error"],
+        home=TaskState(document["home"]),
+        rounds=tuple(document["rounds"]),
+        backfill=document.get("backfill"),
         history=tuple(_transition(entry) for entry in document["history"]),
         definition=document.get("definition") or {},
     )
 
 
-def to_claim(document: Document, worker: str, lease_seconds: float, seen: int) -> Claim:
-    """The claim on a task that was just taken; ``document`` is as it was before."""
+def to_claim(document: Document, worker: str, lease_seconds: float, seen: int, home: TaskState) -> Claim:
+    """The claim on a task that was just taken from the state ``home``; ``document`` is as it was before."""
     return Claim(
         task_id=document["_id"],
         pool=document["pool"],
@@ -136,8 +143,11 @@ def to_claim(document: Document, worker: str, lease_seconds: float, seen: int) -
         definition=document["definition"],
         lease_seconds=lease_seconds,
         time_limit=document["time_limit"],
+        home=home,
+        partial=document["result"],
         rounds=tuple(document["rounds"]),
         seen=seen,
+        backfill=document.get("backfill"),
     )
 
 

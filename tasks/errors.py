@@ -70,6 +70,10 @@ class CoverageError(EnsembleError):
     """Signals would miss a session, or cover one twice."""
 
 
+class MessageRefused(BadInput):
+    """What lies in the broker is no message of rollq: it is dropped, and nothing is lost with it."""
+
+
 # -- not found: exit code 3 -------------------------------------------------------------------------------------------
 
 
@@ -115,6 +119,10 @@ class LeaseLost(StateError):
 
 class RoundFailed(StateError):
     """A round could not meet its policy; the message names the tasks to blame."""
+
+
+class DocumentCorrupted(StateError):
+    """A task, round or online set in the store is not as rollq writes it: somebody else changed it."""
 
 
 class ArtifactCorrupted(StateError):

@@ -38,10 +38,22 @@ class MLflowExperiment:
             if found is None:
                 found = _create(client, name, uri)
         except MlflowException as error:
-            raise Unavailable(
-                f"MLflow does not answer: {error}.", "Check MLFLOW_TRACKING_URI with `rollq doctor`."
-            ) from error
+            raise _away(error) from error
         return cls(client, found.experiment_id, name)
+
+    @classmethod
+    def find(cls, name: str, uri: str) -> MLflowExperiment | None:
+        """The experiment called ``name``, or None if there is none.
+
+        Raises:
+            Unavailable: the tracking store does not answer.
+        """
+        client = MlflowClient(uri)
+        try:
+            found = client.get_experiment_by_name(name)
+        except MlflowException as error:
+            raise _away(error) from error
+        return cls(client, found.experiment_id, name) if found else None
 
     @staticmethod
     def ping(uri: str) -> None:
@@ -53,7 +65,7 @@ class MLflowExperiment:
         try:
             MlflowClient(uri).search_experiments(max_results=1)
         except MlflowException as error:
-            raise Unavailable(f"MLflow does not answer: {error}.", "Check MLFLOW_TRACKING_URI.") from error
+            raise _away(error) from error
 
     def create_recorder(self, name: str, tags: Mapping[str, str] | None = None) -> MLflowRecorder:
         """A new recorder that is RUNNING."""
@@ -69,7 +81,7 @@ class MLflowExperiment:
             return MLflowRecorder(self._client, self._client.get_run(ident))
         except MlflowException as error:
             if error.error_code not in ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"):
-                raise Unavailable(f"MLflow does not answer: {error}.", "Check MLFLOW_TRACKING_URI.") from error
+                raise _away(error) from error
             raise NotFound(f"There is no recorder {ident!r} in experiment {self.name!r}.") from None
 
     def list_recorders(self, filter_string: str = "", page: int = PAGE) -> Iterator[MLflowRecorder]:
@@ -93,3 +105,7 @@ def _create(client: MlflowClient, name: str, uri: str) -> Any:
         if client.get_experiment_by_name(name) is None:  # not because another process was first
             raise
     return client.get_experiment_by_name(name)
+
+
+def _away(error: MlflowException) -> Unavailable:
+    return Unavailable(f"MLflow does not answer: {error}.", "Check MLFLOW_TRACKING_URI with `rollq doctor`.")

@@ -6,6 +6,8 @@ from tasks.backend import Backend
 from tasks.states import TaskState
 from tasks.task import Task
 
+SHOWN = 3  # workers named in one line
+
 
 def explain(backend: Backend, task: Task) -> list[str]:
     """Reasons, the weightiest first, each with what to do about it where something can be done.
@@ -30,33 +32,47 @@ def explain(backend: Backend, task: Task) -> list[str]:
 
 
 def _waiting(backend: Backend, task: Task) -> list[str]:
-    reasons = []
-    if task.held:
-        reasons.append("It is held: a delayed round has not been released yet.")
-    now = backend.tasks.now()
-    if task.not_before > now:
-        seconds = (task.not_before - now).total_seconds()
-        last = (task.error or {}).get("message", "it failed")
-        reasons.append(f"It waits {seconds:.0f} s more after attempt {task.attempts} failed ({last}).")
-    if reasons:
-        return reasons
-    ahead = sum(_is_ahead(other, task) for other in backend.tasks.find(task.pool, status=[TaskState.WAITING]))
+    """What keeps it: being held, or its backoff; else its turn has not come, or nobody can serve it."""
+    return [*_held(backend, task), *_backoff(backend, task)] or [*_unserved(backend, task), *_turn(backend, task)]
+
+
+def _held(backend: Backend, task: Task) -> list[str]:
+    if not task.held:
+        return []
+    rounds = [found for found in map(backend.rounds.get, task.rounds) if found.held]
+    if rounds:
+        return [f"It is held: delayed round {rounds[0].id} has not been released yet (end_train)."]
+    if task.backfill:
+        return [f"It is held by backfill {task.backfill} until its turn: rollq backfill show {task.backfill}"]
+    return [f"It is held. Let it go: rollq tasks unhold {task.id}"]
+
+
+def _backoff(backend: Backend, task: Task) -> list[str]:
+    seconds = (task.not_before - backend.tasks.now()).total_seconds()
+    if seconds <= 0:
+        return []
+    last = (task.error or {}).get("message", "it failed")
+    return [f"It waits {seconds:.0f} s more after attempt {task.attempts} failed ({last})."]
+
+
+def _unserved(backend: Backend, task: Task) -> list[str]:
+    workers = [worker for worker in backend.roster.workers() if worker.alive]
+    if any(worker.serves(task.queue, task.needs) for worker in workers):
+        return []
+    special = f" and offers {task.needs}" if any(task.needs.to_dict().values()) else ""
+    start = f"rollq worker --queues {task.queue}"
+    if not workers:
+        return [f"No worker is alive; start one that serves queue {task.queue!r}{special}: {start}"]
+    names = ", ".join(f"{worker.name} ({'/'.join(worker.queues)}: {worker.offer})" for worker in workers[:SHOWN])
+    none = f"None of the {len(workers)} live workers serves queue {task.queue!r}{special}: {names}."
+    return [f"{none} Start one that does: {start}"]
+
+
+def _turn(backend: Backend, task: Task) -> list[str]:
+    ahead = backend.tasks.ahead_of(task)
     running = backend.tasks.stat(task.pool)[TaskState.RUNNING]
-    reasons.append(f"Priority {task.priority}: {ahead} waiting tasks of its pool come before it, {running} run now.")
-    if not running:
-        messages = backend.doorbell.depth(task.queue)
-        needs = f" and offers {task.needs}" if any(task.needs.to_dict().values()) else ""
-        reasons.append(
-            f"No worker runs a task of this pool; {messages} messages lie in queue {task.queue!r}. "
-            f"If it stays so, start a worker that serves it{needs}: ROLLQ_QUEUES='[\"{task.queue}\"]' rollq worker"
-        )
-    return reasons
-
-
-def _is_ahead(other: Task, task: Task) -> bool:
-    if other.held or other.id == task.id or other.queue != task.queue:
-        return False
-    return (-other.priority, other.seq) < (-task.priority, task.seq)
+    before = f"Priority {task.priority}: {ahead} waiting tasks of its pool and queue come before it"
+    return [f"{before}, {running} of its pool run now, {backend.doorbell.depth(task.queue)} messages lie in its queue."]
 
 
 def _running(backend: Backend, task: Task) -> list[str]:

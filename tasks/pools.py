@@ -1,7 +1,7 @@
 """The task pools of a store. The only code that reads or writes tasks there.
 
-In layers, each a file: ``reader`` (questions), ``window`` (which task is next), ``claims`` (what workers do), and here
-what those do who want tasks done.
+In layers, each a file: ``reader`` (questions), ``window`` (which task is next), ``claims`` (what workers do), ``turns``
+(what backfills do), and here what those do who want tasks done.
 """
 
 from __future__ import annotations
@@ -14,20 +14,23 @@ from typing import Any
 from pymongo import ASCENDING, DESCENDING
 from pymongo.errors import BulkWriteError
 
-from tasks.claims import RUNNING, WAITING, TaskClaims
+from tasks.claims import RUNNING, WAITING
 from tasks.documents import NOW, Options, new_document
+from tasks.errors import InvalidTransition
 from tasks.identity import canonical, task_id, task_key
 from tasks.needs import Needs
 from tasks.states import ACTIVE, TRANSITIONS, Stage, TaskState
 from tasks.store import Document, reachable
 from tasks.task import Created
+from tasks.turns import FRESH, TaskTurns, Turns
 from tasks.window import BLOCK
 
 BATCH = 1_000  # documents per bulk write
 DUPLICATE_KEY = 11000
+FENCED = {"pool": 1, "fence": 1}
 
 
-class TaskPools(TaskClaims):
+class TaskPools(TaskTurns):
     """The task pools of a store.
 
     Args:
@@ -46,6 +49,7 @@ class TaskPools(TaskClaims):
             self._tasks.create_index([("rounds", ASCENDING), ("status", ASCENDING), ("stage", ASCENDING)])
             self._tasks.create_index([("status", ASCENDING), ("stage", ASCENDING), ("pool", ASCENDING)])
             self._tasks.create_index([("status", ASCENDING), ("lease.expires_at", ASCENDING)])
+            self._tasks.create_index([("backfill", ASCENDING), ("turn", ASCENDING), ("status", ASCENDING)])
             self._windows.create_index([("pool", ASCENDING)])
 
     # -- creating -----------------------------------------------------------------------------------------------------
@@ -60,6 +64,7 @@ class TaskPools(TaskClaims):
         held: bool = False,
         needs: Mapping[str, Any] | None = None,
         time_limit: float | None = None,
+        turns: Turns | None = None,
     ) -> Created:
         """Put rolling tasks into a pool; those that are there already (same key) stay as they are.
 
@@ -68,18 +73,26 @@ class TaskPools(TaskClaims):
             held: keep the new tasks from being claimed until ``unhold``.
             needs: processors, GPUs, memory that a worker must offer: ``{cpu, gpu, mem_gb}``.
             time_limit: seconds that an attempt may take; None: as long as it likes.
+            turns: the new tasks belong to a backfill; they are held.
 
         Raises:
             TemplateError: a definition cannot be stored as JSON, or the needs make no sense.
             Unavailable: the store does not answer.
         """
+        held = held or turns is not None
         options = Options(priority, queue, held, Needs.of(needs), time_limit)
         with reachable():
             now = self._store.now()
-            documents = _documents(pool, definitions, now, options)
+            documents = _documents(pool, definitions, now, options, turns)
             self._pools.update_one({"_id": pool}, {"$setOnInsert": {"created_at": now}}, upsert=True)
+            floor = self._fence_floor(pool)
+            for document in documents if floor else ():
+                document["fence"] = document["history"][0]["fence"] = floor
             batches = (documents[at : at + BATCH] for at in range(0, len(documents), BATCH))
             new = [document for batch in batches for document in self._insert(batch)]
+            if (risen := self._fence_floor(pool)) > floor:  # somebody removed tasks in between, perhaps these
+                ids = [document["_id"] for document in new]
+                self._tasks.update_many({"_id": {"$in": ids}, "fence": {"$lt": risen}}, {"$set": {"fence": risen}})
             self.open_window(pool, queue, [] if held else [(priority, document["seq"]) for document in new])
         return Created(tuple(document["_id"] for document in documents), len(new))
 
@@ -101,6 +114,9 @@ class TaskPools(TaskClaims):
     def cancel(self, ids: Sequence[str], by: str) -> list[str]:
         """Cancel tasks that are not finished; a running one loses its claim. Returns the ids that were cancelled."""
         starts = [start for start, ends in TRANSITIONS.items() if TaskState.CANCELLED in ends]
+        with reachable():
+            for task in self._tasks.find({"_id": {"$in": list(ids)}, "status": RUNNING}, {"pool": 1}):
+                self.loose_ends.note(task["_id"], task["pool"], f"it was cancelled by {by}")
         return self._move_each(ids, TaskState.CANCELLED, by, "cancelled", {"lease": None, "ended_at": NOW}, starts)
 
     def retry(self, ids: Sequence[str], by: str, *, done: bool = False, held: bool = False) -> list[str]:
@@ -113,13 +129,29 @@ class TaskPools(TaskClaims):
         Returns:
             The ids of the tasks that wait again.
         """
-        fresh = {"failures": 0, "losses": 0, "error": None, "result": None, "not_before": NOW, "ended_at": None}
         stage = Stage.HELD if held else Stage.NEAR if len(ids) <= BLOCK else Stage.FAR
         starts = [TaskState.FAILED, TaskState.QUARANTINED, TaskState.CANCELLED, *([TaskState.DONE] if done else [])]
-        moved = self._move_each(ids, WAITING, by, "retried by hand", {**fresh, "stage": stage}, starts)
+        moved = self._move_each(ids, WAITING, by, "retried by hand", {**FRESH, "stage": stage}, starts)
         if stage is Stage.FAR:
             self._write_down(moved)
         return moved
+
+    def let_go(self, ids: Sequence[str], by: str) -> list[str]:
+        """Let PART_DONE tasks wait for a worker for their second phase; returns the ids of those that do."""
+        changes: Document = {"ended_at": None}
+        return self._move_each(ids, WAITING, by, "released for its second phase", changes, [TaskState.PART_DONE])
+
+    def reset(self, ids: Sequence[str], end: TaskState, by: str) -> list[str]:
+        """Move tasks to WAITING, whatever became of them unless they run; or to CANCELLED. Returns those that moved.
+
+        Raises:
+            InvalidTransition: a person cannot move tasks into this state.
+        """
+        if end is TaskState.CANCELLED:
+            return self.cancel(ids, by)
+        if end is not WAITING:
+            raise InvalidTransition(f"Tasks cannot be put into {end} by hand.", "Use WAITING or CANCELLED.")
+        return [*self.retry(ids, by, done=True), *self.let_go(ids, by)]
 
     def _move_each(
         self, ids: Sequence[str], end: TaskState, by: str, why: str, changes: Document, allowed: Sequence[TaskState]
@@ -162,13 +194,26 @@ class TaskPools(TaskClaims):
             self.open_window(pool, queue, [(task["priority"], task["seq"]) for task in mine])
 
     def remove(self, ids: Sequence[str]) -> list[str]:
-        """Delete tasks and their history for ever, except running ones. Returns the ids that were deleted."""
+        """Delete tasks and their history for ever, except running ones. Returns the ids that were deleted.
+
+        Their pool remembers the highest fence: who held a task that was removed does not hold it when it is made again.
+        """
         with reachable():
+            idle = {"status": {"$ne": RUNNING}}
+            found = {task["_id"]: task for task in self._tasks.find({"_id": {"$in": list(ids)}, **idle}, FENCED)}
+            for pool in {task["pool"] for task in found.values()}:
+                fence = max(task["fence"] for task in found.values() if task["pool"] == pool)
+                self._pools.update_one({"_id": pool}, {"$max": {"fence": fence}}, upsert=True)
             return [
                 ident
                 for ident in ids
-                if self._tasks.delete_one({"_id": ident, "status": {"$ne": RUNNING}}).deleted_count
+                if ident in found
+                and self._tasks.delete_one({"_id": ident, "fence": found[ident]["fence"], **idle}).deleted_count
             ]
+
+    def _fence_floor(self, pool: str) -> int:
+        """The fence that new tasks of a pool start from."""
+        return int((self._pools.find_one({"_id": pool}, {"fence": 1}) or {}).get("fence", 0))
 
     def join_round(self, ids: Sequence[str], round_id: str) -> None:
         """Mark tasks as belonging to a round."""
@@ -176,11 +221,14 @@ class TaskPools(TaskClaims):
             self._tasks.update_many({"_id": {"$in": list(ids)}}, {"$addToSet": {"rounds": round_id}})
 
 
-def _documents(pool: str, definitions: Iterable[Mapping[str, Any]], now: datetime, options: Options) -> list[Document]:
+def _documents(
+    pool: str, definitions: Iterable[Mapping[str, Any]], now: datetime, options: Options, turns: Turns | None
+) -> list[Document]:
     seq = time.time_ns() // 1_000  # orders tasks of one priority; two creators may mix, which harms nobody
     made = []
     for position, definition in enumerate(definitions):
         plain = canonical(definition)
         key = task_key(plain)
-        made.append(new_document(task_id(pool, key), pool, key, plain, now, seq + position, options))
+        document = new_document(task_id(pool, key), pool, key, plain, now, seq + position, options)
+        made.append({**document, **(turns.fields(position) if turns else {})})
     return made

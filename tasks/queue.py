@@ -13,16 +13,18 @@ import redis
 from celery import Celery
 from kombu.entity import Exchange, Queue
 from kombu.exceptions import OperationalError
+from kombu.transport import TRANSPORT_ALIASES
 
 from tasks.errors import Unavailable
+from tasks.messages import GATHER, RECONCILE, TRAIN
 from tasks.pools import TaskPools
 from tasks.rounds import Rounds, RoundState
 from tasks.settings import Settings
 
 log = logging.getLogger(__name__)
 
-TRAIN = "rollq.train"
-GATHER = "rollq.gather"
+GATE = "rollq-redis"  # the name of our transport, as it stands in Celery's log
+TRANSPORT_ALIASES[GATE] = "tasks.transport:Transport"
 RING_AGAIN_SECONDS = 2.0  # a message that was not heard for this long, with its queue empty, is taken for lost
 
 
@@ -38,6 +40,7 @@ def make_app(settings: Settings) -> Celery:
     """
     app = Celery("rollq", broker=settings.redis_url, set_as_current=False)
     app.conf.update(
+        broker_transport=GATE,
         accept_content=["json"],
         task_serializer="json",
         task_ignore_result=True,
@@ -142,6 +145,17 @@ class Doorbell:
     def ring_gather(self, round_id: str) -> None:
         """Ask some coordinator to gather a round."""
         self._send(GATHER, GATHER, [round_id])
+
+    def ring_to_reconcile(self) -> int:
+        """Ask for loose ends to be tied, if some are there and nobody looks at them; returns how many messages it sent."""
+        if not self._tasks.loose_ends.take_due():
+            return 0
+        self._send(RECONCILE, GATHER, [])
+        return 1
+
+    def waiting(self, queues: Sequence[str]) -> int:
+        """Messages that wait for a worker that serves ``queues``, those to coordinators included."""
+        return sum(self._length(name) for name in [*map(queue_name, queues), GATHER])
 
     def depth(self, queue: str) -> int:
         """Messages of a task queue that lie in Redis."""

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from pymongo import ASCENDING
@@ -11,10 +12,21 @@ from pymongo.collection import Collection
 
 from tasks.documents import to_task
 from tasks.errors import NotFound, StateError
+from tasks.loose_ends import LooseEnds
+from tasks.needs import Needs
 from tasks.settings import Settings
 from tasks.states import ACTIVE, Stage, TaskState
 from tasks.store import Document, Store, reachable
 from tasks.task import Task
+
+
+@dataclass(frozen=True)
+class Want:
+    """So many waiting tasks want a worker of this queue with this offer."""
+
+    queue: str
+    needs: Needs
+    tasks: int
 
 
 class TaskReader:
@@ -23,6 +35,7 @@ class TaskReader:
     def __init__(self, store: Store, settings: Settings) -> None:
         self._store = store
         self._settings = settings
+        self.loose_ends = LooseEnds(store)
 
     @property
     def _tasks(self) -> Collection[Document]:
@@ -39,9 +52,12 @@ class TaskReader:
 
     def stat(self, pool: str | None = None, ids: Sequence[str] | None = None) -> dict[TaskState, int]:
         """How many tasks are in each state; states without a task are 0."""
+        return self.count(_query(pool=pool, ids=ids))
+
+    def count(self, query: Document) -> dict[TaskState, int]:
+        """How many of the tasks that a query over documents finds are in each state."""
         with reachable():
-            match = _query(pool=pool, ids=ids)
-            groups = self._tasks.aggregate([{"$match": match}, {"$group": {"_id": "$status", "n": {"$sum": 1}}}])
+            groups = self._tasks.aggregate([{"$match": query}, {"$group": {"_id": "$status", "n": {"$sum": 1}}}])
             counts = {group["_id"]: group["n"] for group in groups}
         return {state: int(counts.get(state, 0)) for state in TaskState}
 
@@ -95,6 +111,28 @@ class TaskReader:
         if len(found) > 1:
             raise StateError(f"Several tasks start with {ident!r}.", "Give more digits.")
         return to_task(found[0])
+
+    def stream(self, query: Document, *, definitions: bool = True) -> Iterator[Task]:
+        """Tasks that a query over documents finds, in the order in which they were created, one by one."""
+        fields = None if definitions else {"definition": 0}
+        with reachable():
+            for document in self._tasks.find(query, fields).sort("seq", ASCENDING):
+                yield to_task(document)
+
+    def wants(self) -> list[Want]:
+        """What the waiting tasks of all pools want of a worker, and how many want it."""
+        waiting = {"status": TaskState.WAITING, "stage": {"$ne": Stage.HELD}}
+        kinds = {"queue": "$queue", "cpu": "$needs.cpu", "gpu": "$needs.gpu", "mem_gb": "$needs.mem_gb"}
+        with reachable():
+            groups = list(self._tasks.aggregate([{"$match": waiting}, {"$group": {"_id": kinds, "n": {"$sum": 1}}}]))
+        return [Want(kind.pop("queue"), Needs(**kind), group["n"]) for group in groups for kind in [dict(group["_id"])]]
+
+    def ahead_of(self, task: Task) -> int:
+        """How many waiting tasks of the pool and queue of a task come before it."""
+        earlier = {"priority": task.priority, "seq": {"$lt": task.seq}}
+        mine = {"pool": task.pool, "queue": task.queue, "status": TaskState.WAITING, "stage": {"$ne": Stage.HELD}}
+        with reachable():
+            return self._tasks.count_documents({**mine, "$or": [{"priority": {"$gt": task.priority}}, earlier]})
 
     def has_active(self, round_id: str) -> bool:
         """Whether a task of the round is not finished."""

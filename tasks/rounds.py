@@ -152,6 +152,17 @@ class Rounds:
         """
         self._end(gathering, RoundState.FAILED, {"reason": literal(reason)})
 
+    def replace_task(self, old: str, new: str) -> list[str]:
+        """Put another task in the place of one, in rounds that are open; returns the ids of these rounds."""
+        with reachable():
+            found = list(self._rounds.find({"status": RoundState.OPEN, "task_ids": old}, {"task_ids": 1}))
+            for document in found:
+                ids = [new if ident == old else ident for ident in document["task_ids"]]
+                self._rounds.update_one(
+                    {"_id": document["_id"], "status": RoundState.OPEN}, {"$set": {"task_ids": ids}}
+                )
+            return [str(document["_id"]) for document in found]
+
     def reopen(self, pool: str, task_ids: Sequence[str]) -> int:
         """Open failed rounds again that hold one of ``task_ids``, because they are tried again; returns how many."""
         with reachable():

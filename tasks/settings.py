@@ -52,6 +52,9 @@ class Settings(BaseSettings):
     backoff_seconds: float = Field(2.0, ge=0, description="Base of the exponential backoff between attempts")
     backoff_max_seconds: float = Field(300.0, ge=0, description="Longest backoff between two attempts")
     max_outstanding: int = Field(64, ge=1, description="Messages per pool in Redis at most")
+    watchdog_seconds: float = Field(
+        60.0, ge=0, description="A worker that hears nothing for this long while messages wait restarts; 0: never"
+    )
     drain_seconds: float = Field(60.0, ge=0, description="On SIGTERM a worker finishes for this long, then releases")
 
     # How workers run.

@@ -44,7 +44,7 @@ ACTIVE = frozenset(TaskState) - TERMINAL
 TRANSITIONS: dict[TaskState, frozenset[TaskState]] = {
     W: frozenset({R, C}),
     R: frozenset({D, W, P, F, Q, C}),
-    P: frozenset({W, C}),
+    P: frozenset({W, R, C}),  # R: a plain worker loop takes up the second phase itself
     D: frozenset({W}),  # a person wants it trained anew
     F: frozenset({W}),  # a person tries again
     Q: frozenset({W}),

@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import pymongo
 from pymongo import MongoClient
 from pymongo.collection import Collection
 from pymongo.database import Database
@@ -19,6 +20,7 @@ from tasks.errors import Unavailable
 from tasks.settings import Settings
 
 Document = dict[str, Any]
+SOCKET_SECONDS = 60.0  # a server that is silent for this long is given up; no operation of rollq takes so long
 CLOCK_SECONDS = 30.0  # the server's clock is asked again after this long; in between the monotonic clock carries it
 
 
@@ -72,9 +74,22 @@ class Store:
 
     def _database(self) -> Database[Document]:
         if self._client is None or self._pid != os.getpid():
-            self._client = MongoClient(self._uri, tz_aware=True, serverSelectionTimeoutMS=10_000, appname="rollq")
+            self._client = MongoClient(
+                self._uri,
+                tz_aware=True,
+                serverSelectionTimeoutMS=10_000,
+                socketTimeoutMS=int(SOCKET_SECONDS * 1000),  # without it a cut cable hangs its process
+                appname="rollq",
+            )
             self._pid, self._clock = os.getpid(), None
         return self._client[self._name]
+
+
+@contextmanager
+def within(seconds: float) -> Iterator[None]:
+    """Operations of the block end after so many seconds together, with ``Unavailable`` if the server is silent."""
+    with pymongo.timeout(seconds):
+        yield
 
 
 @contextmanager

@@ -36,20 +36,37 @@ def sweep(backend: Backend, by: str, dead_workers: Mapping[str, str] | Sequence[
     reclaimed = backend.tasks.reclaim(by, dead_workers)
     for task in reclaimed:
         log.warning("task %s of pool %s was taken back: it is %s", task.id, task.pool, task.status)
+    for ident in backend.backfills.unsettled():
+        backend.backfills.advance(ident)
     rung = gathers = 0
     for pool in backend.tasks.pools():
         rung += backend.doorbell.top_up_if_quiet(pool) + backend.doorbell.ring_again(pool)
         gathers += len(backend.doorbell.ring_if_finished(pool))
+    backend.doorbell.ring_to_reconcile()
     return Swept(len(reclaimed), rung, gathers + backend.doorbell.ring_again_to_gather())
 
 
 class SweepTimer:
-    """Sweeps every ``sweep_seconds`` in a thread of this process, whatever happens to the servers in between."""
+    """Sweeps every ``sweep_seconds`` in a thread of this process, whatever happens to the servers in between.
 
-    def __init__(self, backend: Backend, by: str, dead_workers: Callable[[], Mapping[str, str]] = dict) -> None:
+    Args:
+        duties: what else to do each time.
+        farewell: what to do in the end.
+    """
+
+    def __init__(
+        self,
+        backend: Backend,
+        by: str,
+        dead_workers: Callable[[], Mapping[str, str]] = dict,
+        duties: Sequence[Callable[[], object]] = (),
+        farewell: Callable[[], object] = lambda: None,
+    ) -> None:
         self._backend = backend
         self._by = by
         self._dead_workers = dead_workers
+        self._duties = (self._sweep, *duties)
+        self._farewell = farewell
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="rollq-sweeper", daemon=True)
 
@@ -62,8 +79,17 @@ class SweepTimer:
         self._stop.set()
 
     def _run(self) -> None:
-        while not self._stop.wait(self._backend.settings.sweep_seconds):
-            try:
-                sweep(self._backend, self._by, self._dead_workers())
-            except RollqError as error:
-                log.warning("a sweep was left out: %s", error)
+        while not self._stop.is_set():
+            for duty in self._duties:
+                self._do(duty)
+            self._stop.wait(self._backend.settings.sweep_seconds)
+        self._do(self._farewell)
+
+    def _do(self, duty: Callable[[], object]) -> None:
+        try:
+            duty()
+        except RollqError as error:
+            log.warning("a sweep was left out: %s", error)
+
+    def _sweep(self) -> None:
+        sweep(self._backend, self._by, self._dead_workers())

@@ -2,16 +2,26 @@
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime
-from typing import Any
+from traceback import format_exception
+from typing import TYPE_CHECKING, Any
 
+from tasks.errors import BadInput, PermanentError
 from tasks.needs import Needs
 from tasks.states import TaskState
 
+if TYPE_CHECKING:
+    from tasks.ahead import Lookahead
+
+TRACEBACK_CHARS = 4_000  # kept of a traceback: its end, where the cause is
+MESSAGE_CHARS = 2_000
+
 Definition = dict[str, Any]
 Segments = dict[str, tuple[str | None, str | None]]
+REFERENCE_NAMES = {"_id": "id", "def": "definition", "filter": "definition", "res": "result"}
 
 
 @dataclass(frozen=True)
@@ -27,10 +37,33 @@ class Transition:
 
 
 @dataclass(frozen=True)
+class Attempt:
+    """One attempt at a task: by whom, from when to when (UTC), and how it ended; without an end it is under way."""
+
+    number: int
+    worker: str
+    fence: int
+    started_at: datetime
+    ended_at: datetime | None = None
+    end: TaskState | None = None
+    why: str = ""
+
+    @property
+    def seconds(self) -> float | None:
+        """How long it took; None while it is under way."""
+        return (self.ended_at - self.started_at).total_seconds() if self.ended_at else None
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON-able."""
+        return {**{name: _plain(value) for name, value in asdict(self).items()}, "seconds": self.seconds}
+
+
+@dataclass(frozen=True)
 class Task:
     """A rolling task as it is in the store.
 
-    Times are UTC; ``lease_expires_at`` is None unless it is RUNNING; ``seq`` orders the tasks of one priority.
+    Times are UTC; ``lease_expires_at`` is None unless it is RUNNING; ``seq`` orders the tasks of one priority; ``home``
+    is the state that it was claimed from last.
     """
 
     id: str
@@ -56,8 +89,30 @@ class Task:
     lease_expires_at: datetime | None
     result: dict[str, Any] | None
     error: dict[str, Any] | None
+    home: TaskState = TaskState.WAITING
+    rounds: tuple[str, ...] = ()
+    backfill: str | None = None
     history: tuple[Transition, ...] = ()
     definition: Definition = field(default_factory=dict, repr=False)
+
+    def __getitem__(self, name: str) -> Any:
+        """A field by its name; the reference's names ``_id``, ``def``, ``filter`` and ``res`` too."""
+        return getattr(self, REFERENCE_NAMES.get(name, name))
+
+    def attempts_made(self) -> list[Attempt]:
+        """The attempts in the history, oldest first."""
+        made: list[Attempt] = []
+        for step in self.history:
+            if step.end is TaskState.RUNNING:
+                made.append(Attempt(len(made) + 1, step.by, step.fence, step.at))
+            elif step.start is TaskState.RUNNING and made:
+                made[-1] = replace(made[-1], ended_at=step.at, end=step.end, why=step.why)
+        forgotten = self.attempts - len(made)  # a long history keeps its last transitions only
+        return [replace(one, number=one.number + forgotten) for one in made]
+
+    def end_of_attempt(self, number: int) -> str:
+        """Why an attempt ended; empty if it has not, or if nobody knows any more."""
+        return next((one.why for one in self.attempts_made() if one.number == number), "")
 
     def to_dict(self) -> dict[str, Any]:
         """JSON-able: times as ISO 8601 with zone."""
@@ -69,7 +124,9 @@ class Claim:
     """A worker's right to run a task, valid while ``fence`` is the task's fence.
 
     ``lease_seconds`` is its length, ``time_limit`` how many seconds the attempt may take; ``seen`` is how many rung
-    tasks it was chosen from, at most ``claims.CANDIDATES``.
+    tasks it was chosen from, at most ``claims.CANDIDATES``. ``home`` is where the task goes back to if the attempt
+    comes to nothing; ``partial`` is the result of its first phase, if it is in its second; ``ahead`` is what the worker
+    does next, if its tasks are short.
     """
 
     task_id: str
@@ -85,6 +142,10 @@ class Claim:
     time_limit: float | None = None
     rounds: tuple[str, ...] = ()
     seen: int = 0
+    home: TaskState = TaskState.WAITING
+    partial: dict[str, Any] | None = None
+    backfill: str | None = None
+    ahead: Lookahead | None = field(default=None, repr=False, compare=False)
 
 
 @dataclass(frozen=True)
@@ -96,6 +157,13 @@ class TaskError:
     traceback: str = ""
     host: str = ""
     permanent: bool = False
+
+    @classmethod
+    def of(cls, error: BaseException) -> TaskError:
+        """What is kept of an exception; bad input and ``PermanentError`` are not worth another attempt."""
+        permanent = isinstance(error, BadInput | PermanentError)
+        text = "".join(format_exception(error))[-TRACEBACK_CHARS:]
+        return cls(type(error).__name__, str(error)[:MESSAGE_CHARS], text, socket.gethostname(), permanent)
 
 
 @dataclass(frozen=True)

@@ -25,7 +25,7 @@ from tasks.settings import Settings
 from tasks.states import Stage, TaskState
 from tasks.store import Document, Store, reachable
 
-BLOCK = 1_000  # far tasks that come on the shortlist together
+BLOCK = 256  # far tasks that come on the shortlist together: every refill reads the whole shortlist
 BEST_FIRST = [("priority", DESCENDING), ("seq", ASCENDING)]
 FRESH_SECONDS = 1.0
 WAITING = TaskState.WAITING
@@ -49,8 +49,13 @@ class TaskWindow(TaskReader):
             (task id, queue) of those for which a message must be sent.
         """
         with reachable():
-            windows = list(self._windows.find({"pool": pool}))
+            windows = list(self._windows.find({"pool": pool}, {"blocks": 0}))
             return [(ident, found["queue"]) for found in windows for ident in self._fill(found, limit)]
+
+    def queues(self, pool: str) -> list[str]:
+        """The queues that tasks of a pool were ever put into."""
+        with reachable():
+            return sorted(str(window["queue"]) for window in self._windows.find({"pool": pool}, {"queue": 1}))
 
     def pools_rung(self, queues: Sequence[str]) -> list[str]:
         """Pools that have rung tasks in these queues, as of at most ``FRESH_SECONDS`` ago."""
@@ -79,7 +84,7 @@ class TaskWindow(TaskReader):
         for priority, group in itertools.groupby(ordered, key=lambda task: task[0]):
             seqs = [seq for _, seq in group]
             parts = (seqs[at : at + BLOCK] for at in range(0, len(seqs), BLOCK))
-            blocks += [{"priority": priority, "first": part[0], "last": part[-1]} for part in parts]
+            blocks += [{"priority": priority, "first": part[0], "last": part[-1], "n": len(part)} for part in parts]
         changes = {"$setOnInsert": {"pool": pool, "queue": queue}, "$push": {"blocks": {"$each": blocks}}}
         with reachable():
             # The id is made of both names, so that two creators make one window.
@@ -111,8 +116,9 @@ class TaskWindow(TaskReader):
         """The best of the shortlist, which is refilled when it is too short or something better is far away."""
         self._wake(window)
         near = self._near(_waiting(window), count)
-        best = max((block["priority"] for block in window["blocks"]), default=0)
-        while (len(near) < count or near[0]["priority"] < best) and self._shorten(window):
+        blocks = self._blocks(window)
+        best = blocks[0]["priority"] if blocks else 0
+        while (len(near) < count or near[0]["priority"] < best) and self._shorten(window, blocks):
             near, best = self._near(_waiting(window), count), 0
         return near
 
@@ -136,19 +142,32 @@ class TaskWindow(TaskReader):
         step = {name: {"$cond": [there, value, f"${name}"]} for name, value in moved.items()}
         return int(self._tasks.update_many({"_id": {"$in": list(ids)}}, [{"$set": step}]).modified_count)
 
-    def _shorten(self, window: Document) -> bool:
+    def _blocks(self, window: Document) -> list[Document]:
+        """The blocks of far tasks, in the order in which they come on the shortlist."""
+        found = self._windows.find_one({"_id": window["_id"]}, {"blocks": 1}) or {"blocks": []}
+        return sorted(found["blocks"], key=lambda block: (-block["priority"], block["first"]))
+
+    def _shorten(self, window: Document, blocks: list[Document]) -> bool:
         """Put the next far tasks on the shortlist; False if there are none."""
         query = {**_waiting(window), "stage": Stage.FAR}
-        blocks = window["blocks"]
         if not blocks:
             far = list(self._tasks.find(query, {"_id": 1}).sort(BEST_FIRST).limit(BLOCK))
             return bool(self._advance([task["_id"] for task in far], Stage.FAR, Stage.NEAR))
-        block = min(blocks, key=lambda block: (-block["priority"], block["first"]))
-        blocks.remove(block)
-        span = {"priority": block["priority"], "seq": {"$gte": block["first"], "$lte": block["last"]}}
-        self._tasks.update_many({**query, **span}, {"$set": {"stage": Stage.NEAR}})
-        self._windows.update_one({"_id": window["_id"]}, {"$pull": {"blocks": block}})
+        taken = _next_blocks(blocks)
+        del blocks[: len(taken)]
+        seqs = {"$gte": taken[0]["first"], "$lte": max(block["last"] for block in taken)}
+        self._tasks.update_many(
+            {**query, "priority": taken[0]["priority"], "seq": seqs}, {"$set": {"stage": Stage.NEAR}}
+        )
+        self._windows.update_one({"_id": window["_id"]}, {"$pullAll": {"blocks": taken}})
         return True
+
+
+def _next_blocks(blocks: Sequence[Document]) -> list[Document]:
+    """The first block, with those after it as long as they are small: tasks that were created one by one."""
+    sizes = itertools.accumulate(block.get("n", BLOCK) for block in blocks)
+    small = [block for block, size in zip(blocks, sizes, strict=True) if size <= BLOCK]
+    return [block for block in small if block["priority"] == blocks[0]["priority"]] or [blocks[0]]
 
 
 def _waiting(window: Document) -> Document:

@@ -13,13 +13,14 @@ from celery import Celery, signals
 from tasks.backend import Backend
 from tasks.errors import RollqError
 from tasks.logs import setup_logging
-from tasks.queue import TRAIN
+from tasks.messages import TRAIN, check_arguments
 from tasks.sweeper import SweepTimer
 from workers.attempt import Post, Run, serve
 from workers.drain import DrainFlag
 from workers.identity import host, worker_name
 from workers.offer import offer_of
 from workers.pool_watch import PoolWatch
+from workers.watchdog import Ear, Watchdog, ask_for_restart, restarts
 
 log = logging.getLogger(__name__)
 
@@ -40,7 +41,10 @@ class WorkerLife:
         self.offer = offer_of(backend.settings)
         self.watch = PoolWatch()
         self.main_pid = os.getpid()
+        self.name = f"{host()}/{self.main_pid}"
         self.drain = DrainFlag()
+        self.ear = Ear()
+        self.restart_wanted = False
         self._sweeper: SweepTimer | None = None
         self._drain_timer: threading.Timer | None = None
         self._busy = False
@@ -49,16 +53,15 @@ class WorkerLife:
         """Add the training task to ``app`` and listen to the life of the worker."""
         app.task(name=TRAIN, shared=False)(self.train)
         signals.worker_process_init.connect(self.on_process_start, weak=False)
+        signals.task_prerun.connect(self.on_heard, weak=False)
         signals.worker_ready.connect(self.on_ready, weak=False)
         signals.worker_shutting_down.connect(self.on_shutting_down, weak=False)
 
     def train(self, pool: Any, task_id: Any) -> None:
         """Hear a message: train the task, or the best one that waits. A message that makes no sense is dropped."""
-        if not (isinstance(pool, str) and isinstance(task_id, str)):
-            log.warning("a message was dropped: pool and task id must be text")
-            return
         self._busy = True
         try:
+            check_arguments(TRAIN, (pool, task_id))
             queues = self.backend.settings.queues
             post = Post(worker_name(self.main_pid), queues, self.drain.is_raised, self.offer, self.run)
             serve(self.backend, pool, task_id, post)
@@ -74,10 +77,15 @@ class WorkerLife:
         for name in WARM_UP if self.run is None else ():
             importlib.import_module(name)
 
+    def on_heard(self, **_: Any) -> None:
+        """A pool process has heard a message, of whatever kind."""
+        self.ear.hear()
+
     def on_ready(self, sender: Any = None, **_: Any) -> None:
         """The main process starts to sweep."""
         self.watch = PoolWatch(getattr(getattr(sender, "pool", None), "_pool", None))
-        self._sweeper = SweepTimer(self.backend, f"{host()}/{self.main_pid}", self.dead_processes)
+        duties = [self.sign, self._watchdog().look]
+        self._sweeper = SweepTimer(self.backend, self.name, self.dead_processes, duties, self.leave)
         self._sweeper.start()
 
     def on_shutting_down(self, **_: Any) -> None:
@@ -89,12 +97,35 @@ class WorkerLife:
             self._drain_timer.daemon = True
             self._drain_timer.start()
 
+    def sign(self) -> None:
+        """Write this worker into the roster."""
+        settings = self.backend.settings
+        self.backend.roster.sign(self.name, settings.queues, settings.concurrency, self.offer, restarts())
+
+    def leave(self) -> None:
+        """Strike this worker out of the roster."""
+        self.backend.roster.leave(self.name)
+
     def dead_processes(self) -> dict[str, str]:
         """Names of this worker's pool processes that hold tasks and do not live any more, and how each ended."""
         self.watch.look()
-        holders = self.backend.tasks.holders(f"{host()}/{self.main_pid}/")
+        holders = self.backend.tasks.holders(f"{self.name}/")
         ends = {name: self.watch.ended(int(name.rpartition("/")[2])) for name in holders}
         return {name: end for name, end in ends.items() if end is not None}
+
+    def _watchdog(self) -> Watchdog:
+        settings, doorbell, tasks = self.backend.settings, self.backend.doorbell, self.backend.tasks
+        return Watchdog(
+            self.ear,
+            lambda: doorbell.waiting(settings.queues),
+            lambda: not tasks.holders(f"{self.name}/"),
+            settings.watchdog_seconds,
+            self._restart,
+        )
+
+    def _restart(self) -> None:
+        self.restart_wanted = True
+        ask_for_restart(self.watch.pids)
 
     def _end_with_parent(self) -> None:
         """End this process once the main process was killed and no task is at hand."""

@@ -6,29 +6,27 @@ import itertools
 import logging
 import random
 import time
-import traceback
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
+from tasks.ahead import Lookahead
 from tasks.backend import Backend
 from tasks.claims import CANDIDATES
-from tasks.errors import BadInput, LeaseLost, PermanentError, RollqError
+from tasks.errors import LeaseLost, RollqError
 from tasks.experiment import MLflowExperiment
 from tasks.lifecycle import RecorderStatus
 from tasks.logs import log_context
 from tasks.needs import Needs
 from tasks.recorder import MLflowRecorder
 from tasks.task import Claim, TaskError
-from workers.identity import host
 from workers.lease import Draining, LeaseKeeper
 from workers.training import train
 
 log = logging.getLogger(__name__)
 
-TRACEBACK_CHARS = 4_000  # kept of a traceback: its end, where the cause is
 SLICE_SECONDS = 0.25  # a message keeps a process at work for this long, or for one task
-TOP_UP_EVERY = 8  # tasks of a process; the window holds several times as many
+TOP_UP_EVERY = 16  # tasks of a process; the window holds several times as many
 _ended = itertools.count()
 
 
@@ -73,14 +71,14 @@ def serve(backend: Backend, pool: str, wanted: str, post: Post) -> int:
     """
     end, attempts = time.monotonic() + SLICE_SECONDS, 0
     turn = random.choice(backend.tasks.pools_rung(post.queues) or [pool])  # noqa: S311 - a fair turn, no secret
-    while claim := _claim(backend, turn, wanted, post) or (
-        _claim(backend, pool, wanted, post) if turn != pool else None
-    ):
-        _attempt(backend, claim, post)
-        attempts += 1
-        if time.monotonic() >= end:
-            _pass_on(backend, claim)
-            break
+    for name in dict.fromkeys([turn, pool]):
+        ahead = Lookahead(go_on=lambda: time.monotonic() < end and not post.draining())
+        while claim := _claim(backend, name, wanted, post, ahead):
+            _attempt(backend, claim, post)
+            attempts += 1
+            if time.monotonic() >= end and not ahead.claimed:
+                _pass_on(backend, claim)
+                return attempts
     return attempts
 
 
@@ -97,8 +95,10 @@ def run_one(backend: Backend, pool: str, wanted: str | None, post: Post) -> Outc
     return _attempt(backend, claim, post) if claim else Outcome.NOTHING
 
 
-def _claim(backend: Backend, pool: str, wanted: str | None, post: Post) -> Claim | None:
-    return None if post.draining() else backend.tasks.claim(pool, post.worker, post.queues, wanted, post.offer)
+def _claim(backend: Backend, pool: str, wanted: str | None, post: Post, ahead: Lookahead | None = None) -> Claim | None:
+    if post.draining() and not (ahead and ahead.claimed):
+        return None
+    return backend.tasks.claim(pool, post.worker, post.queues, wanted, post.offer, ahead)
 
 
 def _attempt(backend: Backend, claim: Claim, post: Post) -> Outcome:
@@ -113,7 +113,7 @@ def train_under_lease(backend: Backend, claim: Claim, draining: Callable[[], boo
     """Train the task of a claim and commit what came out; or say in the store why not."""
     recorder: MLflowRecorder | None = None
     try:
-        with LeaseKeeper(backend.tasks, claim, draining) as lease:
+        with LeaseKeeper(backend.tasks, claim, draining, own_process=True) as lease:
             recorder = _open_recorder(backend, claim)
             result = train(claim, recorder, lease.checkpoint, backend.settings)
             lease.checkpoint()
@@ -165,18 +165,11 @@ def _fail(backend: Backend, claim: Claim, recorder: MLflowRecorder | None, error
     log.warning("the attempt failed: %s: %s", type(error).__name__, error)
     _end_failed(recorder, error)
     try:
-        state = backend.tasks.fail(claim, describe(error))
+        state = backend.tasks.fail(claim, TaskError.of(error))
     except LeaseLost:
         return Outcome.LOST
     log.info("the task is %s", state)
     return Outcome.FAILED
-
-
-def describe(error: BaseException) -> TaskError:
-    """What is kept of an exception; bad input and ``PermanentError`` are not worth another attempt."""
-    permanent = isinstance(error, BadInput | PermanentError)
-    text = "".join(traceback.format_exception(error))[-TRACEBACK_CHARS:]
-    return TaskError(type(error).__name__, str(error)[:2_000], text, host(), permanent)
 
 
 def _end_failed(recorder: MLflowRecorder | None, error: Exception) -> None:
@@ -199,9 +192,12 @@ def _supersede(recorder: MLflowRecorder | None, why: str) -> None:
 
 
 def _ring(backend: Backend, claim: Claim) -> None:
-    """See to the window and to finished rounds; a sweep does it later if this fails."""
+    """See to the backfill, to the window and to finished rounds; a sweep does it later if this fails."""
     for attempt in range(2):
         try:
+            # One more is for this process, which goes on; for several, others may have to be woken.
+            if claim.backfill and backend.backfills.advance(claim.backfill) > 1:
+                backend.doorbell.top_up_if_quiet(claim.pool)
             # While many tasks wait in the window, it is looked at now and then only.
             if claim.seen < CANDIDATES or next(_ended) % TOP_UP_EVERY == 0:
                 backend.doorbell.refill(claim.pool)

@@ -12,11 +12,13 @@ from types import TracebackType
 
 from tasks.errors import LeaseLost, RollqError, Unavailable
 from tasks.pools import TaskPools
+from tasks.store import within
 from tasks.task import Claim, TaskError
 
 log = logging.getLogger(__name__)
 
 TICK_SECONDS = 0.5  # how often the keeper looks; cancellation reaches a model within this and its next round
+LEAVE_SECONDS = 1.0  # how long the end of the block waits for a renewal under way; a late one is refused by its fence
 GRACE_SECONDS = 5.0  # a model that does not look at the checkpoint for this long after a drain is left behind
 
 
@@ -33,17 +35,29 @@ class LeaseKeeper:
 
     Args:
         draining: whether the worker wants its tasks back.
+        own_process: the process is here for this task alone: if the model has to stop and does not look at its
+            checkpoint, the process is ended. Else the work may go on, but its commit is refused.
 
-    ``checkpoint`` is given to the model, which calls it often.
+    ``checkpoint`` is given to the model, which calls it often. It does not trust the renewing thread: when the lease
+    has run out by this process's own clock without a renewal that the store confirmed (its machine is cut off, the
+    process was stopped for a while), the attempt ends, because somebody else may have the task.
     """
 
-    def __init__(self, tasks: TaskPools, claim: Claim, draining: Callable[[], bool] = lambda: False) -> None:
+    def __init__(
+        self,
+        tasks: TaskPools,
+        claim: Claim,
+        draining: Callable[[], bool] = lambda: False,
+        *,
+        own_process: bool = False,
+    ) -> None:
         self._tasks = tasks
         self._claim = claim
         self._draining = draining
+        self._own_process = own_process
         self._lost: LeaseLost | None = None
         self._told_to_drain = 0.0
-        self._began = time.monotonic()
+        self._began = self._renewed = time.monotonic()
         self._done = threading.Event()
         self._thread = threading.Thread(target=self._keep, name="rollq-lease", daemon=True)
 
@@ -57,7 +71,7 @@ class LeaseKeeper:
     ) -> None:
         """Stop to renew."""
         self._done.set()
-        self._thread.join()
+        self._thread.join(LEAVE_SECONDS)
 
     def checkpoint(self) -> None:
         """Stop the attempt if it has to stop.
@@ -67,15 +81,14 @@ class LeaseKeeper:
             TimeLimitExceeded: the task's time is over.
             Draining: the worker stops.
         """
-        if self._lost:
-            raise self._lost
+        if lost := self._gone():
+            raise lost
         if self._overtime() >= 0:
             raise self._too_long()
         if self._told_to_drain:
             raise Draining("The worker stops.")
 
     def _keep(self) -> None:
-        renewed = time.monotonic()
         while not self._done.wait(min(TICK_SECONDS, self._claim.lease_seconds / 6)):
             if self._draining():
                 self._drain()
@@ -83,30 +96,37 @@ class LeaseKeeper:
                 self._leave(
                     lambda: self._tasks.fail(self._claim, TaskError("TimeLimitExceeded", str(self._too_long())))
                 )
-            if time.monotonic() - renewed < self._claim.lease_seconds / 3 and self._is_ours():
+            if time.monotonic() - self._renewed < self._claim.lease_seconds / 3 and self._is_ours():
                 continue
-            renewed = self._renew(renewed)
-            if self._lost:
+            self._renew()
+            if self._gone():
+                self._abandon()
                 return
 
-    def _renew(self, renewed: float) -> float:
+    def _renew(self) -> None:
+        asked = time.monotonic()
         try:
-            asked = time.monotonic()
-            self._tasks.renew(self._claim, memory_mb=peak_memory_mb())
+            with within(self._claim.lease_seconds / 3):
+                self._tasks.renew(self._claim, memory_mb=peak_memory_mb())
         except LeaseLost as error:
             self._lost = error
         except Unavailable as error:
             log.warning("the lease could not be renewed: %s", error)
-            if time.monotonic() - renewed > self._claim.lease_seconds:
-                self._lost = LeaseLost("The store was away for longer than the lease.")
         else:
-            return asked
-        return renewed
+            self._renewed = asked
+
+    def _gone(self) -> LeaseLost | None:
+        """Why the attempt must not go on: the store said so, or the lease ran out unrenewed; None while it holds."""
+        if not self._lost and time.monotonic() - self._renewed > self._claim.lease_seconds:
+            self._lost = LeaseLost(f"The lease on task {self._claim.task_id} ran out: it could not be renewed.")
+            log.warning("the attempt gives up: %s", self._lost)
+        return self._lost
 
     def _is_ours(self) -> bool:
         """Whether a cheap look says that the claim still holds; if not, ``_renew`` finds out for sure."""
         try:
-            return self._tasks.holds(self._claim)
+            with within(self._claim.lease_seconds / 3):
+                return self._tasks.holds(self._claim)
         except Unavailable:
             return True
 
@@ -122,7 +142,14 @@ class LeaseKeeper:
             last()
         except RollqError as error:
             log.warning("the task could not be given back, its lease will run out: %s", error)
-        os._exit(0)
+        if self._own_process:
+            os._exit(0)
+        self._lost = LeaseLost("The task was given up.")
+
+    def _abandon(self) -> None:
+        """The claim is lost, so the work is useless: a model that does not look at its checkpoint is left behind."""
+        if not self._done.wait(GRACE_SECONDS):
+            self._leave(lambda: None)
 
     def _overtime(self) -> float:
         """Seconds over the time limit; negative before that."""

@@ -168,11 +168,15 @@ def _signals(backend: Backend, strategy: str | None) -> tuple[OnlineSet, Path]:
     return online, recorder.load_object(online.signals["artifact"])
 
 
-def doctor(context: typer.Context, as_json: Annotated[bool, JSON] = False) -> None:
-    """Check this machine and the servers; every failing line says how to mend it."""
+def doctor(
+    context: typer.Context,
+    repair: Annotated[bool, typer.Option("--repair", help="Mend what workers would mend by themselves")] = False,
+    as_json: Annotated[bool, JSON] = False,
+) -> None:
+    """Check this machine, the servers and the work; every failing line says how to mend it."""
     from rollq.doctor import run_checks
 
-    checks = run_checks(of(context).settings())
+    checks = run_checks(of(context).settings(), repair)
     if as_json:
         print_json([check.to_dict() for check in checks])
     else:

@@ -36,7 +36,7 @@ def attach(settings: Settings, serve: bool = False) -> Iterator[Settings]:
         yield settings
     elif runtime := find_running(settings.state_dir):
         yield runtime.settings(settings)
-    elif serve or (settings.state_dir / "mongo").is_dir():
+    elif serve or _has_data(settings):
         with LocalStack(settings.state_dir, announce=serve, lock_seconds=LOCK_SECONDS) as stack:
             assert stack.runtime  # noqa: S101 - a started stack has one
             yield stack.runtime.settings(settings)
@@ -45,3 +45,12 @@ def attach(settings: Settings, serve: bool = False) -> Iterator[Settings]:
             f"No rollq stack is running in {settings.state_dir} and no servers are configured.",
             "Start one with `rollq up`, try `rollq demo`, or set ROLLQ_MONGO_URI and ROLLQ_REDIS_URL.",
         )
+
+
+def has_store(settings: Settings) -> bool:
+    """Whether there is a task store to attach to: one that is set, one that runs, or data of an earlier one."""
+    return bool(settings.mongo_uri or settings.redis_url or find_running(settings.state_dir) or _has_data(settings))
+
+
+def _has_data(settings: Settings) -> bool:
+    return (settings.state_dir / "mongo").is_dir()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import socket
+from collections.abc import Mapping
 from importlib.metadata import PackageNotFoundError, distribution
 from importlib.util import find_spec
 from pathlib import Path
@@ -11,7 +12,9 @@ from pathlib import Path
 from rollq.local.child import Child
 from tasks.errors import Unavailable
 
+LOOPBACK = "127.0.0.1"
 INSTALL = "Install them with `pip install 'rollq[local]'`, or set ROLLQ_MONGO_URI and ROLLQ_REDIS_URL."
+NATIVE, PYTHON = "secantusd-rs", "secantusd-py"  # SecantusDB: up to 0.6 with a native server, from 0.7 in Python
 
 
 def broker_binary() -> str:
@@ -31,10 +34,15 @@ def broker_binary() -> str:
 
 
 def start_broker(port: int, data: Path, log: Path) -> Child:
-    """Start a Redis-compatible server with an append-only file, synced every second."""
+    """Start a Redis-compatible server on loopback."""
     data.mkdir(parents=True, exist_ok=True)
+    return Child("broker", broker_command(port, data), log, lambda: _answers(port, b"PING\r\n", b"+PONG"))
+
+
+def broker_command(port: int, data: Path, address: str = LOOPBACK) -> list[str]:
+    """A Redis-compatible server with an append-only file, synced every second."""
     options = {
-        "bind": "127.0.0.1",
+        "bind": address,
         "port": str(port),
         "dir": str(data),
         "appendonly": "yes",
@@ -42,34 +50,49 @@ def start_broker(port: int, data: Path, log: Path) -> Child:
         "save": "",
         "daemonize": "no",
     }
-    command = [broker_binary(), *(part for name, value in options.items() for part in (f"--{name}", value))]
-    return Child("broker", command, log, lambda: _answers(port, b"PING\r\n", b"+PONG"))
+    return [broker_binary(), *(part for name, value in options.items() for part in (f"--{name}", value))]
 
 
-def start_store(port: int, data: Path, log: Path) -> Child:
-    """Start a MongoDB-wire server: mongod if there is one, else SecantusDB.
+def store_binary() -> str:
+    """The best task store on this machine: mongod, else SecantusDB's native server, else the one in Python.
+
+    Raises:
+        Unavailable: there is none.
+    """
+    found = shutil.which("mongod") or packaged(NATIVE) or packaged(PYTHON)
+    if found is None:
+        raise Unavailable("There is no embedded task store on this machine.", INSTALL)
+    return found
+
+
+def start_store(
+    port: int, data: Path, log: Path, binary: str | None = None, environment: Mapping[str, str] | None = None
+) -> Child:
+    """Start a MongoDB-wire server.
+
+    Args:
+        binary: ``mongod``, ``secantusd-rs`` or ``secantusd-py``; None: the best one on this machine.
+        environment: of the server; None: that of this process.
 
     Raises:
         Unavailable: there is none.
     """
     data.mkdir(parents=True, exist_ok=True)
-    return Child("task store", _store_command(port, data), log, lambda: _answers(port))
+    command = store_command(binary or store_binary(), port, data)
+    return Child("task store", command, log, lambda: _answers(port), environment)
 
 
-def _store_command(port: int, data: Path) -> list[str]:
-    common = ["--port", str(port)]
-    if mongod := shutil.which("mongod"):
-        return [mongod, *common, "--bind_ip", "127.0.0.1", "--dbpath", str(data)]
-    if native := _packaged("secantusd-rs"):
-        # Without --sync-on-commit a kill -9 loses acknowledged writes; without --log-file-max it takes 2 GB.
-        durable = ["--sync-on-commit", "--log-file-max", "128MB", "--cache-size", "256M"]
-        return [native, *common, "--host", "127.0.0.1", "--storage-path", str(data), *durable]
-    if python := shutil.which("secantusd-py"):
-        return [python, *common, "--host", "127.0.0.1", "--storage-path", str(data)]
-    raise Unavailable("There is no embedded task store on this machine.", INSTALL)
+def store_command(binary: str, port: int, data: Path, address: str = LOOPBACK) -> list[str]:
+    """A MongoDB-wire server that keeps what it acknowledged, whatever happens to it."""
+    name = Path(binary).name
+    if name == "mongod":
+        return [binary, "--port", str(port), "--bind_ip", address, "--dbpath", str(data)]
+    # Without --sync-on-commit a kill -9 loses acknowledged writes; without --log-file-max the native one takes 2 GB.
+    options = ["--sync-on-commit", "--cache-size", "256M", *(["--log-file-max", "128MB"] if name == NATIVE else [])]
+    return [binary, "--port", str(port), "--host", address, "--storage-path", str(data), *options]
 
 
-def _packaged(name: str) -> str | None:
+def packaged(name: str) -> str | None:
     """The path of an executable that SecantusDB carries; the package itself is never imported (GPL-2.0)."""
     try:
         files = distribution("secantusdb").files or []

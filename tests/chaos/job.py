@@ -46,7 +46,7 @@ def digest(values: np.ndarray) -> str:
 def run(backend: Backend, claim: Claim, draining: Callable[[], bool]) -> Outcome:
     """What a worker does with a claim: as ``train_under_lease``, without MLflow."""
     try:
-        with LeaseKeeper(backend.tasks, claim, draining):
+        with LeaseKeeper(backend.tasks, claim, draining, own_process=True):
             time.sleep(claim.definition["model"]["kwargs"]["seconds"])
             values = predict(claim.definition)  # it does not look at the lease: a paused worker tries to commit
             backend.tasks.commit(claim, {"sha256": digest(values)})

@@ -9,7 +9,7 @@ import sys
 from rollq import Backend, TaskState
 from tasks.settings import worker_environment
 from tests.acceptance.crew import wait_until
-from tests.integration.test_pools import claim, create, expire
+from tests.pool_tasks import claim, create, expire
 
 
 def test_two_beats_sweep_and_stop(backend: Backend) -> None:

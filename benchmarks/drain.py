@@ -1,0 +1,127 @@
+"""Draining no-op tasks with two processes: rollq, the reference's ``run_task``, and bare Celery, one after the other."""
+
+from __future__ import annotations
+
+import argparse
+import time
+from typing import Any
+
+import redis
+
+from benchmarks import bare
+from benchmarks.noop import definition
+from benchmarks.processor import ProcessorTime
+from benchmarks.reference import Reference
+from benchmarks.bench import Bench, wait_until
+from benchmarks.table import show
+from tasks.backend import Backend
+from tasks.states import TaskState
+
+PROCESSES = 2
+
+
+def drain_rollq(bench: Bench, count: int, seconds: float) -> dict[str, Any]:
+    """``count`` tasks through a worker of two processes; after ``seconds`` what was done until then counts."""
+    backend = bench.backend(f"drain{count}")
+    pool = f"drain{count}"
+    backend.tasks.create_tasks(pool, [definition(number) for number in range(count)])
+    with bench.worker(backend.settings) as worker:
+        cost = ProcessorTime(worker=[worker.pid], store=[bench.store.process.pid], broker=[bench.broker.process.pid])
+        begun = time.monotonic()
+        backend.doorbell.top_up(pool)
+        wait_until(lambda: _finished(backend, pool, count) or time.monotonic() - begun > seconds, pause=0.2)
+        used = cost.used()
+        done, span = _committed(backend, pool)
+    return _row("rollq", count, done, span, used)
+
+
+def _finished(backend: Backend, pool: str, count: int) -> bool:
+    # Cheap looks while it runs: counting 20,000 tasks would take the processor that is measured.
+    if backend.tasks.pools_rung(("default",)) or backend.tasks.is_running(pool):
+        return False
+    return backend.tasks.stat(pool)[TaskState.DONE] >= count
+
+
+def _committed(backend: Backend, pool: str) -> tuple[int, float]:
+    """How many tasks are DONE, and seconds from the first claim to the last commit, by the store's clock."""
+    found = backend.tasks.find(pool, status=[TaskState.DONE])
+    began = min(task.started_at for task in found if task.started_at)
+    return len(found), (max(task.ended_at for task in found if task.ended_at) - began).total_seconds()
+
+
+def drain_reference(bench: Bench, count: int, seconds: float) -> dict[str, Any]:
+    """``run_task`` in two processes on ``count`` tasks; after ``seconds`` what was done until then counts."""
+    pool = f"drain{count}"
+    with Reference(bench) as one, Reference(bench) as two:
+        one.order("insert", pool=pool, definitions=[definition(number) for number in range(count)])
+        both = (one, two)
+        cost = ProcessorTime(worker=[side.process.pid for side in both], store=[bench.store.process.pid], broker=[])
+        for side in both:
+            side.send("drain", pool=pool, seconds=seconds)
+        answers = [side.answer() for side in both]
+        used = cost.used()
+    span = max(answer["ended"] for answer in answers) - min(answer["began"] for answer in answers)
+    return _row("reference run_task", count, sum(answer["done"] for answer in answers), span, used)
+
+
+def drain_bare(bench: Bench, count: int) -> dict[str, Any]:
+    """``count`` messages through bare Celery."""
+    app = bare.make_app(bench.settings.redis_url)
+    for number in range(count):
+        app.send_task("bare.noop", args=["drain", f"{number:024x}"], queue=bare.QUEUE)
+    app.close()
+    with redis.Redis.from_url(bench.settings.redis_url) as client:
+        process = bench.start("benchmarks.bare")
+        wait_until(lambda: client.llen(bare.QUEUE) < count - 50, 60, pause=0.002)
+        left, begun = int(client.llen(bare.QUEUE)), time.monotonic()
+        cost = ProcessorTime(worker=[process.pid], store=[], broker=[bench.broker.process.pid])
+        wait_until(lambda: client.llen(bare.QUEUE) == 0, pause=0.01)
+        span, used = time.monotonic() - begun, cost.used()
+    process.terminate()
+    process.wait()
+    return _row("bare Celery", count, left, span, used)
+
+
+def _row(system: str, waiting: int, done: int, seconds: float, used: dict[str, float]) -> dict[str, Any]:
+    cost = {f"{name} ms/task": used[name] / done for name in ("worker", "store", "broker")}
+    return {
+        "system": system,
+        "waiting": waiting,
+        "done": done,
+        "seconds": seconds,
+        "tasks/s": done / seconds,
+        **cost,
+        "sum ms/task": sum(used.values()) / done,
+    }
+
+
+def run(waiting: list[int], seconds: float, with_reference: bool, as_json: bool) -> None:
+    """Measure all and show them."""
+    rows: list[dict[str, Any]] = []
+    facts: dict[str, float] = {}
+    with Bench() as bench:
+        rows.append(drain_bare(bench, max(waiting)))
+        celery = rows[-1]["tasks/s"]
+        for count in waiting:
+            rows.append(drain_rollq(bench, count, seconds))
+            ours = rows[-1]["tasks/s"]
+            facts[f"rollq to bare Celery at {count}"] = ours / celery
+            if with_reference:
+                rows.append(drain_reference(bench, count, seconds))
+                facts[f"rollq to the reference at {count}"] = ours / rows[-1]["tasks/s"]
+    show("drain: no-op tasks, 2 processes, each durably committed", rows, as_json, **facts)
+
+
+def main() -> None:
+    """Options, measurement, table."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.drain", description=__doc__)
+    parser.add_argument("--waiting", type=int, nargs="+", default=[2_000, 20_000], help="tasks that wait at the start")
+    parser.add_argument("--seconds", type=float, default=60.0, help="the most that one system may take")
+    parser.add_argument("--no-reference", action="store_true", help="leave the reference out")
+    parser.add_argument("--json", action="store_true", help="one JSON object instead of a table")
+    given = parser.parse_args()
+    run(given.waiting, given.seconds, not given.no_reference, given.json)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,112 @@
+"""What workers mend by themselves, on demand: lost leases, rounds whose bell was lost, runs that dead attempts left.
+
+``rollq doctor`` shows it, ``rollq doctor --repair`` does it, here and now, whether or not a worker lives.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from rollq.doctor import Check
+from scheduler.coordinator import gather
+from scheduler.reconciler import StrayRun, close, stray_runs, tie_loose_ends
+from tasks.backend import Backend
+from tasks.rounds import RoundState
+from tasks.states import TaskState
+
+SHOWN = 5  # examples named in one line
+START = "Start a worker or beat, which do it by themselves, or run `rollq doctor --repair`."
+
+
+@dataclass(frozen=True)
+class Finding:
+    """Something that is not as it should be: what was found, one line each, and how it is mended."""
+
+    name: str
+    good: str
+    found: tuple[str, ...]
+    mend: Callable[[], object] | None = None
+    fix: str = START
+
+    def check(self, repaired: bool) -> Check:
+        """As a line of the doctor."""
+        more = f" and {len(self.found) - SHOWN} more" if len(self.found) > SHOWN else ""
+        what = "; ".join(self.found[:SHOWN]) + more
+        if not self.found:
+            return Check(self.name, True, self.good)
+        if repaired and self.mend:
+            return Check(self.name, True, f"repaired: {what}")
+        return Check(self.name, False, what, self.fix)
+
+
+def look_at_work(backend: Backend, repair: bool) -> list[Check]:
+    """What is to be mended in the work; with ``repair`` it is mended, in this order.
+
+    Raises:
+        Unavailable: store, broker or MLflow does not answer.
+    """
+    checks = []
+    for look in (_leases, _rounds, _runs, _unserved):
+        finding = look(backend)
+        if repair and finding.found and finding.mend:
+            finding.mend()
+        checks.append(finding.check(repair))
+    return checks
+
+
+def _leases(backend: Backend) -> Finding:
+    now = backend.tasks.now()
+    running = backend.tasks.find(status=[TaskState.RUNNING])
+    lost = [task for task in running if task.lease_expires_at and task.lease_expires_at < now]
+    found = tuple(f"task {task.id}: the lease of {task.worker} has run out" for task in lost)
+    return Finding("leases", "every running task has a live worker", found, lambda: _take_back(backend))
+
+
+def _take_back(backend: Backend) -> None:
+    taken = backend.tasks.reclaim(f"doctor on {socket.gethostname()}")
+    for pool in {task.pool for task in taken}:
+        backend.doorbell.top_up(pool)
+
+
+def _rounds(backend: Backend) -> Finding:
+    ready = [
+        found
+        for found in backend.rounds.find(status=[RoundState.OPEN])
+        if not found.held and not backend.tasks.has_active(found.id)
+    ]
+    idents = [*(found.id for found in ready), *backend.rounds.abandoned()]
+    found = tuple(f"round {ident}: its tasks are finished, nobody gathers it" for ident in idents)
+    by = f"doctor on {socket.gethostname()}/{os.getpid()}"
+    mend = lambda: [gather(backend, ident, by) for ident in idents]  # noqa: E731 - a step, not a function of its own
+    return Finding("rounds", "every finished round is gathered", found, mend)
+
+
+def _runs(backend: Backend) -> Finding:
+    strays = list(stray_runs(backend))
+    ends = backend.tasks.loose_ends.all()
+    found = (
+        *(f"MLflow run {stray.recorder.id} shows RUNNING, but {stray.why}" for stray in strays),
+        *(f"the runs of task {end.task_id} are not closed yet: {end.why}" for end in ends),
+    )
+    return Finding("runs", "no dead attempt shows RUNNING in MLflow", found, lambda: _close(backend, strays))
+
+
+def _close(backend: Backend, strays: list[StrayRun]) -> None:
+    tie_loose_ends(backend)
+    for stray in strays:
+        close(stray)
+
+
+def _unserved(backend: Backend) -> Finding:
+    """Queues and needs of waiting tasks that no live worker serves: nothing that could be repaired from here."""
+    workers = backend.roster.workers()
+    wants = [want for want in backend.tasks.wants() if not any(w.serves(want.queue, want.needs) for w in workers)]
+    found = tuple(
+        f"{want.tasks} tasks wait for a worker that serves queue {want.queue!r} and offers {want.needs}"
+        for want in wants
+    )
+    alive = sum(worker.alive for worker in workers)
+    return Finding("workers", f"{alive} live; every waiting task has one that serves it", found, None, "Start one.")

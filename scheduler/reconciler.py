@@ -1,0 +1,145 @@
+"""The reconciler: closes MLflow runs that dead attempts and dead coordinators left behind, as FAILED with the reason.
+
+A run is dead if the store says so: its task has gone on without it, or another run holds its result. Runs of attempts
+that live are never touched. It may run anywhere, any number of times.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from celery import Celery
+
+from scheduler.online_sets import OnlineSets
+from tasks.backend import Backend
+from tasks.errors import NotFound, RollqError
+from tasks.experiment import MLflowExperiment
+from tasks.lifecycle import RecorderStatus
+from tasks.loose_ends import LooseEnd
+from tasks.messages import RECONCILE
+from tasks.recorder import MLflowRecorder
+from tasks.rounds import RoundState
+from tasks.states import TaskState
+from tasks.task import Task
+
+log = logging.getLogger(__name__)
+
+CLOSED = (RecorderStatus.FAILED, RecorderStatus.SCHEDULED)  # SCHEDULED: nothing was begun
+
+
+@dataclass(frozen=True)
+class StrayRun:
+    """An MLflow run of an attempt, or of a coordinator, that is over. ``why`` becomes its tag ``rollq.superseded``."""
+
+    pool: str
+    recorder: MLflowRecorder
+    why: str
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON-able."""
+        return {"pool": self.pool, "run": self.recorder.id, "name": self.recorder.name, "why": self.why}
+
+
+def register(app: Celery, backend: Backend, *, tracked: bool = True) -> None:
+    """Add the reconciling task to a Celery application.
+
+    Args:
+        tracked: attempts of this worker make MLflow runs; else there is nothing to close.
+    """
+
+    def hear() -> None:
+        try:
+            if tracked:
+                tie_loose_ends(backend)
+            else:
+                for end in backend.tasks.loose_ends.all():
+                    backend.tasks.loose_ends.strike_out(end)
+        except RollqError as error:
+            log.warning("reconciling was left out, a sweep rings again: %s", error)
+
+    app.task(name=RECONCILE, shared=False)(hear)
+
+
+def tie_loose_ends(backend: Backend) -> list[StrayRun]:
+    """Close the runs of tasks whose holders were cut off; returns those that were closed.
+
+    Raises:
+        Unavailable: store or MLflow does not answer; what was not closed stays noted.
+    """
+    closed = []
+    for end in backend.tasks.loose_ends.all():
+        closed += [close(stray) for stray in _of_task(backend, end)]
+        backend.tasks.loose_ends.strike_out(end)
+    return closed
+
+
+def stray_runs(backend: Backend) -> Iterator[StrayRun]:
+    """Every run that shows RUNNING although its attempt or its coordinator is over, in the experiments of all pools.
+
+    Raises:
+        Unavailable: store or MLflow does not answer.
+    """
+    for pool in backend.tasks.pools():
+        experiment = MLflowExperiment.find(pool, backend.settings.mlflow_uri)
+        running = experiment.list_recorders("attributes.status = 'RUNNING'") if experiment else ()
+        for recorder in list(running):  # all of them first: closing one would shift the pages
+            why = _why_over(backend, recorder)
+            if why:
+                yield StrayRun(pool, recorder, why)
+
+
+def close(stray: StrayRun) -> StrayRun:
+    """End a stray run as FAILED, with the reason as a tag."""
+    log.info("run %s is closed: %s", stray.recorder.id, stray.why)
+    stray.recorder.supersede(stray.why)
+    return stray
+
+
+def _of_task(backend: Backend, end: LooseEnd) -> list[StrayRun]:
+    experiment = MLflowExperiment.find(end.pool, backend.settings.mlflow_uri)
+    if experiment is None:
+        return []
+    found = list(experiment.list_recorders(f"tags.`rollq.task` = '{end.task_id}'"))
+    task = _task(backend, end.task_id)  # read after the runs: an attempt that began since has none of these
+    reasons = [(recorder, _attempt_over(recorder, task)) for recorder in found if recorder.status not in CLOSED]
+    return [StrayRun(end.pool, recorder, why) for recorder, why in reasons if why]
+
+
+def _why_over(backend: Backend, recorder: MLflowRecorder) -> str:
+    if ident := recorder.tags.get("rollq.task"):
+        return _attempt_over(recorder, _task(backend, ident))
+    if ident := recorder.tags.get("rollq.round"):
+        return _gathering_over(backend, recorder, ident)
+    return ""  # not ours
+
+
+def _attempt_over(recorder: MLflowRecorder, task: Task | None) -> str:
+    """Why the attempt that a run belongs to is over; empty if it is not, or if it holds the task's result."""
+    if task is None:
+        return "its task was removed"
+    if task.status is TaskState.DONE and (task.result or {}).get("recorder_id") == recorder.id:
+        return ""
+    attempt = int(recorder.tags.get("rollq.attempt", "0"))
+    if task.status is TaskState.RUNNING and attempt == task.attempts:
+        return ""
+    return task.end_of_attempt(attempt) or f"its task is {task.status} without it"
+
+
+def _gathering_over(backend: Backend, recorder: MLflowRecorder, round_id: str) -> str:
+    try:
+        found = backend.rounds.get(round_id)
+    except NotFound:
+        return "its round is gone"
+    if found.status is RoundState.GATHERING:
+        return ""
+    online = OnlineSets(backend.store).of_round(round_id)
+    if online and online.signals.get("recorder_id") == recorder.id:
+        return ""
+    return f"its round is {found.status} without it"
+
+
+def _task(backend: Backend, ident: str) -> Task | None:
+    return next(iter(backend.tasks.find(ids=[ident])), None)

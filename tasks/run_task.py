@@ -1,0 +1,87 @@
+"""``run_task``: a plain worker loop without Celery, for a script or a notebook."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from tasks.backend import Backend
+from tasks.errors import BadInput, LeaseLost
+from tasks.manager import TaskManager, claim_on
+from tasks.queries import as_state
+from tasks.states import TaskState
+from tasks.task import Task
+from workers.lease import LeaseKeeper
+
+log = logging.getLogger(__name__)
+
+WHOLE = (TaskState.WAITING, TaskState.DONE)
+PHASES = (WHOLE, (TaskState.WAITING, TaskState.PART_DONE), (TaskState.PART_DONE, TaskState.DONE))
+
+TaskFunction = Callable[..., Mapping[str, Any]]
+
+
+def run_task(
+    task_func: TaskFunction,
+    task_pool: str,
+    query: Mapping[str, Any] | None = None,
+    before_status: Any = TaskState.WAITING,
+    after_status: Any = TaskState.DONE,
+    backend: Backend | None = None,
+    **kwargs: Any,
+) -> int:
+    """Take task after task of a pool, each under a renewed lease, until none can be taken.
+
+    A task whose function raises is tried again later, or FAILED (attempts used up, bad input): it stops neither this
+    loop nor others. One that is in its backoff is left to whoever comes later. Loops and Celery workers may share a
+    pool, any number of each.
+
+    Args:
+        task_func: called with a task's definition, or, if ``before_status`` is PART_DONE, with the result of its first
+            phase; and with ``kwargs``. Returns the result: small JSON.
+        query: only tasks that it finds, as for ``TaskManager.query``.
+        before_status: WAITING or PART_DONE.
+        after_status: DONE or PART_DONE.
+
+    Returns:
+        How many results were committed.
+
+    Raises:
+        BadInput: a state is none of these.
+    """
+    shown = ", ".join(f"{start} to {end}" for start, end in PHASES)
+    before, after = as_state(before_status), as_state(after_status)
+    if (before, after) not in PHASES:
+        raise BadInput(f"Tasks cannot be run from {before} to {after}.", f"Known: {shown}.")
+    manager = TaskManager(task_pool, backend)
+    committed = 0
+    while task := manager.fetch_task(query, before):
+        committed += _attempt(manager, task, task_func, before, after, kwargs)
+    return committed
+
+
+def _attempt(
+    manager: TaskManager,
+    task: Task,
+    task_func: TaskFunction,
+    before: TaskState,
+    after: TaskState,
+    kwargs: Mapping[str, Any],
+) -> bool:
+    """One attempt; whether its result was committed."""
+    given = task.definition if before is TaskState.WAITING else task.result
+    with LeaseKeeper(manager.backend.tasks, claim_on(task)):
+        try:
+            manager.commit_task_res(task, task_func(given, **kwargs), after)
+        except LeaseLost as error:
+            log.warning("%s", error)
+        except Exception as error:  # noqa: BLE001 - whatever a task raises is its own failure, not the loop's
+            log.warning("task %s failed: %s: %s", task.id, type(error).__name__, error)
+            manager.fail_task(task, error)
+        except BaseException:
+            manager.return_task(task)
+            raise
+        else:
+            return True
+    return False

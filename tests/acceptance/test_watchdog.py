@@ -1,0 +1,73 @@
+"""The watchdog: a worker that hears nothing while messages wait is restarted; a busy or idle one is not."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from rollq import Backend, TaskState, Unavailable
+from tests.acceptance.crew import wait_until, worker
+from tests.chaos.job import definition
+from workers.watchdog import Ear, Watchdog
+
+HERE = Path(__file__).parent
+
+
+def test_a_deaf_worker_is_restarted_and_works(backend: Backend) -> None:
+    patient = backend.settings.model_copy(update={"watchdog_seconds": 3.0})
+    with worker(patient, 1, HERE / "deaf_worker.py") as process:
+        wait_until(lambda: bool(list(patient.state_dir.glob(f"deaf-{patient.mongo_database}"))))
+        backend.tasks.create_tasks("pool", [definition(n, 0.0) for n in range(5)])
+        backend.doorbell.top_up("pool")
+        wait_until(lambda: backend.tasks.stat("pool")[TaskState.DONE] == 5)
+        assert process.poll() is None, "it is the same process for whoever supervises it"
+        wait_until(lambda: bool(backend.roster.workers()), 5)
+        (entry,) = backend.roster.workers()
+        assert (entry.alive, entry.restarts, entry.name.rpartition("/")[2]) == (True, 1, str(process.pid))
+    assert backend.roster.workers() == [], "a worker that stops leaves the roster"
+
+
+class World:
+    """What a watchdog sees."""
+
+    def __init__(self) -> None:
+        self.ear, self.messages, self.idle, self.restarted = Ear(), 1, True, 0
+        self.dog = Watchdog(self.ear, self.count, lambda: self.idle, 1e-9, self.restart)
+
+    def count(self) -> int:
+        if self.messages < 0:
+            raise Unavailable("The broker does not answer.")
+        return self.messages
+
+    def restart(self) -> None:
+        self.restarted += 1
+
+    def look(self, times: int = 1) -> int:
+        for _ in range(times):
+            self.dog.look()
+        return self.restarted
+
+
+def test_it_needs_two_looks_at_the_same_silence() -> None:
+    assert World().look(1) == 0
+    assert World().look(2) == 1
+
+
+@pytest.mark.parametrize("what", ["hear", "no message", "busy", "away"])
+def test_whatever_shows_that_it_is_not_deaf_begins_the_patience_anew(what: str) -> None:
+    world = World()
+    world.look()
+    if what == "hear":
+        world.ear.hear()
+    world.messages = {"no message": 0, "away": -1}.get(what, 1)
+    world.idle = what != "busy"
+    if what == "away":
+        with pytest.raises(Unavailable):
+            world.look()
+    else:
+        world.look()
+    assert world.restarted == 0
+    world.messages, world.idle = 1, True
+    assert world.look() == (1 if what == "hear" else 0)
+    assert world.look() >= 1

@@ -1,0 +1,58 @@
+"""What real windows come to without a queue, a worker or a fault: trained one after the other in this process."""
+
+from __future__ import annotations
+
+import copy
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+
+from scheduler.signals import WindowPrediction, join_windows, write_signals
+from scheduler.strategies import Plan
+from tasks.artifacts import write
+from tasks.components import build
+from tasks.task import Definition
+
+PREDICTIONS = "pred.parquet"
+
+
+@dataclass(frozen=True)
+class Calm:
+    """SHA-256 of each window's predictions, in the order of the plan, and of the signals."""
+
+    windows: tuple[str, ...]
+    signals: str
+
+
+def train_calmly(plan: Plan, cache: Path) -> Calm:
+    """Train every window of a plan.
+
+    Args:
+        cache: a folder for the panel.
+    """
+    predicted = [_predict(definition, cache) for definition in plan.definitions]
+    with tempfile.TemporaryDirectory(prefix="rollq-calm-") as folder:
+        sums = [write(found, PREDICTIONS, Path(folder))[PREDICTIONS].sha256 for found in predicted]
+        windows = [_window(*pair) for pair in zip(plan.definitions, predicted, strict=True)]
+        signals = write_signals(join_windows(windows, _sessions(plan)), Path(folder) / "signals.parquet")
+    return Calm(tuple(sums), signals)
+
+
+def _predict(definition: Definition, cache: Path) -> pd.Series:
+    config = copy.deepcopy(definition["dataset"])
+    config["kwargs"]["cache_dir"] = str(cache)
+    dataset, model = build(config, "dataset", ()), build(definition["model"], "model", ())
+    model.fit(dataset)
+    return model.predict(dataset, "test")
+
+
+def _window(definition: Definition, predicted: pd.Series) -> WindowPrediction:
+    start, end = definition["dataset"]["kwargs"]["segments"]["test"]
+    return WindowPrediction((str(start), end), predicted.to_frame("score"))
+
+
+def _sessions(plan: Plan) -> Sequence[str]:
+    return list(plan.purpose["sessions"])

@@ -1,0 +1,117 @@
+"""The watchdog: restarts a worker that is connected to the broker but hears nothing while messages wait for it.
+
+There are open reports of Celery workers that stay connected and stop consuming after the broker had trouble. Such a
+worker looks well from outside; only what it does not hear gives it away.
+"""
+
+from __future__ import annotations
+
+import logging
+import mmap
+import os
+import signal
+import struct
+import sys
+import threading
+import time
+from collections.abc import Callable
+
+log = logging.getLogger(__name__)
+
+RESTART = 75  # exit code of a worker that wants to be started again (EX_TEMPFAIL)
+INSIST_SECONDS = 30.0  # a worker that is told to restart and does not stop is replaced in place
+RESTARTS = "ROLLQ_WORKER_RESTARTS"  # environment variable: how often this process was restarted
+
+
+class Ear:
+    """When a process of this worker last heard a message: one number, shared with the pool processes.
+
+    Shared memory without a lock: eight aligned bytes are written at once, and a killed process blocks nobody.
+    """
+
+    def __init__(self) -> None:
+        self._memory = mmap.mmap(-1, 8)
+
+    def hear(self) -> None:
+        """A message was heard now."""
+        self._memory[:8] = struct.pack("d", time.monotonic())
+
+    def last(self) -> float:
+        """When (this machine's monotonic clock); 0: never."""
+        return float(struct.unpack("d", self._memory[:8])[0])
+
+
+class Watchdog:
+    """Looks now and then whether the worker is deaf.
+
+    Args:
+        waiting: how many messages wait in the queues of this worker.
+        idle: whether no process of this worker is at work.
+        patience: seconds of deafness before the worker is restarted; 0: never.
+        restart: what to do then.
+    """
+
+    def __init__(
+        self,
+        ear: Ear,
+        waiting: Callable[[], int],
+        idle: Callable[[], bool],
+        patience: float,
+        restart: Callable[[], None],
+    ) -> None:
+        self._ear = ear
+        self._waiting = waiting
+        self._idle = idle
+        self._patience = patience
+        self._restart = restart
+        self._since: float | None = None  # since when messages wait and nothing was heard
+
+    def look(self) -> None:
+        """One look.
+
+        Raises:
+            Unavailable: store or broker do not answer: then nothing can be said, and the patience begins anew.
+        """
+        since, self._since = self._since, None
+        if not self._patience or not self._waiting() or not self._idle():
+            return
+        now = time.monotonic()
+        self._since = since if since is not None and since > self._ear.last() else now
+        if now - self._since > self._patience:
+            log.error("nothing was heard for %.0f s while messages wait: the worker is restarted", self._patience)
+            self._restart()
+
+
+def ask_for_restart(pids: Callable[[], list[int]]) -> None:
+    """Stop this worker as SIGTERM does; one that does not stop is replaced.
+
+    Args:
+        pids: the processes of its pool.
+    """
+    timer = threading.Timer(INSIST_SECONDS, lambda: _insist(pids()))
+    timer.daemon = True
+    timer.start()
+    os.kill(os.getpid(), signal.SIGTERM)
+
+
+def start_again() -> None:
+    """Become a new worker: the same command in the same process, so that whoever supervises it sees no end."""
+    sys.stdout.flush()
+    sys.stderr.flush()
+    environment = {**os.environ, RESTARTS: str(restarts() + 1)}
+    os.execve(sys.executable, [sys.executable, *sys.orig_argv[1:]], environment)  # noqa: S606 - our own command line
+
+
+def restarts() -> int:
+    """How often this worker was restarted by its watchdog."""
+    return int(os.environ.get(RESTARTS, "0"))
+
+
+def _insist(pids: list[int]) -> None:
+    """The worker does not even stop: its idle pool processes are ended, and it begins anew."""
+    for pid in pids:
+        try:
+            os.kill(pid, signal.SIGKILL)
+        except ProcessLookupError:
+            continue
+    start_again()
