@@ -23,7 +23,7 @@ from tasks.task import Claim, Task, TaskError
 from tasks.window import BEST_FIRST, TaskWindow
 
 CANDIDATES = 8  # waiting tasks looked at per claim; one of the best is tried, so that workers seldom collide
-AHEAD = 16  # as many, for a process that claims again at once
+AHEAD = 32  # as many, for a process that claims again at once
 CLAIMED = "pool key queue priority stage fence attempts failures needs time_limit rounds definition result backfill"
 LOST = dict.fromkeys(("pool", "fence", "losses", "lease", "home", "started_at"), 1)
 WAITING, RUNNING = TaskState.WAITING, TaskState.RUNNING
@@ -144,7 +144,7 @@ class TaskClaims(TaskWindow):
     def holds(self, claim: Claim) -> bool:
         """Whether the claim is still held: a read, cheaper than ``renew``."""
         with reachable():
-            return self._tasks.find_one(self._held_by(claim), {"_id": 1}) is not None
+            return self._shows(self._held_by(claim))
 
     def commit(self, claim: Claim, result: Mapping[str, Any], *, part: bool = False) -> None:
         """Store the one result of the task. Committing the same claim again is harmless.
@@ -160,23 +160,27 @@ class TaskClaims(TaskWindow):
         commit = _transition(self._held_by(claim), RUNNING, end, claim.worker, "committed", changes)
         with reachable():
             if claim.ahead and claim.ahead.wants_more():
-                committed = self._write_and_claim(commit, claim.ahead, claim.worker)
+                written = self._write_and_claim(commit, claim.ahead, claim.worker)
             else:
-                committed = self._write(commit)
-            if not committed and not self._tasks.find_one({"_id": claim.task_id, "status": end, "fence": claim.fence}):
+                written = self._write(commit)
+            if not written and not self._shows({"_id": claim.task_id, "status": end, "fence": claim.fence}):
                 raise _lost(claim)
 
     def _write_and_claim(self, commit: Write, ahead: Lookahead, worker: str) -> bool:
-        """A commit and, in the same trip, the claim on the next task; False if not both are certain to be written."""
+        """A commit and, in the same trip, the claim on the next task; whether both are certain to be written."""
         task = ahead.tasks.pop(0)
-        both = [UpdateOne(*commit), UpdateOne(*self._claiming(task, worker))]
-        certain = self._tasks.bulk_write(both, ordered=True).modified_count == len(both)
         claim = to_claim(task, worker, self._settings.lease_seconds, ahead.seen, WAITING)
-        if certain or self._tasks.find_one({**self._held_by(claim), "lease.worker": worker}, {"_id": 1}):
+        both = [UpdateOne(*commit), UpdateOne(*self._claiming(task, worker))]
+        written = self._tasks.bulk_write(both, ordered=True).modified_count
+        # The answer is a sum: if one of the two was refused, the store must say which.
+        if written == 2 or (written == 1 and self._shows({**self._held_by(claim), "lease.worker": worker})):
             ahead.claimed = replace(claim, ahead=ahead)
         else:
             ahead.tasks.clear()  # others are at the same ones
-        return certain
+        return written == 2
+
+    def _shows(self, query: Document) -> bool:
+        return self._tasks.find_one(query, {"_id": 1}) is not None
 
     def fail(self, claim: Claim, error: TaskError) -> TaskState:
         """The attempt ended with its own exception: WAITING with backoff, or FAILED when attempts are used up.

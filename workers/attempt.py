@@ -119,7 +119,7 @@ def train_under_lease(backend: Backend, claim: Claim, draining: Callable[[], boo
             lease.checkpoint()
             recorder.end("FINISHED")
             # The lease is renewed until the commit is written, so the run is FINISHED before the task is DONE.
-            backend.tasks.commit(claim, result)
+            lease.insist(lambda: backend.tasks.commit(claim, result))
     except LeaseLost as error:
         _supersede(recorder, str(error))
         return Outcome.LOST

@@ -88,6 +88,25 @@ class LeaseKeeper:
         if self._told_to_drain:
             raise Draining("The worker stops.")
 
+    def insist(self, write: Callable[[], object]) -> None:
+        """Do a write that may be repeated, again and again while the store is away and the lease may still hold.
+
+        Raises:
+            LeaseLost: the store says that the claim is gone.
+            Unavailable: the store stayed away for longer than the lease.
+        """
+        while True:
+            try:
+                with within(self._claim.lease_seconds / 3):
+                    write()
+            except Unavailable as error:
+                if self._gone():
+                    raise
+                log.warning("the result could not be written yet: %s", error)
+            else:
+                return
+            time.sleep(min(TICK_SECONDS, self._claim.lease_seconds / 6))
+
     def _keep(self) -> None:
         while not self._done.wait(min(TICK_SECONDS, self._claim.lease_seconds / 6)):
             if self._draining():

@@ -11,6 +11,8 @@ import typer
 from rollq.cli.context import JSON, metrics_line, of, print_json, print_table, say, segment
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from scheduler.online_sets import OnlineSet
     from tasks.backend import Backend
 
@@ -21,6 +23,7 @@ signals_app = typer.Typer(help="What the models that serve say.", no_args_is_hel
 def add_to(app: typer.Typer) -> None:
     """Add these verbs."""
     app.command()(status)
+    app.command()(workers)
     app.add_typer(online_app, name="online")
     app.add_typer(signals_app, name="signals")
     app.command()(doctor)
@@ -64,6 +67,28 @@ def _show_status(found: dict[str, Any]) -> None:
     print_table("Pools", ["pool", *(state.lower().replace("_", " ") for state in states)], rows)
     rows = [[r["id"], r["pool"], r["status"], r["tasks"], r["reason"]] for r in found["rounds"]]
     print_table("Rounds", ["round", "pool", "status", "tasks", "reason"], rows)
+
+
+def workers(context: typer.Context, as_json: Annotated[bool, JSON] = False) -> None:
+    """Show the workers of the last day: what they serve and offer, and when they were seen last."""
+    with of(context).backend() as backend:
+        found = backend.roster.workers()
+        now = backend.tasks.now()
+    if as_json:
+        print_json([worker.to_dict() for worker in found])
+        return
+    rows = [
+        [w.name, "yes" if w.alive else "no", w.processes, ", ".join(w.queues), w.offer, _ago(w.started_at, now),
+         _ago(w.seen_at, now), w.restarts or ""]
+        for w in found
+    ]  # fmt: skip
+    names = ["worker", "alive", "processes", "queues", "each offers", "started", "seen", "restarts"]
+    print_table(f"{sum(worker.alive for worker in found)} live workers", names, rows)
+
+
+def _ago(at: datetime, now: datetime) -> str:
+    seconds = max((now - at).total_seconds(), 0)
+    return f"{seconds:.0f} s ago" if seconds < 120 else f"{seconds / 60:.0f} min ago"
 
 
 @online_app.command("show")

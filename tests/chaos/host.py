@@ -1,4 +1,4 @@
-"""Run a command on a machine of its own name, in a folder and with temporary files there: ``NAME FOLDER COMMAND...``."""
+"""Run a command on a machine of its own name, with its temporary files in a folder: ``NAME FOLDER COMMAND...``."""
 
 from __future__ import annotations
 

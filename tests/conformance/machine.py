@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from rollq import Backend, LeaseLost, TaskState
 from tasks.rounds import Round, Rounds, RoundState
@@ -39,6 +39,7 @@ class Model:
     claim: Claim | None = None  # the one that holds
     expired: bool = False
     result: Any = None
+    committed: Claim | None = None  # the one that brought the result
     rounds: set[str] = field(default_factory=set)
 
     @property
@@ -62,7 +63,7 @@ def machine(backend: Backend) -> type[RuleBasedStateMachine]:
             self.pool = f"pool{next(_numbers)}"
             self.models: dict[str, Model] = {}
             self.claims: dict[str, tuple[Model, Claim]] = {}  # what each worker believes to hold
-            self.committed: dict[str, tuple[Model, Claim]] = {}  # what each worker committed last
+            self.ended: dict[str, tuple[Model, Claim]] = {}  # what each worker gave up last
             self.round = ""
             self.round_state = RoundState.OPEN
             self.gatherers: dict[str, Round] = {}
@@ -83,24 +84,29 @@ def machine(backend: Backend) -> type[RuleBasedStateMachine]:
                 model.go(TaskState.RUNNING, claim=found)
                 self.claims[worker] = (model, found)
 
-        def write(self, worker: str, action: Callable[[Claim], Any]) -> tuple[Model, Claim] | None:
-            """Let the worker write with the claim that it believes to hold; returns it if it held."""
-            believed = self.claims.get(worker)
-            if believed is None:
-                return None
-            model, claim = believed
-            if model.claim is claim and self.models.get(claim.task_id) is model:
+        def holds(self, model: Model, claim: Claim) -> bool:
+            return model.claim is claim and self.models.get(claim.task_id) is model
+
+        def write(self, data: st.DataObject, action: Callable[[Claim], Any], ends: bool = True) -> Model | None:
+            """Let a worker write with the claim that it believes to hold; returns the task if it held."""
+            worker = data.draw(st.sampled_from(sorted(self.claims)))
+            model, claim = self.claims[worker]
+            if self.holds(model, claim):
                 action(claim)
-                return believed
+                if ends:
+                    self.ended[worker] = self.claims.pop(worker)
+                return model
             with pytest.raises(LeaseLost):
                 action(claim)
             del self.claims[worker]
             return None
 
+        @precondition(lambda self: self.models)
         @rule(worker=WORKERS)
         def claim(self, worker: str) -> None:
             self.took(worker, tasks.claim(self.pool, worker))
 
+        @precondition(lambda self: any(model.claimable for model in self.models.values()))
         @rule(worker=WORKERS)
         def claim_the_best(self, worker: str) -> None:
             tasks.next_to_ring(self.pool, WINDOW)
@@ -110,58 +116,57 @@ def machine(backend: Backend) -> type[RuleBasedStateMachine]:
                 assert self.models[found.task_id].priority == best
             self.took(worker, found)
 
-        @rule(worker=WORKERS)
-        def commit(self, worker: str) -> None:
-            result = {"fence": next(_numbers)}
-            if written := self.write(worker, lambda claim: tasks.commit(claim, result)):
-                self.committed[worker] = written
-                written[0].go(TaskState.DONE, result=result)
-                del self.claims[worker]
+        @precondition(lambda self: self.claims)
+        @rule(data=st.data())
+        def commit(self, data: st.DataObject) -> None:
+            result = {"n": next(_numbers)}
+            if model := self.write(data, lambda claim: tasks.commit(claim, result)):
+                model.go(TaskState.DONE, result=result, committed=model.claim)
 
-        @precondition(lambda self: self.committed)
+        @precondition(lambda self: self.ended)
         @rule(data=st.data())
         def commit_again(self, data: st.DataObject) -> None:
-            """A worker does not know that its commit arrived: harmless, as long as nobody asked for another result."""
-            worker = data.draw(st.sampled_from(sorted(self.committed)))
-            model, claim = self.committed[worker]
-            if self.models.get(claim.task_id) is model and model.state is TaskState.DONE and model.result:
-                tasks.commit(claim, {"fence": "again"})
+            """Committing twice is harmless, as long as it is the result that counts; else it is refused."""
+            worker = data.draw(st.sampled_from(sorted(self.ended)))
+            model, claim = self.ended.pop(worker)
+            if self.models.get(claim.task_id) is model and model.state is TaskState.DONE and model.committed is claim:
+                tasks.commit(claim, {"n": "again"})
             else:
                 with pytest.raises(LeaseLost):
-                    tasks.commit(claim, {"fence": "again"})
-            del self.committed[worker]
+                    tasks.commit(claim, {"n": "again"})
 
-        @rule(worker=WORKERS, permanent=st.booleans())
-        def fail(self, worker: str, permanent: bool) -> None:
+        @precondition(lambda self: self.claims)
+        @rule(data=st.data(), permanent=st.booleans())
+        def fail(self, data: st.DataObject, permanent: bool) -> None:
             error = TaskError("E", "m", permanent=permanent)
-            if written := self.write(worker, lambda claim: tasks.fail(claim, error)):
-                model = written[0]
+            if model := self.write(data, lambda claim: tasks.fail(claim, error)):
                 failures = model.failures + 1
                 final = permanent or failures >= config.max_attempts
                 model.go(TaskState.FAILED if final else TaskState.WAITING, failures=failures)
-                del self.claims[worker]
 
-        @rule(worker=WORKERS)
-        def release(self, worker: str) -> None:
-            if written := self.write(worker, lambda claim: tasks.release(claim, "x")):
-                written[0].go(TaskState.WAITING)
-                del self.claims[worker]
+        @precondition(lambda self: self.claims)
+        @rule(data=st.data())
+        def release(self, data: st.DataObject) -> None:
+            if model := self.write(data, lambda claim: tasks.release(claim, "x")):
+                model.go(TaskState.WAITING)
 
-        @rule(worker=WORKERS)
-        def renew(self, worker: str) -> None:
+        @precondition(lambda self: self.claims)
+        @rule(data=st.data())
+        def renew(self, data: st.DataObject) -> None:
             """Even a late one counts, if nobody took the task away."""
-            if written := self.write(worker, lambda claim: tasks.renew(claim, memory_mb=1.0)):
-                written[0].expired = False
+            if model := self.write(data, lambda claim: tasks.renew(claim, memory_mb=1.0), ends=False):
+                model.expired = False
 
-        @rule(worker=WORKERS)
-        def fall_asleep(self, worker: str) -> None:
+        @precondition(lambda self: self.claims)
+        @rule(data=st.data())
+        def fall_asleep(self, data: st.DataObject) -> None:
             """The lease runs out; the worker may come back, before or after a sweep."""
-            if worker in self.claims:
-                model, claim = self.claims[worker]
-                if model.claim is claim and self.models.get(claim.task_id) is model:
-                    age(backend, "tasks", claim.task_id)
-                    model.expired = True
+            model, claim = self.claims[data.draw(st.sampled_from(sorted(self.claims)))]
+            if self.holds(model, claim):
+                age(backend, "tasks", claim.task_id)
+                model.expired = True
 
+        @precondition(lambda self: any(model.state is TaskState.RUNNING for model in self.models.values()))
         @rule()
         def sweep(self) -> None:
             lost = {ident: model for ident, model in self.models.items() if model.expired}
@@ -172,6 +177,12 @@ def machine(backend: Backend) -> type[RuleBasedStateMachine]:
                 model.go(TaskState.QUARANTINED if poison else TaskState.WAITING, losses=losses)
 
         # -- people --------------------------------------------------------------------------------------------------
+
+        @initialize()
+        def begin(self) -> None:
+            for number in range(2):
+                self.create(number, 0, False)
+            self.claim("w1")
 
         @rule(number=NUMBERS, priority=st.integers(0, 2), held=st.booleans())
         def create(self, number: int, priority: int, held: bool) -> None:
@@ -222,18 +233,19 @@ def machine(backend: Backend) -> type[RuleBasedStateMachine]:
             if gone:
                 del self.models[ident]
 
-        @rule(worker=WORKERS, other=WORKERS)
-        def make_anew(self, worker: str, other: str) -> None:
-            """The task of a worker is thrown away and made again, and another takes it: the first holds nothing."""
-            model, claim = self.claims.get(worker, (None, None))
-            if model is None or claim is None or self.models.get(claim.task_id) is not model:
-                return
-            tasks.cancel([claim.task_id], "me")
-            assert tasks.remove([claim.task_id]) == [claim.task_id]
-            del self.models[claim.task_id]
-            self.create(claim.definition["model"]["kwargs"]["n"], 9, False)
-            if other != worker:
-                self.claim_the_best(other)
+        @precondition(lambda self: self.claims)
+        @rule(data=st.data(), other=WORKERS)
+        def make_anew(self, data: st.DataObject, other: str) -> None:
+            """A worker's task is thrown away and made again, and another may take it: the first holds nothing."""
+            worker = data.draw(st.sampled_from(sorted(self.claims)))
+            model, claim = self.claims[worker]
+            if self.models.get(claim.task_id) is model:
+                tasks.cancel([claim.task_id], "me")
+                assert tasks.remove([claim.task_id]) == [claim.task_id]
+                del self.models[claim.task_id]
+                self.create(claim.definition["model"]["kwargs"]["n"], 9, False)
+                if other != worker:
+                    self.claim_the_best(other)
 
         # -- rounds --------------------------------------------------------------------------------------------------
 

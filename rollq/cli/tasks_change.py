@@ -1,0 +1,201 @@
+"""Verbs that change the fate of tasks: retry, cancel, hold, unhold, remove, prioritize, reset-waiting, reset-status."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from rollq.cli.context import JSON, of, print_json, say
+from rollq.cli.selection import ERROR, IDS, MODEL, OLDER, POOL, STATUS, WINDOW, YES, Selection, confirm
+
+if TYPE_CHECKING:
+    from tasks.backend import Backend
+    from tasks.task import Task
+
+PERSON = "command line"
+SHOWN = 20  # ids that are printed one by one
+
+
+@dataclass(frozen=True)
+class Verb:
+    """A verb on tasks that somebody chose: what it does (it returns the ids that it changed), and what it destroys."""
+
+    name: str
+    done: str
+    help: str
+    act: Callable[[Backend, Sequence[str]], Sequence[str]]
+    destroys: str = ""
+
+
+def add_to(app: typer.Typer) -> None:
+    """Add these verbs."""
+    for verb in VERBS:
+        app.command(verb.name, help=verb.help)(_command(verb))
+    app.command()(prioritize)
+    app.command("reset-waiting")(reset_waiting)
+    app.command("reset-status")(reset_status)
+
+
+def _command(verb: Verb) -> Callable[..., None]:
+    def command(
+        context: typer.Context,
+        tasks: IDS = None,
+        pool: POOL = None,
+        status: STATUS = None,
+        window: WINDOW = None,
+        model: MODEL = None,
+        older_than: OLDER = None,
+        error: ERROR = None,
+        yes: YES = False,
+        as_json: Annotated[bool, JSON] = False,
+    ) -> None:
+        selection = Selection(tasks, pool, status, window, model, older_than, error)
+        with of(context).backend() as backend:
+            found = selection.find_some(backend)
+            if verb.destroys:
+                confirm(verb.destroys.format(count=len(found)), yes)
+            moved = verb.act(backend, [task.id for task in found])
+            _afterwards(backend, found)
+        _report(verb.done, moved, found, as_json)
+
+    return command
+
+
+def _retry(backend: Backend, ids: Sequence[str]) -> list[str]:
+    moved = backend.tasks.retry(ids, PERSON)
+    for pool in {task.pool for task in backend.tasks.find(ids=moved)}:
+        backend.rounds.reopen(pool, moved)
+    return moved
+
+
+def _cancel(backend: Backend, ids: Sequence[str]) -> list[str]:
+    return backend.tasks.cancel(ids, PERSON)
+
+
+def _hold(backend: Backend, ids: Sequence[str]) -> list[str]:
+    backend.tasks.hold(ids)
+    return [task.id for task in backend.tasks.find(ids=ids) if task.held]
+
+
+def _unhold(backend: Backend, ids: Sequence[str]) -> list[str]:
+    held = [task.id for task in backend.tasks.find(ids=ids) if task.held]
+    backend.tasks.unhold(held)
+    return held
+
+
+def _remove(backend: Backend, ids: Sequence[str]) -> list[str]:
+    return backend.tasks.remove(ids)
+
+
+VERBS = (
+    Verb(
+        "retry",
+        "retried",
+        "Let failed, quarantined or cancelled tasks wait again; rounds that failed with them are opened again.",
+        _retry,
+    ),
+    Verb(
+        "cancel",
+        "cancelled",
+        "Cancel tasks that are not finished; a running one stops at its next checkpoint.",
+        _cancel,
+    ),
+    Verb("hold", "held", "Keep waiting tasks from being claimed until unhold; running ones go on.", _hold),
+    Verb("unhold", "unheld", "Let held tasks be claimed.", _unhold),
+    Verb(
+        "remove",
+        "removed",
+        "Delete tasks with their history, except running ones. Their MLflow runs stay.",
+        _remove,
+        "Delete {count} tasks and their history for ever?",
+    ),
+)
+
+
+def prioritize(
+    context: typer.Context,
+    priority: Annotated[int, typer.Option(help="Higher is sooner; 0 is usual")],
+    tasks: IDS = None,
+    pool: POOL = None,
+    status: STATUS = None,
+    window: WINDOW = None,
+    model: MODEL = None,
+    as_json: Annotated[bool, JSON] = False,
+) -> None:
+    """Set the priority of tasks that are not finished."""
+    selection = Selection(tasks, pool, status, window, model)
+    with of(context).backend() as backend:
+        found = selection.find_some(backend)
+        active = [task.id for task in found if not task.status.is_terminal]
+        backend.tasks.prioritize(active, priority)
+        _afterwards(backend, found)
+    _report("prioritized", active, found, as_json)
+
+
+def reset_waiting(
+    context: typer.Context,
+    pool: Annotated[str, typer.Option("--pool", help="The pool")],
+    as_json: Annotated[bool, JSON] = False,
+) -> None:
+    """Take back running tasks whose lease is gone, and only those. Workers and beat do it all the time."""
+    from tasks.manager import TaskManager
+
+    with of(context).backend() as backend:
+        taken = TaskManager(pool, backend).reset_waiting()
+    if as_json:
+        print_json({"taken back": taken})
+        return
+    say(f"{len(taken)} tasks were taken back.")
+
+
+def reset_status(
+    context: typer.Context,
+    to: Annotated[str, typer.Option("--to", help="waiting or cancelled")],
+    tasks: IDS = None,
+    pool: POOL = None,
+    status: STATUS = None,
+    window: WINDOW = None,
+    model: MODEL = None,
+    yes: YES = False,
+    as_json: Annotated[bool, JSON] = False,
+) -> None:
+    """Move tasks by hand, finished ones too: the results of those that wait again are forgotten."""
+    from tasks.queries import as_state
+
+    end = as_state(to)
+    selection = Selection(tasks, pool, status, window, model)
+    with of(context).backend() as backend:
+        found = selection.find_some(backend)
+        if done := sum(task.status == "DONE" for task in found):
+            confirm(f"Forget the results of {done} tasks?", yes)
+        moved = backend.tasks.reset([task.id for task in found], end, PERSON)
+        for name in {task.pool for task in found}:
+            backend.rounds.reopen(name, moved)
+        _afterwards(backend, found)
+    _report(f"moved to {end}", moved, found, as_json)
+
+
+def _afterwards(backend: Backend, found: Sequence[Task]) -> None:
+    """Ring for what waits now, and for rounds that this has finished."""
+    for pool in {task.pool for task in found}:
+        backend.doorbell.top_up(pool)
+        backend.doorbell.ring_if_finished(pool)
+
+
+def _report(done: str, moved: Sequence[str], found: Sequence[Task], as_json: bool) -> None:
+    changed = set(moved)
+    left = [task for task in found if task.id not in changed]
+    if as_json:
+        print_json({done: list(moved), "left": {task.id: task.status for task in left}})
+    else:
+        lines = [f"{done} {ident}" for ident in moved]
+        lines += [f"left as it is: {task.id} is {task.status}" for task in left]
+        for line in lines[:SHOWN]:
+            say(line)
+        if len(lines) > SHOWN:
+            say(f"... {len(moved)} {done} in all, {len(left)} left as they are")
+    if not moved:
+        raise typer.Exit(5)

@@ -1,0 +1,222 @@
+"""Verbs for those who make tasks and work on them by hand: from create and fetch to commit, and run."""
+
+from __future__ import annotations
+
+import json
+import sys
+from dataclasses import replace as with_
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from rollq.cli.context import JSON, of, print_json, say
+
+if TYPE_CHECKING:
+    from tasks.backend import Backend
+    from tasks.task import Claim
+
+POOL = Annotated[str, typer.Option("--pool", help="The pool")]
+FENCE = Annotated[int, typer.Option(help="The fence number that fetch gave")]
+TASK = Annotated[str, typer.Argument(help="Task id")]
+
+
+def add_to(app: typer.Typer) -> None:
+    """Add these verbs."""
+    for verb in (create, replace, fetch, renew, commit, fail):
+        app.command()(verb)
+    app.command("give-back")(give_back)
+    app.command("run")(run_pool)
+
+
+def create(
+    context: typer.Context,
+    file: Annotated[Path, typer.Argument(help="JSON: a definition or a list of them; - for standard input")],
+    pool: POOL,
+    priority: Annotated[int, typer.Option(help="Higher is sooner")] = 0,
+    queue: Annotated[str, typer.Option(help="Who works on them")] = "default",
+    held: Annotated[bool, typer.Option("--held", help="Keep them from being claimed until unhold")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Create nothing")] = False,
+    as_json: Annotated[bool, JSON] = False,
+) -> None:
+    """Create those tasks that the pool does not have yet."""
+    from tasks.manager import TaskManager
+    from tasks.template import check_name
+
+    check_name(pool, "--pool")
+    check_name(queue, "--queue")
+    content = _read(file)
+    definitions = content if isinstance(content, list) else [content]
+    for position, definition in enumerate(definitions):
+        _check_mapping(definition, f"definition {position}")
+    with of(context).backend() as backend:
+        manager = TaskManager(pool, backend)
+        before = sum(manager.task_stat().values())
+        ids = manager.create_task(definitions, dry_run=dry_run, priority=priority, queue=queue, held=held)
+        new = sum(manager.task_stat().values()) - before
+    if as_json:
+        print_json({"pool": pool, "tasks": ids, "new": new, "dry_run": dry_run})
+        return
+    say(f"Pool {pool}: {len(ids)} tasks, {new} of them new." + (" Nothing was created." if dry_run else ""))
+
+
+def replace(
+    context: typer.Context,
+    task: TASK,
+    file: Annotated[Path, typer.Argument(help="JSON: the new definition; - for standard input")],
+    as_json: Annotated[bool, JSON] = False,
+) -> None:
+    """Put another definition in the place of a task; it is another task then, in the same rounds."""
+    from tasks.manager import TaskManager
+
+    definition = _check_mapping(_read(file), "the definition")
+    with of(context).backend() as backend:
+        old = backend.tasks.get(task)
+        new = TaskManager(old.pool, backend).replace_task(old, definition)
+    if as_json:
+        print_json({"old": old.id, "new": new})
+        return
+    say(f"{new} is in the place of {old.id}.")
+
+
+def fetch(
+    context: typer.Context,
+    pool: POOL,
+    query: Annotated[str | None, typer.Option(help='JSON, such as {"filter.model.class": "LGBModel"}')] = None,
+    status: Annotated[str, typer.Option(help="waiting or part_done")] = "waiting",
+    as_json: Annotated[bool, JSON] = False,
+) -> None:
+    """Take the best task; renew it before its lease is over. Leave with 3 if there is none."""
+    from tasks.errors import NotFound
+    from tasks.manager import TaskManager
+
+    asked = None if query is None else _check_mapping(_parse(query, "--query"), "--query")
+    with of(context).backend() as backend:
+        found = TaskManager(pool, backend).fetch_task(asked, status)
+        seconds = backend.settings.lease_seconds
+    if found is None:
+        raise NotFound(f"No task of pool {pool!r} can be fetched now.", "Look with `rollq tasks list`.")
+    if as_json:
+        names = {"id": found.id, "fence": found.fence, "lease_seconds": seconds, "partial": found.result}
+        print_json({**names, "definition": found.definition})
+        return
+    say(f"{found.id} --fence {found.fence}: renew it within {seconds:g} s, then commit it")
+
+
+def renew(context: typer.Context, task: TASK, fence: FENCE, as_json: Annotated[bool, JSON] = False) -> None:
+    """Hold a fetched task for another lease."""
+    with of(context).backend() as backend:
+        backend.tasks.renew(_claim(backend, task, fence))
+        _answer(as_json, "renewed", task)
+
+
+def commit(
+    context: typer.Context,
+    task: TASK,
+    fence: FENCE,
+    file: Annotated[Path, typer.Option("--result", help="JSON: the result, a mapping; - for standard input")],
+    part: Annotated[bool, typer.Option("--part", help="It is the result of the first of two phases")] = False,
+    as_json: Annotated[bool, JSON] = False,
+) -> None:
+    """Store the result of a fetched task."""
+    result = _check_mapping(_read(file), "the result")
+    with of(context).backend() as backend:
+        claim = _claim(backend, task, fence)
+        backend.tasks.commit(claim, result, part=part)
+        backend.doorbell.ring_if_finished(claim.pool, claim.rounds)
+        _answer(as_json, "committed", task)
+
+
+def give_back(context: typer.Context, task: TASK, fence: FENCE, as_json: Annotated[bool, JSON] = False) -> None:
+    """Give a fetched task back, untried (the reference's return_task)."""
+    with of(context).backend() as backend:
+        backend.tasks.release(_claim(backend, task, fence), "given back by hand")
+        _answer(as_json, "given back", task)
+
+
+def fail(
+    context: typer.Context,
+    task: TASK,
+    fence: FENCE,
+    message: Annotated[str, typer.Option(help="What went wrong")],
+    permanent: Annotated[bool, typer.Option("--permanent", help="Trying again cannot help")] = False,
+    as_json: Annotated[bool, JSON] = False,
+) -> None:
+    """Say that the attempt at a fetched task failed: it is tried again later, or FAILED."""
+    from tasks.task import TaskError
+
+    with of(context).backend() as backend:
+        claim = _claim(backend, task, fence)
+        state = backend.tasks.fail(claim, TaskError("ByHand", message, permanent=permanent))
+        backend.doorbell.ring_if_finished(claim.pool, claim.rounds)
+        _answer(as_json, f"failed; it is {state} now:", task)
+
+
+def run_pool(
+    context: typer.Context,
+    pool: POOL,
+    limit: Annotated[int, typer.Option(help="At most so many attempts; 0: until no task is left")] = 0,
+    as_json: Annotated[bool, JSON] = False,
+) -> None:
+    """Train the tasks of a pool in this process, one after another, without Celery, until none can be claimed."""
+    import os
+
+    from rollq.service import THREADS
+
+    os.environ.update(THREADS)
+    from workers.attempt import Outcome, Post, run_one
+    from workers.identity import worker_name
+
+    outcomes: list[str] = []
+    with of(context).backend() as backend:
+        post = Post(worker_name(os.getpid()), backend.tasks.queues(pool))
+        while not limit or len(outcomes) < limit:
+            outcome = run_one(backend, pool, None, post)
+            if outcome is Outcome.NOTHING:
+                break
+            outcomes.append(outcome)
+    counts = {str(kind): outcomes.count(kind) for kind in Outcome if outcomes.count(kind)}
+    if as_json:
+        print_json({"pool": pool, "attempts": len(outcomes), **counts})
+        return
+    say(f"{len(outcomes)} attempts: " + (", ".join(f"{count} {kind}" for kind, count in counts.items()) or "none"))
+
+
+def _claim(backend: Backend, task: str, fence: int) -> Claim:
+    from tasks.manager import claim_on
+
+    return with_(claim_on(backend.tasks.get(task)), fence=fence)
+
+
+def _answer(as_json: bool, done: str, task: str) -> None:
+    if as_json:
+        print_json({"task": task, "done": done})
+    else:
+        say(f"{done} {task}")
+
+
+def _read(file: Path) -> Any:
+    from tasks.errors import BadInput
+
+    try:
+        text = sys.stdin.read() if str(file) == "-" else file.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise BadInput(f"{file} cannot be read: {error}.", "Give a JSON file.") from None
+    return _parse(text, str(file))
+
+
+def _parse(text: str, name: str) -> Any:
+    from tasks.errors import BadInput
+
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise BadInput(f"{name} is no JSON: {error}.", "Mend it.") from None
+
+
+def _check_mapping(value: Any, name: str) -> dict[str, Any]:
+    from tasks.errors import BadInput
+
+    if not isinstance(value, dict):
+        raise BadInput(f"{name} is no mapping.", 'Write {"name": value, ...}.')
+    return value

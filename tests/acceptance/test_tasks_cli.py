@@ -1,0 +1,123 @@
+"""The verbs of ``rollq tasks`` as people and scripts use them."""
+
+from __future__ import annotations
+
+import json
+import logging
+import signal
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from rollq import Backend
+from rollq.cli.main import main
+from tests.pool_tasks import definition
+
+
+class Shell:
+    """The command line in this process, with the servers of the test; elsewhere it is a process of its own."""
+
+    def __init__(self, folder: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+        self.folder = folder
+        self._capsys = capsys
+        self._monkeypatch = monkeypatch
+
+    def call(self, *arguments: str) -> tuple[int, str, str]:
+        self._monkeypatch.setattr(sys, "argv", ["rollq", "tasks", *arguments])
+        with pytest.raises(SystemExit) as left:
+            main()
+        out, err = self._capsys.readouterr()
+        assert "Traceback" not in err, err
+        return int(left.value.code or 0), out, err
+
+    def json(self, *arguments: str, code: int = 0) -> Any:
+        returned, out, err = self.call(*arguments, "--json")
+        assert returned == code, err
+        return json.loads(out)
+
+    def refuse(self, code: int, text: str, *arguments: str) -> None:
+        returned, _, err = self.call(*arguments)
+        assert (returned, text in err, "Fix: " in err) == (code, True, True), err
+
+    def write(self, name: str, value: Any) -> str:
+        path = self.folder / name
+        path.write_text(value if isinstance(value, str) else json.dumps(value))
+        return str(path)
+
+
+@pytest.fixture
+def shell(
+    backend: Backend, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Shell]:
+    settings, root, handler = backend.settings, logging.getLogger(), signal.getsignal(signal.SIGTERM)
+    monkeypatch.setenv("ROLLQ_MONGO_URI", settings.mongo_uri)
+    monkeypatch.setenv("ROLLQ_MONGO_DATABASE", settings.mongo_database)
+    monkeypatch.setenv("ROLLQ_REDIS_URL", settings.redis_url)
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", settings.mlflow_uri)
+    handlers, level = root.handlers[:], root.level
+    yield Shell(tmp_path, capsys, monkeypatch)
+    root.handlers[:] = handlers
+    root.setLevel(level)
+    signal.signal(signal.SIGTERM, handler)
+
+
+def test_a_task_by_hand_from_create_to_commit(shell: Shell) -> None:
+    file = shell.write("tasks.json", [definition(n) for n in range(3)])
+    assert shell.json("create", file, "--pool", "p", "--dry-run")["new"] == 0
+    made = shell.json("create", file, "--pool", "p")
+    assert (made["new"], shell.json("create", file, "--pool", "p")["new"]) == (3, 0)
+    assert shell.json("pools") == ["p"]
+    query = json.dumps({"filter.model.kwargs.n": 1})
+    claim = shell.json("fetch", "--pool", "p", "--query", query)
+    assert (claim["id"], claim["definition"]) == (made["tasks"][1], definition(1))
+    ident, fence = claim["id"], str(claim["fence"])
+    assert shell.json("renew", ident, "--fence", fence)["done"] == "renewed"
+    shell.refuse(5, "is lost", "renew", ident, "--fence", "99")
+    shell.refuse(2, "no mapping", "commit", ident, "--fence", fence, "--result", shell.write("bad.json", "3"))
+    result = shell.write("result.json", {"ic": 0.25})
+    assert shell.json("commit", ident, "--fence", fence, "--result", result)["task"] == ident
+    shown = shell.json("show", ident)
+    assert (shown["status"], shown["result"]) == ("DONE", {"ic": 0.25})
+    (attempt,) = shown["timeline"]
+    assert (attempt["number"], attempt["end"], attempt["why"], attempt["seconds"] > 0) == (1, "DONE", "committed", True)
+    assert "Attempts (UTC)" in shell.call("show", ident)[1]
+    other = shell.json("fetch", "--pool", "p")
+    failed = shell.json("fail", other["id"], "--fence", str(other["fence"]), "--message", "no data", "--permanent")
+    assert "FAILED" in failed["done"]
+    assert [task["id"] for task in shell.json("list", "--error", "NO DATA")] == [other["id"]]
+    last = shell.json("fetch", "--pool", "p")
+    shell.json("give-back", last["id"], "--fence", str(last["fence"]))
+    assert shell.json("stat", "--pool", "p") | {"WAITING": 1, "DONE": 1, "FAILED": 1} == shell.json("stat")
+    new = shell.json("replace", last["id"], shell.write("new.json", definition(7)))["new"]
+    shell.refuse(3, "There is no task", "show", last["id"])
+    assert "No worker is alive" in " ".join(shell.json("explain", new)["reasons"])
+    shell.refuse(5, "1 WAITING", "wait", "--pool", "p", "--timeout", "0.2")
+    shell.json("cancel", new)
+    waited = shell.json("wait", "--pool", "p", code=5)
+    assert {task["id"] for task in waited["failures"]} == {other["id"], new}
+
+
+def test_many_tasks_by_filter_and_what_destroys_is_asked_for(shell: Shell, backend: Backend) -> None:
+    ids = list(backend.tasks.create_tasks("p", [definition(n) for n in range(4)]).ids)
+    backend.tasks.create_tasks("other", [definition(9)])
+    shell.refuse(2, "Which tasks?", "remove", "--yes")
+    shell.refuse(2, "Add --yes", "remove", "--pool", "p")
+    shell.refuse(2, "cannot be mixed", "hold", ids[0], "--pool", "p")
+    shell.refuse(3, "No task is like that", "hold", "--pool", "nowhere")
+    shell.refuse(2, "no task state", "hold", "--status", "sleeping")
+    shell.refuse(2, "is not a date", "hold", "--window", "soon")
+    assert shell.json("hold", "--pool", "p", "--window", "2021-01-01")["held"] == ids[:1]
+    assert shell.json("unhold", ids[0])["unheld"] == ids[:1]
+    assert shell.json("prioritize", "--pool", "p", "--model", "M", "--priority", "4")["prioritized"] == ids
+    claimed = backend.tasks.claim("p", "w", wanted=ids[0])
+    assert claimed
+    backend.tasks.commit(claimed, {"n": 1})
+    shell.refuse(2, "Forget the results of 1 tasks?", "reset-status", "--pool", "p", "--to", "waiting")
+    assert shell.json("reset-status", ids[0], "--to", "waiting", "--yes")["moved to WAITING"] == [claimed.task_id]
+    shell.refuse(5, "by hand", "reset-status", ids[1], "--to", "done")
+    assert shell.json("reset-waiting", "--pool", "p") == {"taken back": []}
+    assert shell.json("remove", "--pool", "p", "--yes")["removed"] == ids
+    assert shell.json("stat")["WAITING"] == 1
