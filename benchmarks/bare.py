@@ -26,7 +26,12 @@ def make_app(url: str) -> Celery:
 if __name__ == "__main__":
     settings = load_settings()
     worker = make_app(settings.redis_url).Worker(
-        concurrency=settings.concurrency, pool="prefork", loglevel="WARNING", without_gossip=True, without_mingle=True, quiet=True
+        concurrency=settings.concurrency,
+        pool="prefork",
+        loglevel="WARNING",
+        without_gossip=True,
+        without_mingle=True,
+        quiet=True,
     )
     worker.start()
     sys.exit(worker.exitcode)

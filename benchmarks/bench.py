@@ -76,9 +76,9 @@ class Bench:
         return process
 
     @contextlib.contextmanager
-    def worker(self, settings: Settings | None = None, module: str = "benchmarks.noop") -> Iterator[subprocess.Popen[bytes]]:
-        """A worker for the length of the block, ready for messages."""
-        process = self.start(module, settings)
+    def worker(self, settings: Settings | None = None) -> Iterator[subprocess.Popen[bytes]]:
+        """A worker of no-op tasks for the length of the block, ready for messages."""
+        process = self.start("benchmarks.noop", settings)
         try:
             wait_until(lambda: bool(children(process.pid)), 60)
             time.sleep(1.5)  # its pool is there; its connections are made

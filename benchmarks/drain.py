@@ -1,4 +1,4 @@
-"""Draining no-op tasks with two processes: rollq, the reference's ``run_task``, and bare Celery, one after the other."""
+"""Draining no-op tasks with two processes: rollq, the reference's ``run_task``, and bare Celery, in turn."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from typing import Any
 import redis
 
 from benchmarks import bare
+from benchmarks.bench import Bench, wait_until
 from benchmarks.noop import definition
 from benchmarks.processor import ProcessorTime
 from benchmarks.reference import Reference
-from benchmarks.bench import Bench, wait_until
 from benchmarks.table import show
 from tasks.backend import Backend
 from tasks.states import TaskState

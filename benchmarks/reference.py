@@ -7,8 +7,8 @@ import subprocess
 from types import TracebackType
 from typing import Any
 
-from benchmarks.reference_env import PYTHON
 from benchmarks.bench import ROOT, Bench, stop
+from benchmarks.reference_env import PYTHON
 
 
 class Reference:
@@ -16,7 +16,7 @@ class Reference:
 
     def __init__(self, bench: Bench, database: str = "reference") -> None:
         if not PYTHON.exists():
-            raise SystemExit("The reference is not installed: run `make reference-env`, or leave it out: --no-reference.")
+            raise SystemExit("The reference is missing: run `make reference-env`, or leave it out: --no-reference.")
         command = [str(PYTHON), str(ROOT / "benchmarks" / "reference_side.py")]
         with (bench.folder / "reference.log").open("ab") as log:
             self.process = subprocess.Popen(

@@ -1,4 +1,4 @@
-"""Makes the environment of the reference: ``python -m benchmarks.reference_env`` puts pyqlib into ``.venv-reference``."""
+"""``python -m benchmarks.reference_env`` makes ``.venv-reference``, the environment of the reference: pyqlib."""
 
 from __future__ import annotations
 

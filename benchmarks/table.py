@@ -19,7 +19,8 @@ def show(title: str, rows: Sequence[Row], as_json: bool, **facts: Any) -> None:
     cells = [names, *([_text(row.get(name)) for name in names] for row in rows)]
     widths = [max(len(line[column]) for line in cells) for column in range(len(names))]
     for number, line in enumerate(cells):
-        print("  ".join(text.ljust(width) if column == 0 else text.rjust(width) for column, (text, width) in enumerate(zip(line, widths, strict=True))))
+        first, *others = zip(line, widths, strict=True)
+        print("  ".join([first[0].ljust(first[1]), *(text.rjust(width) for text, width in others)]))
         if number == 0:
             print("  ".join("-" * width for width in widths))
     for name, value in facts.items():

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from scheduler.strategies import Plan, RollingStrategy
+from tasks.rounds import needed
 from tasks.settings import Settings
 from tasks.template import check_name, load_template
 
@@ -32,11 +34,25 @@ def plan_template(path: Path, settings: Settings) -> Plan:
     return load_strategy(path, settings).first_tasks()
 
 
-def enqueue_plan(plan: Plan, backend: Backend, pool: str | None = None) -> TrainedRound:
+def enqueue_plan(
+    plan: Plan,
+    backend: Backend,
+    pool: str | None = None,
+    policy: str = "all",
+    after: Sequence[str] = (),
+    priority: int = 0,
+) -> TrainedRound:
     """Open a round for a plan; the pool is by default the strategy's name.
+
+    Args:
+        policy: how many windows must be DONE: ``all``, a fraction such as ``0.9``, or ``best_effort``.
+        after: rounds that must be gathered first.
+        priority: of the new tasks; higher is sooner.
 
     Raises:
         TemplateError: the pool's name is not possible.
+        SettingsError: the policy is unknown.
+        NotFound: there is no round that this one could wait for.
         Unavailable: the store does not answer.
     """
     if pool is not None:
@@ -44,4 +60,6 @@ def enqueue_plan(plan: Plan, backend: Backend, pool: str | None = None) -> Train
     from scheduler.trainers import Trainer
 
     trainer = Trainer(backend, pool or plan.strategy)
-    return trainer.train(plan.definitions, plan.purpose, options=plan.options)
+    needed(policy, len(plan.definitions))  # a wrong policy is refused before anything is created
+    options = {**plan.options, "priority": priority}
+    return trainer.train(plan.definitions, plan.purpose, policy, options, after)

@@ -18,6 +18,7 @@ from celery import Celery
 from scheduler.online_sets import OnlineModel, OnlineSet, OnlineSets
 from scheduler.signals import WindowPrediction, join_windows, shown, summary, write_signals
 from tasks.backend import Backend
+from tasks.dependencies import settle
 from tasks.errors import ArtifactCorrupted, CoverageError, LeaseLost, NotFound, RollqError, RoundFailed
 from tasks.experiment import MLflowExperiment
 from tasks.logs import log_context
@@ -55,6 +56,15 @@ def gather(backend: Backend, round_id: str, by: str) -> OnlineSet | None:
     gathering = backend.rounds.claim(round_id, by)
     if gathering is None:
         return None
+    online = _gather_under_lease(backend, gathering, by)
+    try:
+        settle(backend)
+    except RollqError as error:
+        log.warning("rounds that wait for this one are settled by a sweep: %s", error)
+    return online
+
+
+def _gather_under_lease(backend: Backend, gathering: Round, by: str) -> OnlineSet | None:
     try:
         with _Renewing(backend, gathering) as lease:
             online = _gather(backend, gathering, by)

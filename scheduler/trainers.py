@@ -9,6 +9,7 @@ from typing import Any
 
 from scheduler.online_sets import OnlineSet, OnlineSets
 from tasks.backend import Backend
+from tasks.dependencies import settle
 from tasks.errors import RoundFailed, StateError, Unavailable
 from tasks.rounds import RoundState
 from tasks.states import TaskState
@@ -49,22 +50,31 @@ class Trainer:
         purpose: Mapping[str, Any],
         policy: str = "all",
         options: Mapping[str, Any] | None = None,
+        after: Sequence[str] = (),
     ) -> TrainedRound:
         """Open a round over ``definitions``; workers start at once (or at ``end_train``, if this is a DelayTrainer).
 
         Args:
             purpose: what the coordinator does with the models: ``{strategy, sessions}``.
             options: as the trainer's, for these tasks.
+            after: rounds that must be gathered first; if one of them fails, this one fails too and says so.
 
         Raises:
+            NotFound: there is no round that it could wait for.
             Unavailable: the store does not answer. A broker that does not answer delays the round, it loses nothing.
         """
+        for earlier in after:
+            self._backend.rounds.get(earlier)  # nothing is created if it is not there
         tasks = self._backend.tasks
         chosen = {**self._options, **(options or {})}
-        created = tasks.create_tasks(self._pool, definitions, held=self.is_delay, **chosen)
-        round_id = self._backend.rounds.create(self._pool, created.ids, purpose, policy=policy, held=self.is_delay)
+        created = tasks.create_tasks(self._pool, definitions, held=self.is_delay or bool(after), **chosen)
+        round_id = self._backend.rounds.create(
+            self._pool, created.ids, purpose, policy=policy, held=self.is_delay, after=after
+        )
         tasks.join_round(created.ids, round_id)
-        if not self.is_delay:
+        if after:
+            settle(self._backend)
+        elif not self.is_delay:
             self._ring()
         return TrainedRound(round_id, self._pool, created)
 
@@ -130,7 +140,9 @@ class DelayTrainer(Trainer):
 
     def end_train(self, trained: TrainedRound) -> TrainedRound:
         """Let the tasks of a round go; workers start at once. Calling it again is harmless."""
-        self._backend.tasks.unhold(trained.created.ids)
         self._backend.rounds.start(trained.id)
-        self._ring()
+        if self._backend.rounds.get(trained.id).free:
+            self._backend.tasks.unhold(trained.created.ids)
+            self._ring()
+        settle(self._backend)
         return trained

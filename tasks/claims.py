@@ -14,7 +14,7 @@ from typing import Any
 from pymongo import UpdateOne
 
 from tasks.ahead import Lookahead
-from tasks.documents import NOW, fence_after, history_after, later, literal, to_claim
+from tasks.documents import NOW, Write, later, literal, to_claim, transition
 from tasks.errors import LeaseLost
 from tasks.needs import Needs
 from tasks.states import Stage, TaskState, check_transition
@@ -27,7 +27,6 @@ AHEAD = 32  # as many, for a process that claims again at once
 CLAIMED = "pool key queue priority stage fence attempts failures needs time_limit rounds definition result backfill"
 LOST = dict.fromkeys(("pool", "fence", "losses", "lease", "home", "started_at"), 1)
 WAITING, RUNNING = TaskState.WAITING, TaskState.RUNNING
-Write = tuple[Document, list[Document]]  # filter and update of a conditional write
 
 
 class TaskClaims(TaskWindow):
@@ -123,7 +122,7 @@ class TaskClaims(TaskWindow):
         }
         # Whatever was read is still so if fence and stage are: the claim needs no second look.
         query = {"_id": task["_id"], "fence": task["fence"], "stage": task["stage"]}
-        return _transition(query, home, RUNNING, worker, "claimed", changes, fence=True)
+        return transition(query, home, RUNNING, worker, "claimed", changes, fence=True)
 
     def renew(self, claim: Claim, memory_mb: float | None = None) -> None:
         """Hold the claim for another lease.
@@ -157,7 +156,7 @@ class TaskClaims(TaskWindow):
         """
         changes = {"lease": None, "result": literal(dict(result)), "error": None, "ended_at": NOW}
         end = TaskState.PART_DONE if part else TaskState.DONE
-        commit = _transition(self._held_by(claim), RUNNING, end, claim.worker, "committed", changes)
+        commit = transition(self._held_by(claim), RUNNING, end, claim.worker, "committed", changes)
         with reachable():
             if claim.ahead and claim.ahead.wants_more():
                 written = self._write_and_claim(commit, claim.ahead, claim.worker)
@@ -277,7 +276,7 @@ class TaskClaims(TaskWindow):
         fence: bool = False,
     ) -> bool:
         """One conditional write from ``start`` to ``end``; whether this caller won it."""
-        return self._write(_transition(query, start, end, by, why, changes, fence=fence))
+        return self._write(transition(query, start, end, by, why, changes, fence=fence))
 
     def _write(self, transition: Write) -> bool:
         return bool(self._tasks.update_one(*transition).modified_count)
@@ -289,16 +288,6 @@ class TaskClaims(TaskWindow):
         """Full jitter: uniform in [0, min(max, base * 2^(failures-1))], after Brooker, 'Exponential Backoff' (2015)."""
         ceiling = min(self._settings.backoff_max_seconds, self._settings.backoff_seconds * 2 ** (failures - 1))
         return random.uniform(0, ceiling)  # noqa: S311 - spreads retries, protects nothing
-
-
-def _transition(
-    query: Document, start: TaskState, end: TaskState, by: str, why: str, changes: Document, *, fence: bool = False
-) -> Write:
-    """Filter and update of the write from ``start`` to ``end``."""
-    check_transition(start, end)
-    step = {"status": end, "fence": fence_after(fence), "history": history_after(start, end, by, why, fence)}
-    extra = {"stage": Stage.NEAR} if end is WAITING else {}  # it was chosen once: it need not come from far again
-    return {**query, "status": start}, [{"$set": {**step, **extra, **changes}}]
 
 
 def _in_turn(candidates: Sequence[Document], wanted: str | None) -> list[Document]:

@@ -6,13 +6,17 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from tasks.errors import DocumentCorrupted
 from tasks.needs import Needs
-from tasks.states import Stage, TaskState
+from tasks.soundness import flaw, mended
+from tasks.states import Stage, TaskState, check_transition
 from tasks.store import Document
 from tasks.task import Claim, Definition, Task, Transition, segments_of
 
 NOW = "$$NOW"  # the server's clock: a worker's own clock is never written
 HISTORY = 200  # transitions kept per task
+
+Write = tuple[Document, list[Document]]  # filter and update of a conditional write
 
 
 @dataclass(frozen=True)
@@ -52,6 +56,17 @@ def history_after(start: TaskState, end: TaskState, by: str, why: str, raised: b
         "fence": fence_after(raised),
     }
     return {"$slice": [{"$concatArrays": ["$history", [entry]]}, -HISTORY]}
+
+
+def transition(
+    query: Document, start: TaskState, end: TaskState, by: str, why: str, changes: Document, *, fence: bool = False
+) -> Write:
+    """Filter and update of the write from ``start`` to ``end``."""
+    check_transition(start, end)
+    step = {"status": end, "fence": fence_after(fence), "history": history_after(start, end, by, why, fence)}
+    # A task that waits again was chosen once: it need not come from far again.
+    extra = {"stage": Stage.NEAR} if end is TaskState.WAITING else {}
+    return {**query, "status": start}, [{"$set": {**step, **extra, **changes}}]
 
 
 def new_document(
@@ -94,7 +109,9 @@ def new_document(
 
 
 def to_task(document: Document) -> Task:
-    """The record of a document; its definition may have been left out."""
+    """The record of a document; its definition may have been left out. A corrupted one is shown as a FAILED task."""
+    if why := flaw({"definition": {}, **document}, whole=True):
+        document = mended(document, why)
     lease = document.get("lease") or {}
     segments = document.get("segments") or segments_of(document.get("definition") or {})
     return Task(
@@ -130,7 +147,13 @@ def to_task(document: Document) -> Task:
 
 
 def to_claim(document: Document, worker: str, lease_seconds: float, seen: int, home: TaskState) -> Claim:
-    """The claim on a task that was just taken from the state ``home``; ``document`` is as it was before."""
+    """The claim on a task that was just taken from the state ``home``; ``document`` is as it was before.
+
+    Raises:
+        DocumentCorrupted: a field of it is not as rollq writes it.
+    """
+    if why := flaw(document):
+        raise DocumentCorrupted(f"Task {document['_id']} cannot be run: {why}.")
     return Claim(
         task_id=document["_id"],
         pool=document["pool"],

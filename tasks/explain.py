@@ -39,9 +39,12 @@ def _waiting(backend: Backend, task: Task) -> list[str]:
 def _held(backend: Backend, task: Task) -> list[str]:
     if not task.held:
         return []
-    rounds = [found for found in map(backend.rounds.get, task.rounds) if found.held]
-    if rounds:
-        return [f"It is held: delayed round {rounds[0].id} has not been released yet (end_train)."]
+    rounds = list(map(backend.rounds.get, task.rounds))
+    if waiting := [found for found in rounds if not found.free]:
+        first = waiting[0]
+        return [f"It is held: round {first.id} waits for {', '.join(first.after)}. {first.reason}".strip()]
+    if delayed := [found for found in rounds if found.held]:
+        return [f"It is held: delayed round {delayed[0].id} has not been released yet (end_train)."]
     if task.backfill:
         return [f"It is held by backfill {task.backfill} until its turn: rollq backfill show {task.backfill}"]
     return [f"It is held. Let it go: rollq tasks unhold {task.id}"]

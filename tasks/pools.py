@@ -17,6 +17,7 @@ from pymongo.errors import BulkWriteError
 from tasks.claims import RUNNING, WAITING
 from tasks.documents import NOW, Options, new_document
 from tasks.errors import InvalidTransition
+from tasks.guard import guarded
 from tasks.identity import canonical, task_id, task_key
 from tasks.needs import Needs
 from tasks.states import ACTIVE, TRANSITIONS, Stage, TaskState
@@ -30,6 +31,7 @@ DUPLICATE_KEY = 11000
 FENCED = {"pool": 1, "fence": 1}
 
 
+@guarded
 class TaskPools(TaskTurns):
     """The task pools of a store.
 

@@ -147,7 +147,7 @@ class Doorbell:
         self._send(GATHER, GATHER, [round_id])
 
     def ring_to_reconcile(self) -> int:
-        """Ask for loose ends to be tied, if some are there and nobody looks at them; returns how many messages it sent."""
+        """Ask for loose ends to be tied, if there are some that nobody looks at; returns how many messages it sent."""
         if not self._tasks.loose_ends.take_due():
             return 0
         self._send(RECONCILE, GATHER, [])

@@ -45,6 +45,10 @@ class TaskReader:
     def _pools(self) -> Collection[Document]:
         return self._store.collection("pools")
 
+    def documents(self) -> tuple[Collection[Document], Collection[Document]]:
+        """The bare documents of tasks and windows, for whoever looks whether they are sound (``tasks/guard.py``)."""
+        return self._tasks, self._store.collection("windows")
+
     def pools(self) -> list[str]:
         """Names of all pools."""
         with reachable():

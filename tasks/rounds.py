@@ -33,7 +33,11 @@ class RoundState(StrEnum):
 
 @dataclass(frozen=True)
 class Round:
-    """A round as it is in the store. ``purpose`` says what to do with the models; ``fence`` numbers its gatherers."""
+    """A round as it is in the store.
+
+    ``purpose`` says what to do with the models; ``fence`` numbers its gatherers. ``after`` are the rounds that it waits
+    for; it is ``free`` once all of them are gathered. While it is ``held`` (delayed) it is not gathered either.
+    """
 
     id: str
     pool: str
@@ -42,6 +46,8 @@ class Round:
     purpose: dict[str, Any]
     status: RoundState
     held: bool
+    after: tuple[str, ...]
+    free: bool
     fence: int
     created_at: datetime
     finished_at: datetime | None
@@ -66,13 +72,21 @@ class Rounds:
             self._rounds.create_index([("status", ASCENDING), ("pool", ASCENDING)])
 
     def create(
-        self, pool: str, task_ids: Sequence[str], purpose: Mapping[str, Any], *, policy: str = "all", held: bool = False
+        self,
+        pool: str,
+        task_ids: Sequence[str],
+        purpose: Mapping[str, Any],
+        *,
+        policy: str = "all",
+        held: bool = False,
+        after: Sequence[str] = (),
     ) -> str:
         """Open a round over ``task_ids``.
 
         Args:
             policy: how many tasks must be DONE: ``all``, a fraction such as ``0.9``, or ``best_effort`` (at least one).
             held: it is delayed: it is not gathered before ``start``.
+            after: rounds that must be gathered first (``tasks/dependencies.py``); if one of them fails, it fails too.
 
         Raises:
             SettingsError: the policy is none of these.
@@ -89,6 +103,9 @@ class Rounds:
                     "purpose": dict(purpose),
                     "status": RoundState.OPEN,
                     "held": held,
+                    "after": list(after),
+                    "free": not after,
+                    "told": False,
                     "fence": 0,
                     "lease": None,
                     "created_at": self._store.now(),
@@ -108,7 +125,7 @@ class Rounds:
         """Become the gatherer of a round; None if it is finished, held, or another one is alive."""
         with reachable():
             free: list[Document] = [
-                {"status": RoundState.OPEN, "held": False},
+                {"status": RoundState.OPEN, "held": False, "free": True},
                 {"status": RoundState.GATHERING, "lease.expires_at": {"$lt": self._store.now()}},
             ]
             changes = {
@@ -166,9 +183,13 @@ class Rounds:
     def reopen(self, pool: str, task_ids: Sequence[str]) -> int:
         """Open failed rounds again that hold one of ``task_ids``, because they are tried again; returns how many."""
         with reachable():
-            query = {"pool": pool, "status": RoundState.FAILED, "task_ids": {"$in": list(task_ids)}}
-            changes = {"$set": {"status": RoundState.OPEN, "lease": None, "reason": ""}}
-            return int(self._rounds.update_many(query, changes).modified_count)
+            failed: Document = {"pool": pool, "status": RoundState.FAILED, "task_ids": {"$in": list(task_ids)}}
+            count = 0
+            while ids := [document["_id"] for document in self._rounds.find(failed, {"_id": 1})]:
+                changes = {"status": RoundState.OPEN, "lease": None, "reason": "", "told": False}
+                count += self._rounds.update_many({"_id": {"$in": ids}}, {"$set": changes}).modified_count
+                failed = {"status": RoundState.FAILED, "told": True, "after": {"$in": ids}}  # those that failed with it
+            return count
 
     def get(self, ident: str) -> Round:
         """One round.
@@ -193,7 +214,26 @@ class Rounds:
     def may_be_gathered(self, ident: str) -> bool:
         """Whether a round is open and was started."""
         with reachable():
-            return self._rounds.find_one({"_id": ident, "status": RoundState.OPEN, "held": False}) is not None
+            query = {"_id": ident, "status": RoundState.OPEN, "held": False, "free": True}
+            return self._rounds.find_one(query) is not None
+
+    def dependants(self) -> list[Round]:
+        """Open rounds that wait for others, oldest first."""
+        with reachable():
+            found = self._rounds.find({"status": RoundState.OPEN, "free": False}).sort("created_at", ASCENDING)
+            return [_to_round(document) for document in found]
+
+    def set_free(self, ident: str) -> Round:
+        """Every round that this one waits for is gathered; returns it as it is now."""
+        with reachable():
+            self._rounds.update_one({"_id": ident, "status": RoundState.OPEN}, {"$set": {"free": True}})
+        return self.get(ident)
+
+    def tell_failure(self, ident: str, reason: str) -> None:
+        """A round that this one waits for has failed, so it fails too, until that one is tried again."""
+        changes = {"status": RoundState.FAILED, "told": True, "reason": reason, "finished_at": self._store.now()}
+        with reachable():
+            self._rounds.update_one({"_id": ident, "status": RoundState.OPEN, "free": False}, {"$set": changes})
 
     def abandoned(self) -> list[str]:
         """Ids of rounds that are being gathered by somebody whose lease expired."""
@@ -231,10 +271,11 @@ def needed(policy: str, tasks: int) -> int:
 
 
 def _to_round(document: Document) -> Round:
-    fields = ("pool", "policy", "purpose", "held", "fence", "created_at", "finished_at", "result", "reason")
+    fields = ("pool", "policy", "purpose", "held", "free", "fence", "created_at", "finished_at", "result", "reason")
     return Round(
         id=document["_id"],
         task_ids=tuple(document["task_ids"]),
+        after=tuple(document["after"]),
         status=RoundState(document["status"]),
         **{name: document[name] for name in fields},
     )

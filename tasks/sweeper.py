@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from tasks.backend import Backend
+from tasks.dependencies import settle
 from tasks.errors import RollqError
 
 log = logging.getLogger(__name__)
@@ -43,6 +44,7 @@ def sweep(backend: Backend, by: str, dead_workers: Mapping[str, str] | Sequence[
         rung += backend.doorbell.top_up_if_quiet(pool) + backend.doorbell.ring_again(pool)
         gathers += len(backend.doorbell.ring_if_finished(pool))
     backend.doorbell.ring_to_reconcile()
+    settle(backend)
     return Swept(len(reclaimed), rung, gathers + backend.doorbell.ring_again_to_gather())
 
 
@@ -90,6 +92,8 @@ class SweepTimer:
             duty()
         except RollqError as error:
             log.warning("a sweep was left out: %s", error)
+        except Exception:  # whatever it was, the next sweep must come
+            log.exception("a sweep was left out")
 
     def _sweep(self) -> None:
         sweep(self._backend, self._by, self._dead_workers())

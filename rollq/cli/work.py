@@ -25,6 +25,11 @@ def enqueue(
     context: typer.Context,
     template: Annotated[Path, typer.Argument(help="Task template (YAML)")],
     pool: Annotated[str | None, typer.Option(help="Task pool [the template's name]")] = None,
+    policy: Annotated[str, typer.Option(help="Windows that must be done: all, 0.9, best_effort")] = "all",
+    after: Annotated[
+        list[str] | None, typer.Option(help="A round that must be gathered first; may be repeated")
+    ] = None,
+    priority: Annotated[int, typer.Option(help="Higher is sooner; 0 is usual")] = 0,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show the windows, enqueue nothing")] = False,
     as_json: Annotated[bool, JSON] = False,
 ) -> None:
@@ -38,7 +43,7 @@ def enqueue(
     settings = of(context).settings()
     plan = plan_template(template, settings)  # bad input is refused before any server is needed
     with of(context).backend() as backend:
-        trained = enqueue_plan(plan, backend, pool)
+        trained = enqueue_plan(plan, backend, pool, policy, after or (), priority)
         created = trained.created
         if as_json:
             answer = {"pool": trained.pool, "round": trained.id, "tasks": list(created.ids)}

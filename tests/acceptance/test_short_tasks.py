@@ -85,6 +85,16 @@ def test_a_task_that_does_not_look_at_its_time_limit_is_left_behind(backend: Bac
         wait_until(lambda: done(backend, "next") == 1)  # the process was replaced
 
 
+def test_a_cancelled_task_that_does_not_look_at_its_checkpoint_is_left_behind(backend: Backend) -> None:
+    with crew(backend.settings, 1):
+        (stuck,) = create(backend, "pool", 1, 600.0)
+        wait_until(lambda: backend.tasks.get(stuck).status is TaskState.RUNNING)
+        backend.tasks.cancel([stuck], "me")
+        create(backend, "next", 1, 0.0)
+        wait_until(lambda: done(backend, "next") == 1, 30)
+    assert backend.tasks.get(stuck).status is TaskState.CANCELLED
+
+
 def test_a_model_hears_of_its_time_limit_and_of_cancellation(backend: Backend) -> None:
     limited, endless = create(backend, "a", 1, 0.0, time_limit=0.2)[0], create(backend, "b", 1, 0.0)[0]
     first, second = backend.tasks.claim("a", "w"), backend.tasks.claim("b", "w")

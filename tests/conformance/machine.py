@@ -102,9 +102,10 @@ def machine(backend: Backend) -> type[RuleBasedStateMachine]:
             return None
 
         @precondition(lambda self: self.models)
-        @rule(worker=WORKERS)
-        def claim(self, worker: str) -> None:
-            self.took(worker, tasks.claim(self.pool, worker))
+        @rule(workers=st.lists(WORKERS, min_size=1, max_size=3))
+        def claim(self, workers: list[str]) -> None:
+            for worker in workers:
+                self.took(worker, tasks.claim(self.pool, worker))
 
         @precondition(lambda self: any(model.claimable for model in self.models.values()))
         @rule(worker=WORKERS)
@@ -182,7 +183,7 @@ def machine(backend: Backend) -> type[RuleBasedStateMachine]:
         def begin(self) -> None:
             for number in range(2):
                 self.create(number, 0, False)
-            self.claim("w1")
+            self.claim(["w1"])
 
         @rule(number=NUMBERS, priority=st.integers(0, 2), held=st.booleans())
         def create(self, number: int, priority: int, held: bool) -> None:
@@ -190,7 +191,7 @@ def machine(backend: Backend) -> type[RuleBasedStateMachine]:
             assert made.new == (made.ids[0] not in self.models)
             self.models.setdefault(made.ids[0], Model(priority, held))
 
-        @precondition(lambda self: self.models)
+        @precondition(lambda self: any(not model.state.is_terminal for model in self.models.values()))
         @rule(data=st.data())
         def cancel(self, data: st.DataObject) -> None:
             ident, model = self.pick(data)
@@ -198,7 +199,7 @@ def machine(backend: Backend) -> type[RuleBasedStateMachine]:
             if not model.state.is_terminal:
                 model.go(TaskState.CANCELLED)
 
-        @precondition(lambda self: self.models)
+        @precondition(lambda self: any(model.state.is_terminal for model in self.models.values()))
         @rule(data=st.data(), done=st.booleans(), held=st.booleans())
         def retry(self, data: st.DataObject, done: bool, held: bool) -> None:
             ident, model = self.pick(data)

@@ -70,10 +70,11 @@ def test_a_commit_survives_a_restart_of_the_store(stack: LocalStack, backend: Ba
     with LeaseKeeper(patient, claimed) as lease:
         assert stack._store
         stack._store.kill()
-        restart = threading.Thread(target=stack.restart_store)
-        restart.start()
-        lease.insist(lambda: patient.commit(claimed, {"n": 1}))
-        restart.join()
+        writing = threading.Thread(target=lambda: lease.insist(lambda: patient.commit(claimed, {"n": 1})))
+        writing.start()
+        time.sleep(0.3)  # it has tried by now
+        stack.restart_store()
+        writing.join()
     assert patient.get(claimed.task_id).result == {"n": 1}
 
 

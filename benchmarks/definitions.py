@@ -1,0 +1,36 @@
+"""Realistic definitions: the windows of ``examples/sp500/lightgbm.yaml``, over and over with another seed."""
+
+from __future__ import annotations
+
+import copy
+from typing import Any
+
+import pandas as pd
+import yaml
+
+from benchmarks.bench import ROOT
+from tasks.calendar import TimeAdjuster
+from tasks.generator import RollingGen
+from tasks.identity import canonical
+
+TEMPLATE = ROOT / "examples" / "sp500" / "lightgbm.yaml"
+
+
+def windows() -> list[dict[str, Any]]:
+    """The windows of the template on a calendar of business days, as the dicts that both systems take."""
+    template = yaml.safe_load(TEMPLATE.read_text())
+    options = template.pop("rolling")["kwargs"]
+    calendar = TimeAdjuster(pd.bdate_range("2000-01-03", "2018-12-31"))
+    generator = RollingGen(**options, calendar=calendar)
+    return [canonical(task) for task in generator.generate(template)]
+
+
+def realistic(count: int) -> list[dict[str, Any]]:
+    """So many different definitions, about 1 kB each."""
+    cut = windows()
+    made = []
+    for number in range(count):
+        task = copy.deepcopy(cut[number % len(cut)])
+        task["model"]["kwargs"]["seed"] = number // len(cut)
+        made.append(task)
+    return made
