@@ -4,7 +4,7 @@ VENV   ?= .venv
 BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
 
-.PHONY: demo test check format clean system chaos bench reference-env
+.PHONY: demo test check format clean system chaos mutants bench reference-env
 
 demo: $(STAMP)
 	@$(BIN)/rollq demo
@@ -12,9 +12,13 @@ demo: $(STAMP)
 test: $(STAMP)
 	@$(BIN)/python -m pytest
 
-# 1,000 kills over 20,000 tasks; CHAOS="--seed 7 --tasks 2000 --kills 100" for another one.
+# 1,000 kills over 20,000 tasks, and (as root) a host that is cut off; CHAOS="--seed 7 --tasks 2000 --kills 100" for less.
 chaos: $(STAMP)
 	@$(BIN)/python -m tests.chaos $(CHAOS)
+
+# Breaks the package in one place at a time; the tests must see it.
+mutants: $(STAMP)
+	@$(BIN)/python -m tests.mutants $(MUTANTS)
 
 check: $(STAMP)
 	@$(BIN)/ruff format --check .

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import os
+import signal
 import subprocess
 import sys
 import tempfile
@@ -51,7 +53,7 @@ class Bench:
     def __exit__(self, *_: object) -> None:
         """Stop everything that was started here."""
         for process in self._workers:
-            stop(process)
+            kill(process)  # whoever cares how they end has stopped them
         for backend in self._backends:
             backend.store.close()
             backend.app.close()
@@ -80,8 +82,10 @@ class Bench:
         """A worker of no-op tasks for the length of the block, ready for messages."""
         process = self.start("benchmarks.noop", settings)
         try:
-            wait_until(lambda: bool(children(process.pid)), 60)
-            time.sleep(1.5)  # its pool is there; its connections are made
+            wait_until(lambda: bool(children(process.pid)) or process.poll() is not None, 120)
+            time.sleep(2.0)  # its pool is there; its connections are made
+            if process.poll() is not None:
+                raise RuntimeError((self.folder / "worker.log").read_text()[-2000:])
             yield process
         finally:
             stop(process)
@@ -96,6 +100,14 @@ def stop(process: subprocess.Popen[bytes]) -> None:
     except subprocess.TimeoutExpired:
         process.kill()
         process.wait()
+
+
+def kill(process: subprocess.Popen[bytes]) -> None:
+    """End a worker and its pool at once, as a crash would."""
+    for pid in [process.pid, *children(process.pid)] if process.poll() is None else []:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
+    process.wait()
 
 
 def children(pid: int) -> list[int]:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import argparse
 import statistics
 import time
-from collections.abc import Callable
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from benchmarks.bench import Bench
@@ -14,63 +15,84 @@ from benchmarks.table import show
 from tasks.ahead import Lookahead
 from tasks.backend import Backend
 from tasks.claims import CANDIDATES
-from tasks.task import Claim
 from workers.attempt import TOP_UP_EVERY
 
 POOL = "pool"
+TURN = 50  # claims
 
 
-class Worker:
-    """Claims and commits as ``workers/attempt.py`` does and takes the time; ``ahead`` as it does with short tasks."""
+PARTS = ("claim", "top up", "commit")
 
-    def __init__(self, backend: Backend, ahead: Lookahead | None) -> None:
-        self._backend = backend
-        self._ahead = ahead
+
+class Pool:
+    """A pool of waiting tasks in a database of its own, and a worker that claims and commits as a process does."""
+
+    def __init__(self, bench: Bench, waiting: int) -> None:
+        self.waiting = waiting
+        self._backend: Backend = bench.backend(f"claim{waiting}")
+        self._backend.tasks.create_tasks(POOL, realistic(waiting))
+        self._backend.doorbell.refill(POOL)
         self._ended = 0
+        self._times: dict[bool, dict[str, list[float]]] = {
+            ahead: {part: [] for part in PARTS} for ahead in (False, True)
+        }
 
-    def claim(self) -> Claim:
-        """One claim."""
-        found = self._backend.tasks.claim(POOL, "bench", ahead=self._ahead)
-        assert found
-        return found
+    def run(self, claims: int, ahead: bool) -> None:
+        """Claim and commit so many tasks and take the time.
 
-    def top_up(self, claim: Claim) -> None:
-        """See to the window when a worker would."""
-        self._ended += 1
-        if claim.seen < CANDIDATES or self._ended % TOP_UP_EVERY == 0:
-            self._backend.doorbell.refill(POOL)
-
-
-def measure(bench: Bench, waiting: int, claims: int) -> dict[str, Any]:
-    """Milliseconds per claim, its share of topping up, and per commit: means, since topping up comes in lumps."""
-    backend = bench.backend(f"claim{waiting}")
-    backend.tasks.create_tasks(POOL, realistic(waiting))
-    backend.doorbell.refill(POOL)
-    row: dict[str, Any] = {"waiting": waiting}
-    for name, ahead in (("alone", None), ("short tasks", Lookahead())):
-        worker = Worker(backend, ahead)
-        times: dict[str, list[float]] = {"claim": [], "top up": [], "commit": []}
+        Args:
+            ahead: as with short tasks: the next claim goes along with the commit.
+        """
+        times, look = self._times[ahead], Lookahead() if ahead else None
+        tasks = self._backend.tasks
         for _ in range(claims):
-            claim = _timed(times["claim"], worker.claim)
-            _timed(times["commit"], lambda claim=claim: backend.tasks.commit(claim, {"ok": True}))
-            _timed(times["top up"], lambda claim=claim, worker=worker: worker.top_up(claim))
-        shares = {part: statistics.fmean(values) for part, values in times.items()}
-        if ahead is None:
-            row |= {"claim ms": shares["claim"], "top up ms": shares["top up"]}
-            row["claim + top up ms"] = shares["claim"] + shares["top up"]
-        row[f"{name}: all of a task ms"] = sum(shares.values())
-    begun = time.perf_counter()
-    assert sum(backend.tasks.stat(POOL).values()) == waiting
-    row["stat ms"] = (time.perf_counter() - begun) * 1000
-    return row
+            with _timed(times["claim"]):
+                claim = tasks.claim(POOL, "bench", ahead=look)
+            assert claim
+            with _timed(times["commit"]):
+                tasks.commit(claim, {"ok": True})
+            self._ended += 1
+            with _timed(times["top up"]):
+                if claim.seen < CANDIDATES or self._ended % TOP_UP_EVERY == 0:
+                    self._backend.doorbell.refill(POOL)
+        if look and (claim := look.take()):
+            tasks.release(claim, "the end of the measurement")
+
+    def forget(self) -> None:
+        """Start to measure anew."""
+        for times in self._times.values():
+            for values in times.values():
+                values.clear()
+
+    def row(self) -> dict[str, Any]:
+        """Milliseconds: medians of claims and commits; means of topping up, which comes in lumps."""
+        alone = {part: _middle(part, values) for part, values in self._times[False].items()}
+        short = {part: statistics.fmean(values) for part, values in self._times[True].items()}
+        return {
+            "waiting": self.waiting,
+            "claim ms": alone["claim"],
+            "top up ms": alone["top up"],
+            "claim + top up ms": alone["claim"] + alone["top up"],
+            "commit ms": alone["commit"],
+            "short tasks, all ms": sum(short.values()),
+            "stat ms": min(self._stat() for _ in range(5)),
+        }
+
+    def _stat(self) -> float:
+        begun = time.perf_counter()
+        assert sum(self._backend.tasks.stat(POOL).values()) == self.waiting
+        return (time.perf_counter() - begun) * 1000
 
 
-def _timed(times: list[float], call: Callable[[], Any]) -> Any:
+def _middle(part: str, values: list[float]) -> float:
+    return statistics.fmean(values) if part == "top up" else statistics.median(values)
+
+
+@contextmanager
+def _timed(times: list[float]) -> Iterator[None]:
     begun = time.perf_counter()
-    try:
-        return call()
-    finally:
-        times.append((time.perf_counter() - begun) * 1000)
+    yield
+    times.append((time.perf_counter() - begun) * 1000)
 
 
 def main() -> None:
@@ -81,9 +103,15 @@ def main() -> None:
     parser.add_argument("--json", action="store_true", help="one JSON object instead of a table")
     given = parser.parse_args()
     with Bench() as bench:
-        measure(bench, 1_000, 50)  # not counted: connections, imports
-        bench.backend("claim1000").store._database().client.drop_database("claim1000")
-        rows = [measure(bench, waiting, given.claims) for waiting in given.waiting]
+        pools = [Pool(bench, waiting) for waiting in given.waiting]
+        for number in range(-1, given.claims // TURN):
+            for pool in pools:  # in turns: whatever else this machine does then hits all of them
+                for ahead in (False, True):
+                    pool.run(TURN, ahead)
+            if number < 0:
+                for pool in pools:
+                    pool.forget()  # the first turn made the connections
+        rows = [pool.row() for pool in pools]
     cost = [row["claim + top up ms"] for row in rows]
     facts = {"dearest claim + top up to the cheapest": max(cost) / min(cost)}
     show("claim: its cost as the pool grows", rows, given.json, **facts)

@@ -124,7 +124,7 @@ def _clock(settings: Settings) -> str:
 
 
 def _mlflow(settings: Settings) -> str:
-    from tasks.experiment import MLflowExperiment
+    from tasks.tracking.mlflow_experiment import MLflowExperiment
 
     MLflowExperiment.ping(settings.mlflow_uri)
     return settings.mlflow_uri.split("@")[-1]

@@ -15,9 +15,9 @@ from rollq.report.page import write_report
 from scheduler.coordinator import load_daily_ic
 from scheduler.online_sets import OnlineSet
 from tasks.backend import Backend
-from tasks.experiment import MLflowExperiment
 from tasks.states import TaskState
 from tasks.task import Task
+from tasks.tracking.mlflow_experiment import MLflowExperiment
 
 LIBRARIES = ("rollq", "celery", "mlflow-skinny", "lightgbm", "pandas", "pymongo")
 

@@ -134,7 +134,7 @@ def fate_of(found: Standing | None, mode: BackfillMode, live: set[str]) -> tuple
         return Fate.LEAVE, "done"
     if found.backfill in live:
         return Fate.LEAVE, f"belongs to backfill {found.backfill}"
-    if found.status is TaskState.WAITING and found.held and found.backfill:
+    if found.status is TaskState.WAITING and found.turn is not None:
         return Fate.RETRY, f"left behind by backfill {found.backfill}"
     if found.status in ACTIVE:
         return Fate.LEAVE, f"already under way: {found.status}"

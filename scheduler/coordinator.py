@@ -16,17 +16,18 @@ import pandas as pd
 from celery import Celery
 
 from scheduler.online_sets import OnlineModel, OnlineSet, OnlineSets
+from scheduler.promotion import follow
 from scheduler.signals import WindowPrediction, join_windows, shown, summary, write_signals
 from tasks.backend import Backend
 from tasks.dependencies import settle
-from tasks.errors import ArtifactCorrupted, CoverageError, LeaseLost, NotFound, RollqError, RoundFailed
-from tasks.experiment import MLflowExperiment
+from tasks.errors import ArtifactCorrupted, CoverageError, LeaseLost, NotFound, RollqError, RoundFailed, Unavailable
 from tasks.logs import log_context
 from tasks.messages import GATHER, check_arguments
-from tasks.recorder import MLflowRecorder
 from tasks.rounds import Round, needed
 from tasks.states import TaskState
 from tasks.task import Task
+from tasks.tracking.mlflow_experiment import MLflowExperiment
+from tasks.tracking.mlflow_recorder import MLflowRecorder
 
 log = logging.getLogger(__name__)
 
@@ -68,6 +69,7 @@ def _gather_under_lease(backend: Backend, gathering: Round, by: str) -> OnlineSe
     try:
         with _Renewing(backend, gathering) as lease:
             online = _gather(backend, gathering, by)
+            _show_in_registry(backend, online)
             lease.check()
         backend.rounds.finish(gathering, {"strategy": online.strategy, "version": online.version})
     except LeaseLost as error:
@@ -80,8 +82,23 @@ def _gather_under_lease(backend: Backend, gathering: Round, by: str) -> OnlineSe
     except RollqError as error:
         _give_up(backend, gathering, error)
         return None
+    except (LookupError, TypeError, ValueError, AttributeError) as error:
+        # What the tasks left behind has another form than rollq gives it: gathering again would end the same way.
+        backend.rounds.fail(gathering, f"What was to be gathered is corrupted ({type(error).__name__}: {error}).")
+        log.exception("the round failed, what was online stays online")
+        return None
     log.info("strategy %s: version %s is online", online.strategy, online.version)
     return online
+
+
+def _show_in_registry(backend: Backend, online: OnlineSet) -> None:
+    """The set is online already: only a registry that is away is worth another try."""
+    try:
+        follow(backend, online)
+    except Unavailable:
+        raise
+    except RollqError as error:
+        log.warning("the model registry does not show %s version %s: %s", online.strategy, online.version, error)
 
 
 def _gather(backend: Backend, gathering: Round, by: str) -> OnlineSet:
@@ -177,13 +194,13 @@ def _publish_signals(
     experiment: MLflowExperiment, gathering: Round, strategy: str, signals: pd.DataFrame, metrics: dict[str, float]
 ) -> dict[str, Any]:
     tags = {"rollq.round": gathering.id, "rollq.strategy": strategy, "rollq.kind": "signals"}
-    recorder: MLflowRecorder = experiment.create_recorder(f"signals {strategy}", tags)
+    recorder: MLflowRecorder = experiment.create_recorder(f"signals {strategy}", tags, start=True)
     with tempfile.TemporaryDirectory(prefix="rollq-") as folder:
         path = Path(folder) / SIGNALS
         checksum = write_signals(signals, path)
-        recorder.save_objects(**{SIGNALS: path})
+        recorder.log_artifact(path)
     recorder.log_metrics(metrics)
-    recorder.end("FINISHED")
+    recorder.end_run("FINISHED")
     return {"recorder_id": recorder.id, "artifact": SIGNALS, "sha256": checksum, **summary(signals)}
 
 

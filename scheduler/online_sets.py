@@ -15,7 +15,7 @@ from pymongo import ASCENDING, DESCENDING
 from pymongo.collection import Collection
 from pymongo.errors import DuplicateKeyError
 
-from tasks.errors import NotFound
+from tasks.errors import DocumentCorrupted, NotFound
 from tasks.store import Document, Store, reachable
 
 
@@ -130,7 +130,8 @@ class OnlineSets:
     def strategies(self) -> list[str]:
         """Names of all strategies that ever had a set online."""
         with reachable():
-            return sorted({str(document["strategy"]) for document in self._sets.find({}, {"strategy": 1})})
+            names = [document.get("strategy") for document in self._sets.find({}, {"strategy": 1})]
+        return sorted({name for name in names if isinstance(name, str)})
 
     def history(self, strategy: str) -> list[OnlineSet]:
         """Every version, oldest first."""
@@ -140,8 +141,12 @@ class OnlineSets:
             ]
 
     def _latest_version(self, strategy: str) -> int:
-        latest = self._sets.find({"strategy": strategy}, {"version": 1}).sort("version", DESCENDING).limit(1)
-        return max((int(document["version"]) for document in latest), default=0)
+        numbered = {"strategy": strategy, "version": {"$gte": 0}}  # compares with numbers alone
+        latest = self._sets.find(numbered, {"version": 1}).sort("version", DESCENDING).limit(1)
+        versions = [document["version"] for document in latest]
+        if not all(isinstance(version, int) for version in versions):
+            raise DocumentCorrupted(f"Strategy {strategy!r} has a version {versions[0]!r}.", "Remove this document.")
+        return max(versions, default=0)
 
     def _newest(self, query: Document, missing: str) -> OnlineSet:
         with reachable():
@@ -152,6 +157,16 @@ class OnlineSets:
 
 
 def _to_set(document: Document) -> OnlineSet:
+    try:
+        return _read(document)
+    except (LookupError, TypeError) as error:
+        raise DocumentCorrupted(
+            f"Online set {document['_id']!r} is corrupted ({type(error).__name__}: {error}).",
+            "Put another version online, or restore the document from a backup.",
+        ) from error
+
+
+def _read(document: Document) -> OnlineSet:
     models = tuple(
         OnlineModel(model["task_id"], model["recorder_id"], (model["test"][0], model["test"][1]))
         for model in document["models"]

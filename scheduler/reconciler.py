@@ -16,14 +16,14 @@ from celery import Celery
 from scheduler.online_sets import OnlineSets
 from tasks.backend import Backend
 from tasks.errors import NotFound, RollqError
-from tasks.experiment import MLflowExperiment
-from tasks.lifecycle import RecorderStatus
 from tasks.loose_ends import LooseEnd
 from tasks.messages import RECONCILE
-from tasks.recorder import MLflowRecorder
 from tasks.rounds import RoundState
 from tasks.states import TaskState
 from tasks.task import Task
+from tasks.tracking.lifecycle import RecorderStatus
+from tasks.tracking.mlflow_experiment import MLflowExperiment
+from tasks.tracking.mlflow_recorder import MLflowRecorder
 
 log = logging.getLogger(__name__)
 
@@ -84,7 +84,7 @@ def stray_runs(backend: Backend) -> Iterator[StrayRun]:
     """
     for pool in backend.tasks.pools():
         experiment = MLflowExperiment.find(pool, backend.settings.mlflow_uri)
-        running = experiment.list_recorders("attributes.status = 'RUNNING'") if experiment else ()
+        running = experiment.iter_recorders(status="RUNNING") if experiment else ()
         for recorder in list(running):  # all of them first: closing one would shift the pages
             why = _why_over(backend, recorder)
             if why:
@@ -102,7 +102,7 @@ def _of_task(backend: Backend, end: LooseEnd) -> list[StrayRun]:
     experiment = MLflowExperiment.find(end.pool, backend.settings.mlflow_uri)
     if experiment is None:
         return []
-    found = list(experiment.list_recorders(f"tags.`rollq.task` = '{end.task_id}'"))
+    found = list(experiment.iter_recorders(f"tags.`rollq.task` = '{end.task_id}'"))
     task = _task(backend, end.task_id)  # read after the runs: an attempt that began since has none of these
     reasons = [(recorder, _attempt_over(recorder, task)) for recorder in found if recorder.status not in CLOSED]
     return [StrayRun(end.pool, recorder, why) for recorder, why in reasons if why]

@@ -10,6 +10,7 @@ from typing import Any
 from tasks.errors import InvalidTransition
 from tasks.store import Document
 
+INNER = {"turns", "cursor", "out", "step", "touched_at"}
 MICROSECONDS = 1_000_000  # tasks of one priority go by the time when they were made, in microseconds
 
 
@@ -54,8 +55,9 @@ class Backfill:
     """A backfill as it is in the store. Times are UTC, from the store's clock.
 
     ``turns`` is more than the highest turn of its tasks; below ``cursor`` hardly any task has not been let go yet.
-    ``going_since`` is when it last became active. ``settled``: nothing is left to do for ``advance``; then ``counts``
-    says how its tasks ended.
+    ``out`` holds the ids of those that were let go, or are about to be, and were not seen finished; each change of it
+    raises ``step``. ``going_since`` is when it last became active. ``settled``: nothing is left to do for ``advance``;
+    then ``counts`` says how its tasks ended.
     """
 
     id: str
@@ -71,6 +73,8 @@ class Backfill:
     total: int
     turns: int
     cursor: int
+    out: tuple[str, ...]
+    step: int
     created_at: datetime
     touched_at: datetime
     started_at: datetime | None
@@ -91,10 +95,9 @@ class Backfill:
         return int(self.created_at.timestamp() * MICROSECONDS)
 
     def to_dict(self) -> dict[str, Any]:
-        """JSON-able: times as ISO 8601 with zone."""
-        return {
-            name: value.isoformat() if isinstance(value, datetime) else value for name, value in asdict(self).items()
-        }
+        """JSON-able: times as ISO 8601 with zone; how it finds its next tasks is left out."""
+        shown = {name: value for name, value in asdict(self).items() if name not in INNER}
+        return {name: value.isoformat() if isinstance(value, datetime) else value for name, value in shown.items()}
 
 
 def check_change(found: Backfill, end: BackfillState) -> None:
@@ -112,5 +115,9 @@ def check_change(found: Backfill, end: BackfillState) -> None:
 def to_backfill(document: Document) -> Backfill:
     """The record of a document."""
     fields = {name: value for name, value in document.items() if name != "_id"}
-    fields |= {"mode": BackfillMode(document["mode"]), "status": BackfillState(document["status"])}
+    fields |= {
+        "mode": BackfillMode(document["mode"]),
+        "status": BackfillState(document["status"]),
+        "out": tuple(document["out"]),
+    }
     return Backfill(id=document["_id"], **fields)

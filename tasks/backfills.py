@@ -33,7 +33,7 @@ from tasks.pools import TaskPools
 from tasks.settings import Settings
 from tasks.states import TaskState
 from tasks.store import Document, Store, reachable
-from tasks.turns import Next
+from tasks.turns import Standing
 
 NO_LIMIT = 1_000  # without max_active: more than any fleet runs at once, and few enough to be quick
 INTERRUPTED = "its creation was interrupted: create it again"
@@ -128,6 +128,8 @@ class Backfills:
                     "total": turns,
                     "turns": turns,
                     "cursor": 0,
+                    "out": [],
+                    "step": 0,
                     "created_at": now,
                     "touched_at": now,
                     "started_at": None,
@@ -223,8 +225,8 @@ class Backfills:
     def advance(self, ident: str) -> int:
         """Do what there is to do for a backfill now; returns how many of its tasks were let go.
 
-        At most ``max_active`` of its tasks wait for a worker or run: see ``_let_go``. A backfill that does not exist
-        is ignored.
+        Never more than ``max_active`` of its tasks wait for a worker or run: see ``_let_go``. A backfill that does not
+        exist is ignored.
 
         Raises:
             Unavailable: the store does not answer. The next caller does it.
@@ -247,25 +249,38 @@ class Backfills:
     def _let_go(self, found: Backfill) -> int:
         """Let the next tasks go.
 
-        Why two callers at once do not let too many go: each reads what is next first and counts what is under way
-        afterwards. So whatever another one let go in between is counted, or is among the first of those that both read.
+        A task is written into ``out`` before it is let go, and leaves it only after it was seen finished. That list is
+        changed by one conditional write, so however many callers there are, it is never longer than the limit. What
+        stands in it and was not let go, because somebody was killed in between, is let go by the next caller.
         """
         limit = found.max_active or NO_LIMIT
-        busy = self._tasks.under_way(found.id)
+        batch = max(1, limit // 32)  # with a high limit several at a time: it costs less
+        if batch > 1 and self._is_full(found, limit - batch):
+            return 0
+        busy = [task for task in self._tasks.look(found.id, found.out) if not task.is_over]
         room = limit - len(busy)
-        if room < max(1, limit // 32):  # with a high limit several at a time: it costs less
-            return 0
-        following = self.upcoming(found, room)
-        if not following:
-            self._finish(found, busy)
-            return 0
-        room = limit - len(self._tasks.under_way(found.id, carefully=True))
-        chosen = following[: max(room, 0)]
-        gone = self._tasks.take_turns(found.id, chosen, found.by) if chosen else 0
-        self._move_cursor(found, max((task.turn + 1 for task in chosen), default=0))
+        following = self.upcoming(found, room + len(busy)) if room > 0 else []
+        chosen = [task for task in following if task.id not in found.out][:room]
+        if chosen and not self._write_out(found, [*busy, *chosen]):
+            return self.advance(found.id)  # another caller was faster: see what is left to do
+        gone = self._tasks.take_turns(found.id, [task for task in [*busy, *chosen] if task.turn is not None], found.by)
+        self._move_cursor(found, max((task.place + 1 for task in chosen), default=0))
+        if not busy and not chosen:
+            self._finish(found)
         return gone
 
-    def upcoming(self, found: Backfill, count: int) -> list[Next]:
+    def _is_full(self, found: Backfill, enough: int) -> bool:
+        """Whether a cheap look says that there is nothing to do: more than ``enough`` are under way, or all are."""
+        busy = self._tasks.under_way(found.id)
+        return busy > enough or (busy > 0 and not self.upcoming(found, 1))
+
+    def _write_out(self, found: Backfill, tasks: Sequence[Standing]) -> bool:
+        query = {"_id": found.id, "status": ACTIVE, "step": found.step}
+        changes = {"out": [task.id for task in tasks], "step": found.step + 1}
+        with reachable():
+            return bool(self._backfills.update_one(query, {"$set": changes}).modified_count)
+
+    def upcoming(self, found: Backfill, count: int) -> list[Standing]:
         """At least ``count`` tasks that are next, in order; fewer if there are no more."""
         bound, step = found.cursor + count, count
         while True:
@@ -286,22 +301,22 @@ class Backfills:
     def _hold(self, found: Backfill) -> None:
         self._tasks.hold_turns(found.id)
         if not self.upcoming(found, 1):
-            self._finish(found, self._tasks.under_way(found.id))
+            self._finish(found)
 
     def _drop(self, found: Backfill) -> None:
         self._tasks.drop_turns(found.id, found.turns, found.by)
         if found.cancel_running:
             self._tasks.cancel(self._tasks.running_of(found.id), found.by)
-        self._finish(found, self._tasks.under_way(found.id))
+        self._finish(found)
 
     def _give_up(self, found: Backfill) -> None:
         """Its creator died: nobody knows which windows are missing."""
         if self._write(found.id, PREPARING, CANCELLED, {"reason": INTERRUPTED, "ended_at": NOW}):
             self._drop(self.get(found.id))
 
-    def _finish(self, found: Backfill, busy: set[str]) -> None:
+    def _finish(self, found: Backfill) -> None:
         """Settle a backfill whose tasks are all finished, and write down how."""
-        if busy or not self._tasks.all_over(found.id):
+        if not self._tasks.all_over(found.id):
             return
         counts = dict.fromkeys(map(str, TaskState), 0)
         for group in self._tasks.tally(found.id, {}):

@@ -109,9 +109,8 @@ class TaskClaims(TaskWindow):
         return None
 
     def _try_claim(self, task: Document, worker: str, seen: int, home: TaskState = WAITING) -> Claim | None:
-        if not self._write(self._claiming(task, worker, home)):
-            return None
-        return to_claim(task, worker, self._settings.lease_seconds, seen, home)
+        claim = to_claim(task, worker, self._settings.lease_seconds, seen, home)  # the lease begins before the write
+        return claim if self._write(self._claiming(task, worker, home)) else None
 
     def _claiming(self, task: Document, worker: str, home: TaskState = WAITING) -> Write:
         changes = {
@@ -170,12 +169,11 @@ class TaskClaims(TaskWindow):
         task = ahead.tasks.pop(0)
         claim = to_claim(task, worker, self._settings.lease_seconds, ahead.seen, WAITING)
         both = [UpdateOne(*commit), UpdateOne(*self._claiming(task, worker))]
+        others, ahead.tasks = ahead.tasks, []  # should the store not answer, the commit is tried again without them
         written = self._tasks.bulk_write(both, ordered=True).modified_count
         # The answer is a sum: if one of the two was refused, the store must say which.
         if written == 2 or (written == 1 and self._shows({**self._held_by(claim), "lease.worker": worker})):
-            ahead.claimed = replace(claim, ahead=ahead)
-        else:
-            ahead.tasks.clear()  # others are at the same ones
+            ahead.claimed, ahead.tasks = replace(claim, ahead=ahead), others
         return written == 2
 
     def _shows(self, query: Document) -> bool:

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from tasks.errors import DocumentCorrupted
+from tasks.errors import DocumentCorrupted, TemplateError
+from tasks.messages import check_label
 from tasks.needs import Needs
 from tasks.soundness import flaw, mended
 from tasks.states import Stage, TaskState, check_transition
@@ -21,13 +22,27 @@ Write = tuple[Document, list[Document]]  # filter and update of a conditional wr
 
 @dataclass(frozen=True)
 class Options:
-    """How new tasks are to be run; no part of their identity. ``time_limit`` is in seconds."""
+    """How new tasks are to be run; no part of their identity. ``time_limit`` is in seconds.
+
+    Raises:
+        TemplateError: a value is of the wrong type or out of range.
+    """
 
     priority: int
     queue: str
     held: bool
     needs: Needs
     time_limit: float | None
+
+    def __post_init__(self) -> None:
+        """Refuse what could be stored but never be run."""
+        check_label(self.queue, "queue")
+        limit = self.time_limit
+        for name, value in (("priority", self.priority), ("time_limit", limit)):
+            if why := flaw({"_id": "", name: value}):
+                raise TemplateError(f"it cannot be used: {why}.", "Give a number.", name)
+        if limit is not None and limit <= 0:
+            raise TemplateError(f"{limit!r} is no duration.", "Give seconds, more than 0.", "time_limit")
 
 
 def literal(value: Any) -> Document:
@@ -110,7 +125,7 @@ def new_document(
 
 def to_task(document: Document) -> Task:
     """The record of a document; its definition may have been left out. A corrupted one is shown as a FAILED task."""
-    if why := flaw({"definition": {}, **document}, whole=True):
+    if why := flaw(document, whole=True):
         document = mended(document, why)
     lease = document.get("lease") or {}
     segments = document.get("segments") or segments_of(document.get("definition") or {})

@@ -117,6 +117,10 @@ class LeaseLost(StateError):
     """The claim is no longer held: the lease expired and another worker has the task, or the task was cancelled."""
 
 
+class NotLogged(StateError):
+    """MLflow did not take something that was logged; the message names it. Everything else was written."""
+
+
 class RoundFailed(StateError):
     """A round could not meet its policy; the message names the tasks to blame."""
 

@@ -92,7 +92,10 @@ class RollingGen(TaskGen):
         _check_count("rolling.kwargs.purge", purge, 0)
         if trunc_days is not None:
             _check_count("rolling.kwargs.trunc_days", trunc_days, 0)
-        if rtype not in (EXPANDING, SLIDING):
+        for name, value in (("test_key", test_key), ("train_key", train_key)):
+            if not isinstance(value, str):
+                raise TemplateError(f"{value!r} is no name.", "Name a segment.", f"rolling.kwargs.{name}")
+        if not isinstance(rtype, str) or rtype not in (EXPANDING, SLIDING):
             raise TemplateError(f"{rtype!r} is unknown.", f"Use {EXPANDING!r} or {SLIDING!r}.", "rolling.kwargs.rtype")
         self.step = step
         self.rtype = rtype
@@ -209,6 +212,7 @@ class MultiHorizonGenBase(TaskGen):
             SegmentError: segments are missing, no pairs, or nothing is left of one.
             CalendarError: a segment is outside the calendar.
         """
+        read_segments(task, self.test_key)  # before somebody else's code sees it
         found = []
         for hr in self.horizon:
             made = deepcopy(task)

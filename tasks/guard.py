@@ -26,6 +26,7 @@ GUARDED = (
     *("reclaim", "next_to_ring", "pools_rung", "rung_before", "holders", "wants", "has_active"),
     *("cancel", "retry", "let_go", "prioritize", "hold", "unhold", "remove"),
 )
+NO_DEFINITION = {"definition": None}
 Class = TypeVar("Class", bound=type[TaskReader])
 
 
@@ -72,7 +73,7 @@ def set_aside(pools: TaskReader) -> list[str]:
     with reachable():
         now = pools.now()
         unfinished = tasks.find({"status": {"$nin": sorted(TERMINAL)}})
-        bad = [(document, why) for document in unfinished if (why := flaw(document, whole=True))]
+        bad = [(document, why) for document in unfinished if (why := flaw({**NO_DEFINITION, **document}, whole=True))]
         for document, why in bad:
             log.warning("%s", DocumentCorrupted(f"Task {document['_id']} is set aside as FAILED: {why}."))
             same = {"_id": document["_id"]}
@@ -94,5 +95,5 @@ def _is_window(window: Document) -> bool:
         isinstance(window.get("pool"), str)
         and isinstance(window.get("queue"), str)
         and isinstance(blocks, list)
-        and all(isinstance(block, dict) and all(type(block.get(name)) is int for name in whole) for block in blocks)
+        and all(isinstance(block, dict) and all(isinstance(block.get(name), int) for name in whole) for block in blocks)
     )

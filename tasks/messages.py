@@ -14,15 +14,25 @@ from collections.abc import Mapping
 from typing import Any
 from uuid import uuid4
 
-from tasks.errors import MessageRefused
+from tasks.errors import MessageRefused, TemplateError
 
 TRAIN = "rollq.train"
 GATHER = "rollq.gather"
 RECONCILE = "rollq.reconcile"
 BODY_CHARS = 4_096  # of the body as it is sent; ours have about 200
 SHOWN_CHARS = 80
-POOL, TASK_ID, ROUND_ID = r"[^\x00-\x1f\x7f\ud800-\udfff]{1,200}", r"[0-9a-f]{24}", r"[0-9a-f]{12}"
-ARGUMENTS = {TRAIN: (("pool", POOL), ("task id", TASK_ID)), GATHER: (("round id", ROUND_ID),), RECONCILE: ()}
+LABEL, TASK_ID, ROUND_ID = r"[^\x00-\x1f\x7f\ud800-\udfff]{1,200}", r"[0-9a-f]{24}", r"[0-9a-f]{12}"
+ARGUMENTS = {TRAIN: (("pool", LABEL), ("task id", TASK_ID)), GATHER: (("round id", ROUND_ID),), RECONCILE: ()}
+
+
+def check_label(value: object, key: str) -> None:
+    """Refuse a name of a pool or queue that no message could carry.
+
+    Raises:
+        TemplateError: it is no text of 1 to 200 characters, or holds control characters.
+    """
+    if not isinstance(value, str) or not re.fullmatch(LABEL, value):
+        raise TemplateError(f"{_shown(value)} cannot be a name.", "Use up to 200 printable characters.", key)
 
 
 def check_arguments(name: Any, args: Any) -> tuple[str, ...]:

@@ -12,14 +12,16 @@ from datetime import datetime
 from typing import Any
 
 from pymongo import ASCENDING, DESCENDING
-from pymongo.errors import BulkWriteError
+from pymongo.errors import BulkWriteError, DuplicateKeyError
 
 from tasks.claims import RUNNING, WAITING
 from tasks.documents import NOW, Options, new_document
-from tasks.errors import InvalidTransition
+from tasks.errors import DocumentCorrupted, InvalidTransition, TemplateError
 from tasks.guard import guarded
 from tasks.identity import canonical, task_id, task_key
+from tasks.messages import check_label
 from tasks.needs import Needs
+from tasks.soundness import flaw
 from tasks.states import ACTIVE, TRANSITIONS, Stage, TaskState
 from tasks.store import Document, reachable
 from tasks.task import Created
@@ -82,6 +84,7 @@ class TaskPools(TaskTurns):
             Unavailable: the store does not answer.
         """
         held = held or turns is not None
+        check_label(pool, "pool")
         options = Options(priority, queue, held, Needs.of(needs), time_limit)
         with reachable():
             now = self._store.now()
@@ -103,6 +106,10 @@ class TaskPools(TaskTurns):
         unique = {document["_id"]: document for document in reversed(documents)}
         try:
             self._tasks.insert_many(list(unique.values()), ordered=False)
+        except (
+            DuplicateKeyError
+        ) as error:  # of the whole command, where the store's index is at odds with its documents
+            raise DocumentCorrupted(f"The store cannot tell which tasks it has: {error}.", "Repair it.") from error
         except BulkWriteError as error:
             failed = error.details["writeErrors"]
             if any(failure["code"] != DUPLICATE_KEY for failure in failed):
@@ -203,19 +210,21 @@ class TaskPools(TaskTurns):
         with reachable():
             idle = {"status": {"$ne": RUNNING}}
             found = {task["_id"]: task for task in self._tasks.find({"_id": {"$in": list(ids)}, **idle}, FENCED)}
-            for pool in {task["pool"] for task in found.values()}:
-                fence = max(task["fence"] for task in found.values() if task["pool"] == pool)
-                self._pools.update_one({"_id": pool}, {"$max": {"fence": fence}}, upsert=True)
+            for pool in {task["pool"] for task in found.values() if isinstance(task.get("pool"), str)}:
+                fences = [task.get("fence") for task in found.values() if task.get("pool") == pool]
+                highest = max((fence for fence in fences if isinstance(fence, int)), default=0)  # or corrupted
+                self._pools.update_one({"_id": pool}, {"$max": {"fence": highest}}, upsert=True)
             return [
                 ident
                 for ident in ids
                 if ident in found
-                and self._tasks.delete_one({"_id": ident, "fence": found[ident]["fence"], **idle}).deleted_count
+                and self._tasks.delete_one({"_id": ident, "fence": found[ident].get("fence"), **idle}).deleted_count
             ]
 
     def _fence_floor(self, pool: str) -> int:
         """The fence that new tasks of a pool start from."""
-        return int((self._pools.find_one({"_id": pool}, {"fence": 1}) or {}).get("fence", 0))
+        found = (self._pools.find_one({"_id": pool}, {"fence": 1}) or {}).get("fence", 0)
+        return found if isinstance(found, int) else 0
 
     def join_round(self, ids: Sequence[str], round_id: str) -> None:
         """Mark tasks as belonging to a round."""
@@ -229,8 +238,12 @@ def _documents(
     seq = time.time_ns() // 1_000  # orders tasks of one priority; two creators may mix, which harms nobody
     made = []
     for position, definition in enumerate(definitions):
+        if not isinstance(definition, Mapping):
+            raise TemplateError(f"a definition is a mapping, not a {type(definition).__name__}.", "See RollingGen.")
         plain = canonical(definition)
         key = task_key(plain)
         document = new_document(task_id(pool, key), pool, key, plain, now, seq + position, options)
+        if why := flaw(document, whole=True):
+            raise TemplateError(f"the definition cannot be used: {why}.", "See docs/reference/template.md.")
         made.append({**document, **(turns.fields(position) if turns else {})})
     return made

@@ -11,7 +11,7 @@ from tasks.backend import Backend
 from tasks.backfill import ACTIVE, Backfill
 from tasks.states import TERMINAL, TaskState
 from tasks.task import Task
-from tasks.turns import Next
+from tasks.turns import Standing
 
 RECENT = timedelta(minutes=15)
 ENOUGH = 5  # tasks that ended lately; with fewer, all since the backfill began to go tell more
@@ -33,7 +33,7 @@ class Progress:
     per_hour: float | None
     eta: datetime | None
     eta_seconds: float | None
-    following: tuple[Next, ...]
+    following: tuple[Standing, ...]
 
     @property
     def finished(self) -> int:

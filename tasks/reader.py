@@ -62,7 +62,7 @@ class TaskReader:
         """How many of the tasks that a query over documents finds are in each state."""
         with reachable():
             groups = self._tasks.aggregate([{"$match": query}, {"$group": {"_id": "$status", "n": {"$sum": 1}}}])
-            counts = {group["_id"]: group["n"] for group in groups}
+            counts = {group["_id"]: group["n"] for group in groups if isinstance(group["_id"], str)}
         return {state: int(counts.get(state, 0)) for state in TaskState}
 
     def find(

@@ -6,6 +6,7 @@ dies loses it and another gathers again.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -15,11 +16,15 @@ from uuid import uuid4
 
 from pymongo import ASCENDING
 from pymongo.collection import Collection
+from pymongo.errors import OperationFailure
 
 from tasks.documents import NOW, later, literal
-from tasks.errors import LeaseLost, NotFound, SettingsError
+from tasks.errors import DocumentCorrupted, LeaseLost, NotFound, SettingsError
 from tasks.settings import Settings
+from tasks.soundness import mended_round, round_flaw
 from tasks.store import Document, Store, reachable
+
+log = logging.getLogger(__name__)
 
 
 class RoundState(StrEnum):
@@ -133,9 +138,24 @@ class Rounds:
                 "fence": {"$add": ["$fence", 1]},
                 "lease": {"worker": literal(worker), "expires_at": later(self._lease)},
             }
-            if not self._rounds.update_one({"_id": ident, "$or": free}, [{"$set": changes}]).modified_count:
-                return None
-        return self.get(ident)
+            try:
+                if not self._rounds.update_one({"_id": ident, "$or": free}, [{"$set": changes}]).modified_count:
+                    return None
+            except OperationFailure:  # the server cannot compute with what is there
+                if self._set_aside(ident):
+                    return None
+                raise
+        return None if self._set_aside(ident) else self.get(ident)
+
+    def _set_aside(self, ident: str) -> bool:
+        """Write down a round whose document is corrupted as failed; whether it was."""
+        with reachable():
+            document = self._rounds.find_one({"_id": ident})
+            why = round_flaw(document) if document else ""
+            if document and why:
+                log.warning("%s", DocumentCorrupted(f"Round {ident} is set aside as failed: {why}."))
+                self._rounds.replace_one({"_id": ident}, mended_round(document, why, self._store.now()))
+        return bool(why)
 
     def renew(self, gathering: Round) -> None:
         """Hold the round for another lease.
@@ -271,6 +291,9 @@ def needed(policy: str, tasks: int) -> int:
 
 
 def _to_round(document: Document) -> Round:
+    """The record of a document. A corrupted one is shown as a failed round."""
+    if why := round_flaw(document):
+        document = mended_round(document, why)
     fields = ("pool", "policy", "purpose", "held", "free", "fence", "created_at", "finished_at", "result", "reason")
     return Round(
         id=document["_id"],

@@ -66,6 +66,7 @@ class Settings(BaseSettings):
 
     # What may be loaded and how the process speaks.
     components: tuple[str, ...] = Field((), description="Extra classes that templates may name, as 'module:Class'")
+    pickle_classes: tuple[str, ...] = Field((), description="Classes that a pickled artifact may hold: 'module:Class'")
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     log_format: Literal["human", "json"] = "human"
 

@@ -7,7 +7,7 @@ it (``tasks/guard.py``): it blocks no other task.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
@@ -16,6 +16,8 @@ from tasks.states import Stage, TaskState
 from tasks.store import Document
 
 LARGEST = 2**53  # whole numbers that every program reads alike
+BOUND = (str, int, float, type(None))  # a date in any form that the calendar reads
+NEEDS = set(Needs().to_dict())
 Check = Callable[[Any], bool]
 
 
@@ -36,22 +38,22 @@ def _is_time(value: Any) -> bool:
 
 
 def _is_amount(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value) and value >= 0
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value) and value >= 0
 
 
 def _is_needs(value: Any) -> bool:
-    return isinstance(value, Mapping) and set(value) <= set(Needs().to_dict()) and all(map(_is_amount, value.values()))
+    return isinstance(value, dict) and set(value) <= NEEDS and all(map(_is_amount, value.values()))
 
 
 def _is_lease(value: Any) -> bool:
-    if not isinstance(value, Mapping) or not _is_text(value.get("worker")) or not _is_time(value.get("expires_at")):
+    if not isinstance(value, dict) or not _is_text(value.get("worker")) or not _is_time(value.get("expires_at")):
         return False
     return value.get("memory_mb") is None or _is_amount(value["memory_mb"])
 
 
 def _is_segments(value: Any) -> bool:
-    return isinstance(value, Mapping) and all(
-        isinstance(bounds, list) and len(bounds) == 2 and all(bound is None or _is_text(bound) for bound in bounds)
+    return isinstance(value, dict) and all(
+        isinstance(bounds, list) and len(bounds) == 2 and all(isinstance(bound, BOUND) for bound in bounds)
         for bounds in value.values()
     )
 
@@ -61,11 +63,11 @@ def _is_history(value: Any) -> bool:
 
 
 def _is_transition(value: Any) -> bool:
-    if not isinstance(value, Mapping) or not _is_time(value.get("at")) or not _is_count(value.get("fence")):
+    if not isinstance(value, dict) or not _is_time(value.get("at")) or not _is_count(value.get("fence")):
         return False
     if not (_is_text(value.get("end")) and value["end"] in STATES):
         return False
-    start = value.get("start")
+    start = value.get("start", 0)
     known = start is None or (_is_text(start) and start in STATES)
     return known and _is_text(value.get("by")) and _is_text(value.get("why"))
 
@@ -74,8 +76,12 @@ def _is_texts(value: Any) -> bool:
     return isinstance(value, list) and all(map(_is_text, value))
 
 
+def _is_truth(value: Any) -> bool:
+    return isinstance(value, bool)
+
+
 def _is_mapping(value: Any) -> bool:
-    return isinstance(value, Mapping)
+    return isinstance(value, dict)
 
 
 def _one_of(values: frozenset[str]) -> Check:
@@ -119,7 +125,23 @@ FIELDS: dict[str, tuple[Check, Any]] = {
 }
 
 
-LATER = {"backfill"}  # documents of earlier versions do not have it
+ROUND_FIELDS: dict[str, tuple[Check, Any]] = {
+    "pool": (_is_text, ""),
+    "task_ids": (_is_texts, []),
+    "policy": (_is_text, "all"),
+    "purpose": (_is_mapping, {}),
+    "status": (_one_of(frozenset({"open", "gathering", "gathered", "failed"})), "failed"),
+    "held": (_is_truth, False),
+    "after": (_is_texts, []),
+    "free": (_is_truth, True),
+    "fence": (_is_count, 0),
+    "lease": (_optional(_is_lease), None),
+    "created_at": (_is_time, None),
+    "finished_at": (_optional(_is_time), None),
+    "result": (_optional(_is_mapping), None),
+    "reason": (_is_text, ""),
+}
+MAY_LACK = {"backfill", "definition"}  # documents of earlier versions; what was read without the definition
 
 
 def flaw(document: Document, *, whole: bool = False) -> str:
@@ -128,24 +150,46 @@ def flaw(document: Document, *, whole: bool = False) -> str:
     Args:
         whole: fields may not be missing; else only those that are there are looked at, as after a projection.
     """
-    if not _is_text(document.get("_id")):
-        return "its id is no text"
-    for name, (check, _) in FIELDS.items():
-        if name not in document:
-            if whole and name not in LATER:
-                return f"{name} is missing"
-        elif not check(document[name]):
-            return f"{name} is {ascii(document[name])[:60]}"
+    if why := _flaw_among(FIELDS, document, whole):
+        return why
     if document.get("status") == TaskState.RUNNING and "lease" in document and document["lease"] is None:
         return "it is RUNNING without a lease"
     return ""
+
+
+def round_flaw(document: Document) -> str:
+    """What is wrong with the document of a round; empty if it is sound."""
+    return _flaw_among(ROUND_FIELDS, document, whole=True)
+
+
+def _flaw_among(fields: dict[str, tuple[Check, Any]], document: Document, whole: bool) -> str:
+    if not _is_text(document.get("_id")):
+        return "its id is no text"
+    for name, (check, _) in fields.items():
+        if name not in document:
+            if whole and name not in MAY_LACK:
+                return f"{name} is missing"
+        elif not check(document[name]):
+            return f"{name} is {ascii(document[name])[:60]}"
+    return ""
+
+
+def mended_round(document: Document, why: str, now: datetime | None = None) -> Document:
+    """The document of a round as a failed one that says why; what is sound in it is kept."""
+    at = now or datetime.now(UTC)
+    fields: Document = {
+        name: document[name] if name in document and check(document[name]) else instead
+        for name, (check, instead) in ROUND_FIELDS.items()
+    }
+    ended = {"status": "failed", "lease": None, "finished_at": at, "reason": f"Its document is corrupted: {why}."}
+    return {**document, **fields, "created_at": fields["created_at"] or at, **ended}
 
 
 def mended(document: Document, why: str, now: datetime | None = None) -> Document:
     """The document as a FAILED task that says why; what is sound in it is kept."""
     at = now or datetime.now(UTC)
     stand_ins = {"key": str(document["_id"]), "created_at": at, "not_before": at, "fence": _fence_after(document)}
-    fields = {
+    fields: Document = {
         name: document[name] if name in document and check(document[name]) else stand_ins.get(name, instead)
         for name, (check, instead) in FIELDS.items()
     }
@@ -170,6 +214,6 @@ def mended(document: Document, why: str, now: datetime | None = None) -> Documen
 def _fence_after(document: Document) -> int:
     """A fence that no claim on the task can have."""
     history = document.get("history")
-    entries = [entry for entry in history if isinstance(entry, Mapping)] if isinstance(history, list) else []
+    entries = [entry for entry in history if isinstance(entry, dict)] if isinstance(history, list) else []
     fences: list[Any] = [document.get("fence"), *(entry.get("fence") for entry in entries)]
     return max([int(fence) for fence in fences if _is_count(fence) and fence < LARGEST], default=0) + 1

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import time
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime
@@ -126,7 +127,7 @@ class Claim:
     ``lease_seconds`` is its length, ``time_limit`` how many seconds the attempt may take; ``seen`` is how many rung
     tasks it was chosen from, at most ``claims.CANDIDATES``. ``home`` is where the task goes back to if the attempt
     comes to nothing; ``partial`` is the result of its first phase, if it is in its second; ``ahead`` is what the worker
-    does next, if its tasks are short.
+    does next, if its tasks are short; ``since`` is when the lease began, by this process's monotonic clock.
     """
 
     task_id: str
@@ -146,6 +147,7 @@ class Claim:
     partial: dict[str, Any] | None = None
     backfill: str | None = None
     ahead: Lookahead | None = field(default=None, repr=False, compare=False)
+    since: float = field(default_factory=time.monotonic, repr=False, compare=False)
 
 
 @dataclass(frozen=True)
@@ -162,8 +164,9 @@ class TaskError:
     def of(cls, error: BaseException) -> TaskError:
         """What is kept of an exception; bad input and ``PermanentError`` are not worth another attempt."""
         permanent = isinstance(error, BadInput | PermanentError)
-        text = "".join(format_exception(error))[-TRACEBACK_CHARS:]
-        return cls(type(error).__name__, str(error)[:MESSAGE_CHARS], text, socket.gethostname(), permanent)
+        text = _storable("".join(format_exception(error))[-TRACEBACK_CHARS:])
+        message = _storable(str(error)[:MESSAGE_CHARS])
+        return cls(type(error).__name__, message, text, socket.gethostname(), permanent)
 
 
 @dataclass(frozen=True)
@@ -181,8 +184,16 @@ class Created:
 
 def segments_of(definition: Mapping[str, Any]) -> Segments:
     """The segments of a definition, empty if it has none."""
-    kwargs = (definition.get("dataset") or {}).get("kwargs") or {}
-    return {name: (bounds[0], bounds[1]) for name, bounds in (kwargs.get("segments") or {}).items()}
+    found: Any = definition
+    for key in ("dataset", "kwargs", "segments"):
+        found = found.get(key) if isinstance(found, Mapping) else None
+    pairs = found.items() if isinstance(found, Mapping) else ()
+    return {name: (*bounds,) for name, bounds in pairs if isinstance(bounds, list | tuple) and len(bounds) == 2}
+
+
+def _storable(text: str) -> str:
+    """``text`` without halves of characters, which a message of another program may hold."""
+    return text.encode("utf-8", "backslashreplace").decode("utf-8")
 
 
 def _plain(value: Any) -> Any:

@@ -174,7 +174,10 @@ def _check_keys(content: Mapping[str, Any]) -> None:
         raise TemplateError("'rolling' is a mapping.", "Write kwargs: {step: 63, rtype: sliding} under it.", "rolling")
     if not content["record"]:
         raise TemplateError("without a record there are no predictions.", "Add - class: SignalRecord.", "record")
-    for name in PYTHON_ONLY & set(content["rolling"].get("kwargs") or {}):
+    kwargs = content["rolling"].get("kwargs") or {}
+    if not isinstance(kwargs, Mapping):
+        raise TemplateError("'kwargs' must be a mapping.", "Write step: 63 and so on under it.", "rolling.kwargs")
+    for name in PYTHON_ONLY & set(kwargs):
         raise TemplateError(
             "it cannot be given in a template.", "Use RollingGen from Python.", f"rolling.kwargs.{name}"
         )

@@ -25,8 +25,7 @@ from tasks.store import Document, reachable
 CHUNK = 1_000  # tasks per write
 FRESH = {"failures": 0, "losses": 0, "error": None, "result": None, "not_before": NOW, "ended_at": None}
 NOT_YET = {"$ne": ["$turn", None]}
-# A task that moves while it is looked for is found in its old state or in its new one.
-LOOK_AT = (RUNNING, TaskState.PART_DONE, WAITING, RUNNING)
+STANDS = dict.fromkeys(("status", "stage", "fence", "backfill", "place", "turn", "segments"), 1)
 
 
 @dataclass(frozen=True)
@@ -45,23 +44,21 @@ class Turns:
 
 @dataclass(frozen=True)
 class Standing:
-    """How a task stands, as far as a backfill needs to know."""
+    """How a task stands, as far as a backfill needs to know. ``turn`` is None once it was let go."""
 
     id: str
     status: TaskState
     held: bool
     fence: int
     backfill: str | None
-
-
-@dataclass(frozen=True)
-class Next:
-    """A task that has not been let go yet."""
-
-    id: str
-    turn: int
-    status: TaskState
+    place: int
+    turn: int | None
     test: tuple[str | None, str | None]
+
+    @property
+    def is_over(self) -> bool:
+        """Whether it was let go and needs no worker any more: it is finished, or a person holds it."""
+        return self.turn is None and (self.status.is_terminal or (self.status is WAITING and self.held))
 
 
 class TaskTurns(TaskClaims):
@@ -69,10 +66,14 @@ class TaskTurns(TaskClaims):
 
     def standing(self, ids: Sequence[str]) -> dict[str, Standing]:
         """How tasks stand, by id; those that do not exist are left out."""
-        fields = {"status": 1, "stage": 1, "fence": 1, "backfill": 1}
         with reachable():
-            found = [document for part in _chunks(ids) for document in self._tasks.find({"_id": {"$in": part}}, fields)]
+            found = [document for part in _chunks(ids) for document in self._tasks.find({"_id": {"$in": part}}, STANDS)]
         return {document["_id"]: _to_standing(document) for document in found}
+
+    def look(self, backfill: str, ids: Sequence[str]) -> list[Standing]:
+        """How those of the tasks stand that belong to a backfill, in its order."""
+        mine = [one for one in self.standing(ids).values() if one.backfill == backfill]
+        return sorted(mine, key=lambda one: one.place)
 
     def enlist(self, standings: Sequence[Standing], turns: Turns, by: str) -> list[str]:
         """Give existing tasks their turns in a backfill.
@@ -91,32 +92,24 @@ class TaskTurns(TaskClaims):
             mine = self._tasks.find({"_id": {"$in": ids}}, {"backfill": 1})
             return [document["_id"] for document in mine if document.get("backfill") == turns.backfill]
 
-    def pending(self, backfill: str, before: int, start: int = 0) -> list[Next]:
+    def pending(self, backfill: str, before: int, start: int = 0) -> list[Standing]:
         """The tasks whose turn is at least ``start`` and less than ``before``, in order."""
         query = {"backfill": backfill, "turn": {"$gte": start, "$lt": before}}
         with reachable():
-            found = list(self._tasks.find(query, {"turn": 1, "status": 1, "segments": 1}))
-        return sorted((_to_next(document) for document in found), key=lambda one: one.turn)
+            found = [_to_standing(document) for document in self._tasks.find(query, STANDS)]
+        return sorted(found, key=lambda one: one.place)
 
-    def under_way(self, backfill: str, *, carefully: bool = False) -> set[str]:
-        """Ids of the tasks that were let go and are not finished; those that a person holds do not count.
-
-        Args:
-            carefully: look state by state, so that no task is missed that moves from one to another meanwhile.
-        """
-        looks: list[Any] = [*LOOK_AT] if carefully else [{"$in": sorted(ACTIVE)}]
-        query = {"backfill": backfill, "turn": None}
+    def under_way(self, backfill: str) -> int:
+        """About how many tasks were let go and are not finished: one that moves just now may be missed."""
         with reachable():
-            found = [
-                document
-                for status in looks
-                for document in self._tasks.find({**query, "status": status}, {"status": 1, "stage": 1})
-            ]
-        return {one["_id"] for one in found if (one["status"], one["stage"]) != (WAITING, Stage.HELD)}
+            query = {"backfill": backfill, "turn": None, "status": {"$in": sorted(ACTIVE)}}
+            return int(self._tasks.count_documents(query))
 
-    def take_turns(self, backfill: str, tasks: Sequence[Next], by: str) -> int:
+    def take_turns(self, backfill: str, tasks: Sequence[Standing], by: str) -> int:
         """Let tasks go whose turn it is; returns how many wait for a worker now. Another caller may be faster."""
         ids = [task.id for task in tasks]
+        if not ids:
+            return 0
         seen = {task.status for task in tasks}
         due = {"$cond": [{"$gt": ["$not_before", NOW]}, Stage.LATER, Stage.NEAR]}
         stage = {"$cond": [{"$eq": ["$stage", Stage.HELD]}, due, "$stage"]}
@@ -231,13 +224,17 @@ def _enlisting(one: Standing, fields: Document, by: str) -> UpdateOne:
 
 
 def _to_standing(document: Document) -> Standing:
-    held = document["stage"] == Stage.HELD
-    return Standing(document["_id"], TaskState(document["status"]), held, document["fence"], document.get("backfill"))
-
-
-def _to_next(document: Document) -> Next:
     start, end = document["segments"].get("test") or (None, None)
-    return Next(document["_id"], document["turn"], TaskState(document["status"]), (start, end))
+    return Standing(
+        id=document["_id"],
+        status=TaskState(document["status"]),
+        held=document["stage"] == Stage.HELD,
+        fence=document["fence"],
+        backfill=document.get("backfill"),
+        place=document.get("place") or 0,
+        turn=document.get("turn"),
+        test=(start, end),
+    )
 
 
 def _chunks(ids: Sequence[str]) -> Iterable[list[str]]:

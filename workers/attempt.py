@@ -14,14 +14,14 @@ from tasks.ahead import Lookahead
 from tasks.backend import Backend
 from tasks.claims import CANDIDATES
 from tasks.errors import LeaseLost, RollqError
-from tasks.experiment import MLflowExperiment
-from tasks.lifecycle import RecorderStatus
 from tasks.logs import log_context
 from tasks.needs import Needs
-from tasks.recorder import MLflowRecorder
-from tasks.task import Claim, TaskError
+from tasks.task import Claim, TaskError, segments_of
+from tasks.tracking.lifecycle import RecorderStatus
+from tasks.tracking.mlflow_experiment import MLflowExperiment
+from tasks.tracking.mlflow_recorder import MLflowRecorder
 from workers.lease import Draining, LeaseKeeper
-from workers.training import train
+from workers.training import check_parts, train
 
 log = logging.getLogger(__name__)
 
@@ -103,7 +103,10 @@ def _claim(backend: Backend, pool: str, wanted: str | None, post: Post, ahead: L
 
 def _attempt(backend: Backend, claim: Claim, post: Post) -> Outcome:
     with log_context(pool=claim.pool, task=claim.task_id, attempt=claim.attempt, worker=post.worker):
-        outcome = (post.run or train_under_lease)(backend, claim, post.draining)
+        try:
+            outcome = (post.run or train_under_lease)(backend, claim, post.draining)
+        except (TypeError, ValueError, LookupError, AttributeError) as error:  # of a run that is not ours
+            outcome = _fail(backend, claim, None, error)
         log.info("%s", outcome)
         _ring(backend, claim)
     return outcome
@@ -114,10 +117,11 @@ def train_under_lease(backend: Backend, claim: Claim, draining: Callable[[], boo
     recorder: MLflowRecorder | None = None
     try:
         with LeaseKeeper(backend.tasks, claim, draining, own_process=True) as lease:
+            check_parts(claim.definition)
             recorder = _open_recorder(backend, claim)
             result = train(claim, recorder, lease.checkpoint, backend.settings)
             lease.checkpoint()
-            recorder.end("FINISHED")
+            recorder.end_run("FINISHED")
             # The lease is renewed until the commit is written, so the run is FINISHED before the task is DONE.
             lease.insist(lambda: backend.tasks.commit(claim, result))
     except LeaseLost as error:
@@ -134,20 +138,20 @@ def _open_recorder(backend: Backend, claim: Claim) -> MLflowRecorder:
     experiment = MLflowExperiment.open(claim.pool, backend.settings.mlflow_uri)
     if claim.attempt > 1:
         _close_earlier(experiment, claim)
-    test = claim.definition["dataset"].get("kwargs", {}).get("segments", {}).get("test", [None])
-    name = f"{claim.definition['model']['class']} {test[0] or ''}".strip()
+    test, _ = segments_of(claim.definition).get("test", ("", None))
+    name = f"{claim.definition['model'].get('class')} {test or ''}".strip()
     tags = {
         "rollq.pool": claim.pool,
         "rollq.task": claim.task_id,
         "rollq.attempt": str(claim.attempt),
         "rollq.worker": claim.worker,
     }
-    return experiment.create_recorder(name, tags)
+    return experiment.create_recorder(name, tags, start=True)
 
 
 def _close_earlier(experiment: MLflowExperiment, claim: Claim) -> None:
     """Close the runs that lost workers left behind: RUNNING, or FINISHED but never committed."""
-    for recorder in list(experiment.list_recorders(f"tags.`rollq.task` = '{claim.task_id}'")):
+    for recorder in list(experiment.iter_recorders(f"tags.`rollq.task` = '{claim.task_id}'")):
         if recorder.status is not RecorderStatus.FAILED:
             recorder.supersede(f"attempt {claim.attempt} began on {claim.worker}")
 
@@ -177,7 +181,7 @@ def _end_failed(recorder: MLflowRecorder | None, error: Exception) -> None:
         return
     try:
         recorder.set_tags({"rollq.error": f"{type(error).__name__}: {error}"[:500]})
-        recorder.end("FAILED")
+        recorder.end_run("FAILED")
     except Exception as second:  # noqa: BLE001 - the tracking server may be the very thing that failed
         log.warning("the MLflow run %s could not be ended: %s", recorder.id, second)
 
@@ -195,9 +199,7 @@ def _ring(backend: Backend, claim: Claim) -> None:
     """See to the backfill, to the window and to finished rounds; a sweep does it later if this fails."""
     for attempt in range(2):
         try:
-            # One more is for this process, which goes on; for several, others may have to be woken.
-            if claim.backfill and backend.backfills.advance(claim.backfill) > 1:
-                backend.doorbell.top_up_if_quiet(claim.pool)
+            _see_to_backfill(backend, claim)
             # While many tasks wait in the window, it is looked at now and then only.
             if claim.seen < CANDIDATES or next(_ended) % TOP_UP_EVERY == 0:
                 backend.doorbell.refill(claim.pool)
@@ -207,6 +209,13 @@ def _ring(backend: Backend, claim: Claim) -> None:
             time.sleep(0.2 * attempt)
         else:
             return
+
+
+def _see_to_backfill(backend: Backend, claim: Claim) -> None:
+    """Let the next tasks of its backfill go: the first is for this process, others are woken unless all are busy."""
+    gone = backend.backfills.advance(claim.backfill) if claim.backfill else 0
+    if gone > 1 and not backend.doorbell.depth(claim.queue):
+        backend.doorbell.top_up(claim.pool)
 
 
 def _pass_on(backend: Backend, claim: Claim) -> None:

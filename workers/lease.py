@@ -19,6 +19,7 @@ log = logging.getLogger(__name__)
 
 TICK_SECONDS = 0.5  # how often the keeper looks; cancellation reaches a model within this and its next round
 LEAVE_SECONDS = 1.0  # how long the end of the block waits for a renewal under way; a late one is refused by its fence
+SHORT_SECONDS = 0.1  # a task that takes less than this has no thread of its own
 GRACE_SECONDS = 5.0  # a model that does not look at the checkpoint for this long after a drain is left behind
 
 
@@ -57,21 +58,31 @@ class LeaseKeeper:
         self._own_process = own_process
         self._lost: LeaseLost | None = None
         self._told_to_drain = 0.0
-        self._began = self._renewed = time.monotonic()
+        self._began, self._renewed = time.monotonic(), claim.since
         self._done = threading.Event()
         self._thread = threading.Thread(target=self._keep, name="rollq-lease", daemon=True)
 
     def __enter__(self) -> LeaseKeeper:
         """Start to renew."""
-        self._thread.start()
+        _starter.add(self)
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         """Stop to renew."""
+        if _starter.remove(self):
+            self._thread.join(LEAVE_SECONDS)
+
+    def start(self) -> None:
+        """Start the thread, unless the block has ended."""
+        if not self._done.is_set():
+            self._thread.start()
+
+    def end(self) -> bool:
+        """The block ends; whether there is a thread to wait for."""
         self._done.set()
-        self._thread.join(LEAVE_SECONDS)
+        return self._thread.ident is not None
 
     def checkpoint(self) -> None:
         """Stop the attempt if it has to stop.
@@ -177,6 +188,60 @@ class LeaseKeeper:
 
     def _too_long(self) -> TimeLimitExceeded:
         return TimeLimitExceeded(f"The attempt took longer than its time limit of {self._claim.time_limit:g} s.")
+
+
+class _Starter:
+    """Starts the threads of keepers whose tasks last, one thread for all: a thread each would cost more than a task."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._woken = threading.Event()
+        self._new: list[LeaseKeeper] = []
+        self._thread: threading.Thread | None = None
+
+    def add(self, keeper: LeaseKeeper) -> None:
+        """Start the keeper's thread within ``SHORT_SECONDS``, if it is still there then."""
+        with self._lock:
+            self._new.append(keeper)
+            if self._thread is None:
+                self._thread = threading.Thread(target=self._run, name="rollq-leases", daemon=True)
+                self._thread.start()
+        self._woken.set()
+
+    def remove(self, keeper: LeaseKeeper) -> bool:
+        """The keeper's block has ended; whether it has a thread to wait for."""
+        with self._lock:
+            return keeper.end()
+
+    def _run(self) -> None:
+        while self._woken.wait():
+            time.sleep(SHORT_SECONDS)
+            with self._lock:
+                self._woken.clear()
+                self._new = [keeper for keeper in self._new if not _started(keeper)]
+                if self._new:
+                    self._woken.set()
+
+
+def _started(keeper: LeaseKeeper) -> bool:
+    try:
+        keeper.start()
+    except RuntimeError as error:  # no more threads: perhaps in a moment
+        log.warning("the lease is not renewed yet: %s", error)
+        return False
+    return True
+
+
+_starter = _Starter()
+
+
+def _after_fork() -> None:
+    """A forked process has no threads."""
+    global _starter
+    _starter = _Starter()
+
+
+os.register_at_fork(after_in_child=_after_fork)
 
 
 def peak_memory_mb() -> float:

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import tempfile
 import time
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 from tasks.components import build
-from tasks.recorder import MLflowRecorder
+from tasks.errors import TemplateError
 from tasks.settings import Settings
 from tasks.task import Claim, Definition
+from tasks.tracking.mlflow_recorder import MLflowRecorder
 
 
 def train(claim: Claim, recorder: MLflowRecorder, checkpoint: Callable[[], None], settings: Settings) -> dict[str, Any]:
@@ -49,13 +48,19 @@ def train(claim: Claim, recorder: MLflowRecorder, checkpoint: Callable[[], None]
     }
 
 
+def check_parts(definition: Definition) -> None:
+    """Refuse a definition that was put into the pool past every check.
+
+    Raises:
+        TemplateError: a part of it is missing or of the wrong form.
+    """
+    for part, form in (("model", dict), ("dataset", dict), ("record", list)):
+        if not isinstance(definition.get(part), form):
+            raise TemplateError(f"{part!r} is missing or no {form.__name__}.", "Create the task anew.", part)
+
+
 def _save(recorder: MLflowRecorder, model: Any, dataset: Any, definition: Definition) -> None:
-    with tempfile.TemporaryDirectory(prefix="rollq-") as folder:
-        path = Path(folder) / "model"
-        path.mkdir()
-        model.save(path)
-        recorder.save_objects(model=path)
-    recorder.save_objects(task=definition, dataset=dataset.to_config())
+    recorder.save_objects(model=model, task=definition, dataset=dataset.to_config())
     if history := getattr(model, "evals", None):
         recorder.log_history(history)
 

@@ -178,7 +178,7 @@ def _signals(backend: Backend, strategy: str | None) -> tuple[OnlineSet, Path]:
     """The current set of a strategy and its signals file, checked."""
     from scheduler.online_sets import OnlineSets
     from tasks.errors import BadInput, NotFound
-    from tasks.experiment import MLflowExperiment
+    from tasks.tracking.mlflow_experiment import MLflowExperiment
 
     sets = OnlineSets(backend.store)
     names = sets.strategies()

@@ -14,7 +14,7 @@ from rollq.local.child import Child, free_port
 from rollq.local.servers import start_broker, start_store
 from tasks.errors import StackRunning, Unavailable
 from tasks.runtime import LOCK, RUNTIME, Runtime, read_runtime
-from tasks.tracking_store import local_tracking_uri, prepare_tracking
+from tasks.tracking.store import local_tracking_uri, prepare_tracking
 
 
 class LocalStack:

@@ -45,28 +45,33 @@ def at_once(histories: list[list[dict[str, Any]]]) -> int:
 
 
 def test_it_survives_restarts_of_everything(tmp_path: Path) -> None:
-    path = template(tmp_path)
+    path = template(tmp_path, slow)
     with LocalStack(tmp_path / ".rollq") as stack:
         made = ask("backfill", "create", path, *EVER, "--max-active", "1", "--newest-first", cwd=tmp_path)["backfill"]
-        with worker(_settings(stack)) as process:
-            wait_until(lambda: _progress(tmp_path, made)["done"] >= 2)
+        settings = _settings(stack)
+        backend = Backend.of(settings)
+        with worker(settings) as process:
+            wait_until(lambda: backend.tasks.stat("sp500-small")[TaskState.DONE] >= 1)
             pids = children(process)
             process.kill()
             for pid in pids:
                 kill(pid)
+        backend.store.close()
     before = ask("backfill", "show", made["id"], cwd=tmp_path)  # the stack runs for this command alone
     assert (before["status"], before["progress"]["done"] < made["total"]) == ("active", True)
-    with LocalStack(tmp_path / ".rollq") as stack, worker(_settings(stack)):
-        wait_until(lambda: ask("backfill", "show", made["id"], cwd=tmp_path)["status"] == "finished")
-        tasks = ask("tasks", "list", cwd=tmp_path)
+    with LocalStack(tmp_path / ".rollq") as stack:
+        backend = Backend.of(_settings(stack))
+        with worker(backend.settings):
+            wait_until(lambda: backend.backfills.get(made["id"]).status is BackfillState.FINISHED)
+        tasks = [task.to_dict() for task in backend.tasks.find()]
+        backend.store.close()
+        assert ask("online", "show", cwd=tmp_path) == [], "a backfill promotes nothing"
+        assert ask("backfill", "create", path, *EVER, cwd=tmp_path)["backfill"] is None
     assert len(tasks) == made["total"] >= 6
     assert {task["status"] for task in tasks} == {"DONE"}
     tests = [task["segments"]["test"][0] for task in sorted(tasks, key=lambda task: task["started_at"])]
     assert tests == sorted(tests, reverse=True)
     assert at_once([task["history"] for task in tasks]) == 1
-    with LocalStack(tmp_path / ".rollq"):
-        assert run("online", "show", "sp500-small", cwd=tmp_path).returncode == 3, "a backfill promotes nothing"
-        assert ask("backfill", "create", path, *EVER, cwd=tmp_path)["backfill"] is None
 
 
 def _settings(stack: LocalStack) -> Any:
@@ -75,9 +80,9 @@ def _settings(stack: LocalStack) -> Any:
     return stack.runtime.settings(base)
 
 
-def _progress(folder: Path, made: dict[str, Any]) -> dict[str, Any]:
-    found: dict[str, Any] = ask("backfill", "show", made["id"][:6], cwd=folder)["progress"]
-    return found
+def slow(content: dict[str, Any]) -> None:
+    """A window takes a moment, so that there is time to hurt somebody."""
+    content["model"]["kwargs"] |= {"num_boost_round": 100, "learning_rate": 0.001}
 
 
 def test_the_next_window_does_not_wait_for_a_sweep(backend: Backend) -> None:
@@ -139,8 +144,8 @@ def test_the_verbs(tmp_path: Path) -> None:
         assert run("backfill", "cancel", made["id"], "--yes", cwd=tmp_path).returncode == 5
         again = ask("backfill", "create", path, *EVER, "--pool", "history", cwd=tmp_path)
         assert (again["counts"]["retry"], again["backfill"]["total"]) == (made["total"], windows)
-    for verb in (["list"], ["show", made["id"]], ["create", path, *EVER, "--dry-run"]):
-        assert run("backfill", *verb, cwd=tmp_path).returncode == 0  # the tables, too
+        for verb in (["list"], ["create", path, *EVER, "--dry-run"]):
+            assert run("backfill", *verb, cwd=tmp_path).returncode == 0  # the tables, too
 
 
 BAD = {
@@ -150,7 +155,7 @@ BAD = {
     "nothing there": (["--from", "2010-01-01", "--to", "2010-12-31"], "No window of sp500-small", "reach from 2019"),
     "two modes": ([*EVER, "--all", "--failed"], "exclude each other", "Give one"),
     "bad pool": ([*EVER, "--pool", "../x"], "--pool", "letters"),
-    "no limit": ([*EVER, "--max-active", "0"], "0", "--help"),
+    "no limit": ([*EVER, "--max-active", "0"], "--max-active", "--help"),
     "no end": (["--from", "2020-01-01"], "--to", "--help"),
 }
 
@@ -166,7 +171,7 @@ def test_what_is_not_there(tmp_path: Path) -> None:
     _refused(run("backfill", "create", "nowhere.yaml", *EVER, cwd=tmp_path), 2, "nowhere.yaml", "path")
     _refused(run("backfill", "create", template(tmp_path), *EVER, cwd=tmp_path), 4, "No rollq stack", "rollq up")
     with LocalStack(tmp_path / ".rollq"):
-        for verb in (["show"], ["pause"], ["resume"], ["cancel", "--yes"]):
+        for verb in (["show"], ["cancel", "--yes"]):
             _refused(run("backfill", *verb, "ffffffffffff", cwd=tmp_path), 3, "ffffffffffff", "rollq backfill list")
         _refused(run("backfill", "list", "--status", "actve", cwd=tmp_path), 2, "actve", "active")
 

@@ -91,13 +91,13 @@ def test_a_killed_process_costs_nothing(backend: Backend, calm: str) -> None:
         victim = running(backend)[0]
         runs = MLflowExperiment.open("small", backend.settings.mlflow_uri)
         mine = f"tags.`rollq.task` = '{victim.id}' AND tags.`rollq.worker` = '{victim.worker}'"
-        wait_until(lambda: any(True for _ in runs.list_recorders(mine)))
+        wait_until(lambda: any(True for _ in runs.iter_recorders(mine)))
         kill(int(str(victim.worker).rpartition("/")[2]))
         online = trainer.wait(trained, timeout=120)
     assert all_done(backend)
     assert online.signals["sha256"] == calm
     assert any("was lost" in step.why for task in backend.tasks.find("small") for step in task.history)
-    (closed,) = runs.list_recorders(mine)
+    (closed,) = runs.iter_recorders(mine)
     assert (closed.status, "rollq.superseded" in closed.tags) == ("FAILED", True)
 
 

@@ -1,4 +1,4 @@
-"""``python -m tests.chaos``: a long chaos run with a table at the end; exit code 1 if anything was lost or doubled."""
+"""``python -m tests.chaos``: long chaos runs with a table each; exit code 1 if anything was lost or doubled."""
 
 from __future__ import annotations
 
@@ -6,9 +6,13 @@ import argparse
 import sys
 import tempfile
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
-from tests.chaos.driver import run
+from tests.chaos import driver, two_hosts
+from tests.chaos.network import Cut, why_not
+
+SHOWN = 50
 
 
 def main() -> int:
@@ -18,12 +22,30 @@ def main() -> int:
     parser.add_argument("--tasks", type=int, default=20_000)
     parser.add_argument("--kills", type=int, default=1_000)
     options = parser.parse_args()
+    wrong = _two_hosts()
     with tempfile.TemporaryDirectory(prefix="rollq-chaos-") as folder:
-        report = run(Path(folder), options.seed, options.tasks, options.kills)
-    print(report.table())
-    for line in report.wrong[:50]:
-        print(line)
-    return 1 if report.wrong else 0
+        report = driver.run(Path(folder), options.seed, options.tasks, options.kills)
+    wrong += _show("one host, every kind of fault", report.table(), report.wrong)
+    return 1 if wrong else 0
+
+
+def _two_hosts() -> int:
+    """A host that is cut off, once for each way."""
+    if reason := why_not():
+        print(f"two hosts: left out, {reason}\n", flush=True)
+        return 0
+    wrong = 0
+    for how in Cut:
+        with tempfile.TemporaryDirectory(prefix="rollq-hosts-") as folder:
+            report = two_hosts.run(Path(folder), how)
+        wrong += _show("two hosts, one of them cut off while it trains", report.table(), report.wrong)
+    return wrong
+
+
+def _show(title: str, table: str, wrong: Sequence[str]) -> int:
+    """Print a table and the first violations; returns how many there are."""
+    print("\n".join([title, table, *wrong[:SHOWN]]), end="\n\n", flush=True)
+    return len(wrong)
 
 
 if __name__ == "__main__":

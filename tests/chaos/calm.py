@@ -12,9 +12,10 @@ import pandas as pd
 
 from scheduler.signals import WindowPrediction, join_windows, write_signals
 from scheduler.strategies import Plan
-from tasks.artifacts import write
 from tasks.components import build
 from tasks.task import Definition
+from tasks.tracking.kinds import kind_of
+from tasks.tracking.manifest import Entry
 
 PREDICTIONS = "pred.parquet"
 
@@ -35,7 +36,7 @@ def train_calmly(plan: Plan, cache: Path) -> Calm:
     """
     predicted = [_predict(definition, cache) for definition in plan.definitions]
     with tempfile.TemporaryDirectory(prefix="rollq-calm-") as folder:
-        sums = [write(found, PREDICTIONS, Path(folder))[PREDICTIONS].sha256 for found in predicted]
+        sums = [Entry.of(kind_of(found).encode(found), "series").sha256 for found in predicted]
         windows = [_window(*pair) for pair in zip(plan.definitions, predicted, strict=True)]
         signals = write_signals(join_windows(windows, _sessions(plan)), Path(folder) / "signals.parquet")
     return Calm(tuple(sums), signals)

@@ -50,6 +50,7 @@ def _faults(task: Task) -> list[str]:
         faults.append(f"{len(commits)} results were committed")
     if commits and claims and (commits[0].fence != claims[-1].fence or commits[0].by != claims[-1].by):
         faults.append("a stale claim was committed")
+    faults += _gaps(task)
     fences = [step.fence for step in claims]
     if any(later <= earlier for earlier, later in pairwise(fences)):
         faults.append("the fence did not rise with every claim")
@@ -58,4 +59,19 @@ def _faults(task: Task) -> list[str]:
             faults.append(f"it went from {later.start} to {later.end}")
         if later.at < earlier.at:
             faults.append("its history goes back in time")
+    return faults
+
+
+def _gaps(task: Task) -> list[str]:
+    """Where the history does not add up to what the task says of itself."""
+    steps, faults = task.history, []
+    if not steps or steps[0].start is not None:
+        faults.append("its history does not begin with its creation")
+    claims = sum(step.end is RUNNING for step in steps)
+    losses = sum(step.start is RUNNING and "was lost" in step.why for step in steps)
+    for name, counted, said in (("attempts", claims, task.attempts), ("losses", losses, task.losses)):
+        if counted != said:
+            faults.append(f"its history shows {counted} {name}, it says {said}")
+    if steps and steps[-1].fence != task.fence:
+        faults.append(f"its history ends at fence {steps[-1].fence}, its fence is {task.fence}")
     return faults

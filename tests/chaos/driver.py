@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import random
-import re
 import time
 from collections import Counter
 from dataclasses import dataclass
@@ -15,12 +14,13 @@ from tasks.states import TaskState
 from tasks.task import Task
 from tests.chaos.checker import violations
 from tests.chaos.job import definition, digest, predict
-from tests.chaos.scene import Scene
+from tests.chaos.journal import Journal, What, contradictions
+from tests.chaos.scene import LEASE, POOL, Scene
 
-POOL = "chaos"
 STALL_SECONDS = 20.0  # without progress for this long, the next fault comes all the same
-OTHERS = ("flush_broker", "restart_broker", "restart_store", "pause_worker", "double_messages")
+OTHERS = ("flush_broker", "restart_broker", "restart_store", "pause_worker", "double_messages", "orphan_messages")
 KILLED_AT_ONCE = 3  # processes of a worker
+LONG_EVERY, LONG_SECONDS = 100, LEASE * 0.8  # one task in so many lasts this long: its lease has to be renewed
 
 
 @dataclass(frozen=True)
@@ -34,7 +34,7 @@ class Report:
     faults: dict[str, int]
     attempts: int
     losses: int
-    refused: int
+    seen: dict[What, int]  # what the workers wrote into their journal
     wrong: tuple[str, ...]
 
     def table(self) -> str:
@@ -46,13 +46,23 @@ class Report:
             "seconds": f"{self.seconds:.0f}",
         }
         rows |= {f"fault: {name}": number for name, number in sorted(self.faults.items())}
-        rows |= {"attempts": self.attempts, "workers lost": self.losses, "stale commits refused": self.refused}
+        rows |= {"attempts": self.attempts, "workers lost": self.losses}
+        rows |= {
+            "results acknowledged": self.seen[What.COMMITTED],
+            "leases renewed": self.seen[What.RENEWED],
+            "stale commits refused": self.seen[What.COMMIT_REFUSED],
+            "stale renewals refused": self.seen[What.RENEWAL_REFUSED],
+            "messages sent tenfold": self.seen[What.DOUBLED],
+        }
         rows |= {"violations": len(self.wrong)}
         return "\n".join(f"{name:26} {value:>8}" for name, value in rows.items())
 
 
 def run(folder: Path, seed: int, tasks: int, kills: int, seconds: float = 0.05) -> Report:
-    """Let workers do ``tasks`` tasks of about ``seconds`` each while ``kills`` processes are killed, and more."""
+    """Let workers do ``tasks`` tasks of about ``seconds`` each while ``kills`` processes are killed, and more.
+
+    The same seed makes the same tasks and the same faults in the same order; when they strike is the machine's affair.
+    """
     chance = random.Random(seed)
     begun = time.monotonic()
     faults: Counter[str] = Counter()
@@ -60,12 +70,14 @@ def run(folder: Path, seed: int, tasks: int, kills: int, seconds: float = 0.05) 
     with Scene(folder) as scene:
         backend = Backend.of(scene.settings)
         backend.prepare()
-        definitions = [definition(number, seconds) for number in range(tasks)]
+        lengths = [LONG_SECONDS if number % LONG_EVERY == 0 else seconds for number in range(tasks)]
+        definitions = [definition(number, length) for number, length in enumerate(lengths)]
         ids = backend.tasks.create_tasks(POOL, definitions).ids
         backend.doorbell.top_up(POOL)
         plan = _plan(chance, kills)
         for position, fault in enumerate(plan):
             _wait_for(backend, int(position / len(plan) * tasks * 0.95))
+            scene.call_the_roll()
             killed += getattr(scene, fault)(chance)
             faults[fault] += 1
         while killed < kills:  # a child that had died already does not count
@@ -75,10 +87,11 @@ def run(folder: Path, seed: int, tasks: int, kills: int, seconds: float = 0.05) 
         found = _found(backend)
         backend.store.close()
         backend.app.close()
+    entries = Journal(folder / "journal").read()
     # The calm serial run: the same work in this process, without a wait, a queue or a fault.
     truths = {ident: digest(predict(task)) for ident, task in zip(ids, definitions, strict=True)}
     wrong = violations(found, set(ids), lambda task: truths[task.id])
-    log = (folder / "worker.log").read_text(errors="replace")
+    wrong += contradictions(entries, found) + scene.deserters
     return Report(
         seed,
         tasks,
@@ -87,7 +100,7 @@ def run(folder: Path, seed: int, tasks: int, kills: int, seconds: float = 0.05) 
         dict(faults),
         sum(task.attempts for task in found),
         sum(task.losses for task in found),
-        len(re.findall("commit refused", log)),
+        Counter(entry.what for entry in entries),
         tuple(wrong),
     )
 

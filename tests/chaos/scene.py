@@ -17,11 +17,17 @@ import redis
 from rollq.local.child import Child
 from rollq.local.servers import start_broker, start_store
 from rollq.service import THREADS
+from tasks.backend import Backend
+from tasks.queue import queue_name
 from tasks.settings import Settings, load_settings, worker_environment
 
 ROOT = Path(__file__).parents[2]
 LEASE = 2.0
 PROCESSES = 2
+TENFOLD_SECONDS = 1.0
+POOL = "chaos"
+QUEUE = queue_name("default")
+ORPHANS = (b"no JSON at all", b"{}", b"[1, 2]", b"\xff\xfe")
 
 
 class Crew:
@@ -47,7 +53,10 @@ class Crew:
 
 
 class Scene:
-    """Servers and workers in a folder; everything is stopped at the end of the block."""
+    """Servers and workers in a folder; everything is stopped at the end of the block.
+
+    ``deserters`` are processes that ended though nobody ended them.
+    """
 
     def __init__(self, folder: Path, workers: int = 2) -> None:
         self.folder = folder
@@ -68,6 +77,7 @@ class Scene:
         self.crews: list[Crew] = []
         self.beats: list[subprocess.Popen[bytes]] = []
         self._servers: dict[str, Child] = {}
+        self.deserters: list[str] = []
 
     def __enter__(self) -> Scene:
         """Start the servers, the workers (the last one with a clock an hour ahead) and two beats."""
@@ -84,6 +94,7 @@ class Scene:
 
     def __exit__(self, *_: object) -> None:
         """Stop everything."""
+        self.call_the_roll()
         for process in [*self.beats, *(crew.process for crew in self.crews)]:
             with contextlib.suppress(ProcessLookupError):
                 process.terminate()
@@ -106,6 +117,16 @@ class Scene:
         """Start one more worker."""
         self.crews.append(Crew(self.settings, self.folder / "worker.log", skew))
 
+    def call_the_roll(self) -> None:
+        """See who is missing."""
+        for crew in [crew for crew in self.crews if crew.process.poll() is not None]:
+            self.deserters.append(f"worker {crew.process.pid} ended with {crew.process.returncode}")
+            self.crews.remove(crew)
+            self.hire()
+        for beat in [beat for beat in self.beats if beat.poll() is not None]:
+            self.deserters.append(f"beat {beat.pid} ended with {beat.returncode}")
+            self.beats.remove(beat)
+
     # -- faults: each returns how many processes it killed -------------------------------------------------------------
 
     def kill_child(self, chance: random.Random) -> int:
@@ -123,8 +144,9 @@ class Scene:
         return killed
 
     def pause_worker(self, chance: random.Random) -> int:
-        """SIGSTOP a worker for longer than its lease, then let it go on."""
-        pids = chance.choice(self.crews).everyone()
+        """SIGSTOP a worker, or its pool processes alone, for longer than the lease, then let them go on."""
+        crew = chance.choice(self.crews)
+        pids = crew.everyone() if chance.random() < 0.5 else crew.pool()
         for pid in pids:
             _signal(pid, signal.SIGSTOP)
         time.sleep(LEASE * 1.5)
@@ -151,10 +173,26 @@ class Scene:
         return 1
 
     def double_messages(self, _: random.Random) -> int:
-        """Every message that lies in the broker, ten times."""
+        """Every message that lies in the broker, and for a while every one that a worker sends, ten times."""
         with self._redis() as client:
-            for message in client.lrange("rollq.queue.default", 0, -1):
-                client.lpush("rollq.queue.default", *[message] * 9)
+            for message in client.lrange(QUEUE, 0, -1):
+                client.lpush(QUEUE, *[message] * 9)
+        flag = self.folder / "ten-times"
+        flag.touch()
+        time.sleep(TENFOLD_SECONDS)
+        flag.unlink()
+        return 0
+
+    def orphan_messages(self, chance: random.Random) -> int:
+        """Messages for tasks, pools and rounds that there are not, and some that make no sense."""
+        backend = Backend.of(self.settings)
+        nobody = f"{chance.getrandbits(96):024x}"
+        for pool, ident in (("nowhere", nobody), (POOL, nobody), ("", ""), (POOL, "$where"), (7, None), ([], {})):
+            backend.doorbell.ring(pool, ident, "default")  # type: ignore[arg-type]
+        backend.doorbell.ring_gather(nobody[:12])
+        backend.app.close()
+        with self._redis() as client:
+            client.lpush(QUEUE, *ORPHANS)
         return 0
 
     def _redis(self) -> redis.Redis:

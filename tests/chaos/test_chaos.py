@@ -13,6 +13,7 @@ from tasks.task import Transition
 from tests.chaos.checker import violations
 from tests.chaos.driver import OTHERS, run
 from tests.chaos.job import definition, digest, predict
+from tests.chaos.journal import Entry, What, contradictions
 
 
 def test_a_hundred_kills_lose_and_double_nothing(tmp_path: Path) -> None:
@@ -21,7 +22,9 @@ def test_a_hundred_kills_lose_and_double_nothing(tmp_path: Path) -> None:
     assert report.kills >= 100
     assert set(report.faults) == {"kill_child", "kill_worker", *OTHERS}
     assert report.losses > 10  # they hit workers that were at work
-    assert report.refused >= 1  # the paused worker tried to commit
+    assert report.seen[What.COMMIT_REFUSED] >= 1  # the paused worker tried to commit
+    assert report.seen[What.RENEWED] >= 10
+    assert report.seen[What.DOUBLED] >= 1
 
 
 @pytest.fixture
@@ -60,3 +63,24 @@ def test_the_checker_sees_each_fault(good: Task) -> None:
     assert "it went from" in wrong(replace(good, history=(good.history[0], *good.history[2:])))
     assert "not DONE" in wrong(replace(good, status=TaskState.WAITING))
     assert "calm run" in wrong(replace(good, result={"sha256": "0"}))
+    assert "shows 2 attempts, it says 3" in wrong(replace(good, attempts=3))
+    assert "shows 1 losses, it says 0" in wrong(replace(good, losses=0))
+    assert "its fence is 9" in wrong(replace(good, fence=9))
+    assert "begin with its creation" in wrong(replace(good, history=good.history[1:]))
+
+
+def test_the_journal_sees_what_histories_cannot(good: Task) -> None:
+    fence = good.fence
+
+    def seen(*entries: tuple[What, int, int]) -> str:
+        made = [Entry(what, good.id, number, "w", at, at + 1) for what, number, at in entries]
+        return " ".join(contradictions(made, [good]))
+
+    honest = ((What.CLAIMED, 1, 0), (What.RENEWED, 1, 10), (What.CLAIMED, fence, 20), (What.COMMITTED, fence, 30))
+    assert seen(*honest) == ""
+    assert seen(*honest, (What.COMMIT_REFUSED, 1, 40), (What.RENEWAL_REFUSED, 1, 40)) == ""
+    assert "2 results were acknowledged" in seen(*honest, (What.COMMITTED, 1, 15))
+    assert "fence 1 was acknowledged and is lost" in seen((What.COMMITTED, 1, 15))
+    assert f"fence {fence} was refused and is stored" in seen(*honest, (What.COMMIT_REFUSED, fence, 40))
+    assert "a stale claim (fence 1) was renewed" in seen(*honest, (What.RENEWED, 1, 40))
+    assert "a stale claim (fence 1) was committed" in seen(*honest, (What.COMMITTED, 1, 40))

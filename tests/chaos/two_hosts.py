@@ -16,10 +16,10 @@ from rollq.enqueueing import plan_template
 from scheduler.strategies import Plan
 from scheduler.trainers import TrainedRound, Trainer
 from tasks.backend import Backend
-from tasks.experiment import MLflowExperiment
-from tasks.recorder import SUPERSEDED, MLflowRecorder
 from tasks.states import TaskState
 from tasks.task import Task
+from tasks.tracking.mlflow_experiment import MLflowExperiment
+from tasks.tracking.mlflow_recorder import SUPERSEDED, MLflowRecorder
 from tests.chaos.calm import PREDICTIONS, train_calmly
 from tests.chaos.checker import violations
 from tests.chaos.hosts import ROOT, Hosts
@@ -28,10 +28,10 @@ from tests.chaos.network import Cut
 POOL, AFTER = "hosts", "after"
 LEASE = 2.0
 SLOW = {"early_stopping_rounds": None, "num_leaves": 63}
-LONG, SHORT = 1_500, 300  # boosting rounds of the windows that are first, and of the others
+LONG, SHORT = 1_000, 200  # boosting rounds of the windows that are first, and of the others
 WINDOWS, FIRST = 5, 3  # the first ones are for the three workers to begin with
 DEAF = Path(__file__).with_name("deaf_worker.py")
-PATIENCE = 60.0
+PATIENCE = 120.0
 
 
 @dataclass(frozen=True)
@@ -147,7 +147,7 @@ def _holder(backend: Backend, task: Task) -> str:
 
 def _runs(backend: Backend) -> list[MLflowRecorder]:
     experiment = MLflowExperiment.open(POOL, backend.settings.mlflow_uri)
-    return [recorder for recorder in experiment.list_recorders() if "rollq.task" in recorder.tags]
+    return [recorder for recorder in experiment.iter_recorders() if "rollq.task" in recorder.tags]
 
 
 def _wrong_runs(backend: Backend) -> list[str]:

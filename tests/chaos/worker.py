@@ -1,4 +1,8 @@
-"""A real ``rollq worker`` that runs the short work of ``job.py``. Argument: by how many seconds its clock is wrong."""
+"""A real ``rollq worker`` that runs the short work of ``job.py`` and keeps a journal.
+
+Argument: by how many seconds its clock is wrong. While the file ``ten-times`` is in the state folder, it sends every
+message ten times.
+"""
 
 from __future__ import annotations
 
@@ -12,10 +16,61 @@ if SKEW:
     time.time = lambda: _time() + SKEW
     time.time_ns = lambda: _time_ns() + int(SKEW * 1e9)
 
+from collections.abc import Callable  # noqa: E402
+from typing import Any  # noqa: E402
+
 from rollq.service import run_worker  # noqa: E402
+from tasks.backend import Backend  # noqa: E402
+from tasks.errors import LeaseLost  # noqa: E402
+from tasks.pools import TaskPools  # noqa: E402
+from tasks.queue import Doorbell  # noqa: E402
 from tasks.settings import load_settings  # noqa: E402
-from tests.chaos.job import run  # noqa: E402
+from tasks.task import Claim  # noqa: E402
+from tests.chaos import job  # noqa: E402
+from tests.chaos.journal import Journal, What  # noqa: E402
+from workers.attempt import Outcome  # noqa: E402
+
+settings = load_settings()
+journal = Journal(settings.state_dir / "journal")
+ten_times = settings.state_dir / "ten-times"
+
+
+def run(backend: Backend, claim: Claim, draining: Callable[[], bool]) -> Outcome:
+    """The work, and that it was claimed."""
+    journal.write(What.CLAIMED, claim, time.monotonic_ns())
+    return job.run(backend, claim, draining)
+
+
+def witnessed(write: Callable[..., None], done: What, refused: What) -> Callable[..., None]:
+    """A write on a claim, and what the store said to it."""
+
+    def witness(tasks: TaskPools, claim: Claim, *args: Any, **kwargs: Any) -> None:
+        asked = time.monotonic_ns()
+        try:
+            write(tasks, claim, *args, **kwargs)
+        except LeaseLost:
+            journal.write(refused, claim, asked)
+            raise
+        journal.write(done, claim, asked)
+
+    return witness
+
+
+def tenfold(send: Callable[..., None]) -> Callable[..., None]:
+    """A message, or ten of the same."""
+
+    def ring(doorbell: Doorbell, *args: Any) -> None:
+        send(doorbell, *args)
+        if ten_times.exists():
+            for _ in range(9):
+                send(doorbell, *args)
+            journal.write(What.DOUBLED, None, time.monotonic_ns())
+
+    return ring
+
 
 if __name__ == "__main__":
-    settings = load_settings()
+    TaskPools.renew = witnessed(TaskPools.renew, What.RENEWED, What.RENEWAL_REFUSED)  # type: ignore[method-assign]
+    TaskPools.commit = witnessed(TaskPools.commit, What.COMMITTED, What.COMMIT_REFUSED)  # type: ignore[method-assign]
+    Doorbell._send = tenfold(Doorbell._send)  # type: ignore[method-assign]
     sys.exit(run_worker(settings, settings.concurrency, run))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from typing import Any
 
 import pytest
 
@@ -77,6 +78,21 @@ def test_a_live_lease_is_not_reclaimed(backend: Backend) -> None:
     time.sleep(1.2)
     backend.tasks.renew(claimed)
     time.sleep(1.2)  # longer than the lease since the claim, shorter since it was renewed
+    assert backend.tasks.reclaim("sweeper") == []
+    assert backend.tasks.holds(claimed)
+
+
+def test_a_lease_that_is_renewed_while_a_sweep_looks_is_kept(backend: Backend, monkeypatch: pytest.MonkeyPatch) -> None:
+    create(backend.tasks)
+    claimed = claim(backend.tasks)
+    expire(backend, claimed)
+    take_back = backend.tasks._reclaim
+
+    def late(*args: Any) -> bool:
+        backend.tasks.renew(claimed)  # after the sweep has read, before it writes
+        return take_back(*args)
+
+    monkeypatch.setattr(backend.tasks, "_reclaim", late)
     assert backend.tasks.reclaim("sweeper") == []
     assert backend.tasks.holds(claimed)
 

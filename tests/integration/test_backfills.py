@@ -78,6 +78,14 @@ def states(backend: Backend) -> dict[str, int]:
     return {str(state): n for state, n in backend.tasks.stat(POOL).items() if n}
 
 
+def active(backend: Backend) -> int:
+    """How many tasks wait for a worker or run."""
+    found = backend.tasks.find(POOL, status=[TaskState.WAITING, TaskState.RUNNING])
+    return sum(not task.held for task in found if task.status is TaskState.WAITING) + sum(
+        task.status is TaskState.RUNNING for task in found
+    )
+
+
 def free(backend: Backend) -> list[int]:
     """Months of the tasks that may be claimed."""
     waiting = backend.tasks.find(POOL, status=[TaskState.WAITING])
@@ -113,7 +121,7 @@ def test_it_goes_through_all_windows_a_few_at_a_time(backend: Backend) -> None:
     assert (made.status, made.total) == (BackfillState.ACTIVE, 7)
     order = []
     while (found := backend.backfills.get(made.id)).status is BackfillState.ACTIVE:
-        assert len(backend.tasks.under_way(made.id)) <= 2
+        assert active(backend) <= 2
         order.append(train(backend).task_id)
     assert sorted(order) == sorted(ids(7))
     assert (found.status, found.settled) == (BackfillState.FINISHED, True)
@@ -153,49 +161,69 @@ def test_without_a_limit_everything_waits_for_workers(backend: Backend) -> None:
     assert len(free(backend)) == 30
 
 
-def test_many_who_advance_at_once_never_let_too_many_go(backend: Backend) -> None:
-    limit, count = 4, 150
+def test_many_who_advance_at_once_never_let_too_many_go(backend: Backend, monkeypatch: pytest.MonkeyPatch) -> None:
+    limit, count = 4, 200
     made = begin(backend, count, limit)
     others = [Backend.of(backend.settings) for _ in range(5)]
-    most, errors, over = [0], [], threading.Event()
+    lock, most, errors = threading.Lock(), [0], []
+    real = tasks.turns.TaskTurns.take_turns
+
+    def take_turns(*arguments: Any) -> int:
+        """Let tasks go and count while nobody else lets one go or finishes one: then the count is exact."""
+        with lock:
+            gone = real(*arguments)
+            most[0] = max(most[0], active(backend))
+        return gone
 
     def work(mine: Backend) -> None:
         try:
-            while not over.is_set():
-                if found := mine.tasks.claim(POOL, threading.current_thread().name):
-                    chance = random.random()
-                    if chance < 0.2:
-                        mine.tasks.release(found, "it moves back while others count")
-                    elif chance < 0.4:
-                        train(mine, found, error="broken")
-                    else:
-                        train(mine, found)
+            while mine.backfills.get(made.id).status is BackfillState.ACTIVE:
                 mine.backfills.advance(made.id)
+                if found := mine.tasks.claim(POOL, threading.current_thread().name):
+                    if random.random() < 0.3:
+                        mine.tasks.release(found, "it moves back while others count")
+                        continue
+                    with lock:
+                        mine.tasks.commit(found, {})
         except BaseException as error:
             errors.append(error)
             raise
 
-    def watch() -> None:
-        while not over.is_set():
-            most[0] = max(most[0], len(backend.tasks.under_way(made.id)))
-
-    threads = [threading.Thread(target=work, args=(one,)) for one in others] + [threading.Thread(target=watch)]
+    monkeypatch.setattr(tasks.turns.TaskTurns, "take_turns", take_turns)
+    threads = [threading.Thread(target=work, args=(one,)) for one in others]
     for thread in threads:
         thread.start()
-    end = time.monotonic() + 120
-    while backend.backfills.get(made.id).status is BackfillState.ACTIVE and not errors:
-        assert time.monotonic() < end
-        time.sleep(0.05)
-    over.set()
     for thread in threads:
-        thread.join()
+        thread.join(120)
     for one in others:
         one.store.close()
     assert errors == []
-    assert 1 <= most[0] <= limit
-    found = backend.backfills.get(made.id)
-    assert found.counts
-    assert found.counts["DONE"] + found.counts["FAILED"] == count
+    assert most[0] == limit
+    assert states(backend) == {"DONE": count}
+
+
+def test_a_slow_caller_changes_nothing_that_others_have_changed(
+    backend: Backend, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = begin(backend, 8, 2)
+    backend.tasks.commit(claim(backend, 0), {})
+    slow = Backend.of(backend.settings)
+    real, calls = slow.backfills._write_out, []
+
+    def write_out(*arguments: Any) -> bool:
+        """Before it writes what it has decided, two more tasks come and go."""
+        calls.append(arguments)
+        if len(calls) == 1:
+            backend.backfills.advance(made.id)
+            train(backend, claim(backend, 2))
+        return real(*arguments)
+
+    monkeypatch.setattr(slow.backfills, "_write_out", write_out)
+    slow.backfills.advance(made.id)
+    slow.store.close()
+    assert (len(calls), free(backend)) == (1, [1, 3])
+    train(backend, claim(backend, 1))
+    assert free(backend) == [3, 4]
 
 
 # -- pause, resume, cancel --------------------------------------------------------------------------------------------
@@ -388,14 +416,21 @@ def test_only_windows_that_meet_the_range(backend: Backend) -> None:
 # -- whoever dies, the next one goes on -------------------------------------------------------------------------------
 
 
-def test_killed_between_letting_go_and_writing_it_down(backend: Backend, monkeypatch: pytest.MonkeyPatch) -> None:
-    made = begin(backend, 5, 2)
-    done = claim(backend)
-    backend.tasks.commit(done, {})
-    with dying(monkeypatch, backend.backfills, "_move_cursor"):
+@pytest.mark.parametrize("mode", [BackfillMode.MISSING, BackfillMode.ALL])
+@pytest.mark.parametrize(("target", "name", "late"), [("tasks", "take_turns", 1), ("backfills", "_move_cursor", 0)])
+def test_killed_between_two_writes(
+    target: str, name: str, late: int, mode: BackfillMode, backend: Backend, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if mode is BackfillMode.ALL:
+        backend.tasks.create_tasks(POOL, [definition(n) for n in range(5)])
+        for _ in range(5):
+            train(backend)
+    made = begin(backend, 5, 2, mode=mode)
+    backend.tasks.commit(claim(backend), {})
+    with dying(monkeypatch, getattr(backend, target), name):
         backend.backfills.advance(made.id)
-    assert backend.backfills.advance(made.id) == 0, "it was let go already"
-    assert len(backend.tasks.under_way(made.id)) == 2
+    assert backend.backfills.advance(made.id) == late, "what the dead one decided is done once"
+    assert active(backend) == 2
     for _ in range(4):
         train(backend)
     assert backend.backfills.get(made.id).status is BackfillState.FINISHED

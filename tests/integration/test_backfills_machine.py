@@ -12,7 +12,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 from rollq import Backend, BackfillMode, BackfillState, InvalidTransition, LeaseLost, TaskState
 from tasks.backfill import CHANGES
 from tasks.task import Claim, TaskError
-from tests.integration.test_backfills import POOL, begin_backfill, planned, states
+from tests.integration.test_backfills import POOL, active, begin_backfill, planned, states
 
 COUNT = 5
 ACTIVE, PAUSED, CANCELLED = BackfillState.ACTIVE, BackfillState.PAUSED, BackfillState.CANCELLED
@@ -98,7 +98,7 @@ def machine(backend: Backend) -> type[RuleBasedStateMachine]:
                 return
             found, states_ = self.find(), states(backend)
             assert sum(states_.values()) == COUNT, "no window is lost"
-            assert len(tasks.under_way(self.id)) <= self.limit
+            assert active(backend) <= self.limit
             free = [task for task in tasks.find(POOL, status=[TaskState.WAITING]) if not task.held]
             if found.status in (PAUSED, CANCELLED):
                 assert free == []

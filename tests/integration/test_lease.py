@@ -65,14 +65,15 @@ def test_a_short_silence_costs_nothing(stack: LocalStack, backend: Backend) -> N
 
 
 def test_a_commit_survives_a_restart_of_the_store(stack: LocalStack, backend: Backend) -> None:
-    patient = TaskPools(backend.store, backend.settings.model_copy(update={"lease_seconds": 20.0}))
+    patient = TaskPools(backend.store, backend.settings.model_copy(update={"lease_seconds": 9.0}))
     claimed = claim(patient)
+    one_try = claimed.lease_seconds / 3 + 0.5
     with LeaseKeeper(patient, claimed) as lease:
         assert stack._store
         stack._store.kill()
         writing = threading.Thread(target=lambda: lease.insist(lambda: patient.commit(claimed, {"n": 1})))
         writing.start()
-        time.sleep(0.3)  # it has tried by now
+        time.sleep(one_try)  # it has tried by now, and was told that there is no store
         stack.restart_store()
         writing.join()
     assert patient.get(claimed.task_id).result == {"n": 1}

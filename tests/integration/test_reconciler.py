@@ -27,7 +27,9 @@ def runs(backend: Backend, monkeypatch: pytest.MonkeyPatch) -> MLflowExperiment:
 
 def begin(runs: MLflowExperiment, claimed: Claim) -> MLflowRecorder:
     return runs.create_recorder(
-        "run", {"rollq.task": claimed.task_id, "rollq.attempt": str(claimed.attempt), "rollq.worker": claimed.worker}
+        "run",
+        {"rollq.task": claimed.task_id, "rollq.attempt": str(claimed.attempt), "rollq.worker": claimed.worker},
+        start=True,
     )
 
 
@@ -41,7 +43,7 @@ def test_the_run_of_a_lost_attempt_is_closed_with_the_reason(backend: Backend, r
     lost = claim(backend.tasks, "host/1/2")
     left = begin(runs, lost)
     finished = begin(runs, lost)
-    finished.end("FINISHED")  # the worker died between the end of its run and its commit
+    finished.end_run()  # the worker died between the end of its run and its commit
     expire(backend, lost)
     backend.tasks.reclaim("sweeper")
     fresh = claim(backend.tasks, "host/1/3")
@@ -54,7 +56,7 @@ def test_the_run_of_a_lost_attempt_is_closed_with_the_reason(backend: Backend, r
         assert "host/1/2 was lost" in why
     assert seen(runs, live) == ("RUNNING", "")
     assert backend.tasks.loose_ends.all() == []
-    live.end("FINISHED")
+    live.end_run()
     backend.tasks.commit(fresh, {"recorder_id": live.id})
     backend.tasks.loose_ends.note(fresh.task_id, fresh.pool, "noted once more")
     assert tie_loose_ends(backend) == []
@@ -76,8 +78,8 @@ def test_a_search_finds_runs_that_nobody_noted(backend: Backend, runs: MLflowExp
     create(backend.tasks, 2)
     lost, live = claim(backend.tasks), claim(backend.tasks)
     left, alive = begin(runs, lost), begin(runs, live)
-    foreign = runs.create_recorder("somebody else's")
-    signals = runs.create_recorder("signals", {"rollq.round": "0123456789ab"})
+    foreign = runs.create_recorder("somebody else's", start=True)
+    signals = runs.create_recorder("signals", {"rollq.round": "0123456789ab"}, start=True)
     backend.tasks.release(lost, "given back")
     found = {stray.recorder.id: stray.why for stray in stray_runs(backend)}
     assert found == {left.id: "given back", signals.id: "its round is gone"}

@@ -8,8 +8,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from tasks.artifacts import read, write
 from tasks.errors import ArtifactMissing
+from tasks.tracking.artifacts import Artifacts
+from tasks.tracking.place import LocalPlace
 from tests.unit.synthetic import MemoryRecorder, closes, panel
 from workers.datasets.panel import PanelDataset
 from workers.metrics import daily_ic, summary
@@ -71,8 +72,8 @@ def test_what_is_saved_comes_back_from_parquet(
     recorder, model, dataset = trained
     SignalRecord(recorder, model, dataset).generate()
     for name, value in recorder.objects.items():
-        ((full, entry),) = write(value, name, tmp_path).items()
-        found = read(tmp_path / full, entry, full)
+        Artifacts(LocalPlace(tmp_path), own=True).save({name: value})
+        found = Artifacts(LocalPlace(tmp_path), own=False).load(name)
         assert found.name == value.name
         assert found.to_numpy().tobytes() == value.to_numpy().tobytes()
         assert list(found.index) == list(value.index)

@@ -16,6 +16,7 @@ import pandas as pd
 from tasks.errors import ComponentError, PermanentError, StateError
 from workers.datasets.base import Dataset
 from workers.models.base import Checkpoint, Model
+from workers.models.mlmodel import write_lightgbm
 
 LOSSES = {"mse": "regression", "mae": "regression_l1", "huber": "huber"}
 # One thread per worker, the same result on every run; bins and filters come from the window's own train rows.
@@ -129,10 +130,11 @@ class LGBModel(Model):
         return pd.Series(scores, index=features.index, name="score")
 
     def save(self, folder: Path) -> None:
-        """Write ``model.txt`` (the Booster's text, as any LightGBM reads it) and ``params.json``."""
+        """Write ``model.txt`` (the Booster's text, as any LightGBM reads it), ``params.json`` and ``MLmodel``."""
         params = {"kwargs": self._kwargs, "features": self._features}
         (folder / "model.txt").write_text(self._fitted().model_to_string(), encoding="utf-8")
         (folder / "params.json").write_text(json.dumps(params, indent=1, sort_keys=True), encoding="utf-8")
+        write_lightgbm(folder, "model.txt")
 
     @classmethod
     def load(cls, folder: Path) -> Self:

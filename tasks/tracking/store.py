@@ -18,7 +18,9 @@ QUIET = {
     "DO_NOT_TRACK": "true",
     "GIT_PYTHON_REFRESH": "quiet",
 }
-for _name, _value in QUIET.items():
+# A process that cannot reach the server hangs for a few minutes, not for twenty; a server may restart meanwhile.
+PATIENCE = {"MLFLOW_HTTP_REQUEST_TIMEOUT": "30", "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "5"}
+for _name, _value in (QUIET | PATIENCE).items():
     os.environ.setdefault(_name, _value)
 
 

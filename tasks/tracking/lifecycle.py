@@ -15,12 +15,20 @@ class RecorderStatus(StrEnum):
     FINISHED = "FINISHED"
     FAILED = "FAILED"
 
+    @classmethod
+    def of_mlflow(cls, status: str) -> RecorderStatus:
+        """MLflow's status; a run that was killed by hand has failed."""
+        return cls.FAILED if status == "KILLED" else cls(status)
+
+
+S, R = RecorderStatus.SCHEDULED, RecorderStatus.RUNNING
+FINISHED, FAILED = RecorderStatus.FINISHED, RecorderStatus.FAILED
 
 CHANGES: dict[RecorderStatus, frozenset[RecorderStatus]] = {
-    RecorderStatus.SCHEDULED: frozenset({RecorderStatus.RUNNING, RecorderStatus.FAILED}),
-    RecorderStatus.RUNNING: frozenset({RecorderStatus.FINISHED, RecorderStatus.FAILED}),
-    RecorderStatus.FINISHED: frozenset({RecorderStatus.FAILED}),  # only superseded: its task's commit was refused
-    RecorderStatus.FAILED: frozenset(),
+    S: frozenset({R, FAILED}),
+    R: frozenset({FINISHED, FAILED}),
+    FINISHED: frozenset({R, FAILED}),  # resumed; or superseded: its task's commit was refused
+    FAILED: frozenset({R}),  # resumed
 }
 
 
@@ -31,6 +39,6 @@ def check_change(start: RecorderStatus, end: str) -> RecorderStatus:
         InvalidTransition: it may not, or ``end`` is no status.
     """
     if end not in CHANGES[start]:
-        allowed = ", ".join(sorted(CHANGES[start])) or "nothing: it is final"
+        allowed = ", ".join(sorted(CHANGES[start]))
         raise InvalidTransition(f"A recorder cannot go from {start} to {end}.", f"From {start} it may go to {allowed}.")
     return RecorderStatus(end)

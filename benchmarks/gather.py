@@ -1,0 +1,52 @@
+"""From the last task of a round to its end: how long until a coordinator has heard of it, claimed it and judged it.
+
+Each round has a task that does nothing and one that was cancelled before, so its coordinator finds that the policy
+cannot be met and fails it at once: nothing but the way there is measured, and a little more than was asked.
+"""
+
+from __future__ import annotations
+
+import argparse
+from typing import Any
+
+from benchmarks.bench import Bench, wait_until
+from benchmarks.noop import definition
+from benchmarks.table import percentile, show
+from tasks.backend import Backend
+from tasks.rounds import RoundState
+
+POOL = "rounds"
+
+
+def one_round(backend: Backend, number: int) -> float:
+    """Seconds from the last commit to the end of a round, both by the store's clock."""
+    (first, second) = backend.tasks.create_tasks(POOL, [definition(2 * number), definition(2 * number + 1)]).ids
+    backend.tasks.cancel([second], "bench")
+    opened = backend.rounds.create(POOL, [first, second], {"strategy": "bench", "sessions": []})
+    backend.tasks.join_round([first, second], opened)
+    backend.doorbell.top_up(POOL)
+    wait_until(lambda: backend.rounds.get(opened).status is RoundState.FAILED, 60, pause=0.02)
+    finished, ended = backend.rounds.get(opened).finished_at, backend.tasks.get(first).ended_at
+    assert finished
+    assert ended
+    return (finished - ended).total_seconds()
+
+
+def main() -> None:
+    """Options, measurement, table."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.gather", description=__doc__)
+    parser.add_argument("--rounds", type=int, default=100)
+    parser.add_argument("--json", action="store_true", help="one JSON object instead of a table")
+    given = parser.parse_args()
+    with Bench() as bench:
+        backend = bench.backend()
+        with bench.worker(backend.settings):
+            one_round(backend, -1)  # not counted: connections, imports
+            took = [one_round(backend, number) for number in range(given.rounds)]
+    row: dict[str, Any] = {"rounds": len(took), "median s": percentile(took, 0.5)}
+    row |= {"p99 s": percentile(took, 0.99), "longest s": max(took)}
+    show("gather: from the last task done to the round claimed and judged", [row], given.json, allowed_p99_s=1.0)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,29 @@
+"""MLflow's model registry follows the online sets: the ledger is the truth, the registry shows it to other programs."""
+
+from __future__ import annotations
+
+from scheduler.online_sets import OnlineSet
+from tasks.backend import Backend
+from tasks.tracking.mlflow_experiment import MLflowExperiment
+from tasks.tracking.registry import Candidate, ModelRegistry
+
+
+def follow(backend: Backend, online: OnlineSet) -> str | None:
+    """Register the models of a set that serves now; the newest window's gets the alias ``online``.
+
+    Any number of calls do it once; a call with an earlier set is its rollback.
+
+    Returns:
+        The version that serves; None if no model of the set has MLflow's form (``workers/models/mlmodel.py``).
+
+    Raises:
+        Unavailable: MLflow does not answer.
+    """
+    experiment = MLflowExperiment.open(online.pool, backend.settings.mlflow_uri)
+    candidates = []
+    for model in sorted(online.models, key=lambda model: model.test[0]):
+        recorder = experiment.get_recorder(model.recorder_id)
+        if "model/MLmodel" in recorder.checksums():
+            tags = {"rollq.task": model.task_id, "rollq.test": " to ".join(str(bound) for bound in model.test)}
+            candidates.append(Candidate(recorder.id, recorder.get_artifact_uri(), tags))
+    return ModelRegistry(backend.settings.mlflow_uri).promote(online.strategy, candidates) if candidates else None

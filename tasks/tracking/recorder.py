@@ -1,0 +1,167 @@
+"""What a recorder is: one run of an experiment, with params, metrics, tags, artifacts and a status."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from tasks.tracking.lifecycle import RecorderStatus
+
+
+class Recorder(ABC):
+    """One run. Names and meanings are those of the reference; ``docs/reference/tracking.md`` says where it differs.
+
+    ``log_params``, ``log_metrics`` and ``set_tags`` return at once and are written in order in the background; a
+    failure is raised by the next of them, or by ``end_run``.
+    """
+
+    STATUS_S = RecorderStatus.SCHEDULED
+    STATUS_R = RecorderStatus.RUNNING
+    STATUS_FI = RecorderStatus.FINISHED
+    STATUS_FA = RecorderStatus.FAILED
+
+    id: str
+    name: str
+    experiment_id: str
+    start_time: str | None  # UTC, YYYY-MM-DD HH:MM:SS
+    end_time: str | None
+    status: RecorderStatus
+
+    @property
+    def info(self) -> dict[str, Any]:
+        """The facts in one mapping, JSON-able."""
+        names = ("id", "name", "experiment_id", "start_time", "end_time", "status")
+        return {"class": "Recorder", **{name: getattr(self, name) for name in names}}
+
+    def __repr__(self) -> str:
+        """With all facts."""
+        return f"{type(self).__name__}(info={self.info})"
+
+    def __eq__(self, other: object) -> bool:
+        """Two recorders of one run are the same."""
+        return isinstance(other, Recorder) and self.id == other.id
+
+    def __hash__(self) -> int:
+        """By the run."""
+        return hash(self.id)
+
+    # -- life ---------------------------------------------------------------------------------------------------------
+
+    @abstractmethod
+    def start_run(self) -> Recorder:
+        """Begin, or begin again: a SCHEDULED, FINISHED or FAILED recorder is RUNNING.
+
+        Raises:
+            InvalidTransition: it is running already.
+        """
+
+    @abstractmethod
+    def end_run(self, status: str = RecorderStatus.FINISHED) -> None:
+        """Write what is left and end with FINISHED or FAILED.
+
+        Raises:
+            InvalidTransition: it cannot end so.
+            NotLogged: something could not be written; the run has ended as FAILED.
+        """
+
+    @abstractmethod
+    def flush(self) -> None:
+        """Wait until everything that was logged is written.
+
+        Raises:
+            NotLogged: something could not be written; the message names it.
+        """
+
+    # -- params, metrics, tags ----------------------------------------------------------------------------------------
+
+    @abstractmethod
+    def log_params(self, params: Mapping[str, Any] | None = None, /, **more: Any) -> None:
+        """Log nested parameters of any length under dotted names.
+
+        Raises:
+            NotLogged: something that was logged earlier could not be written.
+        """
+
+    @abstractmethod
+    def log_metrics(
+        self, metrics: Mapping[str, float] | None = None, /, step: int | None = None, **more: float
+    ) -> None:
+        """Log metrics. Raises as ``log_params``."""
+
+    @abstractmethod
+    def log_history(self, history: Mapping[str, Sequence[float]]) -> None:
+        """Log series of metrics, one value a step. Raises as ``log_params``."""
+
+    @abstractmethod
+    def set_tags(self, tags: Mapping[str, Any] | None = None, /, **more: Any) -> None:
+        """Set tags. Raises as ``log_params``."""
+
+    @abstractmethod
+    def delete_tags(self, *keys: str) -> None:
+        """Delete tags.
+
+        Raises:
+            NotFound: there is no such tag.
+        """
+
+    @abstractmethod
+    def list_params(self) -> dict[str, str]:
+        """Every param by the name and in the length in which it was logged."""
+
+    @abstractmethod
+    def list_metrics(self) -> dict[str, float]:
+        """The last value of every metric."""
+
+    @abstractmethod
+    def list_tags(self) -> dict[str, str]:
+        """Every tag."""
+
+    # -- artifacts ----------------------------------------------------------------------------------------------------
+
+    @abstractmethod
+    def save_objects(
+        self, local_path: str | Path | None = None, artifact_path: str | None = None, **objects: Any
+    ) -> None:
+        """Save values as artifacts, or the file or folder ``local_path``.
+
+        Frames become Parquet, JSON values JSON, text and Boosters text, arrays ``.npy``; a ``Path`` is copied; a model
+        with ``save`` and ``load`` becomes a folder. A name without an ending gets that of its kind.
+
+        Raises:
+            BadInput: a name leaves the artifact folder, or a value has no safe form.
+        """
+
+    @abstractmethod
+    def load_object(self, name: str) -> Any:
+        """What was saved under ``name``; the reference's names (``pred.pkl``, ``params.pkl``) are understood.
+
+        Raises:
+            ArtifactMissing: nothing was, or it is gone.
+            ArtifactCorrupted: its bytes have changed since.
+        """
+
+    @abstractmethod
+    def log_artifact(self, local_path: str | Path, artifact_path: str | None = None) -> None:
+        """Save a file or folder, under its own name in ``artifact_path``. Raises as ``save_objects``."""
+
+    @abstractmethod
+    def list_artifacts(self, artifact_path: str | None = None) -> list[str]:
+        """Names of all artifacts, or of those in a folder."""
+
+    @abstractmethod
+    def download_artifact(self, path: str, dst_path: str | Path | None = None) -> str:
+        """A local copy of an artifact or of a folder of them, checked; its path.
+
+        Raises:
+            ArtifactMissing, ArtifactCorrupted: as ``load_object``.
+        """
+
+    @abstractmethod
+    def get_artifact_uri(self) -> str:
+        """Where the artifacts lie."""
+
+    @abstractmethod
+    def get_local_dir(self) -> Path | None:
+        """The artifact folder, if it is on this machine."""

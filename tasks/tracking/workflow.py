@@ -1,0 +1,255 @@
+"""``R``: the recorder that is meant when none is named, as in the reference.
+
+    with R.start(experiment_name="daily"):
+        R.log_params(learning_rate=0.05)
+        R.log_metrics(ic=0.04)
+        R.save_objects(pred=frame)
+
+One recorder is active in a process at a time. A child process has its own ``R`` and never writes into its parent's run.
+"""
+
+from __future__ import annotations
+
+import logging
+import signal
+import sys
+import threading
+import traceback
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+import pandas as pd
+
+from tasks.components import build
+from tasks.errors import BadInput, RollqError
+from tasks.runtime import find_running
+from tasks.settings import load_settings
+from tasks.tracking.experiment import Experiment
+from tasks.tracking.lifecycle import RecorderStatus
+from tasks.tracking.manager import ExpManager, MLflowExpManager
+from tasks.tracking.recorder import Recorder
+from tasks.tracking.store import local_tracking_uri
+
+log = logging.getLogger(__name__)
+
+TRACEBACK = "traceback.txt"
+
+
+class Workflow:
+    """The face of the experiment manager of this process."""
+
+    def __init__(self) -> None:
+        self._manager: ExpManager | None = None
+        self._lock = threading.RLock()
+
+    def setup(self, exp_manager: ExpManager | Mapping[str, Any]) -> None:
+        """Use this experiment manager from now on.
+
+        Args:
+            exp_manager: one, or ``{"class": "MLflowExpManager", "module_path": ..., "kwargs": {"uri":
+                ..., "default_exp_name": ...}}``.
+
+        Raises:
+            BadInput: the class is not registered, or is no experiment manager.
+        """
+        made = exp_manager if isinstance(exp_manager, ExpManager) else build(exp_manager, "exp_manager")
+        if not isinstance(made, ExpManager):
+            raise BadInput(f"{type(made).__name__} is no experiment manager.", "Use MLflowExpManager.")
+        with self._lock:
+            self._manager = made
+
+    @property
+    def exp_manager(self) -> ExpManager:
+        """The experiment manager; by default at the settings' MLflow, or that of the stack in the state folder."""
+        with self._lock:
+            if self._manager is None:
+                self._manager = _default_manager()
+            return self._manager
+
+    # -- life ---------------------------------------------------------------------------------------------------------
+
+    @contextmanager
+    def start(
+        self,
+        *,
+        experiment_id: str | None = None,
+        experiment_name: str | None = None,
+        recorder_id: str | None = None,
+        recorder_name: str | None = None,
+        uri: str | None = None,
+        resume: bool = False,
+    ) -> Iterator[Recorder]:
+        """Record what the block does. It ends FINISHED, or FAILED with its traceback as an artifact.
+
+        SIGTERM ends the block as an exception does, if nobody else handles it.
+
+        Raises:
+            StateError: another recorder is active.
+            NotLogged: something could not be written.
+        """
+        recorder = self.start_exp(
+            experiment_id=experiment_id,
+            experiment_name=experiment_name,
+            recorder_id=recorder_id,
+            recorder_name=recorder_name,
+            uri=uri,
+            resume=resume,
+        )
+        try:
+            with _sigterm_raises():
+                yield recorder
+        except BaseException as error:
+            self._fail(recorder, error)
+            raise
+        self.end_exp(RecorderStatus.FINISHED)
+
+    def start_exp(self, **names: Any) -> Recorder:
+        """Begin a recorder without a block; end it with ``end_exp``. Arguments and errors as for ``start``."""
+        with self._lock:
+            experiment = self.exp_manager.start_exp(**names)
+        assert experiment.active_recorder  # noqa: S101 - it was just started
+        return experiment.active_recorder
+
+    def end_exp(self, recorder_status: str = RecorderStatus.FINISHED) -> None:
+        """End the active recorder; nothing happens if there is none."""
+        with self._lock:
+            self.exp_manager.end_exp(recorder_status)
+
+    def _fail(self, recorder: Recorder, error: BaseException) -> None:
+        """The block's own error is what the caller must see: what fails now is only logged."""
+        try:
+            recorder.save_objects(**{TRACEBACK: "".join(traceback.format_exception(error))})
+        except RollqError as second:
+            log.warning("the traceback could not be saved: %s", second)
+        try:
+            self.end_exp(RecorderStatus.FAILED)
+        except RollqError as second:
+            log.warning("the recorder %s could not be ended: %s", recorder.id, second)
+
+    # -- experiments and recorders ------------------------------------------------------------------------------------
+
+    def get_exp(self, **names: Any) -> Experiment:
+        """As ``ExpManager.get_exp``."""
+        with self._lock:
+            return self.exp_manager.get_exp(**names)
+
+    def delete_exp(self, experiment_id: str | None = None, experiment_name: str | None = None) -> None:
+        """As ``ExpManager.delete_exp``."""
+        self.exp_manager.delete_exp(experiment_id, experiment_name)
+
+    def list_experiments(self) -> dict[str, Experiment]:
+        """All experiments by name."""
+        return self.exp_manager.list_experiments()
+
+    def get_recorder(
+        self,
+        *,
+        recorder_id: str | None = None,
+        recorder_name: str | None = None,
+        experiment_id: str | None = None,
+        experiment_name: str | None = None,
+    ) -> Recorder:
+        """The recorder that is named, else the active one; none is made.
+
+        Raises:
+            NotFound: there is none.
+        """
+        experiment = self.get_exp(experiment_id=experiment_id, experiment_name=experiment_name, create=False)
+        return experiment.get_recorder(recorder_id, recorder_name, create=False)
+
+    def list_recorders(
+        self, experiment_id: str | None = None, experiment_name: str | None = None, **filters: Any
+    ) -> Any:
+        """As ``Experiment.list_recorders``, of the experiment that is named."""
+        experiment = self.get_exp(experiment_id=experiment_id, experiment_name=experiment_name, create=False)
+        return experiment.list_recorders(**filters)
+
+    def search_records(self, experiment_ids: Sequence[str] | None = None, **kwargs: Any) -> pd.DataFrame:
+        """As ``ExpManager.search_records``."""
+        return self.exp_manager.search_records(experiment_ids, **kwargs)
+
+    def delete_recorder(self, recorder_id: str | None = None, recorder_name: str | None = None) -> None:
+        """Delete a recorder of the active or the default experiment."""
+        self.get_exp(create=False).delete_recorder(recorder_id, recorder_name)
+
+    def get_uri(self) -> str:
+        """The tracking URI that is used now."""
+        return self.exp_manager.uri
+
+    def set_uri(self, uri: str) -> None:
+        """Use another tracking URI by default."""
+        self.exp_manager.default_uri = uri
+
+    def uri_context(self, uri: str) -> Any:
+        """Use another tracking URI inside a ``with`` block."""
+        return self.exp_manager.uri_context(uri)
+
+    # -- the active recorder ------------------------------------------------------------------------------------------
+
+    def log_params(self, params: Mapping[str, Any] | None = None, /, **more: Any) -> None:
+        """As ``Recorder.log_params``, into the active recorder; one is started if there is none."""
+        self._active().log_params(params, **more)
+
+    def log_metrics(
+        self, metrics: Mapping[str, float] | None = None, /, step: int | None = None, **more: float
+    ) -> None:
+        """As ``Recorder.log_metrics``."""
+        self._active().log_metrics(metrics, step=step, **more)
+
+    def set_tags(self, tags: Mapping[str, Any] | None = None, /, **more: Any) -> None:
+        """As ``Recorder.set_tags``."""
+        self._active().set_tags(tags, **more)
+
+    def save_objects(
+        self, local_path: str | Path | None = None, artifact_path: str | None = None, **objects: Any
+    ) -> None:
+        """As ``Recorder.save_objects``."""
+        self._active().save_objects(local_path, artifact_path, **objects)
+
+    def load_object(self, name: str) -> Any:
+        """As ``Recorder.load_object``."""
+        return self._active().load_object(name)
+
+    def log_artifact(self, local_path: str | Path, artifact_path: str | None = None) -> None:
+        """As ``Recorder.log_artifact``."""
+        self._active().log_artifact(local_path, artifact_path)
+
+    def download_artifact(self, path: str, dst_path: str | Path | None = None) -> str:
+        """As ``Recorder.download_artifact``."""
+        return self._active().download_artifact(path, dst_path)
+
+    def _active(self) -> Recorder:
+        with self._lock:
+            experiment = self.exp_manager.get_exp(start=True)
+            return experiment.active_recorder or experiment.get_recorder(start=True)
+
+
+R = Workflow()
+
+
+def _default_manager() -> ExpManager:
+    settings = load_settings()
+    running = None if settings.mlflow_uri else find_running(settings.state_dir)
+    uri = settings.mlflow_uri or (running.mlflow_uri if running else local_tracking_uri(settings.state_dir))
+    return MLflowExpManager(uri, components=settings.components, pickle_classes=settings.pickle_classes)
+
+
+@contextmanager
+def _sigterm_raises() -> Iterator[None]:
+    """Turn SIGTERM into ``SystemExit`` inside the block, unless somebody handles it already."""
+    main = threading.current_thread() is threading.main_thread()
+    if not main or signal.getsignal(signal.SIGTERM) is not signal.SIG_DFL:
+        yield
+        return
+
+    def leave(number: int, frame: FrameType | None) -> None:
+        sys.exit(128 + number)
+
+    signal.signal(signal.SIGTERM, leave)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)

@@ -1,0 +1,284 @@
+"""Mutants: the package broken in one place each. The tests that are named with a mutant must see it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+NATIVE = ("-k", "native")  # the conformance suite, on one store
+
+
+@dataclass(frozen=True)
+class Mutant:
+    """A defect: in ``file``, ``old`` (which stands there exactly once) becomes ``new``; ``tests`` are for pytest."""
+
+    name: str
+    file: str
+    old: str
+    new: str
+    tests: Sequence[str]
+
+    def breaks(self, text: str) -> str:
+        """The source ``text`` of the file with the defect.
+
+        Raises:
+            ValueError: the place is not found, or not just once.
+        """
+        if (count := text.count(self.old)) != 1:
+            raise ValueError(f"mutant {self.name!r}: its text stands {count} times in {self.file}")
+        return text.replace(self.old, self.new)
+
+    def occurrences(self, root: Path) -> int:
+        """How often ``old`` stands in the file."""
+        return (root / self.file).read_text(encoding="utf-8").count(self.old)
+
+
+def _conformance(name: str) -> tuple[str, ...]:
+    return (f"tests/conformance/test_{name}.py", *NATIVE)
+
+
+CLAIMS, CREATING, WINDOW = _conformance("claims"), _conformance("creating"), _conformance("window")
+ROUNDS, SETS, BY_HAND, CLOCK = (
+    _conformance("rounds"),
+    _conformance("online_sets"),
+    _conformance("by_hand"),
+    _conformance("clock"),
+)
+AHEAD = _conformance("ahead")
+LEASE = ("tests/integration/test_lease.py",)
+
+CLAIMS_PY, POOLS_PY, WINDOW_PY, ROUNDS_PY = "tasks/claims.py", "tasks/pools.py", "tasks/window.py", "tasks/rounds.py"
+
+MUTANTS = (
+    # -- fences: who held a task once must not write to it later
+    Mutant(
+        "commit does not look at the fence",
+        CLAIMS_PY,
+        "commit = transition(self._held_by(claim), ",
+        'commit = transition({"_id": claim.task_id}, ',
+        CLAIMS,
+    ),
+    Mutant(
+        "renew does not look at the fence",
+        CLAIMS_PY,
+        "if not self._tasks.update_one(self._held_by(claim), ",
+        'if not self._tasks.update_one({"_id": claim.task_id, "status": RUNNING}, ',
+        CLAIMS,
+    ),
+    Mutant(
+        "fail does not look at the fence",
+        CLAIMS_PY,
+        "self._move(self._held_by(claim), RUNNING, end,",
+        'self._move({"_id": claim.task_id}, RUNNING, end,',
+        CLAIMS,
+    ),
+    Mutant(
+        "release does not look at the fence",
+        CLAIMS_PY,
+        "self._move(self._held_by(claim), RUNNING, claim.home,",
+        'self._move({"_id": claim.task_id}, RUNNING, claim.home,',
+        CLAIMS,
+    ),
+    Mutant(
+        "a claim does not raise the fence",
+        CLAIMS_PY,
+        'worker, "claimed", changes, fence=True)',
+        'worker, "claimed", changes, fence=False)',
+        CLAIMS,
+    ),
+    Mutant(
+        "a removed task's fence is forgotten",
+        POOLS_PY,
+        '{"$max": {"fence": fence}}',
+        '{"$max": {"fence": 0}}',
+        BY_HAND,
+    ),
+    # -- one write, one winner
+    Mutant(
+        "the state is not in the filter",
+        "tasks/documents.py",
+        'return {**query, "status": start}, [',
+        "return {**query}, [",
+        BY_HAND,
+    ),
+    Mutant(
+        "modified_count is ignored",
+        CLAIMS_PY,
+        "self._tasks.update_one(*transition).modified_count",
+        "self._tasks.update_one(*transition)",
+        CLAIMS,
+    ),
+    Mutant(
+        "the same commit again is refused",
+        CLAIMS_PY,
+        "if not written and not self._shows(",
+        "if not written or not self._shows(",
+        CLAIMS,
+    ),
+    Mutant(
+        "identity is not unique in the database",
+        POOLS_PY,
+        '("key", ASCENDING)], unique=True)',
+        '("key", ASCENDING)])',
+        CREATING,
+    ),
+    Mutant(
+        "a refused commit counts because the next claim was granted",
+        CLAIMS_PY,
+        "return written == 2",
+        "return written >= 1",
+        AHEAD,
+    ),
+    Mutant(
+        "a next claim that was refused is believed",
+        CLAIMS_PY,
+        'self._shows({**self._held_by(claim), "lease.worker": worker})',
+        "worker",
+        AHEAD,
+    ),
+    # -- leases
+    Mutant(
+        "a live lease is reclaimed",
+        CLAIMS_PY,
+        'document["lease"]["expires_at"] < now or',
+        "True or",
+        CLAIMS,
+    ),
+    Mutant(
+        "a lease that was renewed meanwhile is reclaimed",
+        CLAIMS_PY,
+        'lease = {"lease.expires_at": document["lease"]["expires_at"]}',
+        "lease: Document = {}",
+        CLAIMS,
+    ),
+    Mutant(
+        "leases are judged by this machine's clock",
+        "tasks/store.py",
+        "return self._clock[1] + timedelta(seconds=time.monotonic() - self._clock[0])",
+        "return datetime.fromtimestamp(time.time(), UTC)",
+        CLOCK,
+    ),
+    Mutant(
+        "an attempt goes on though its lease could not be renewed",
+        "workers/lease.py",
+        "if not self._lost and time.monotonic() - self._renewed > self._claim.lease_seconds:",
+        "if False:",
+        LEASE,
+    ),
+    Mutant(
+        "a commit is tried once",
+        "workers/lease.py",
+        "                if self._gone():\n                    raise\n",
+        "                raise\n",
+        LEASE,
+    ),
+    # -- failures
+    Mutant(
+        "losses are not counted",
+        CLAIMS_PY,
+        'losses = document["losses"] + 1',
+        'losses = document["losses"]',
+        CLAIMS,
+    ),
+    Mutant(
+        "nothing is put into quarantine",
+        CLAIMS_PY,
+        "poison = losses >= self._settings.max_worker_losses",
+        "poison = False",
+        CLAIMS,
+    ),
+    Mutant(
+        "attempts are not used up",
+        CLAIMS_PY,
+        "final = error.permanent or failures >= self._settings.max_attempts",
+        "final = error.permanent",
+        CLAIMS,
+    ),
+    Mutant(
+        "a permanent error is tried again",
+        CLAIMS_PY,
+        "final = error.permanent or failures",
+        "final = failures",
+        CLAIMS,
+    ),
+    Mutant(
+        "there is no backoff",
+        CLAIMS_PY,
+        "if not final and (seconds := ",
+        "if final and (seconds := ",
+        CLAIMS,
+    ),
+    Mutant(
+        "who tries again by hand keeps the failures",
+        POOLS_PY,
+        '{**FRESH, "stage": stage}',
+        '{"stage": stage}',
+        CLAIMS,
+    ),
+    # -- whose turn it is
+    Mutant(
+        "held tasks are claimed",
+        CLAIMS_PY,
+        "for stage in (Stage.RUNG, Stage.NEAR, Stage.FAR):",
+        "for stage in (Stage.RUNG, Stage.NEAR, Stage.FAR, Stage.HELD):",
+        BY_HAND,
+    ),
+    Mutant(
+        "the least urgent task is first",
+        WINDOW_PY,
+        'BEST_FIRST = [("priority", DESCENDING),',
+        'BEST_FIRST = [("priority", ASCENDING),',
+        WINDOW,
+    ),
+    Mutant(
+        "the window of messages has no bound",
+        WINDOW_PY,
+        "free = max(limit - len(rung), 0)",
+        "free = limit",
+        WINDOW,
+    ),
+    Mutant(
+        "a process takes what it cannot run",
+        CLAIMS_PY,
+        'if Needs(**task["needs"]).fit(offer)]',
+        "if task]",
+        WINDOW,
+    ),
+    Mutant(
+        "running tasks are removed",
+        POOLS_PY,
+        'idle = {"status": {"$ne": RUNNING}}',
+        "idle: Document = {}",
+        BY_HAND,
+    ),
+    # -- rounds are gathered once
+    Mutant(
+        "a live gatherer's round is taken",
+        ROUNDS_PY,
+        '{"status": RoundState.GATHERING, "lease.expires_at": {"$lt": self._store.now()}},',
+        '{"status": RoundState.GATHERING},',
+        ROUNDS,
+    ),
+    Mutant(
+        "a replaced gatherer may finish its round",
+        ROUNDS_PY,
+        '"status": RoundState.GATHERING, "fence": gathering.fence}',
+        '"status": RoundState.GATHERING}',
+        ROUNDS,
+    ),
+    Mutant(
+        "a delayed round is gathered before its start",
+        ROUNDS_PY,
+        '{"status": RoundState.OPEN, "held": False, "free": True},',
+        '{"status": RoundState.OPEN, "free": True},',
+        ROUNDS,
+    ),
+    Mutant(
+        "a round puts two sets online",
+        "scheduler/online_sets.py",
+        'create_index([("round_id", ASCENDING)], unique=True)',
+        'create_index([("round_id", ASCENDING)])',
+        SETS,
+    ),
+)
