@@ -20,6 +20,14 @@ chaos: $(STAMP)
 mutants: $(STAMP)
 	@$(BIN)/python -m tests.mutants $(MUTANTS)
 
+# All figures of benchmarks/README.md, one after the other; the reference is measured if its environment is there.
+bench: $(STAMP)
+	@$(BIN)/python -m benchmarks
+
+# The environment of the reference: pyqlib, 1.4 GB.
+reference-env: $(STAMP)
+	@$(BIN)/python -m benchmarks.reference_env
+
 check: $(STAMP)
 	@$(BIN)/ruff format --check .
 	@$(BIN)/ruff check .
@@ -39,4 +47,4 @@ $(STAMP): pyproject.toml constraints.txt deploy/check-system.sh tests/conformanc
 	@touch $@
 
 clean:
-	rm -rf $(VENV) .rollq .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache dist
+	rm -rf $(VENV) .venv-reference .rollq .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache dist

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import itertools
 import time
 from typing import Any
 
@@ -11,10 +12,12 @@ from benchmarks.definitions import realistic
 from benchmarks.reference import Reference
 from benchmarks.table import show
 
+_databases = itertools.count()
+
 
 def create_rollq(bench: Bench, count: int) -> dict[str, Any]:
     """``count`` definitions into an empty database, and again."""
-    backend = bench.backend(f"create{count}")
+    backend = bench.backend(f"create{next(_databases)}")
     definitions = realistic(count)
     begun = time.perf_counter()
     assert backend.tasks.create_tasks("pool", definitions).new == count

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -14,6 +15,15 @@ from tasks.tracking.manifest import MANIFEST, Entry, Manifest, check, safe_name
 from tasks.tracking.place import Place
 
 FILE = "file"
+
+
+@dataclass
+class Waiting:
+    """Files that are kept until they are written, their entries, and the models among them."""
+
+    files: dict[str, bytes] = field(default_factory=dict)
+    entries: dict[str, Entry] = field(default_factory=dict)
+    models: dict[str, dict[str, str]] = field(default_factory=dict)
 
 
 class Artifacts:
@@ -34,27 +44,43 @@ class Artifacts:
         self._components = components
         self._pickle_classes = pickle_classes
         self._known: Manifest | None = Manifest() if own else None
+        self._waiting = Waiting()
 
     def save(self, objects: Mapping[str, Any], folder: str | None = None) -> None:
-        """Write values, and the manifest after them.
+        """Write values, and the manifest with them.
 
         Raises:
-            BadInput: a name or a value cannot be an artifact; nothing was written.
+            BadInput: a name or a value cannot be an artifact; none of them was written.
             Unavailable: the place cannot be written.
         """
-        files: dict[str, bytes] = {}
-        entries: dict[str, Entry] = {}
-        models: dict[str, dict[str, str]] = {}
+        self.keep(objects, folder)
+        self.write()
+
+    def keep(self, objects: Mapping[str, Any], folder: str | None = None) -> None:
+        """Keep values for the next ``write``. Raises ``BadInput`` as ``save``."""
+        made = Waiting()
         for name, value in objects.items():
             full = safe_name(f"{folder}/{name}" if folder else name)
-            for path, content, kind in self._encode(value, full, models):
-                files[path], entries[path] = content, Entry.of(content, kind)
-        if MANIFEST in files:
+            for path, content, kind in self._encode(value, full, made.models):
+                made.files[path], made.entries[path] = content, Entry.of(content, kind)
+        if MANIFEST in made.files:
             raise BadInput(f"{MANIFEST!r} is the name of the manifest.", "Choose another name.")
+        for whole, part in zip(vars(self._waiting).values(), vars(made).values(), strict=True):
+            whole.update(part)
+
+    def write(self) -> None:
+        """Write what was kept, in one go.
+
+        Raises:
+            Unavailable: the place cannot be written; the values are still kept.
+        """
+        if not self._waiting.files:
+            return
         manifest = self.manifest(fresh=not self._own)
-        manifest.entries.update(entries)
-        manifest.models.update(models)
-        self.place.write({**files, MANIFEST: manifest.to_json()})
+        manifest.entries.update(self._waiting.entries)
+        manifest.models.update(self._waiting.models)
+        self.place.write({**self._waiting.files, MANIFEST: manifest.to_json()})
+        self._waiting = Waiting()
 
     def load(self, name: str) -> Any:
         """A value.

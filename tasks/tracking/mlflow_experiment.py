@@ -99,7 +99,7 @@ class MLflowExperiment(Experiment):
         recorder = MLflowRecorder(self._client, run, own=True, **self._options)
         if not start:
             recorder.status = RecorderStatus.SCHEDULED
-        recorder.save_provenance()
+        recorder.keep_provenance()
         return recorder
 
     def get_recorder(

@@ -223,10 +223,10 @@ class MLflowRecorder(Recorder):
         """The artifact folder, if it is on this machine."""
         return self._artifacts.place.local
 
-    def save_provenance(self) -> None:
-        """Attach where this run comes from: command, environment, libraries, uncommitted code."""
+    def keep_provenance(self) -> None:
+        """Attach where this run comes from: written with the first artifacts, or at the end."""
         found = provenance()
-        self._artifacts.save({"provenance.json": found.summary, **found.code})
+        self._artifacts.keep({"provenance.json": found.summary, **found.code})
 
     # -- inside -------------------------------------------------------------------------------------------------------
 
@@ -247,8 +247,9 @@ class MLflowRecorder(Recorder):
     def _written(self) -> NotLogged | None:
         """Write everything; what could not be, as an error."""
         if self._unsaved:
-            self._artifacts.save({LONG: self._long})
+            self._artifacts.keep({LONG: self._long})
             self._unsaved = False
+        self._artifacts.write()
         self._writer.flush()
         return self._not_logged()
 

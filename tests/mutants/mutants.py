@@ -90,7 +90,7 @@ MUTANTS = (
     Mutant(
         "a removed task's fence is forgotten",
         POOLS_PY,
-        '{"$max": {"fence": fence}}',
+        '{"$max": {"fence": highest}}',
         '{"$max": {"fence": 0}}',
         BY_HAND,
     ),

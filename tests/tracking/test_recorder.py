@@ -131,7 +131,8 @@ def test_where_a_run_comes_from(local: MLflowExperiment, monkeypatch: pytest.Mon
     recorders = [local.create_recorder(f"r{n}") for n in range(3)]
     provenance._collected.cache_clear()
     assert len(calls) <= 4, "once per process, not once per run"
-    found = recorders[-1].load_object("provenance.json")
+    recorders[-1].flush()
+    found = again(local, recorders[-1]).load_object("provenance.json")
     assert {"command", "environment", "git_commit", "host", "libraries", "python", "user"} <= set(found)
     assert found["environment"]["ROLLQ_MONGO_URI"] == "mongodb://***@host/"
     assert found["environment"]["ROLLQ_API_TOKEN"] == "***"
