@@ -95,7 +95,7 @@ class RollingGen(TaskGen):
         for name, value in (("test_key", test_key), ("train_key", train_key)):
             if not isinstance(value, str):
                 raise TemplateError(f"{value!r} is no name.", "Name a segment.", f"rolling.kwargs.{name}")
-        if not isinstance(rtype, str) or rtype not in (EXPANDING, SLIDING):
+        if str(rtype) not in (EXPANDING, SLIDING):
             raise TemplateError(f"{rtype!r} is unknown.", f"Use {EXPANDING!r} or {SLIDING!r}.", "rolling.kwargs.rtype")
         self.step = step
         self.rtype = rtype

@@ -89,7 +89,7 @@ def set_aside(pools: TaskReader) -> list[str]:
 
 
 def _is_window(window: Document) -> bool:
-    whole = ("priority", "first", "last")
+    whole = ("priority", "first", "last", "n")
     blocks = window.get("blocks")
     return (
         isinstance(window.get("pool"), str)

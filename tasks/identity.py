@@ -60,7 +60,11 @@ def canonical(value: Any, key: str = "", level: int = 0) -> Any:
 
 def canonical_json(value: Any) -> str:
     """The one JSON text of ``value``: keys sorted, no spaces, ASCII."""
-    return json.dumps(canonical(value), sort_keys=True, separators=(",", ":"), allow_nan=False)
+    return _json(canonical(value))
+
+
+def _json(plain: Any) -> str:
+    return json.dumps(plain, sort_keys=True, separators=(",", ":"), allow_nan=False)
 
 
 def task_key(definition: Mapping[str, Any]) -> str:
@@ -69,7 +73,16 @@ def task_key(definition: Mapping[str, Any]) -> str:
     Raises:
         TemplateError: it has no JSON form, or is too large for a document.
     """
-    text = canonical_json(definition)
+    return plain_key(canonical(definition))
+
+
+def plain_key(plain: Mapping[str, Any]) -> str:
+    """As ``task_key``, of a definition that is canonical already.
+
+    Raises:
+        TemplateError: it is too large for a document.
+    """
+    text = _json(plain)
     if len(text) > LARGEST_CHARS:
         raise TemplateError(f"the definition has {len(text):,} characters.", "Put what is large into a file.")
     return hashlib.sha256(text.encode()).hexdigest()

@@ -18,7 +18,7 @@ from tasks.claims import RUNNING, WAITING
 from tasks.documents import NOW, Options, new_document
 from tasks.errors import DocumentCorrupted, InvalidTransition, TemplateError
 from tasks.guard import guarded
-from tasks.identity import canonical, task_id, task_key
+from tasks.identity import canonical, plain_key, task_id
 from tasks.messages import check_label
 from tasks.needs import Needs
 from tasks.soundness import flaw
@@ -241,7 +241,7 @@ def _documents(
         if not isinstance(definition, Mapping):
             raise TemplateError(f"a definition is a mapping, not a {type(definition).__name__}.", "See RollingGen.")
         plain = canonical(definition)
-        key = task_key(plain)
+        key = plain_key(plain)
         document = new_document(task_id(pool, key), pool, key, plain, now, seq + position, options)
         if why := flaw(document, whole=True):
             raise TemplateError(f"the definition cannot be used: {why}.", "See docs/reference/template.md.")

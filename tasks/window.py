@@ -165,7 +165,7 @@ class TaskWindow(TaskReader):
 
 def _next_blocks(blocks: Sequence[Document]) -> list[Document]:
     """The first block, with those after it as long as they are small: tasks that were created one by one."""
-    sizes = itertools.accumulate(block.get("n", BLOCK) for block in blocks)
+    sizes = itertools.accumulate(block["n"] for block in blocks)
     small = [block for block, size in zip(blocks, sizes, strict=True) if size <= BLOCK]
     return [block for block in small if block["priority"] == blocks[0]["priority"]] or [blocks[0]]
 

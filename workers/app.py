@@ -8,6 +8,7 @@ import os
 import threading
 from typing import Any
 
+from billiard import pool as billiard_pool
 from celery import Celery, signals
 
 from tasks.backend import Backend
@@ -73,6 +74,9 @@ class WorkerLife:
     def on_process_start(self, **_: Any) -> None:
         """A pool process starts: import what trains, with one thread each."""
         setup_logging(self.backend.settings.log_level, self.backend.settings.log_format)
+        # A stopping process waits until the main one has counted its results, which sometimes misses one: for 30 s. Our
+        # results say nothing, so a second is enough.
+        billiard_pool.GUARANTEE_MESSAGE_CONSUMPTION_RETRY_LIMIT = 10
         threading.Thread(target=self._end_with_parent, name="rollq-parent", daemon=True).start()
         for name in WARM_UP if self.run is None else ():
             importlib.import_module(name)

@@ -36,6 +36,7 @@ class Crew:
     def __init__(self, settings: Settings, log: Path, skew: float = 0.0) -> None:
         environment = {**worker_environment(settings), **THREADS, "PYTHONPATH": str(ROOT)}
         command = [sys.executable, "-m", "tests.chaos.worker", str(skew)]
+        self.log = log
         with log.open("ab") as output:
             self.process = subprocess.Popen(command, env=environment, cwd=ROOT, stdout=output, stderr=output)
 
@@ -74,6 +75,7 @@ class Scene:
             log_level="WARNING",
         )
         self._wanted = workers
+        self._hired = 0
         self.crews: list[Crew] = []
         self.beats: list[subprocess.Popen[bytes]] = []
         self._servers: dict[str, Child] = {}
@@ -115,12 +117,14 @@ class Scene:
 
     def hire(self, skew: float = 0.0) -> None:
         """Start one more worker."""
-        self.crews.append(Crew(self.settings, self.folder / "worker.log", skew))
+        self._hired += 1
+        self.crews.append(Crew(self.settings, self.folder / f"worker-{self._hired}.log", skew))
 
     def call_the_roll(self) -> None:
         """See who is missing."""
         for crew in [crew for crew in self.crews if crew.process.poll() is not None]:
-            self.deserters.append(f"worker {crew.process.pid} ended with {crew.process.returncode}")
+            words = crew.log.read_text(errors="replace").strip().splitlines()[-1:]
+            self.deserters.append(f"worker {crew.process.pid} ended with {crew.process.returncode}: {words}")
             self.crews.remove(crew)
             self.hire()
         for beat in [beat for beat in self.beats if beat.poll() is not None]:

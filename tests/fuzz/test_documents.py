@@ -6,6 +6,8 @@ import random
 import time
 from typing import Any
 
+import pytest
+
 from rollq import Backend, LeaseLost, TaskState
 from scheduler.coordinator import gather
 from scheduler.online_sets import OnlineModel, OnlineSets
@@ -15,11 +17,11 @@ from tasks.sweeper import sweep
 from tasks.task import Claim, TaskError
 from tests.acceptance.crew import wait_until
 from tests.chaos.job import definition
-from tests.chaos.scene import Crew
+from tests.fuzz.crew import short_worker
 from tests.fuzz.junk import CASES, SEED, allowed, mutated, stored_junk
 from tests.pool_tasks import age
 
-POOL = "pool"
+POOL, LOG = "pool", "hurt.log"
 KEPT = ("_id",)  # MongoDB itself keeps the id of a document
 
 
@@ -99,7 +101,7 @@ def test_no_document_raises_a_bare_error(backend: Backend) -> None:
 
 
 def test_a_corrupted_task_is_set_aside_and_holds_up_no_other(backend: Backend) -> None:
-    ids = backend.tasks.create_tasks(POOL, [definition(number, 0.0) for number in range(8)]).ids
+    ids = backend.tasks.create_tasks(POOL, [definition(number, 0.0) for number in range(12)]).ids
     documents = backend.store.collection("tasks")
     flaws: list[Document] = [
         {"$set": {"needs": 7}},
@@ -108,6 +110,8 @@ def test_a_corrupted_task_is_set_aside_and_holds_up_no_other(backend: Backend) -
         {"$set": {"fence": "x"}},
         {"$set": {"history": 3}},
         {"$set": {"failures": float("nan")}},
+        {"$set": {"fence": float("nan")}},
+        {"$set": {"fence": 2**62}},
     ]
     for ident, flaw in zip(ids, flaws, strict=False):
         documents.update_one({"_id": ident}, flaw)
@@ -136,10 +140,10 @@ def test_a_running_task_without_a_lease_is_set_aside_and_its_holder_refused(back
     assert backend.tasks.get(ident).result is None
 
 
-def test_a_worker_sweeps_and_works_among_corrupted_documents(backend: Backend) -> None:
+def test_a_worker_sweeps_and_works_among_corrupted_documents(backend: Backend, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PYTHONFAULTHANDLER", "1")
     chance = random.Random(SEED)
-    crew = Crew(backend.settings.model_copy(update={"concurrency": 2}), backend.settings.state_dir / "bad.log")
-    try:
+    with short_worker(backend, LOG) as crew:
         for _ in range(3):
             count = CASES["documents met by a worker"] // 3
             backend.tasks.create_tasks("hurt", [definition(number, 0.0) for number in range(count)])
@@ -151,13 +155,8 @@ def test_a_worker_sweeps_and_works_among_corrupted_documents(backend: Backend) -
             wait_until(lambda good=good: backend.tasks.stat(good)[TaskState.DONE] == 20, 30)
             pids = crew.everyone()
             assert len(pids) == 3
-        assert crew.process.poll() is None
         assert crew.everyone() == pids
-    finally:
-        crew.process.terminate()
-        code = crew.process.wait(30)
-    assert code == 0
-    log = (backend.settings.state_dir / "bad.log").read_text(errors="replace")
+    log = (backend.settings.state_dir / LOG).read_text(errors="replace")
     assert "is set aside as FAILED" in log
     assert "Traceback" not in log
 

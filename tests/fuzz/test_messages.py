@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import json
 import random
-import signal
 import time
 from collections.abc import Iterator
 from typing import Any
@@ -24,9 +23,11 @@ from tasks.queue import queue_name
 from tests.acceptance.crew import wait_until
 from tests.chaos.job import definition
 from tests.chaos.scene import Crew
+from tests.fuzz.crew import short_worker
 from tests.fuzz.junk import CASES, SEED, deep, junk, mutated
 from workers.app import WorkerLife
 
+LOG = "fuzz.log"
 TASK_ID, ROUND_ID = "0" * 24, "0" * 12
 REFUSED = "A message was refused: "
 HARMFUL_HEADERS: tuple[dict[str, Any], ...] = (
@@ -168,12 +169,11 @@ def test_the_two_tasks_raise_nothing_whatever_their_arguments(backend: Backend) 
 
 
 @pytest.fixture
-def crew(backend: Backend) -> Iterator[Crew]:
-    """A real worker with two processes and short work."""
-    found = Crew(backend.settings.model_copy(update={"concurrency": 2}), backend.settings.state_dir / "fuzz.log")
-    yield found
-    found.process.send_signal(signal.SIGTERM)
-    assert found.process.wait(30) == 0
+def crew(backend: Backend, monkeypatch: pytest.MonkeyPatch) -> Iterator[Crew]:
+    """A real worker with two processes and short work, which stops when it is told to."""
+    monkeypatch.setenv("PYTHONFAULTHANDLER", "1")
+    with short_worker(backend, LOG) as found:
+        yield found
 
 
 def done_soon(backend: Backend, pool: str) -> None:
@@ -198,7 +198,7 @@ def test_a_worker_survives_thousands_of_wrong_messages(backend: Backend, crew: C
         assert client.hlen("unacked") == 0  # none is kept to be delivered again
     done_soon(backend, "after")
     assert crew.everyone() == pids
-    log = (backend.settings.state_dir / "fuzz.log").read_text(errors="replace")
+    log = (backend.settings.state_dir / LOG).read_text(errors="replace")
     assert log.count(REFUSED) > len(entries) / 2
     assert "Traceback" not in log
 
