@@ -10,10 +10,10 @@ from typing import Any
 from rollq.service import run_worker
 from tasks.backend import Backend
 from tasks.errors import LeaseLost
+from tasks.lease import LeaseKeeper
 from tasks.settings import load_settings
 from tasks.task import Claim
 from workers.attempt import Outcome
-from workers.lease import LeaseKeeper
 
 
 def run(backend: Backend, claim: Claim, draining: Callable[[], bool]) -> Outcome:

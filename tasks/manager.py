@@ -20,11 +20,11 @@ from tasks.backend import Backend
 from tasks.changes import Changes
 from tasks.errors import BadInput, LeaseLost, NotFound, StateError, Unavailable
 from tasks.identity import canonical, task_id, task_key
+from tasks.lease import LeaseKeeper
 from tasks.queries import as_state, translate
 from tasks.states import ACTIVE, TaskState
 from tasks.store import Document
 from tasks.task import Claim, Definition, Task, TaskError
-from workers.lease import LeaseKeeper
 
 log = logging.getLogger(__name__)
 

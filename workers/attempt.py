@@ -14,13 +14,13 @@ from tasks.ahead import Lookahead
 from tasks.backend import Backend
 from tasks.claims import CANDIDATES
 from tasks.errors import LeaseLost, RollqError
+from tasks.lease import Draining, LeaseKeeper
 from tasks.logs import log_context
 from tasks.needs import Needs
 from tasks.task import Claim, TaskError, segments_of
 from tasks.tracking.lifecycle import RecorderStatus
 from tasks.tracking.mlflow_experiment import MLflowExperiment
 from tasks.tracking.mlflow_recorder import MLflowRecorder
-from workers.lease import Draining, LeaseKeeper
 from workers.training import check_parts, train
 
 log = logging.getLogger(__name__)

@@ -5,8 +5,8 @@ from __future__ import annotations
 import sys
 
 from rollq.service import run_worker
+from tasks.lease import LeaseKeeper
 from tasks.settings import load_settings
-from workers.lease import LeaseKeeper
 
 
 def deaf(_: LeaseKeeper) -> None:

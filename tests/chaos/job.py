@@ -13,9 +13,9 @@ import numpy as np
 from tasks.backend import Backend
 from tasks.errors import LeaseLost
 from tasks.identity import task_key
+from tasks.lease import Draining, LeaseKeeper
 from tasks.task import Claim
 from workers.attempt import Outcome
-from workers.lease import Draining, LeaseKeeper
 
 log = logging.getLogger(__name__)
 

@@ -13,11 +13,11 @@ import pytest
 
 from rollq import Backend, LeaseLost, LocalStack, TaskPools, TaskState
 from tasks.errors import Unavailable
+from tasks.lease import LeaseKeeper
 from tasks.store import within
 from tasks.task import Claim
 from tests.acceptance.crew import wait_until
 from tests.chaos.job import definition
-from workers.lease import LeaseKeeper
 
 
 @contextmanager

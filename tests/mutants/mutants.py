@@ -161,14 +161,14 @@ MUTANTS = (
     ),
     Mutant(
         "an attempt goes on though its lease could not be renewed",
-        "workers/lease.py",
+        "tasks/lease.py",
         "if not self._lost and time.monotonic() - self._renewed > self._claim.lease_seconds:",
         "if False:",
         LEASE,
     ),
     Mutant(
         "a commit is tried once",
-        "workers/lease.py",
+        "tasks/lease.py",
         "                if self._gone():\n                    raise\n",
         "                raise\n",
         LEASE,
