@@ -80,7 +80,13 @@ def test_a_loaded_model_predicts_the_same_bits(tmp_path: Path) -> None:
     folder = tmp_path / "model"
     folder.mkdir()
     model.save(folder)
-    assert sorted(path.name for path in folder.iterdir()) == ["model.txt", "params.json"]
+    assert sorted(path.name for path in folder.iterdir()) == [
+        "MLmodel",
+        "model.txt",
+        "params.json",
+        "python_env.yaml",
+        "requirements.txt",
+    ]
     assert digest(LGBModel.load(folder).predict(dataset)) == digest(model.predict(dataset))
 
 
