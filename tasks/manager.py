@@ -42,6 +42,10 @@ class Waited:
     states: dict[TaskState, int]
     failures: tuple[Task, ...]
 
+    def __str__(self) -> str:
+        """How many tasks ended how: ``3 DONE, 1 FAILED``."""
+        return ", ".join(f"{count} {state}" for state, count in self.states.items() if count) or "no tasks"
+
     def to_dict(self) -> dict[str, Any]:
         """JSON-able."""
         states = {str(state): count for state, count in self.states.items()}

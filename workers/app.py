@@ -87,7 +87,10 @@ class WorkerLife:
 
     def on_ready(self, sender: Any = None, **_: Any) -> None:
         """The main process starts to sweep."""
-        self.watch = PoolWatch(getattr(getattr(sender, "pool", None), "_pool", None))
+        pool = getattr(sender, "pool", None)
+        if pool is not None:  # Celery asks it next, and would end the worker if a process was killed since it forked
+            pool.did_start_ok = lambda: True
+        self.watch = PoolWatch(getattr(pool, "_pool", None))
         duties = [self.sign, self._watchdog().look]
         self._sweeper = SweepTimer(self.backend, self.name, self.dead_processes, duties, self.leave)
         self._sweeper.start()

@@ -220,6 +220,7 @@ def test_two_loops_share_a_pool_and_a_bad_task_stops_neither(manager: TaskManage
     for other in others:
         other.join()
     assert waited.states[TaskState.DONE] == 19
+    assert str(waited) == "19 DONE, 1 FAILED"
     (failed,) = waited.failures
     assert (failed.id, failed.failures) == (ids[7], manager.backend.settings.max_attempts)
     assert (failed.error or {})["message"] == "bad window"

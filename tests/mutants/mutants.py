@@ -173,6 +173,13 @@ MUTANTS = (
         "                raise\n",
         LEASE,
     ),
+    Mutant(
+        "a worker ends when a process is killed while it starts",
+        "workers/app.py",
+        "pool.did_start_ok = lambda: True",
+        "pass",
+        ("tests/acceptance/test_worker_start.py",),
+    ),
     # -- failures
     Mutant(
         "losses are not counted",
