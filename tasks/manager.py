@@ -10,46 +10,24 @@ import logging
 import os
 import socket
 import threading
-import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from typing import Any
 
 from tasks.backend import Backend
-from tasks.changes import Changes
 from tasks.errors import BadInput, LeaseLost, NotFound, StateError, Unavailable
 from tasks.identity import canonical, task_id, task_key
 from tasks.lease import LeaseKeeper
 from tasks.queries import as_state, translate
-from tasks.states import ACTIVE, TaskState
+from tasks.states import TaskState
 from tasks.store import Document
-from tasks.task import Claim, Definition, Task, TaskError
+from tasks.task import Claim, Task, TaskError, claim_on
+from tasks.waiting import Progress, Waited, wait_for
 
 log = logging.getLogger(__name__)
 
-PATIENCE_SECONDS = 2.0  # ``wait`` looks by itself this often, should a change not be heard
-
 Query = Mapping[str, Any]
 Ids = list[str]  # a name of its own: in the class ``list`` is a method
-Progress = Callable[[dict[TaskState, int]], None]
-
-
-@dataclass(frozen=True)
-class Waited:
-    """What ``wait`` saw in the end: the states, and the tasks that will not be DONE, with their errors."""
-
-    states: dict[TaskState, int]
-    failures: tuple[Task, ...]
-
-    def __str__(self) -> str:
-        """How many tasks ended how: ``3 DONE, 1 FAILED``."""
-        return ", ".join(f"{count} {state}" for state, count in self.states.items() if count) or "no tasks"
-
-    def to_dict(self) -> dict[str, Any]:
-        """JSON-able."""
-        states = {str(state): count for state, count in self.states.items()}
-        return {"states": states, "failures": [task.to_dict() for task in self.failures]}
 
 
 class TaskManager:
@@ -270,20 +248,7 @@ class TaskManager:
         Raises:
             StateError: the time is over; the tasks go on.
         """
-        end = None if timeout is None else time.monotonic() + timeout
-        last: dict[TaskState, int] | None = None
-        with Changes(self.backend.store, "tasks") as changes:
-            while True:
-                states = self.task_stat(query)
-                if progress and states != last:
-                    progress(states)
-                last = states
-                left = None if end is None else end - time.monotonic()
-                if not sum(states[state] for state in ACTIVE):
-                    return Waited(states, self._failures(query))
-                if left is not None and left <= 0:
-                    raise _too_late(self.task_pool, states, timeout)
-                changes.wait(PATIENCE_SECONDS if left is None else min(left, PATIENCE_SECONDS))
+        return wait_for(self.backend, self.task_pool, self._selected(query), timeout, progress)
 
     # -- changing -----------------------------------------------------------------------------------------------------
 
@@ -339,11 +304,6 @@ class TaskManager:
     def _ids(self, query: Query | None) -> Sequence[str]:
         return [task.id for task in self.query(query, definitions=False)]
 
-    def _failures(self, query: Query | None) -> tuple[Task, ...]:
-        lost = [TaskState.FAILED, TaskState.QUARANTINED, TaskState.CANCELLED]
-        found = {"$and": [self._selected(query), {"status": {"$in": lost}}]}
-        return tuple(self._tasks.stream(found, definitions=False))
-
     def _give_back(self, claim: Claim) -> None:
         """Return a task that was not committed; one that was, or that is lost, is left alone."""
         if self._tasks.holds(claim):
@@ -360,33 +320,3 @@ class TaskManager:
             self.backend.doorbell.top_up(self.task_pool)
         except Unavailable as error:
             log.warning("the tasks are rung for by a sweep: %s", error)
-
-
-def claim_on(task: Task) -> Claim:
-    """The claim of whoever fetched ``task``, as it was fetched: worth something only while nobody else has it.
-
-    Raises:
-        LeaseLost: the task was not RUNNING when it was fetched.
-    """
-    if task.status is not TaskState.RUNNING or task.worker is None:
-        raise LeaseLost(f"Task {task.id} was {task.status} when it was read: it is not held.", "Fetch it first.")
-    definition: Definition = task.definition
-    return Claim(
-        task_id=task.id,
-        pool=task.pool,
-        key=task.key,
-        queue=task.queue,
-        fence=task.fence,
-        worker=task.worker,
-        attempt=task.attempts,
-        failures=task.failures,
-        definition=definition,
-        home=task.home,
-        partial=task.result,
-        rounds=task.rounds,
-    )
-
-
-def _too_late(pool: str, states: Mapping[TaskState, int], timeout: float | None) -> StateError:
-    left = ", ".join(f"{states[state]} {state}" for state in sorted(ACTIVE) if states[state])
-    return StateError(f"Pool {pool!r} is not finished after {timeout:g} s: {left}.", "The tasks go on: wait again.")

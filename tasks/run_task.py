@@ -9,10 +9,10 @@ from typing import Any
 from tasks.backend import Backend
 from tasks.errors import BadInput, LeaseLost
 from tasks.lease import LeaseKeeper
-from tasks.manager import TaskManager, claim_on
+from tasks.manager import TaskManager
 from tasks.queries import as_state
 from tasks.states import TaskState
-from tasks.task import Task
+from tasks.task import Task, claim_on
 
 log = logging.getLogger(__name__)
 

@@ -10,7 +10,7 @@ from datetime import datetime
 from traceback import format_exception
 from typing import TYPE_CHECKING, Any
 
-from tasks.errors import BadInput, PermanentError
+from tasks.errors import BadInput, LeaseLost, PermanentError
 from tasks.needs import Needs
 from tasks.states import TaskState
 
@@ -148,6 +148,30 @@ class Claim:
     backfill: str | None = None
     ahead: Lookahead | None = field(default=None, repr=False, compare=False)
     since: float = field(default_factory=time.monotonic, repr=False, compare=False)
+
+
+def claim_on(task: Task) -> Claim:
+    """The claim of whoever fetched ``task``, as it was fetched: worth something only while nobody else has it.
+
+    Raises:
+        LeaseLost: the task was not RUNNING when it was fetched.
+    """
+    if task.status is not TaskState.RUNNING or task.worker is None:
+        raise LeaseLost(f"Task {task.id} was {task.status} when it was read: it is not held.", "Fetch it first.")
+    return Claim(
+        task_id=task.id,
+        pool=task.pool,
+        key=task.key,
+        queue=task.queue,
+        fence=task.fence,
+        worker=task.worker,
+        attempt=task.attempts,
+        failures=task.failures,
+        definition=task.definition,
+        home=task.home,
+        partial=task.result,
+        rounds=task.rounds,
+    )
 
 
 @dataclass(frozen=True)

@@ -183,7 +183,7 @@ def run_pool(
 
 
 def _claim(backend: Backend, task: str, fence: int) -> Claim:
-    from tasks.manager import claim_on
+    from tasks.task import claim_on
 
     return with_(claim_on(backend.tasks.get(task)), fence=fence)
 

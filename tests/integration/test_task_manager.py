@@ -20,7 +20,7 @@ from rollq import (
     Unavailable,
     run_task,
 )
-from tasks.manager import claim_on
+from tasks.task import claim_on
 from tests.acceptance.crew import wait_until
 from tests.pool_tasks import definition, expire
 
