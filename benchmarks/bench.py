@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from rollq.local.child import Child, free_port
-from rollq.local.servers import start_broker, start_store
+from rollq.local.servers import start_broker, start_store, store_uri
 from rollq.service import THREADS
 from tasks.backend import Backend
 from tasks.settings import Settings, load_settings, worker_environment
@@ -34,7 +34,7 @@ class Bench:
         self.store: Child = start_store(ports[1], self.folder / "store", self.folder / "store.log")
         values: dict[str, object] = {
             "state_dir": self.folder,
-            "mongo_uri": f"mongodb://127.0.0.1:{ports[1]}/?directConnection=true",
+            "mongo_uri": store_uri(ports[1]),
             "redis_url": f"redis://127.0.0.1:{ports[0]}/0",
             "mlflow_uri": f"sqlite:///{self.folder}/mlflow.db",
             "concurrency": 2,

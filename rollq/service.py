@@ -21,7 +21,8 @@ THREADS = {"OMP_NUM_THREADS": "1", "OMP_WAIT_POLICY": "PASSIVE", "OPENBLAS_NUM_T
 def run_worker(settings: Settings, concurrency: int, run: Run | None = None) -> int:
     """Run a worker in this process until it is told to stop; returns its exit code.
 
-    Its watchdog may want it started again: then the code is ``workers.watchdog.RESTART``.
+    It may want to be started again, because its watchdog says so or Celery met an error that it has no answer to: then
+    the code is ``workers.watchdog.RESTART``.
 
     Args:
         run: what its processes do with a claim; by default they train it.
@@ -51,7 +52,7 @@ def run_worker(settings: Settings, concurrency: int, run: Run | None = None) -> 
         quiet=True,  # no banner: standard error holds log lines alone
     )
     code = _run(worker.start) or int(worker.exitcode or 0)
-    return RESTART if life.restart_wanted else code
+    return RESTART if life.restart_wanted or life.stumbled(code) else code
 
 
 def run_beat(settings: Settings) -> int:

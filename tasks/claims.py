@@ -172,12 +172,14 @@ class TaskClaims(TaskWindow):
         others, ahead.tasks = ahead.tasks, []  # should the store not answer, the commit is tried again without them
         written = self._tasks.bulk_write(both, ordered=True).modified_count
         # The answer is a sum: if one of the two was refused, the store must say which.
-        if written == 2 or (written == 1 and self._shows({**self._held_by(claim), "lease.worker": worker})):
+        if written == 2 or (written == 1 and self._shows(self._held_by(claim), worker)):
             ahead.claimed, ahead.tasks = replace(claim, ahead=ahead), others
         return written == 2
 
-    def _shows(self, query: Document) -> bool:
-        return self._tasks.find_one(query, {"_id": 1}) is not None
+    def _shows(self, query: Document, holder: str | None = None) -> bool:
+        """Whether the store has such a task; of this holder, who is no part of the query: he is in no index."""
+        found = self._tasks.find_one(query, {"lease": 1})
+        return found is not None and (holder is None or (found["lease"] or {}).get("worker") == holder)
 
     def fail(self, claim: Claim, error: TaskError) -> TaskState:
         """The attempt ended with its own exception: WAITING with backoff, or FAILED when attempts are used up.

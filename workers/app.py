@@ -25,6 +25,7 @@ from workers.watchdog import Ear, Watchdog, ask_for_restart, restarts
 
 log = logging.getLogger(__name__)
 
+EX_FAILURE = 1  # Celery's exit code for an error that it has no answer to
 # Imported by each pool process before its first task; never by the parent, which forks (LightGBM hangs after a fork).
 WARM_UP = ("lightgbm", "mlflow", "workers.models.lightgbm", "workers.datasets.panel", "workers.records.analysis")
 
@@ -87,10 +88,7 @@ class WorkerLife:
 
     def on_ready(self, sender: Any = None, **_: Any) -> None:
         """The main process starts to sweep."""
-        pool = getattr(sender, "pool", None)
-        if pool is not None:  # Celery asks it next, and would end the worker if a process was killed since it forked
-            pool.did_start_ok = lambda: True
-        self.watch = PoolWatch(getattr(pool, "_pool", None))
+        self.watch = PoolWatch(getattr(getattr(sender, "pool", None), "_pool", None))
         duties = [self.sign, self._watchdog().look]
         self._sweeper = SweepTimer(self.backend, self.name, self.dead_processes, duties, self.leave)
         self._sweeper.start()
@@ -103,6 +101,14 @@ class WorkerLife:
             self._drain_timer = threading.Timer(self.backend.settings.drain_seconds, self.drain.raise_)
             self._drain_timer.daemon = True
             self._drain_timer.start()
+
+    def stumbled(self, code: int) -> bool:
+        """Whether the worker was at work and ended with this exit code though nobody told it to stop.
+
+        Celery does so when it meets an error that it has no answer to, such as a socket that is gone between two steps,
+        and when one of its processes was killed before it began to listen.
+        """
+        return code == EX_FAILURE and self._sweeper is not None and self._drain_timer is None
 
     def sign(self) -> None:
         """Write this worker into the roster."""

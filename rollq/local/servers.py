@@ -82,6 +82,15 @@ def start_store(
     return Child("task store", command, log, lambda: _answers(port), environment)
 
 
+def store_uri(port: int) -> str:
+    """The URI of a store that ``start_store`` started.
+
+    Without retryable writes: SecantusDB remembers them and, from some 10,000 on, spends five times as long on each.
+    Every write of rollq is conditional, and those that must be repeated are, by whoever needs them.
+    """
+    return f"mongodb://127.0.0.1:{port}/?directConnection=true&retryWrites=false"
+
+
 def store_command(binary: str, port: int, data: Path, address: str = LOOPBACK) -> list[str]:
     """A MongoDB-wire server that keeps what it acknowledged, whatever happens to it."""
     name = Path(binary).name

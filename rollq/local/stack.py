@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import IO
 
 from rollq.local.child import Child, free_port
-from rollq.local.servers import start_broker, start_store
+from rollq.local.servers import start_broker, start_store, store_uri
 from tasks.errors import StackRunning, Unavailable
 from tasks.runtime import LOCK, RUNTIME, Runtime, read_runtime
 from tasks.tracking.store import local_tracking_uri, prepare_tracking
@@ -62,7 +62,7 @@ class LocalStack:
             os.getpid(),
             socket.gethostname(),
             datetime.now(UTC).isoformat(timespec="seconds"),
-            f"mongodb://127.0.0.1:{self._ports[1]}/?directConnection=true",
+            store_uri(self._ports[1]),
             f"redis://127.0.0.1:{self._ports[0]}/0",
             local_tracking_uri(self.state_dir),
         )

@@ -1,16 +1,18 @@
-"""A worker that is hurt while it starts."""
+"""A worker's main process lives on, whatever is killed while it starts and whatever Celery stumbles over."""
 
 from __future__ import annotations
 
+import signal
 import time
+from pathlib import Path
 
 from rollq import Backend, TaskState
-from tests.acceptance.crew import kill, wait_until
+from tests.acceptance.crew import kill, wait_until, worker
 from tests.chaos.job import definition
 from tests.chaos.scene import Crew
 
 
-def test_a_process_killed_while_the_worker_starts_is_replaced(backend: Backend) -> None:
+def test_a_process_killed_while_the_worker_starts_ends_nothing(backend: Backend) -> None:
     """Celery ends a worker one of whose processes is gone when it begins to listen."""
     settings = backend.settings.model_copy(update={"concurrency": 2})
     backend.tasks.create_tasks("pool", [definition(n, 0.0) for n in range(5)])
@@ -25,3 +27,14 @@ def test_a_process_killed_while_the_worker_starts_is_replaced(backend: Backend) 
     finally:
         crew.process.terminate()
         crew.process.wait(30)
+
+
+def test_a_worker_that_celery_gives_up_begins_anew(backend: Backend) -> None:
+    log = backend.settings.state_dir / "stumbling.log"
+    with worker(backend.settings, 1, Path(__file__).with_name("stumbling_worker.py"), log) as process:
+        wait_until(lambda: "Unrecoverable error" in log.read_text())
+        backend.tasks.create_tasks("pool", [definition(n, 0.0) for n in range(3)])
+        wait_until(lambda: process.poll() is not None or backend.tasks.stat("pool")[TaskState.DONE] == 3)
+        assert process.poll() is None
+        process.send_signal(signal.SIGQUIT)  # whoever stops it at once means it
+        wait_until(lambda: process.poll() is not None)

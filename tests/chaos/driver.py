@@ -53,6 +53,7 @@ class Report:
             "stale commits refused": self.seen[What.COMMIT_REFUSED],
             "stale renewals refused": self.seen[What.RENEWAL_REFUSED],
             "messages sent tenfold": self.seen[What.DOUBLED],
+            "workers that began anew": self.seen[What.BEGAN_ANEW],
         }
         rows |= {"violations": len(self.wrong)}
         return "\n".join(f"{name:26} {value:>8}" for name, value in rows.items())

@@ -28,6 +28,7 @@ class What(StrEnum):
     RENEWAL_REFUSED = "renewal refused"
     COMMIT_REFUSED = "commit refused"
     DOUBLED = "doubled"  # a message was sent ten times
+    BEGAN_ANEW = "began anew"  # a worker's main process, by itself
 
 
 @dataclass(frozen=True)

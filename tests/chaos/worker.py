@@ -29,6 +29,7 @@ from tasks.task import Claim  # noqa: E402
 from tests.chaos import job  # noqa: E402
 from tests.chaos.journal import Journal, What  # noqa: E402
 from workers.attempt import Outcome  # noqa: E402
+from workers.watchdog import RESTART, start_again  # noqa: E402
 
 settings = load_settings()
 journal = Journal(settings.state_dir / "journal")
@@ -73,4 +74,8 @@ if __name__ == "__main__":
     TaskPools.renew = witnessed(TaskPools.renew, What.RENEWED, What.RENEWAL_REFUSED)  # type: ignore[method-assign]
     TaskPools.commit = witnessed(TaskPools.commit, What.COMMITTED, What.COMMIT_REFUSED)  # type: ignore[method-assign]
     Doorbell._send = tenfold(Doorbell._send)  # type: ignore[method-assign]
-    sys.exit(run_worker(settings, settings.concurrency, run))
+    code = run_worker(settings, settings.concurrency, run)
+    if code == RESTART:
+        journal.write(What.BEGAN_ANEW, None, time.monotonic_ns())
+        start_again()
+    sys.exit(code)
