@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from benchmarks.bench import PATIENCE, Bench, children, kill
+from benchmarks.bench import PATIENCE, Bench, kill
 from benchmarks.noop import definition
 from benchmarks.table import percentile, show
 from tasks.backend import Backend
@@ -52,7 +52,7 @@ def measure(bench: Bench, kills: int) -> list[float]:
                 took.append((task.started_at - lost.at).total_seconds())
                 del orphans[ident]
         ready = [task for task in found.values() if _may_lose_its_worker(task, backend, orphans)]
-        if killed < kills and ready and len(_idle(crews, found)) > len(orphans):
+        if killed < kills and ready and len(_idle(backend, crews, found)) > len(orphans):
             victim = random.choice(ready)
             orphans[victim.id] = _kill(backend, crews, victim)
             killed += 1
@@ -67,10 +67,11 @@ def _may_lose_its_worker(task: Task, backend: Backend, orphans: dict[str, Kill])
     return held > HELD_SECONDS + random.random()
 
 
-def _idle(crews: list[subprocess.Popen[bytes]], found: dict[str, Task]) -> list[int]:
-    """Workers that could take over: their pool is there and they hold nothing."""
+def _idle(backend: Backend, crews: list[subprocess.Popen[bytes]], found: dict[str, Task]) -> list[int]:
+    """Workers that could take over: they listen, since they have signed the roster, and they hold nothing."""
+    ready = {int(entry.name.split("/")[1]) for entry in backend.roster.workers()}
     holders = {_main_pid(task) for task in found.values() if task.worker}
-    return [crew.pid for crew in crews if crew.pid not in holders and children(crew.pid)]
+    return [crew.pid for crew in crews if crew.pid in ready - holders]
 
 
 def _kill(backend: Backend, crews: list[subprocess.Popen[bytes]], task: Task) -> Kill:
