@@ -16,6 +16,7 @@ from tasks.components import build
 from tasks.task import Definition
 from tasks.tracking.kinds import kind_of
 from tasks.tracking.manifest import Entry
+from tests.chaos.gated_model import NAME as GATED
 
 PREDICTIONS = "pred.parquet"
 
@@ -45,7 +46,7 @@ def train_calmly(plan: Plan, cache: Path) -> Calm:
 def _predict(definition: Definition, cache: Path) -> pd.Series:
     config = copy.deepcopy(definition["dataset"])
     config["kwargs"]["cache_dir"] = str(cache)
-    dataset, model = build(config, "dataset", ()), build(definition["model"], "model", ())
+    dataset, model = build(config, "dataset", ()), build(definition["model"], "model", (GATED,))
     model.fit(dataset)
     return model.predict(dataset, "test")
 

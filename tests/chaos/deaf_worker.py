@@ -2,19 +2,37 @@
 
 from __future__ import annotations
 
+import logging
 import sys
+from typing import Any
 
 from rollq.service import run_worker
+from tasks.errors import LeaseLost
 from tasks.lease import LeaseKeeper
+from tasks.pools import TaskPools
 from tasks.settings import load_settings
+from tasks.task import Claim
+
+log = logging.getLogger(__name__)
+commit = TaskPools.commit
 
 
 def deaf(_: LeaseKeeper) -> None:
     """Whatever the lease keeper knows, go on."""
 
 
+def told(tasks: TaskPools, claim: Claim, *args: Any, **kwargs: Any) -> None:
+    """Commit, and say it when the commit is refused."""
+    try:
+        commit(tasks, claim, *args, **kwargs)
+    except LeaseLost:
+        log.warning("refused: task %s, fence %s", claim.task_id, claim.fence)
+        raise
+
+
 if __name__ == "__main__":
     LeaseKeeper.checkpoint = deaf  # type: ignore[method-assign]
     LeaseKeeper._abandon = deaf  # type: ignore[method-assign]
+    TaskPools.commit = told  # type: ignore[method-assign]
     settings = load_settings()
     sys.exit(run_worker(settings, settings.concurrency))

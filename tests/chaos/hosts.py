@@ -12,6 +12,7 @@ from rollq.local.child import Child
 from rollq.local.servers import broker_command, store_binary, store_command
 from rollq.service import THREADS
 from tasks.settings import Settings, load_settings, worker_environment
+from tests.chaos.gated_model import NAME as GATED
 from tests.chaos.network import HUB, Network
 
 ROOT = Path(__file__).parents[2]
@@ -69,6 +70,7 @@ class Hosts:
             redis_url=f"redis://{address}:{BROKER}/0",
             mlflow_uri=f"http://{address}:{MLFLOW}",
             allow_insecure=True,
+            components=(GATED,),
             lease_seconds=self._lease,
             sweep_seconds=0.5,
             backoff_seconds=0.0,

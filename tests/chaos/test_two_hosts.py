@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.chaos.network import Cut, why_not
-from tests.chaos.two_hosts import run
+from tests.chaos.two_hosts import LEASE, run
 
 
 @pytest.mark.parametrize("how", [Cut.SILENT])  # `make chaos` pulls the plug too
@@ -19,7 +19,7 @@ def test_a_host_that_is_cut_off_while_it_trains_loses_and_doubles_nothing(tmp_pa
         pytest.skip(reason)
     report = run(tmp_path, how)
     assert report.wrong == ()
-    assert report.cut_seconds > 2.0
+    assert report.cut_seconds > LEASE
     assert report.losses >= 2  # both workers of the host that was cut off were at work
-    assert report.gave_up == 1  # the honest one stopped by itself while nobody could reach it
-    assert report.refused == 1  # the deaf one tried to commit, and its fence was too old
+    assert report.gave_up >= 1  # the honest one stopped by itself while nobody could reach it
+    assert report.refused >= 1  # the deaf one tried to commit, and its fence was too old

@@ -1,7 +1,8 @@
 """One of two hosts is cut off for longer than its lease while it trains, then joined again.
 
 Host a runs two workers: an honest one, which stops by itself when its lease has run out, and a deaf one, which trains
-to the end and tries to commit. Host b runs one. The servers are on a third machine.
+to the end and tries to commit. Host b runs one. The servers are on a third machine. Nobody's training ends before the
+cut is over (``gated_model``).
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from typing import Any
 
 from rollq.enqueueing import plan_template
 from scheduler.strategies import Plan
-from scheduler.trainers import TrainedRound, Trainer
+from scheduler.trainers import Trainer
 from tasks.backend import Backend
 from tasks.states import TaskState
 from tasks.task import Task
@@ -26,10 +27,8 @@ from tests.chaos.hosts import ROOT, Hosts
 from tests.chaos.network import Cut
 
 POOL, AFTER = "hosts", "after"
-LEASE = 2.0
-SLOW = {"early_stopping_rounds": None, "num_leaves": 63}
-LONG, SHORT = 1_000, 200  # boosting rounds of the windows that are first, and of the others
-WINDOWS, FIRST = 5, 3  # the first ones are for the three workers to begin with
+LEASE = 3.0
+WINDOWS = 5  # more than there are workers
 DEAF = Path(__file__).with_name("deaf_worker.py")
 PATIENCE = 120.0
 
@@ -69,15 +68,18 @@ def run(folder: Path, how: Cut) -> Report:
     """The whole story; ``folder`` holds a folder of each machine."""
     begun = time.monotonic()
     with Hosts(folder, LEASE) as hosts:
-        plan = _plan(hosts)
+        gate = folder / "gate"
+        plan = _plan(hosts, gate)
+        gate.touch()
         calm = train_calmly(plan, folder / "calm")  # while the servers start
+        gate.unlink()
         hosts.wait_ready()
         backend = Backend.of(hosts.settings("driver"))
         backend.prepare()
         for name, script in (("honest", ()), ("deaf", (str(DEAF),))):
             hosts.hire("a", name, *script)
         other = hosts.hire("b", "other")
-        trained = _open_round(backend, plan)
+        trained = Trainer(backend, POOL).train(plan.definitions, plan.purpose)
         stale = _wait_for(lambda: _training_on_a(backend))
 
         hosts.network.cut_off("a", how)
@@ -85,6 +87,7 @@ def run(folder: Path, how: Cut) -> Report:
         _wait_for(lambda: all(_was_lost(backend, task) for task in stale))
         gave_up = _wait_for(lambda: hosts.log("a", "honest").count("gives up"))
         time.sleep(max(0.0, cut + 2 * LEASE - time.monotonic()))
+        gate.touch()
         hosts.network.join("a")
         cut_seconds = time.monotonic() - cut
 
@@ -95,7 +98,7 @@ def run(folder: Path, how: Cut) -> Report:
         wrong += violations(found, set(truths), lambda task: truths[task.id], _predicted)
         wrong += [] if online.signals["sha256"] == calm.signals else ["the signals are not those of a calm run"]
         wrong += [f"{task.id} was not taken from host a" for task in stale if _holder(backend, task) == task.worker]
-        refused = _refused(backend, stale)
+        refused = _wait_for(lambda: _refused(hosts, stale))
         other.stop()
         wrong += _settled(lambda: _works_again(backend, plan))
         backend.store.close()
@@ -105,21 +108,14 @@ def run(folder: Path, how: Cut) -> Report:
     return Report(how, seconds, cut_seconds, len(found), attempts, losses, gave_up, refused, tuple(wrong))
 
 
-def _plan(hosts: Hosts) -> Plan:
+def _plan(hosts: Hosts, gate: Path) -> Plan:
     plan = plan_template(ROOT / "examples" / "sp500" / "small.yaml", hosts.settings("driver"))
     windows = plan.definitions[:WINDOWS]
-    for number, task in enumerate(windows):
-        task["model"]["kwargs"].update(SLOW, num_boost_round=LONG if number < FIRST else SHORT)
+    for task in windows:
+        task["model"]["class"] = "GatedModel"
+        task["model"]["kwargs"]["gate"] = str(gate)
     last = windows[-1]["dataset"]["kwargs"]["segments"]["test"][1]
     return replace(plan, definitions=windows, sessions=tuple(day for day in plan.sessions if day <= last))
-
-
-def _open_round(backend: Backend, plan: Plan) -> TrainedRound:
-    trainer = Trainer(backend, POOL)
-    held = backend.tasks.create_tasks(POOL, plan.definitions, held=True)
-    backend.tasks.prioritize(held.ids[:FIRST], 1)
-    backend.tasks.unhold(held.ids)
-    return trainer.train(plan.definitions, plan.purpose)
 
 
 def _training_on_a(backend: Backend) -> list[Task]:
@@ -163,21 +159,15 @@ def _wrong_runs(backend: Backend) -> list[str]:
     return wrong
 
 
-def _refused(backend: Backend, stale: list[Task]) -> int:
-    """How many of the stale claims tried to write their result and were refused for their fence."""
-    texts = [f"The claim on task {task.id} (fence {task.fence}) is lost" for task in stale]
-
-    def count() -> int:
-        tags = [recorder.tags.get(SUPERSEDED, "") for recorder in _runs(backend)]
-        return sum(text in tag for text in texts for tag in tags)
-
-    return _wait_for(count)
+def _refused(hosts: Hosts, stale: list[Task]) -> int:
+    """How many of the stale claims tried to write their result and were refused."""
+    words = hosts.log("a", "deaf")
+    return sum(f"refused: task {task.id}, fence {task.fence}" in words for task in stale)
 
 
 def _works_again(backend: Backend, plan: Plan) -> list[str]:
     """With host b stopped, host a does new work."""
-    definitions = plan.definitions[FIRST:][:2]
-    ids = backend.tasks.create_tasks(AFTER, definitions).ids
+    ids = backend.tasks.create_tasks(AFTER, plan.definitions[:2]).ids
     backend.doorbell.top_up(AFTER)
     tasks = backend.tasks.find(ids=ids)
     return [f"host a did not do {task.id} after it was joined" for task in tasks if task.status is not TaskState.DONE]
