@@ -9,8 +9,7 @@ from benchmarks.bench import ROOT
 
 FOLDER = ROOT / ".venv-reference"
 PYTHON = FOLDER / "bin" / "python"
-# setuptools: pyqlib's dependencies still import pkg_resources.
-PACKAGES = ("pyqlib==0.9.7", "setuptools<81")
+PACKAGES = ("pyqlib==0.9.7",)
 
 
 def make() -> None:
