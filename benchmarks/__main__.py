@@ -9,8 +9,8 @@ import sys
 from benchmarks.bench import ROOT
 from benchmarks.reference_env import PYTHON
 
-ALL = ("create", "drain", "claim", "orphan", "gather")
-WITH_REFERENCE = ("create", "drain")
+ALL = ("create", "drain", "claim", "orphan", "gather", "recorder", "collect")
+WITH_REFERENCE = ("create", "drain", "recorder")
 
 
 def main() -> int:

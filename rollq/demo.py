@@ -16,7 +16,6 @@ from rollq.enqueueing import load_strategy
 from rollq.local.attach import attach
 from rollq.local.child import Child
 from rollq.service import THREADS
-from scheduler.online_manager import OnlineManager
 from scheduler.online_sets import OnlineSet
 from scheduler.trainers import DelayTrainer, TrainedRound
 from tasks.backend import Backend
@@ -103,12 +102,12 @@ def run_demo(
         clock.start("computing features and windows")
         strategy = load_strategy(path, attached)
         name = pool or f"{strategy.name}-{datetime.now(UTC):%Y%m%d-%H%M%S}"
-        manager = OnlineManager(backend, [strategy], DelayTrainer, {strategy.name: name})
-        rounds = manager.begin_first_train()
+        plan, trainer = strategy.first_tasks(), DelayTrainer(backend, name)
+        trained = trainer.end_train(trainer.train(plan.definitions, plan.purpose, options=plan.options))
         clock.start("training windows")
-        online = manager.wait(rounds, TIMEOUT, _counter(update), crew.keep_alive)[strategy.name]
+        online = trainer.wait(trained, TIMEOUT, _counter(update), crew.keep_alive)
         total = clock.stop()
-        return _result(backend, rounds[strategy.name], online, clock, total, count)
+        return _result(backend, trained, online, clock, total, count)
 
 
 def example(name: Path) -> Path:

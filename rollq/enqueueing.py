@@ -16,13 +16,13 @@ if TYPE_CHECKING:
     from tasks.backend import Backend
 
 
-def load_strategy(path: Path, settings: Settings) -> RollingStrategy:
-    """The strategy that a template describes.
+def load_strategy(path: Path, settings: Settings, name: str | None = None) -> RollingStrategy:
+    """The strategy that a template describes; its name is by default the template's.
 
     Raises:
         BadInput: something is wrong with it; the message names the key and the fix.
     """
-    return RollingStrategy(load_template(path, settings), settings)
+    return RollingStrategy(load_template(path, settings), settings, name)
 
 
 def plan_template(path: Path, settings: Settings) -> Plan:

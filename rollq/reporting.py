@@ -12,7 +12,7 @@ import pandas as pd
 
 from rollq.report.data import ReportData, Window
 from rollq.report.page import write_report
-from scheduler.coordinator import load_daily_ic
+from scheduler.gathering import load_daily_ic
 from scheduler.online_sets import OnlineSet
 from tasks.backend import Backend
 from tasks.states import TaskState

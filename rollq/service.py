@@ -29,7 +29,7 @@ def run_worker(settings: Settings, concurrency: int, run: Run | None = None) -> 
     """
     settings = settings.model_copy(update={"concurrency": concurrency})
     os.environ.update(THREADS)
-    from scheduler import coordinator, reconciler
+    from scheduler import coordinator, reconciler, routine
     from workers.app import WorkerLife
     from workers.identity import host
     from workers.watchdog import RESTART
@@ -38,9 +38,10 @@ def run_worker(settings: Settings, concurrency: int, run: Run | None = None) -> 
     backend.prepare()
     setup_logging(settings.log_level, settings.log_format)
     backend.store.close()  # nothing open is taken into the pool processes
-    life = WorkerLife(backend, run)
+    life = WorkerLife(backend, run, [lambda: routine.ring_unfinished(backend)])
     life.register(backend.app)
     coordinator.register(backend.app, backend, f"{host()}/{os.getpid()}")
+    routine.register(backend.app, backend, f"{host()}/{os.getpid()}")
     reconciler.register(backend.app, backend, tracked=run is None)
     worker = backend.app.Worker(
         concurrency=concurrency,

@@ -1,45 +1,65 @@
-"""Beat: Celery's clock. Its entry is the sweep, done in beat's own process, so that busy workers cannot delay it."""
+"""Beat: Celery's clock. It sweeps, and rings for routines, in its own process, so that busy workers delay nothing."""
 
 from __future__ import annotations
 
 import logging
 import os
 import socket
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from celery.beat import Scheduler
 
+from scheduler.routine import ring_unfinished
+from scheduler.timetable import Now, Timetable
 from tasks.backend import Backend
 from tasks.errors import RollqError
 from tasks.sweeper import sweep
 
 log = logging.getLogger(__name__)
 
-SWEEP = "rollq.sweep"
+SWEEP, ROUTINES = "rollq.sweep", "rollq.routines"
 
 
-def make_scheduler(backend: Backend) -> type[Scheduler]:
-    """A scheduler class for Celery beat that sweeps ``backend``. It keeps nothing on disk; any number may run."""
+def _utc_now() -> datetime:
+    return datetime.now(UTC)
+
+
+def make_scheduler(backend: Backend, now: Now = _utc_now) -> type[Scheduler]:
+    """A scheduler class for Celery beat that serves ``backend``. It keeps nothing on disk; any number may run.
+
+    Args:
+        now: the clock that routines go by, with a time zone.
+    """
+    timetable = Timetable(backend, now)
     name = f"beat/{socket.gethostname()}/{os.getpid()}"
+
+    def sweep_once() -> None:
+        swept = sweep(backend, name)
+        if swept.reclaimed or swept.rung or swept.rounds:
+            log.info("swept: %s tasks taken back, %s rung, %s rounds rung", *vars(swept).values())
+
+    def ring_routines() -> None:
+        for strategy, date in timetable.ring():
+            log.info("routine of %s is due up to %s", strategy, date)
+        ring_unfinished(backend)
+
+    duties = {SWEEP: sweep_once, ROUTINES: ring_routines}
 
     class SweepingScheduler(Scheduler):  # type: ignore[misc]
         """Runs the sweep here, and sends every other entry as Celery does."""
 
         def setup_schedule(self) -> None:
             every = timedelta(seconds=backend.settings.sweep_seconds)
-            self.update_from_dict({SWEEP: {"task": SWEEP, "schedule": every}})
+            self.update_from_dict({entry: {"task": entry, "schedule": every} for entry in duties})
 
         def apply_async(self, entry: Any, *args: Any, **kwargs: Any) -> Any:
-            if entry.task != SWEEP:
+            if entry.task not in duties:
                 return super().apply_async(entry, *args, **kwargs)
             try:
-                swept = sweep(backend, name)
+                duties[entry.task]()
             except RollqError as error:
-                log.warning("a sweep was left out: %s", error)
-                return None
-            if swept.reclaimed or swept.rung or swept.rounds:
-                log.info("swept: %s tasks taken back, %s rung, %s rounds rung", *vars(swept).values())
+                log.warning("%s was left out: %s", entry.task, error)
             return None
 
     return SweepingScheduler

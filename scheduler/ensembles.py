@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pandas as pd
 from pandas.errors import InvalidIndexError
 
+from scheduler.window_join import WindowJoin
 from tasks.errors import EnsembleError
 
 DAY = "datetime"
@@ -52,7 +53,10 @@ class RollingEnsemble(Ensemble):
         """
         frames = _frames(ensemble_dict)
         filled = [frame for frame in frames if len(frame)] or frames[:1]  # an empty window has no first date
-        filled.sort(key=lambda frame: frame.index.get_level_values(DAY).min())
+        filled.sort(key=_first_day)
+        joined = _in_a_row(filled)
+        if joined is not None:
+            return joined
         joined = pd.concat(filled)
         return joined[~joined.index.duplicated(keep="last")].sort_index()
 
@@ -62,7 +66,7 @@ class AverageEnsemble(Ensemble):
 
     Standardised: (x - mean) / standard deviation over the instruments of a day, with one degree of freedom taken off. A
     day with a single instrument, or with equal values only, has no deviation: its values are NaN. The mean leaves NaN
-    out.
+    out. docs/concepts/ensembles.md has an example. Source: Qlib's ``AverageEnsemble``.
     """
 
     def __call__(self, ensemble_dict: Mapping[Any, Any]) -> pd.Series:
@@ -84,7 +88,8 @@ class AverageEnsemble(Ensemble):
             ) from None
         days = joined.groupby(DAY, group_keys=False)
         deviation = days.transform("std").where(days.transform("max") > days.transform("min"))
-        return ((joined - days.transform("mean")) / deviation).mean(axis=1)
+        averaged = ((joined - days.transform("mean")) / deviation).mean(axis=1)
+        return averaged.astype("float32") if (joined.dtypes == "float32").all() else averaged
 
 
 def _frames(values: Mapping[Any, Any]) -> list[Any]:
@@ -104,6 +109,16 @@ def _frames(values: Mapping[Any, Any]) -> list[Any]:
                 "Pass frames or Series, and name the index levels.",
             )
     return frames
+
+
+def _first_day(frame: Any) -> Any:
+    return frame.index.get_level_values(DAY).min()
+
+
+def _in_a_row(frames: Sequence[Any]) -> Any:
+    """The frames joined, where they are unique and sorted as they stand: that saves several copies. Else None."""
+    join = WindowJoin(len(frames))
+    return join.joined() if all(join.add(frame) for frame in frames) else None
 
 
 def _flatten(values: Mapping[Any, Any], prefix: tuple[Any, ...] = ()) -> dict[Any, Any]:

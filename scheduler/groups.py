@@ -60,6 +60,11 @@ class RollingGroup(Group):
     def __init__(self, ens: Callable[..., Any] | None = None) -> None:
         super().__init__(ens=RollingEnsemble() if ens is None else ens)
 
+    @property
+    def is_plain(self) -> bool:
+        """Whether it joins with ``RollingEnsemble``: then windows may be joined while they are read."""
+        return type(self._ens) is RollingEnsemble
+
     def group(self, values: Mapping[Any, Any]) -> dict[Any, Any]:
         """The windows by everything of the key but its last part.
 

@@ -1,74 +1,166 @@
-"""OnlineManager: keeps strategies online, over one trainer per strategy. Its state is in MongoDB."""
+"""OnlineManager: keeps several strategies online at once. All of its state is in MongoDB."""
 
 from __future__ import annotations
 
+import os
+import socket
+import time
 from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
+import pandas as pd
+from pymongo.collection import Collection
+
+from scheduler.collectors import Collector, MergeCollector
+from scheduler.ensembles import AverageEnsemble
+from scheduler.online_collector import online_collector
 from scheduler.online_sets import OnlineSet, OnlineSets
+from scheduler.routine import Job, bring_up_to
+from scheduler.routines import Routine, Routines, RoutineState
+from scheduler.signal_ledger import SignalEntry, SignalLedger
+from scheduler.simulation import Progress, Simulation
 from scheduler.strategies import OnlineStrategy
-from scheduler.trainers import DelayTrainer, Progress, TrainedRound, Trainer
+from scheduler.strategy_book import Booked, StrategyBook
+from scheduler.trainers import DelayTrainer, Trainer
 from tasks.backend import Backend
+from tasks.errors import NotFound, RoundFailed, StateError
+from tasks.store import Document, reachable
 
-TrainerType = type[Trainer] | type[DelayTrainer]
+TrainerType = Callable[[Backend, str], Trainer]
 
 
 class OnlineManager:
-    """Trains strategies and says which models serve.
+    """Trains strategies, says which models serve, and publishes their signals.
 
     Args:
-        pools: the task pool of each strategy; by default the strategy's name.
+        strategies: what is kept online; more can be added later.
+        trainer: ``Trainer``, ``DelayTrainer``, or one that works in this process.
+        begin: the first session (``YYYY-MM-DD``); None: as the strategies' templates say, or the last of the data.
+        name: of this manager; ``OnlineManager.load(backend, name)`` goes on with it, on any machine.
+
+    Raises:
+        StateError: a strategy of that name is online with another template.
+        BadInput: a template or its data cannot be used.
     """
 
     def __init__(
         self,
         backend: Backend,
-        strategies: Sequence[OnlineStrategy],
+        strategies: OnlineStrategy | Sequence[OnlineStrategy],
         trainer: TrainerType = DelayTrainer,
-        pools: dict[str, str] | None = None,
+        begin: str | None = None,
+        name: str = "online",
     ) -> None:
         self._backend = backend
-        self._strategies = list(strategies)
-        self._sets = OnlineSets(backend.store)
-        self._trainers = {
-            strategy.name: trainer(backend, (pools or {}).get(strategy.name, strategy.name)) for strategy in strategies
-        }
+        self._make = trainer
+        self.name = name
+        self._book = StrategyBook(backend)
+        self._by = f"{socket.gethostname()}/{os.getpid()}"
+        self._begin = begin
+        self.strategies: dict[str, OnlineStrategy] = {}
+        self.simulation: Simulation | None = None
+        Routines(backend).ensure_indexes()
+        OnlineSets(backend.store).ensure_indexes()
+        self.add_strategy(strategies)
 
-    def begin_first_train(self) -> dict[str, TrainedRound]:
-        """Put the first tasks of every strategy into the queue; returns the rounds by strategy.
-
-        Nothing is enqueued before every strategy's plan is known to be good.
+    @classmethod
+    def load(cls, backend: Backend, name: str = "online", trainer: TrainerType | None = None) -> OnlineManager:
+        """The manager that another process made.
 
         Raises:
-            BadInput: a template or its data cannot be used.
+            NotFound: there is none of this name.
         """
-        plans = {strategy.name: strategy.first_tasks() for strategy in self._strategies}
-        rounds = {}
-        for strategy in self._strategies:
-            plan, trainer = plans[strategy.name], self._trainers[strategy.name]
-            rounds[strategy.name] = trainer.train(plan.definitions, plan.purpose, options=plan.options)
-        return {name: self._trainers[name].end_train(trained) for name, trained in rounds.items()}
+        with reachable():
+            document = _managers(backend).find_one({"_id": name})
+        if document is None:
+            raise NotFound(f"There is no online manager {name!r}.", "Make one: OnlineManager(backend, strategies).")
+        book = StrategyBook(backend)
+        booked = [book.get(strategy) for strategy in document["strategies"]]
+        delayed = all(one.delayed for one in booked)
+        chosen = trainer or (DelayTrainer if delayed else Trainer)
+        return cls(backend, [book.strategy(one) for one in booked], chosen, name=name)
 
-    def first_train(
-        self, timeout: float | None = None, progress: Progress | None = None, alive: Callable[[], None] | None = None
-    ) -> dict[str, OnlineSet]:
-        """Train the first tasks of every strategy and put their models online; returns the sets by strategy.
+    def add_strategy(self, strategies: OnlineStrategy | Sequence[OnlineStrategy]) -> None:
+        """Keep more strategies online, from the next routine on. Raises as the constructor."""
+        added = [strategies] if isinstance(strategies, OnlineStrategy) else list(strategies)
+        for strategy in added:
+            book_strategy(self._backend, strategy, self._by, begin=self._begin, delayed=self._delayed())
+            self.strategies[strategy.name] = strategy
+        changes = {"$addToSet": {"strategies": {"$each": [strategy.name for strategy in added]}}}
+        with reachable():
+            _managers(self._backend).update_one({"_id": self.name}, changes, upsert=True)
+
+    def first_train(self, timeout: float | None = None) -> dict[str, OnlineSet]:
+        """The routine of the first session: train the first tasks of every strategy, put their models online.
+
+        Returns:
+            The online sets by strategy.
 
         Raises:
-            BadInput: a template or its data cannot be used.
-            RoundFailed: a round could not meet its policy; the others go on.
+            RoundFailed: a strategy's routine failed; the others went on.
             StateError: the time is over.
         """
-        return self.wait(self.begin_first_train(), timeout, progress, alive)
+        first = {name: self._first(name) for name in self.strategies}
+        self._drive(first, timeout)
+        return {name: self.online(name) for name in self.strategies}
 
-    def wait(
+    def routine(
+        self, session: str | None = None, timeout: float | None = None, *, allow_gaps: bool = False
+    ) -> dict[str, Routine | None]:
+        """Bring every strategy up to a session: what was missed first, in the order of the sessions.
+
+        Args:
+            session: None: the last session of each strategy's data.
+            allow_gaps: publish signals in spite of holes.
+
+        Returns:
+            The last routine of each strategy; None where there was nothing to do.
+
+        Raises:
+            RoundFailed: a strategy's routine failed; the others went on.
+            StateError: the time is over; the routines go on by themselves where workers are.
+        """
+        return self._drive(dict.fromkeys(self.strategies, session), timeout, allow_gaps)
+
+    def simulate(
         self,
-        rounds: Mapping[str, TrainedRound],
+        end: str,
+        frequency: int = 1,
         timeout: float | None = None,
         progress: Progress | None = None,
-        alive: Callable[[], None] | None = None,
-    ) -> dict[str, OnlineSet]:
-        """Wait until rounds are gathered; as ``first_train``."""
-        return {name: self._trainers[name].wait(found, timeout, progress, alive) for name, found in rounds.items()}
+        *,
+        allow_gaps: bool = False,
+    ) -> list[dict[str, Any]]:
+        """Live through the sessions from the first one to ``end``; returns ``history()``.
+
+        With a trainer that delays, everything is planned first and trained together (``delay_prepare``, called here).
+
+        Args:
+            frequency: sessions from one routine to the next.
+            timeout: seconds for each round.
+
+        Raises:
+            StateError: a strategy is live, or there is no session.
+            RoundFailed, CoverageError: as for the routine.
+        """
+        jobs = [self._job(name, allow_gaps) for name in self.strategies]
+        begin = min(job.booked.begin for job in jobs)
+        known = sorted({day for job in jobs for day in job.strategy.sessions() if begin <= day <= end})
+        self.simulation = Simulation(jobs, known[::frequency], timeout)
+        self.simulation.plan(progress)
+        self.delay_prepare()
+        return self.history()
+
+    def delay_prepare(self) -> list[SignalEntry]:
+        """Train what a simulation with a delaying trainer has registered; put the models online, publish the signals.
+
+        Raises:
+            StateError: nothing was simulated.
+            RoundFailed, CoverageError: as for the routine.
+        """
+        if self.simulation is None:
+            raise StateError("Nothing was simulated.", "Call simulate(end) first.")
+        return self.simulation.finish()
 
     def online(self, strategy: str) -> OnlineSet:
         """The set that serves now.
@@ -76,4 +168,148 @@ class OnlineManager:
         Raises:
             NotFound: nothing of this strategy was ever online.
         """
-        return self._sets.current(strategy)
+        return OnlineSets(self._backend.store).current(strategy)
+
+    def history(self) -> list[dict[str, Any]]:
+        """Which models came online when, in the order of sessions: ``{session, strategy, version, champion, models:
+        [{model, test}]}``. It says nothing of runs and times, so a replay gives the same."""
+        found = []
+        for name in self.strategies:
+            for online in OnlineSets(self._backend.store).history(name):
+                models = [{"model": model.identity, "test": list(model.test)} for model in online.models]
+                shown = {"session": online.session, "strategy": name, "version": online.version}
+                found.append({**shown, "champion": online.champion, "models": models})
+        return sorted(found, key=lambda one: (one["session"], one["strategy"], one["version"]))
+
+    def get_collector(self, **options: Any) -> Collector:
+        """Collects predictions of all models that ever were online: keys are (strategy, artifact).
+
+        Args:
+            options: as for ``RecorderCollector``.
+        """
+        collectors = {name: online_collector(self._backend, name, **options) for name in self.strategies}
+        return MergeCollector(collectors)
+
+    def prepare_signals(
+        self, prepare_func: Callable[[Mapping[str, pd.DataFrame]], Any] | None = None, over_write: bool = False
+    ) -> bool:
+        """Join the published signals of the strategies, for the sessions that all of them have, and publish the result.
+
+        Args:
+            prepare_func: joins ``{strategy: frame}`` into one; None: ``AverageEnsemble()``.
+            over_write: also for sessions that were joined before.
+
+        Returns:
+            Whether there was something to join.
+
+        Raises:
+            NotFound: a strategy has published nothing.
+        """
+        ledger = SignalLedger(self._backend)
+        ledger.ensure_indexes()
+        known = ledger.entries(self.ensemble)
+        joined = {day for entry in known for day in entry.days}
+        common = set.intersection(*(self._published(name) for name in self.strategies))
+        days = common if over_write else common - joined
+        if not days:
+            return False
+        frames = {name: ledger.read(name, days) for name in self.strategies}
+        signals = _as_frame((prepare_func or AverageEnsemble())(frames))
+        first = next(iter(self.strategies))
+        ledger.publish(
+            self.ensemble,
+            self._book.get(first).pool,
+            signals,
+            number=len(known) + 1,
+            session=max(days),
+            days=sorted(days),
+            versions=[],
+            by=self._by,
+            why="prepare_signals",
+        )
+        return True
+
+    def get_signals(self, strategy: str | None = None) -> pd.DataFrame:
+        """The signals of a strategy; None: of all strategies together, as ``prepare_signals`` joined them.
+
+        Returns:
+            A frame with the column ``score``, unique and sorted by (datetime, instrument).
+
+        Raises:
+            NotFound: there are none.
+        """
+        return SignalLedger(self._backend).read(strategy or self.ensemble)
+
+    @property
+    def ensemble(self) -> str:
+        """The name of the joined signals in the ledger."""
+        return f"{self.name}:ensemble"
+
+    def _published(self, name: str) -> set[str]:
+        return {day for entry in SignalLedger(self._backend).entries(name) for day in entry.days}
+
+    def _drive(
+        self, upto: Mapping[str, str | None], timeout: float | None, allow_gaps: bool = False
+    ) -> dict[str, Routine | None]:
+        """Go on with the routines of all strategies until they are DONE or have FAILED."""
+        end = None if timeout is None else time.monotonic() + timeout
+        reached: dict[str, Routine | None] = {}
+        while pending := [name for name in upto if name not in reached]:
+            for name in pending:
+                routine = bring_up_to(self._backend, name, upto[name], self._by, self._make, allow_gaps=allow_gaps)
+                if routine is None or routine.status is not RoutineState.OPEN:
+                    reached[name] = routine
+            if end is not None and time.monotonic() > end:
+                raise StateError(f"The routines of {', '.join(pending)} are not done after {timeout:.0f} s.")
+            self._job(pending[0]).trainer.work()
+        failed = [routine for routine in reached.values() if routine and routine.status is RoutineState.FAILED]
+        if failed:
+            reasons = "; ".join(f"{one.strategy} on {one.session}: {one.reason}" for one in failed)
+            raise RoundFailed(
+                f"Routines failed: {reasons}", "See `rollq routine list`; mend the cause and run it again."
+            )
+        return reached
+
+    def _job(self, name: str, allow_gaps: bool = False) -> Job:
+        booked = self._book.get(name)
+        trainer = self._make(self._backend, booked.pool)
+        return Job(self._backend, booked, self.strategies[name], trainer, booked.begin, self._by, allow_gaps)
+
+    def _first(self, name: str) -> str:
+        begin = self._book.get(name).begin
+        return next((day for day in self.strategies[name].sessions() if day >= begin), begin)
+
+    def _delayed(self) -> bool:
+        return bool(getattr(self._make, "is_delay", False))
+
+
+def book_strategy(
+    backend: Backend,
+    strategy: OnlineStrategy,
+    by: str,
+    *,
+    begin: str | None = None,
+    delayed: bool = True,
+    replace: bool = False,
+) -> Booked:
+    """Write a strategy into the book; what is not given comes from its template. Raises as ``StrategyBook.add``."""
+    options = getattr(getattr(strategy, "template", None), "online", None)
+    first = begin or (options.begin if options else None) or strategy.sessions()[-1]
+    return StrategyBook(backend).add(
+        strategy,
+        by,
+        begin=first,
+        pool=getattr(strategy, "pool", None),
+        delayed=delayed,
+        at=options.at if options else None,
+        timezone=options.timezone if options else "UTC",
+        replace=replace,
+    )
+
+
+def _managers(backend: Backend) -> Collection[Document]:
+    return backend.store.collection("online_managers")
+
+
+def _as_frame(values: Any) -> pd.DataFrame:
+    return values.to_frame("score") if isinstance(values, pd.Series) else values

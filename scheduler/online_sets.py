@@ -1,13 +1,13 @@
 """Online sets: numbered, immutable versions of the models that serve. The ledger is the list of them.
 
 A version comes online by one insert: the highest version of a strategy is the current one, so there is never a half
-of one. A round makes at most one version, however often it is gathered.
+of one. A round makes at most one version, however often it is gathered. Putting an earlier version back is a new one.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
@@ -15,22 +15,35 @@ from pymongo import ASCENDING, DESCENDING
 from pymongo.collection import Collection
 from pymongo.errors import DuplicateKeyError
 
-from tasks.errors import DocumentCorrupted, NotFound
+from tasks.errors import DocumentCorrupted, NotFound, StateError
+from tasks.online_options import BASE
 from tasks.store import Document, Store, reachable
+
+LIVE, SIMULATION = "live", "simulation"
 
 
 @dataclass(frozen=True)
 class OnlineModel:
-    """A model that serves: its task, its MLflow run, and the test segment it was trained for."""
+    """A model that serves: its task, its MLflow run, the test segment it was planned for, and which model it is.
+
+    ``identity`` is the same for all windows of one model (``tasks/model_identity.py``).
+    """
 
     task_id: str
     recorder_id: str
     test: tuple[str, str | None]
+    identity: str = ""
 
 
 @dataclass(frozen=True)
 class OnlineSet:
-    """One version. ``signals`` is ``{recorder_id, artifact, rows, start, end, sha256}``; ``at`` is UTC."""
+    """One version.
+
+    ``at`` is when it was written (UTC), ``session`` from which session it serves. ``champion`` names the variant that
+    ``models`` are of; ``challengers`` are the models of the others, which do not serve. ``signals`` is ``{recorder_id,
+    artifact, rows, start, end, sha256}`` where the round published its own. ``why``, ``data`` and ``code`` say where it
+    comes from; ``copy_of`` is the version that it put back, or promoted from.
+    """
 
     strategy: str
     version: int
@@ -42,10 +55,45 @@ class OnlineSet:
     signals: dict[str, Any]
     metrics: dict[str, float]
     gaps: tuple[str, ...] = ()
+    session: str = ""
+    why: str = ""
+    mode: str = LIVE
+    champion: str = BASE
+    challengers: dict[str, tuple[OnlineModel, ...]] = field(default_factory=dict)
+    data: tuple[str, ...] = ()
+    code: dict[str, str] = field(default_factory=dict)
+    copy_of: int | None = None
+    planned_at: datetime | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """JSON-able."""
-        return {**asdict(self), "at": self.at.isoformat()}
+        planned = self.planned_at.isoformat() if self.planned_at else None
+        return {**asdict(self), "at": self.at.isoformat(), "planned_at": planned}
+
+    def serving(self, session: str) -> OnlineModel | None:
+        """The model of this set that serves on ``session``: the newest whose test segment has begun."""
+        begun = [model for model in self.models if model.test[0] <= session]
+        return max(begun, key=lambda model: model.test[0], default=None)
+
+
+def difference(one: OnlineSet, other: OnlineSet) -> dict[str, dict[str, list[Any]]]:
+    """What only one of two sets has, by what it is: ``{models: {only_a, only_b}, champion: ..., ...}``."""
+
+    def models(online: OnlineSet) -> list[str]:
+        return [f"{one.identity} {one.test[0]} to {one.test[1]}, run {one.recorder_id}" for one in online.models]
+
+    parts: dict[str, tuple[list[Any], list[Any]]] = {
+        "models": (models(one), models(other)),
+        "champion": ([one.champion], [other.champion]),
+        "challengers": (sorted(one.challengers), sorted(other.challengers)),
+        "data": (list(one.data), list(other.data)),
+        "code": (sorted(one.code.items()), sorted(other.code.items())),
+        "metrics": (sorted(one.metrics.items()), sorted(other.metrics.items())),
+    }
+    return {
+        name: {"only_a": [item for item in a if item not in b], "only_b": [item for item in b if item not in a]}
+        for name, (a, b) in parts.items()
+    }
 
 
 class OnlineSets:
@@ -62,7 +110,7 @@ class OnlineSets:
         """Make the indexes that forbid two sets of one version and two sets of one round."""
         with reachable():
             self._sets.create_index([("strategy", ASCENDING), ("version", ASCENDING)], unique=True)
-            self._sets.create_index([("round_id", ASCENDING)], unique=True)
+            self._sets.create_index([("origin", ASCENDING)], unique=True)
 
     def publish(
         self,
@@ -74,35 +122,98 @@ class OnlineSets:
         signals: Mapping[str, Any],
         metrics: Mapping[str, float],
         gaps: Sequence[str] = (),
+        *,
+        planned_at: datetime | None = None,
+        **more: Any,
     ) -> tuple[OnlineSet, bool]:
-        """Put a set online in one write.
+        """Put the set of a round online in one write.
+
+        Args:
+            planned_at: when its round was made. A round that is finished after one that was made later comes too late:
+                that one's set stays.
+            more: further fields of ``OnlineSet``.
 
         Returns:
-            The set of this round, and whether this call made it (False: the round had one already).
+            The set of this round (or the one that it comes too late for), and whether this call made it.
         """
         document: Document = {
             "strategy": strategy,
             "pool": pool,
             "round_id": round_id,
+            "origin": round_id,
             "by": by,
             "models": [asdict(model) for model in models],
             "signals": dict(signals),
             "metrics": dict(metrics),
             "gaps": list(gaps),
+            "planned_at": planned_at,
+            **_plain(more),
         }
         with reachable():
             while True:
                 if made := self.of_round(round_id):
                     return made, False
                 version = self._latest_version(strategy) + 1
-                try:
-                    at = self._store.now()
-                    self._sets.insert_one({**document, "_id": f"{strategy}:{version}", "version": version, "at": at})
-                except DuplicateKeyError:
-                    continue  # another round took this version, or another gatherer this round: look again
-                made = self.of_round(round_id)
-                if made:
-                    return made, True
+                if newer := self._made_later(strategy, planned_at):
+                    return newer, False
+                if self._insert(document, strategy, version):
+                    return self.version(strategy, version), True
+
+    def put_back(self, strategy: str, by: str, session: str = "", to: int | None = None, why: str = "") -> OnlineSet:
+        """Make an earlier version serve again, as a new entry.
+
+        Args:
+            session: the first session that it serves again; not before that of the current set.
+            to: which one; None: the one before what serves now.
+
+        Raises:
+            NotFound: there is no such version.
+            StateError: it serves now, or nothing was online before.
+        """
+
+        def change(current: OnlineSet) -> OnlineSet:
+            serves = current.copy_of or current.version
+            target = serves - 1 if to is None else to
+            if target in (serves, current.version):
+                raise StateError(f"Version {target} of {strategy!r} serves now.", "Name another one with --to.")
+            if target < 1:
+                raise StateError(f"Nothing of {strategy!r} was online before.", "See `rollq online history`.")
+            found = self.version(strategy, target)
+            return replace(
+                found, copy_of=found.copy_of or target, why=why or f"rollback from {current.version} to {target}"
+            )
+
+        return self._change(strategy, by, session, change)
+
+    def promote(self, strategy: str, by: str, challenger: str, session: str = "", why: str = "") -> OnlineSet:
+        """Make a challenger champion, as a new entry: its newest models serve, the champion becomes a challenger.
+
+        Args:
+            session: the first session that it serves; not before that of the current set.
+
+        Raises:
+            NotFound: nothing is online, or there is no such challenger.
+            StateError: it is the champion.
+        """
+
+        def change(current: OnlineSet) -> OnlineSet:
+            if challenger == current.champion:
+                raise StateError(f"{challenger!r} is the champion of {strategy!r}.", "See `rollq online show`.")
+            models = current.challengers.get(challenger)
+            if not models:
+                known = ", ".join(current.challengers) or "none"
+                raise NotFound(f"{strategy!r} has no challenger {challenger!r}.", f"There is: {known}.")
+            others = {name: found for name, found in current.challengers.items() if name != challenger}
+            return replace(
+                current,
+                champion=challenger,
+                models=models,
+                challengers={current.champion: current.models, **others},
+                copy_of=None,
+                why=why or f"promotion of {challenger}",
+            )
+
+        return self._change(strategy, by, session, change)
 
     def current(self, strategy: str) -> OnlineSet:
         """The set that serves now.
@@ -121,10 +232,20 @@ class OnlineSets:
         query = {"strategy": strategy, "version": version}
         return self._newest(query, f"Strategy {strategy!r} has no online set {version}.")
 
+    def as_of(self, strategy: str, when: str | datetime) -> OnlineSet:
+        """The set that served on a session (``YYYY-MM-DD``), or at a time (UTC).
+
+        Raises:
+            NotFound: nothing was online then.
+        """
+        when_field = "session" if isinstance(when, str) else "at"
+        missing = f"Nothing of strategy {strategy!r} was online on {when}."
+        return self._newest({"strategy": strategy, when_field: {"$lte": when}}, missing)
+
     def of_round(self, round_id: str) -> OnlineSet | None:
         """The set that a round made, if it made one."""
         with reachable():
-            document = self._sets.find_one({"round_id": round_id})
+            document = self._sets.find_one({"origin": round_id})
         return _to_set(document) if document else None
 
     def strategies(self) -> list[str]:
@@ -140,6 +261,40 @@ class OnlineSets:
                 _to_set(document) for document in self._sets.find({"strategy": strategy}).sort("version", ASCENDING)
             ]
 
+    def _change(self, strategy: str, by: str, session: str, change: Callable[[OnlineSet], OnlineSet]) -> OnlineSet:
+        """A new entry that is made of the current one; made again if another one came first."""
+        with reachable():
+            while True:
+                current = self.current(strategy)
+                made = change(current)
+                version = current.version + 1
+                document = {
+                    **_plain(asdict(made)),
+                    "origin": f"{strategy}:{version}",
+                    "by": by,
+                    "session": max(session, current.session),
+                    "mode": current.mode,
+                    "planned_at": self._store.now(),
+                }
+                if self._insert(document, strategy, version):
+                    return self.version(strategy, version)
+
+    def _insert(self, document: Document, strategy: str, version: int) -> bool:
+        """The switch; False if another one took this version, or another gatherer this round: look again."""
+        try:
+            at = self._store.now()
+            self._sets.insert_one({**document, "_id": f"{strategy}:{version}", "version": version, "at": at})
+        except DuplicateKeyError:
+            return False
+        return True
+
+    def _made_later(self, strategy: str, planned_at: datetime | None) -> OnlineSet | None:
+        if planned_at is None:
+            return None
+        later: Document = {"strategy": strategy, "planned_at": {"$gt": planned_at}}
+        newer = list(self._sets.find(later).sort("version", DESCENDING).limit(1))
+        return _to_set(newer[0]) if newer else None
+
     def _latest_version(self, strategy: str) -> int:
         numbered = {"strategy": strategy, "version": {"$gte": 0}}  # compares with numbers alone
         latest = self._sets.find(numbered, {"version": 1}).sort("version", DESCENDING).limit(1)
@@ -152,24 +307,50 @@ class OnlineSets:
         with reachable():
             found = list(self._sets.find(query).sort("version", DESCENDING).limit(1))
         if not found:
-            raise NotFound(missing, "See `rollq online show`; `rollq enqueue TEMPLATE` makes one.")
+            raise NotFound(missing, "See `rollq online history`; `rollq enqueue TEMPLATE` puts models online.")
         return _to_set(found[0])
+
+
+def _plain(fields: Mapping[str, Any]) -> Document:
+    plain = dict(fields)
+    if "challengers" in plain:
+        plain["challengers"] = {
+            name: [model if isinstance(model, dict) else asdict(model) for model in models]
+            for name, models in plain["challengers"].items()
+        }
+    return plain
 
 
 def _to_set(document: Document) -> OnlineSet:
     try:
         return _read(document)
-    except (LookupError, TypeError) as error:
+    except (LookupError, TypeError, AttributeError) as error:
         raise DocumentCorrupted(
             f"Online set {document['_id']!r} is corrupted ({type(error).__name__}: {error}).",
             "Put another version online, or restore the document from a backup.",
         ) from error
 
 
+REQUIRED = ("strategy", "version", "pool", "round_id", "at", "by", "signals", "metrics")
+OPTIONAL = ("session", "why", "mode", "champion", "code", "copy_of", "planned_at")
+
+
 def _read(document: Document) -> OnlineSet:
-    models = tuple(
-        OnlineModel(model["task_id"], model["recorder_id"], (model["test"][0], model["test"][1]))
-        for model in document["models"]
+    named = {name: document[name] for name in REQUIRED}
+    named |= {name: document[name] for name in OPTIONAL if name in document}
+    return OnlineSet(
+        **named,
+        models=_models(document["models"]),
+        gaps=tuple(document["gaps"]),
+        challengers={name: _models(found) for name, found in document.get("challengers", {}).items()},
+        data=tuple(document.get("data", ())),
     )
-    names = ("strategy", "version", "pool", "round_id", "at", "by", "signals", "metrics")
-    return OnlineSet(**{name: document[name] for name in names}, models=models, gaps=tuple(document["gaps"]))
+
+
+def _models(found: Sequence[Mapping[str, Any]]) -> tuple[OnlineModel, ...]:
+    return tuple(
+        OnlineModel(
+            model["task_id"], model["recorder_id"], (model["test"][0], model["test"][1]), model.get("identity", "")
+        )
+        for model in found
+    )

@@ -1,11 +1,23 @@
-"""MLflow's model registry follows the online sets: the ledger is the truth, the registry shows it to other programs."""
+"""MLflow follows the online sets: the ledger is the truth, tags and registry show it to other programs."""
 
 from __future__ import annotations
 
-from scheduler.online_sets import OnlineSet
+from scheduler.online_sets import LIVE, OnlineSet
+from scheduler.online_tool import OnlineTool
 from tasks.backend import Backend
 from tasks.tracking.mlflow_experiment import MLflowExperiment
 from tasks.tracking.registry import Candidate, ModelRegistry
+
+
+def show(backend: Backend, online: OnlineSet) -> None:
+    """Tag the recorders of a set and, if it is no simulation's, let the registry follow. Repeating it is harmless.
+
+    Raises:
+        Unavailable: MLflow does not answer.
+    """
+    OnlineTool(backend, online.strategy, online.pool).follow(online)
+    if online.mode == LIVE:
+        follow(backend, online)
 
 
 def follow(backend: Backend, online: OnlineSet) -> str | None:

@@ -19,10 +19,14 @@ Bounds = tuple[str, str | None]
 
 @dataclass(frozen=True)
 class WindowPrediction:
-    """The predictions of one window: a frame with the column ``score``, indexed (datetime, instrument)."""
+    """The predictions of one window: a frame with the column ``score``, indexed (datetime, instrument).
+
+    ``expected`` is the index that they must have: every instrument that the data has on each day; None: not known.
+    """
 
     test: Bounds
     frame: pd.DataFrame
+    expected: pd.MultiIndex | None = None
 
 
 def join_windows(windows: Sequence[WindowPrediction], sessions: Sequence[str]) -> pd.DataFrame:
@@ -36,16 +40,25 @@ def join_windows(windows: Sequence[WindowPrediction], sessions: Sequence[str]) -
         A frame with the column ``score``, unique and sorted by (datetime, instrument).
 
     Raises:
-        CoverageError: a session is covered by no window or by two, a window predicts outside its test segment or names
-            an instrument twice on a day.
+        CoverageError: as ``check_windows``.
+    """
+    check_windows(windows, sessions)
+    joined = RollingEnsemble()({window.test[0]: window.frame for window in windows})
+    return joined.sort_index()
+
+
+def check_windows(windows: Sequence[WindowPrediction], sessions: Sequence[str]) -> None:
+    """Every session, and every instrument that the data has on it, is predicted by exactly one window.
+
+    Raises:
+        CoverageError: a session is covered by no window or by two; a window predicts outside its test segment, leaves
+            an instrument out, scores it NaN, or names it twice on a day.
     """
     if not windows:
         raise CoverageError("There is no prediction to join.", "Look at the tasks of the round: `rollq tasks list`.")
     check_segments(windows, sessions)
     for window in windows:
         _check_window(window, sessions)
-    joined = RollingEnsemble()({window.test[0]: window.frame for window in windows})
-    return joined.sort_index()
 
 
 def check_segments(windows: Sequence[WindowPrediction], sessions: Sequence[str]) -> None:
@@ -80,6 +93,17 @@ def _check_window(window: WindowPrediction, sessions: Sequence[str]) -> None:
         raise CoverageError(f"{name} has no prediction for {shown(missing)}.", "Look at the data of these sessions.")
     if outside := sorted(predicted - expected):
         raise CoverageError(f"{name} predicts sessions that are not its own: {shown(outside)}.", "Check the dataset.")
+    if holes := holes_in(window.frame, window.expected):
+        raise CoverageError(
+            f"{name} has no score for {len(holes)} instrument-days: {shown(holes)}.", "Look at the data of these days."
+        )
+
+
+def holes_in(frame: pd.DataFrame, expected: pd.MultiIndex | None) -> list[str]:
+    """Instrument-days without a score, as ``YYYY-MM-DD instrument``: left out of ``frame``, or NaN in it."""
+    scored = frame.index[frame["score"].notna()]
+    wanted = frame.index if expected is None else expected.union(frame.index)
+    return [f"{day:%Y-%m-%d} {instrument}" for day, instrument in wanted.difference(scored)]
 
 
 def _contains(test: Bounds, session: str) -> bool:

@@ -1,62 +1,222 @@
-"""Strategies decide which tasks exist. RollingStrategy cuts one template into rolling windows."""
+"""Strategies decide which tasks exist and which models serve. RollingStrategy rolls one template."""
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from copy import deepcopy
 from dataclasses import dataclass, field
 from typing import Any
 
+from tasks.errors import TemplateError
+from tasks.identity import task_id, task_key
+from tasks.online_options import BASE, PromotionRule
 from tasks.settings import Settings
 from tasks.task import Definition
-from tasks.template import Template
+from tasks.template import Template, check_name
+from tasks.windows import WindowCutter, planned_test
+
+VARIANT = "variant"  # in a definition: which challenger it is; the base has none
 
 
 @dataclass(frozen=True)
 class Plan:
     """Tasks to train for a strategy, and the sessions (``YYYY-MM-DD``) that their predictions must cover.
 
-    ``options`` are keywords of ``Trainer``: how the tasks are to be run.
+    ``options`` are keywords of ``Trainer``: how the tasks are to be run. ``session`` is the clock by which the plan was
+    made; empty where a whole range was cut at once.
     """
 
     strategy: str
     definitions: tuple[Definition, ...]
     sessions: tuple[str, ...]
     options: dict[str, Any] = field(default_factory=dict)
+    session: str = ""
 
     @property
     def purpose(self) -> dict[str, Any]:
         """What a coordinator needs to know about the round of these tasks."""
-        return {"strategy": self.strategy, "sessions": list(self.sessions)}
+        purpose: dict[str, Any] = {"strategy": self.strategy, "sessions": list(self.sessions)}
+        return {**purpose, "session": self.session} if self.session else purpose
+
+
+@dataclass(frozen=True)
+class Latest:
+    """The newest windows that were planned: when they begin, and the task of each variant."""
+
+    start: str
+    tasks: Mapping[str, str] = field(default_factory=dict)
+
+
+def variant_of(definition: Mapping[str, Any]) -> str:
+    """Which variant of its strategy a definition is."""
+    return str(definition.get(VARIANT, BASE))
 
 
 class OnlineStrategy(ABC):
-    """Decides which tasks exist and which models are online."""
+    """Decides which tasks exist and which models are online. A session is a date, ``YYYY-MM-DD``."""
 
     name: str
 
     @abstractmethod
-    def first_tasks(self) -> Plan:
-        """The tasks of the first training."""
+    def first_tasks(self, session: str | None = None, until: str | None = None) -> Plan:
+        """The tasks of the first training.
+
+        Args:
+            session: the clock; None: everything that the strategy can think of, whatever the day.
+            until: predict up to this session; None: up to the clock.
+        """
+
+    @abstractmethod
+    def prepare_tasks(self, session: str, latest: Latest, until: str | None = None) -> Plan:
+        """The tasks that are new on ``session``; often there are none.
+
+        Args:
+            latest: what was planned before.
+            until: as for ``first_tasks``.
+        """
+
+    @property
+    def promotion_rule(self) -> PromotionRule | None:
+        """When a challenger becomes champion by itself; None: never."""
+        return None
+
+    @abstractmethod
+    def sessions(self) -> Sequence[str]:
+        """The sessions of its data."""
+
+    @abstractmethod
+    def dataset_of(self, variant: str = BASE) -> Any:
+        """The dataset that the models of a variant are made from, as it is now."""
+
+    def dataset_config(self, trained: Definition) -> dict[str, Any]:
+        """The dataset of a task that was trained, as it is found today: for later predictions of its model."""
+        config: dict[str, Any] = trained["dataset"]
+        return config
+
+    @abstractmethod
+    def to_config(self) -> dict[str, Any]:
+        """JSON-able; ``of_config`` of the same class makes the strategy again."""
+
+    @classmethod
+    @abstractmethod
+    def of_config(cls, config: Mapping[str, Any], settings: Settings) -> OnlineStrategy:
+        """The strategy that ``to_config`` wrote."""
+
+    def prepare_online_models(self, trained: Sequence[Any], online: Sequence[Any]) -> Sequence[Any]:
+        """The models that serve next: those that were trained; if there are none, those that serve now."""
+        return trained or online
 
 
 class RollingStrategy(OnlineStrategy):
-    """One template, rolled over its whole range.
+    """One template, rolled over its range; its challengers roll with it.
 
     Args:
         template: checked by ``load_template``.
         name: of the strategy; by default the template's.
+        pool: its task pool; by default its name.
     """
 
-    def __init__(self, template: Template, settings: Settings, name: str | None = None) -> None:
+    def __init__(
+        self, template: Template, settings: Settings, name: str | None = None, pool: str | None = None
+    ) -> None:
         self.name = name or template.name
-        self._template = template
+        check_name(self.name, "name")
+        self.pool = pool or self.name
+        self.template = template
         self._settings = settings
+        self._cutters: dict[str, WindowCutter] = {}
 
-    def first_tasks(self) -> Plan:
-        """Every window of the template.
+    def first_tasks(self, session: str | None = None, until: str | None = None) -> Plan:
+        """Every window of the template; with a session, every window that has begun by then.
 
         Raises:
             TemplateError, SegmentError, DataError: the template or its data cannot be used.
         """
-        windows = self._template.windows(self._settings)
-        return Plan(self.name, windows.definitions, windows.sessions, self._template.options)
+        if session is None:
+            windows = self._cutter(BASE).all()
+            return Plan(self.name, windows.definitions, windows.sessions, self.template.options)
+        plan = self._plan(session, Latest(""), until)
+        if not plan.definitions:
+            raise TemplateError(
+                f"no window of {self.name!r} has begun by {session}.",
+                "Begin later, or let the test segment start earlier.",
+                "online.begin",
+            )
+        return plan
+
+    def prepare_tasks(self, session: str, latest: Latest, until: str | None = None) -> Plan:
+        """The windows that have begun since the latest ones: trained on the first session of their own test segment."""
+        return self._plan(session, latest, until)
+
+    def sessions(self) -> Sequence[str]:
+        """The sessions of the template's data."""
+        return self._cutter(BASE).sessions
+
+    @property
+    def promotion_rule(self) -> PromotionRule | None:
+        """When a challenger becomes champion by itself; None: never."""
+        return self.template.online.promote
+
+    def dataset_of(self, variant: str = BASE) -> Any:
+        """The dataset of a variant. Raises as ``first_tasks``."""
+        return self._cutter(variant).dataset
+
+    def dataset_config(self, trained: Definition) -> dict[str, Any]:
+        """As it was trained, but with the file that the template names now."""
+        config: dict[str, Any] = deepcopy(trained["dataset"])
+        current = self.template.variants.get(variant_of(trained), self.template.definition)["dataset"]["kwargs"]
+        if "path" in config["kwargs"] and "path" in current:
+            config["kwargs"]["path"] = current["path"]
+        return config
+
+    def to_config(self) -> dict[str, Any]:
+        """``{name, pool, template}``."""
+        return {"name": self.name, "pool": self.pool, "template": self.template.to_config()}
+
+    @classmethod
+    def of_config(cls, config: Mapping[str, Any], settings: Settings) -> RollingStrategy:
+        """The strategy that ``to_config`` wrote."""
+        return cls(Template.of_config(config["template"]), settings, config["name"], config["pool"])
+
+    def _plan(self, session: str, latest: Latest, until: str | None) -> Plan:
+        definitions: list[Definition] = []
+        sessions: set[str] = set()
+        for variant in self.template.variants:
+            windows = self._cutter(variant).at(session, latest.start or None, until)
+            made = windows.definitions
+            if variant != BASE:
+                made = tuple({**definition, VARIANT: variant} for definition in made)
+            if self.template.online.warm_start:
+                made = self._chained(made, latest.tasks.get(variant))
+            definitions += made
+            sessions |= set(windows.sessions)
+        return Plan(self.name, tuple(definitions), tuple(sorted(sessions)), self.template.options, session)
+
+    def _chained(self, windows: Sequence[Definition], earlier: str | None) -> tuple[Definition, ...]:
+        """Each window begins from the model of the one before; which one that is belongs to what the task is."""
+        made: list[Definition] = []
+        for window in windows:
+            chained = deepcopy(window)
+            if earlier:
+                chained["init_model"] = {"pool": self.pool, "task": earlier}
+            earlier = task_id(self.pool, task_key(chained))
+            made.append(chained)
+        return tuple(made)
+
+    def _cutter(self, variant: str) -> WindowCutter:
+        if variant not in self._cutters:
+            step, definition = self.template.online.refit_every, self.template.variants.get(variant)
+            if definition is None:
+                raise TemplateError(f"{self.name!r} has no variant {variant!r}.", "See `rollq online show`.")
+            self._cutters[variant] = WindowCutter(self.template, self._settings, definition, step)
+        return self._cutters[variant]
+
+
+def latest_of(definitions: Sequence[Definition], ids: Sequence[str], before: Latest | None = None) -> Latest:
+    """What is latest once ``definitions``, whose tasks have ``ids``, are planned after ``before``."""
+    start, tasks = (before.start, dict(before.tasks)) if before else ("", {})
+    for definition, ident in sorted(zip(definitions, ids, strict=True), key=lambda pair: planned_test(pair[0])[0]):
+        start = max(start, planned_test(definition)[0])
+        tasks[variant_of(definition)] = ident
+    return Latest(start, tasks)

@@ -51,6 +51,7 @@ class Trainer:
         policy: str = "all",
         options: Mapping[str, Any] | None = None,
         after: Sequence[str] = (),
+        ident: str | None = None,
     ) -> TrainedRound:
         """Open a round over ``definitions``; workers start at once (or at ``end_train``, if this is a DelayTrainer).
 
@@ -58,6 +59,7 @@ class Trainer:
             purpose: what the coordinator does with the models: ``{strategy, sessions}``.
             options: as the trainer's, for these tasks.
             after: rounds that must be gathered first; if one of them fails, this one fails too and says so.
+            ident: of the round; calls with the same one open one round.
 
         Raises:
             NotFound: there is no round that it could wait for.
@@ -69,7 +71,7 @@ class Trainer:
         chosen = {**self._options, **(options or {})}
         created = tasks.create_tasks(self._pool, definitions, held=self.is_delay or bool(after), **chosen)
         round_id = self._backend.rounds.create(
-            self._pool, created.ids, purpose, policy=policy, held=self.is_delay, after=after
+            self._pool, created.ids, purpose, policy=policy, held=self.is_delay, after=after, ident=ident
         )
         tasks.join_round(created.ids, round_id)
         if after:
@@ -115,10 +117,23 @@ class Trainer:
                 )
             if alive:
                 alive()
-            time.sleep(POLL_SECONDS)
+            self.work()
+
+    def work(self) -> None:
+        """Let time pass for the work to be done: workers do it. A trainer without workers does some of it here."""
+        time.sleep(POLL_SECONDS)
+
+    def has_worker(self) -> bool:
+        """Whether the work is done by worker processes."""
+        return True
 
     def _online(self, trained: TrainedRound) -> OnlineSet:
-        online = OnlineSets(self._backend.store).of_round(trained.id)
+        """The set of a round; the newer one, if it came too late for its own."""
+        sets = OnlineSets(self._backend.store)
+        online = sets.of_round(trained.id)
+        result = self._backend.rounds.get(trained.id).result or {}
+        if online is None and result.get("superseded"):
+            online = sets.version(result["strategy"], result["version"])
         if online is None:
             raise StateError(
                 f"Round {trained.id} is gathered but has no online set.", "Look at the store with `rollq doctor`."

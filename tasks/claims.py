@@ -205,14 +205,20 @@ class TaskClaims(TaskWindow):
                 raise _lost(claim)
         return end
 
-    def release(self, claim: Claim, why: str) -> None:
+    def release(self, claim: Claim, why: str, wait: float = 0.0) -> None:
         """Give the task back untried, for example because the worker is told to stop.
+
+        Args:
+            wait: seconds before anybody may claim it again.
 
         Raises:
             LeaseLost: the claim is not held any more.
         """
+        changes: Document = {"lease": None}
+        if wait and claim.home is WAITING:
+            changes |= {"not_before": later(wait), "stage": Stage.LATER}
         with reachable():
-            if not self._move(self._held_by(claim), RUNNING, claim.home, claim.worker, why, {"lease": None}):
+            if not self._move(self._held_by(claim), RUNNING, claim.home, claim.worker, why, changes):
                 raise _lost(claim)
 
     def reclaim(

@@ -19,10 +19,17 @@ from tasks.errors import MessageRefused, TemplateError
 TRAIN = "rollq.train"
 GATHER = "rollq.gather"
 RECONCILE = "rollq.reconcile"
+ROUTINE = "rollq.routine"
 BODY_CHARS = 4_096  # of the body as it is sent; ours have about 200
 SHOWN_CHARS = 80
 LABEL, TASK_ID, ROUND_ID = r"[^\x00-\x1f\x7f\ud800-\udfff]{1,200}", r"[0-9a-f]{24}", r"[0-9a-f]{12}"
-ARGUMENTS = {TRAIN: (("pool", LABEL), ("task id", TASK_ID)), GATHER: (("round id", ROUND_ID),), RECONCILE: ()}
+SESSION = r"\d{4}-\d{2}-\d{2}"
+ARGUMENTS = {
+    TRAIN: (("pool", LABEL), ("task id", TASK_ID)),
+    GATHER: (("round id", ROUND_ID),),
+    RECONCILE: (),
+    ROUTINE: (("strategy", LABEL), ("session", SESSION)),
+}
 
 
 def check_label(value: object, key: str) -> None:

@@ -16,7 +16,7 @@ from kombu.exceptions import OperationalError
 from kombu.transport import TRANSPORT_ALIASES
 
 from tasks.errors import Unavailable
-from tasks.messages import GATHER, RECONCILE, TRAIN
+from tasks.messages import GATHER, RECONCILE, ROUTINE, TRAIN
 from tasks.pools import TaskPools
 from tasks.rounds import Rounds, RoundState
 from tasks.settings import Settings
@@ -145,6 +145,10 @@ class Doorbell:
     def ring_gather(self, round_id: str) -> None:
         """Ask some coordinator to gather a round."""
         self._send(GATHER, GATHER, [round_id])
+
+    def ring_routine(self, strategy: str, session: str) -> None:
+        """Ask somebody to bring the routine of a strategy up to a session (``YYYY-MM-DD``)."""
+        self._send(ROUTINE, GATHER, [strategy, session])
 
     def ring_to_reconcile(self) -> int:
         """Ask for loose ends to be tied, if there are some that nobody looks at; returns how many messages it sent."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -16,7 +17,7 @@ from uuid import uuid4
 
 from pymongo import ASCENDING
 from pymongo.collection import Collection
-from pymongo.errors import OperationFailure
+from pymongo.errors import DuplicateKeyError, OperationFailure
 
 from tasks.documents import NOW, later, literal
 from tasks.errors import DocumentCorrupted, LeaseLost, NotFound, SettingsError
@@ -85,6 +86,7 @@ class Rounds:
         policy: str = "all",
         held: bool = False,
         after: Sequence[str] = (),
+        ident: str | None = None,
     ) -> str:
         """Open a round over ``task_ids``.
 
@@ -92,13 +94,14 @@ class Rounds:
             policy: how many tasks must be DONE: ``all``, a fraction such as ``0.9``, or ``best_effort`` (at least one).
             held: it is delayed: it is not gathered before ``start``.
             after: rounds that must be gathered first (``tasks/dependencies.py``); if one of them fails, it fails too.
+            ident: its id (12 hex digits), so that a second call opens no second round; None: any.
 
         Raises:
             SettingsError: the policy is none of these.
         """
         needed(policy, len(task_ids))
-        ident = uuid4().hex[:12]
-        with reachable():
+        ident = ident or uuid4().hex[:12]
+        with reachable(), suppress(DuplicateKeyError):
             self._rounds.insert_one(
                 {
                     "_id": ident,
@@ -235,7 +238,21 @@ class Rounds:
         """Whether a round is open and was started."""
         with reachable():
             query = {"_id": ident, "status": RoundState.OPEN, "held": False, "free": True}
-            return self._rounds.find_one(query) is not None
+            return self._rounds.find_one(query) is not None and self.in_turn(ident)
+
+    def in_turn(self, ident: str) -> bool:
+        """Whether the round that this one follows (``purpose.follows``) has ended: sets come online in their order."""
+        with reachable():
+            document = self._rounds.find_one({"_id": ident}, {"purpose.follows": 1})
+            earlier = ((document or {}).get("purpose") or {}).get("follows")
+            going_on = {"_id": earlier, "status": {"$in": [RoundState.OPEN, RoundState.GATHERING]}}
+            return earlier is None or self._rounds.find_one(going_on, {"_id": 1}) is None
+
+    def followers(self, ident: str) -> list[str]:
+        """Ids of the open rounds that follow a round."""
+        with reachable():
+            found = self._rounds.find({"status": RoundState.OPEN, "purpose.follows": ident}, {"_id": 1})
+            return [str(document["_id"]) for document in found]
 
     def dependants(self) -> list[Round]:
         """Open rounds that wait for others, oldest first."""

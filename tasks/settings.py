@@ -55,6 +55,11 @@ class Settings(BaseSettings):
     watchdog_seconds: float = Field(
         60.0, ge=0, description="A worker that hears nothing for this long while messages wait restarts; 0: never"
     )
+    routine_retry_seconds: float = Field(
+        300.0,
+        gt=0,
+        description="Beat rings so often for a routine that is due, until its session is there",
+    )
     drain_seconds: float = Field(60.0, ge=0, description="On SIGTERM a worker finishes for this long, then releases")
 
     # How workers run.

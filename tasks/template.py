@@ -12,27 +12,19 @@ from typing import Any
 
 import yaml
 
-from tasks.calendar import TimeAdjuster
-from tasks.components import build, check_kwargs, did_you_mean, resolve
+from tasks.components import check_kwargs, did_you_mean, resolve
 from tasks.errors import SegmentError, TemplateError
 from tasks.identity import canonical
 from tasks.needs import Needs
+from tasks.online_options import BASE, Challenger, OnlineOptions
 from tasks.settings import Settings
 from tasks.task import Definition
+from tasks.windows import TEST, WindowCutter, Windows
 
 REQUIRED = {"model", "dataset", "record", "rolling"}
-KEYS = REQUIRED | {"name", "queue", "resources", "time_limit"}
-TEST = "test"
+KEYS = REQUIRED | {"name", "queue", "resources", "time_limit", "online"}
 PYTHON_ONLY = {"calendar", "task_copy_func", "ds_extra_mod_func"}
 RECORD_PARAMETERS = {"recorder": None, "model": None, "dataset": None}  # given by the worker, not by the template
-
-
-@dataclass(frozen=True)
-class Windows:
-    """What a template comes to: rolling tasks, and the sessions (``YYYY-MM-DD``) that they predict."""
-
-    definitions: tuple[Definition, ...]
-    sessions: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -46,6 +38,8 @@ class Template:
     definition: Definition
     rolling: dict[str, Any]
     options: dict[str, Any] = field(default_factory=dict)
+    online: OnlineOptions = field(default_factory=OnlineOptions)
+    challengers: Mapping[str, Definition] = field(default_factory=dict)
 
     def windows(self, settings: Settings) -> Windows:
         """Cut the template into rolling windows on the calendar of its data.
@@ -55,32 +49,30 @@ class Template:
             DataError: the data is missing or cannot be used.
             SegmentError: segments are reversed, overlap, or leave the calendar; or the label looks too far.
         """
-        build(self.definition["model"], "model", settings.components)
-        dataset = build(self.definition["dataset"], "dataset", settings.components)
-        dataset.check()
-        sessions = list(dataset.sessions)
-        generator = build(self.rolling, "rolling", settings.components, calendar=TimeAdjuster(sessions))
-        self._check_lookahead(dataset.label_lookahead)
-        tasks = [canonical(task) for task in generator.generate(self.definition)]
-        if not tasks:
-            raise SegmentError("no window fits into the test segment.", "Give a longer test segment or a smaller step.")
-        data = dataset.fingerprint()
-        definitions = tuple({**_closed(task, sessions), "data": data} for task in tasks)
-        return Windows(definitions, _predicted(definitions, sessions))
+        return WindowCutter(self, settings).all()
 
-    def _check_lookahead(self, lookahead: int) -> None:
-        """Refuse labels that look into a window's own test segment.
+    @property
+    def variants(self) -> dict[str, Definition]:
+        """The definitions that are trained side by side: the template's own and those of its challengers."""
+        return {BASE: self.definition, **self.challengers}
 
-        With ``trunc_days = d`` the last label of a window is at most ``d`` sessions before its test start, and it is
-        made of prices up to ``lookahead`` sessions later: so ``d > lookahead`` keeps every test price out.
+    def to_config(self) -> dict[str, Any]:
+        """JSON-able; ``of_config`` reads it."""
+        names = ("name", "definition", "rolling", "options")
+        rest = {"online": self.online.to_dict(), "challengers": dict(self.challengers)}
+        return canonical({**{name: getattr(self, name) for name in names}, **rest})  # type: ignore[no-any-return]
+
+    @classmethod
+    def of_config(cls, config: Mapping[str, Any]) -> Template:
+        """The template that ``to_config`` wrote.
+
+        Raises:
+            TemplateError: it cannot be read.
         """
-        truncated = (self.rolling.get("kwargs") or {}).get("trunc_days")
-        if lookahead and (truncated is None or truncated <= lookahead):
-            raise TemplateError(
-                f"the label looks {lookahead} sessions ahead, past the end of train and valid into the test segment.",
-                f"Set rolling.kwargs.trunc_days to {lookahead + 1} or more.",
-                "rolling.kwargs.trunc_days",
-            )
+        try:
+            return cls(**{**config, "online": OnlineOptions.of(config["online"])})
+        except (TypeError, KeyError) as error:
+            raise TemplateError(f"It cannot be read ({error}).", "Put the strategy online anew.") from None
 
 
 def load_template(path: Path, settings: Settings) -> Template:
@@ -92,7 +84,38 @@ def load_template(path: Path, settings: Settings) -> Template:
     """
     content = _read(path)
     _check_keys(content)
-    definition = _definition(content, path.resolve().parent)
+    folder = path.resolve().parent
+    definition = _checked_definition(content, folder, settings)
+    rolling = {"class": "RollingGen", **content["rolling"]}
+    check_kwargs(
+        resolve(rolling, "rolling", settings.components),
+        {**(rolling.get("kwargs") or {}), "calendar": None},
+        "rolling.kwargs",
+    )
+    online = OnlineOptions.of(content.get("online"))
+    challengers = {one.name: _challenger(one, content, definition, folder, settings) for one in online.challengers}
+    name = content.get("name") or path.stem
+    return Template(name, definition, rolling, _options(content), online, challengers)
+
+
+def _challenger(
+    one: Challenger, content: Mapping[str, Any], base: Definition, folder: Path, settings: Settings
+) -> Definition:
+    try:
+        made = _checked_definition({**content, **one.parts}, folder, settings)
+    except TemplateError as error:
+        raise TemplateError(f"challenger {one.name!r}: {error.message}", error.fix, "online.challengers") from None
+    tests = [definition["dataset"]["kwargs"]["segments"][TEST] for definition in (base, made)]
+    if tests[0] != tests[1]:
+        raise TemplateError(
+            f"challenger {one.name!r} has another test segment.", "Give it the template's.", "online.challengers"
+        )
+    return made
+
+
+def _checked_definition(content: Mapping[str, Any], folder: Path, settings: Settings) -> Definition:
+    """``{model, dataset, record}`` with absolute paths, every component known and every segment possible."""
+    definition = _definition(content, folder)
     for part in ("model", "dataset"):
         cls = resolve(definition[part], part, settings.components)
         check_kwargs(cls, definition[part].get("kwargs") or {}, f"{part}.kwargs")
@@ -100,14 +123,8 @@ def load_template(path: Path, settings: Settings) -> Template:
         key = f"record[{position}]"
         cls = resolve(config, key, settings.components)
         check_kwargs(cls, {**RECORD_PARAMETERS, **(config.get("kwargs") or {})}, f"{key}.kwargs")
-    rolling = {"class": "RollingGen", **content["rolling"]}
-    check_kwargs(
-        resolve(rolling, "rolling", settings.components),
-        {**(rolling.get("kwargs") or {}), "calendar": None},
-        "rolling.kwargs",
-    )
     check_segments(definition)
-    return Template(content.get("name") or path.stem, definition, rolling, _options(content))
+    return definition
 
 
 def check_segments(definition: Mapping[str, Any]) -> None:
@@ -220,19 +237,3 @@ def _as_date(bound: Any, key: str) -> date | None:
         return date.fromisoformat(str(bound)[:10])
     except ValueError:
         raise SegmentError(f"{key}: {bound!r} is not a date.", "Write it as YYYY-MM-DD.") from None
-
-
-def _closed(task: Definition, sessions: list[Any]) -> Definition:
-    """Close the last window's open end, so that it means the same when more sessions are known later."""
-    segments = task["dataset"]["kwargs"]["segments"]
-    start, end = segments[TEST]
-    if end is None or end > f"{sessions[-1]:%Y-%m-%d}":
-        segments[TEST] = [start, f"{sessions[-1]:%Y-%m-%d}"]
-    return task
-
-
-def _predicted(definitions: tuple[Definition, ...], sessions: list[Any]) -> tuple[str, ...]:
-    tests = [definition["dataset"]["kwargs"]["segments"][TEST] for definition in definitions]
-    start, end = min(test[0] for test in tests), max(test[1] for test in tests)
-    days = (f"{session:%Y-%m-%d}" for session in sessions)
-    return tuple(day for day in days if start <= day <= end)

@@ -6,6 +6,7 @@ import importlib
 import logging
 import os
 import threading
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from billiard import pool as billiard_pool
@@ -35,11 +36,13 @@ class WorkerLife:
 
     Args:
         run: what to do with a claim; by default it is trained.
+        duties: what else its main process does with every sweep.
     """
 
-    def __init__(self, backend: Backend, run: Run | None = None) -> None:
+    def __init__(self, backend: Backend, run: Run | None = None, duties: Sequence[Callable[[], object]] = ()) -> None:
         self.backend = backend
         self.run = run
+        self._duties = duties
         self.offer = offer_of(backend.settings)
         self.watch = PoolWatch()
         self.main_pid = os.getpid()
@@ -89,7 +92,7 @@ class WorkerLife:
     def on_ready(self, sender: Any = None, **_: Any) -> None:
         """The main process starts to sweep."""
         self.watch = PoolWatch(getattr(getattr(sender, "pool", None), "_pool", None))
-        duties = [self.sign, self._watchdog().look]
+        duties = [self.sign, self._watchdog().look, *self._duties]
         self._sweeper = SweepTimer(self.backend, self.name, self.dead_processes, duties, self.leave)
         self._sweeper.start()
 

@@ -1,4 +1,4 @@
-"""One attempt at a task: claim it, train it under a lease, commit or say why not."""
+"""One attempt at a task: claim it, do its job under a lease, commit or say why not."""
 
 from __future__ import annotations
 
@@ -17,15 +17,14 @@ from tasks.errors import LeaseLost, RollqError
 from tasks.lease import Draining, LeaseKeeper
 from tasks.logs import log_context
 from tasks.needs import Needs
-from tasks.task import Claim, TaskError, segments_of
-from tasks.tracking.lifecycle import RecorderStatus
-from tasks.tracking.mlflow_experiment import MLflowExperiment
-from tasks.tracking.mlflow_recorder import MLflowRecorder
-from workers.training import check_parts, train
+from tasks.task import Claim, TaskError
+from workers.jobs import Job, job_of
+from workers.warm_start import NotYet
 
 log = logging.getLogger(__name__)
 
 SLICE_SECONDS = 0.25  # a message keeps a process at work for this long, or for one task
+NOT_YET_SECONDS = 1.0  # until a task that waits for another one is looked at again
 TOP_UP_EVERY = 16  # tasks of a process; the window holds several times as many
 _ended = itertools.count()
 
@@ -113,86 +112,45 @@ def _attempt(backend: Backend, claim: Claim, post: Post) -> Outcome:
 
 
 def train_under_lease(backend: Backend, claim: Claim, draining: Callable[[], bool]) -> Outcome:
-    """Train the task of a claim and commit what came out; or say in the store why not."""
-    recorder: MLflowRecorder | None = None
+    """Do the job of a claim, train or predict, and commit what came out; or say in the store why not."""
+    job = job_of(backend, claim)
     try:
         with LeaseKeeper(backend.tasks, claim, draining, own_process=True) as lease:
-            check_parts(claim.definition)
-            recorder = _open_recorder(backend, claim)
-            result = train(claim, recorder, lease.checkpoint, backend.settings)
-            lease.checkpoint()
-            recorder.end_run("FINISHED")
-            # The lease is renewed until the commit is written, so the run is FINISHED before the task is DONE.
+            result = job.run(lease.checkpoint)
+            # The lease is renewed until the commit is written: what the job ended is ended before the task is DONE.
             lease.insist(lambda: backend.tasks.commit(claim, result))
     except LeaseLost as error:
-        _supersede(recorder, str(error))
+        job.give_up(str(error))
         return Outcome.LOST
     except Draining as error:
-        return _release(backend, claim, recorder, str(error))
+        job.give_up(str(error))
+        return _release(backend, claim, "the worker was stopped")
+    except NotYet as error:
+        job.give_up(str(error))
+        return _release(backend, claim, str(error), NOT_YET_SECONDS)
     except Exception as error:  # noqa: BLE001 - whatever a task raises is its own failure, never the worker's
-        return _fail(backend, claim, recorder, error)
+        return _fail(backend, claim, job, error)
     return Outcome.COMMITTED
 
 
-def _open_recorder(backend: Backend, claim: Claim) -> MLflowRecorder:
-    experiment = MLflowExperiment.open(claim.pool, backend.settings.mlflow_uri)
-    if claim.attempt > 1:
-        _close_earlier(experiment, claim)
-    test, _ = segments_of(claim.definition).get("test", ("", None))
-    name = f"{claim.definition['model'].get('class')} {test or ''}".strip()
-    tags = {
-        "rollq.pool": claim.pool,
-        "rollq.task": claim.task_id,
-        "rollq.attempt": str(claim.attempt),
-        "rollq.worker": claim.worker,
-    }
-    return experiment.create_recorder(name, tags, start=True)
-
-
-def _close_earlier(experiment: MLflowExperiment, claim: Claim) -> None:
-    """Close the runs that lost workers left behind: RUNNING, or FINISHED but never committed."""
-    for recorder in list(experiment.iter_recorders(f"tags.`rollq.task` = '{claim.task_id}'")):
-        if recorder.status is not RecorderStatus.FAILED:
-            recorder.supersede(f"attempt {claim.attempt} began on {claim.worker}")
-
-
-def _release(backend: Backend, claim: Claim, recorder: MLflowRecorder | None, why: str) -> Outcome:
-    _supersede(recorder, why)
+def _release(backend: Backend, claim: Claim, why: str, wait: float = 0.0) -> Outcome:
     try:
-        backend.tasks.release(claim, "the worker was stopped")
+        backend.tasks.release(claim, why, wait)
     except LeaseLost:
         return Outcome.LOST
     return Outcome.RELEASED
 
 
-def _fail(backend: Backend, claim: Claim, recorder: MLflowRecorder | None, error: Exception) -> Outcome:
+def _fail(backend: Backend, claim: Claim, job: Job | None, error: Exception) -> Outcome:
     log.warning("the attempt failed: %s: %s", type(error).__name__, error)
-    _end_failed(recorder, error)
+    if job:
+        job.fail(error)
     try:
         state = backend.tasks.fail(claim, TaskError.of(error))
     except LeaseLost:
         return Outcome.LOST
     log.info("the task is %s", state)
     return Outcome.FAILED
-
-
-def _end_failed(recorder: MLflowRecorder | None, error: Exception) -> None:
-    if recorder is None:
-        return
-    try:
-        recorder.set_tags({"rollq.error": f"{type(error).__name__}: {error}"[:500]})
-        recorder.end_run("FAILED")
-    except Exception as second:  # noqa: BLE001 - the tracking server may be the very thing that failed
-        log.warning("the MLflow run %s could not be ended: %s", recorder.id, second)
-
-
-def _supersede(recorder: MLflowRecorder | None, why: str) -> None:
-    if recorder is None:
-        return
-    try:
-        recorder.supersede(why)
-    except Exception as error:  # noqa: BLE001 - the next attempt closes it
-        log.warning("the MLflow run %s could not be closed: %s", recorder.id, error)
 
 
 def _ring(backend: Backend, claim: Claim) -> None:
@@ -204,6 +162,9 @@ def _ring(backend: Backend, claim: Claim) -> None:
             if claim.seen < CANDIDATES or next(_ended) % TOP_UP_EVERY == 0:
                 backend.doorbell.refill(claim.pool)
             backend.doorbell.ring_if_finished(claim.pool, claim.rounds)
+            routine = claim.definition.get("routine")
+            if isinstance(routine, list) and len(routine) == 2:
+                backend.doorbell.ring_routine(*routine)
         except RollqError as error:
             log.warning("ringing failed: %s", error)
             time.sleep(0.2 * attempt)

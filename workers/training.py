@@ -8,28 +8,45 @@ from typing import Any
 
 from tasks.components import build
 from tasks.errors import TemplateError
+from tasks.reader import TaskReader
 from tasks.settings import Settings
 from tasks.task import Claim, Definition
 from tasks.tracking.mlflow_recorder import MLflowRecorder
+from workers import warm_start
+
+LOGGED = ("model", "dataset", warm_start.KEY)  # parts of a definition that become params
 
 
-def train(claim: Claim, recorder: MLflowRecorder, checkpoint: Callable[[], None], settings: Settings) -> dict[str, Any]:
+def train(
+    claim: Claim,
+    recorder: MLflowRecorder,
+    checkpoint: Callable[[], None],
+    settings: Settings,
+    tasks: TaskReader | None = None,
+) -> dict[str, Any]:
     """Run the whole of a window.
 
     Args:
         checkpoint: called often; raises when the attempt must stop.
+        tasks: where the task is looked for whose model this one starts from, if its definition names one.
 
     Returns:
         The small JSON that is committed: ``{recorder_id, metrics, seconds: {data, fit, record}, artifacts}``.
+
+    Raises:
+        NotYet: that task is not finished (``workers/warm_start.py``).
+        PermanentError: it ended without a model.
     """
     definition, extra = claim.definition, settings.components
-    recorder.log_params({"model": definition["model"], "dataset": definition["dataset"]})
+    earlier = warm_start.find_earlier(definition, tasks)
+    recorder.log_params({part: definition[part] for part in LOGGED if part in definition})
     started = time.perf_counter()
     dataset = build(definition["dataset"], "dataset", extra)
     model = build(definition["model"], "model", extra)
+    start = warm_start.keywords(model, earlier, settings)
     checkpoint()
     prepared = time.perf_counter()
-    model.fit(dataset, checkpoint=checkpoint)
+    model.fit(dataset, checkpoint=checkpoint, **start)
     fitted = time.perf_counter()
     _save(recorder, model, dataset, definition)
     metrics = _record(recorder, model, dataset, definition, checkpoint, extra)

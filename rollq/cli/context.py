@@ -104,7 +104,9 @@ NUMBERS = {
 
 def segment(bounds: Sequence[str | None] | None) -> str:
     """A segment as text."""
-    return f"{bounds[0]} to {bounds[1]}" if bounds else ""
+    if not bounds:
+        return ""
+    return f"{bounds[0]} to {bounds[1]}" if bounds[1] else f"{bounds[0]} on"
 
 
 def metrics_line(metrics: Mapping[str, float]) -> str:

@@ -1,31 +1,24 @@
-"""Verbs that look: status, online, signals, doctor."""
+"""Verbs that look at the machine and the queue: status, workers, doctor."""
 
 from __future__ import annotations
 
 import time
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from rollq.cli.context import JSON, metrics_line, of, print_json, print_table, say, segment
+from rollq.cli.context import JSON, of, print_json, print_table, say
 
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from scheduler.online_sets import OnlineSet
     from tasks.backend import Backend
-
-online_app = typer.Typer(help="Which models serve.", no_args_is_help=True)
-signals_app = typer.Typer(help="What the models that serve say.", no_args_is_help=True)
 
 
 def add_to(app: typer.Typer) -> None:
     """Add these verbs."""
     app.command()(status)
     app.command()(workers)
-    app.add_typer(online_app, name="online")
-    app.add_typer(signals_app, name="signals")
     app.command()(doctor)
 
 
@@ -89,108 +82,6 @@ def workers(context: typer.Context, as_json: Annotated[bool, JSON] = False) -> N
 def _ago(at: datetime, now: datetime) -> str:
     seconds = max((now - at).total_seconds(), 0)
     return f"{seconds:.0f} s ago" if seconds < 120 else f"{seconds / 60:.0f} min ago"
-
-
-@online_app.command("show")
-def online_show(
-    context: typer.Context,
-    strategy: Annotated[str | None, typer.Argument(help="Strategy [all]")] = None,
-    as_json: Annotated[bool, JSON] = False,
-) -> None:
-    """Show the current online set of each strategy."""
-    from scheduler.online_sets import OnlineSets
-
-    with of(context).backend() as backend:
-        sets = OnlineSets(backend.store)
-        current = [sets.current(name) for name in ([strategy] if strategy else sets.strategies())]
-    if as_json:
-        print_json([found.to_dict() for found in current])
-        return
-    if not current:
-        say("Nothing is online yet. `rollq enqueue TEMPLATE` and `rollq worker` make it so.")
-    for found in current:
-        since = f"{found.at:%Y-%m-%d %H:%M:%S} UTC"
-        say(f"{found.strategy} version {found.version}: {len(found.models)} models since {since}")
-        say(f"  pool {found.pool}, round {found.round_id}, gathered by {found.by}")
-        say(f"  {metrics_line(found.metrics)}")
-        rows = [[model.task_id[:12], segment(model.test), model.recorder_id] for model in found.models[-5:]]
-        print_table("The latest models", ["task", "test", "recorder"], rows)
-
-
-@signals_app.command("show")
-def signals_show(
-    context: typer.Context,
-    strategy: Annotated[str | None, typer.Argument(help="Strategy [the only one]")] = None,
-    date: Annotated[str | None, typer.Option(help="Session [the last one]")] = None,
-    top: Annotated[int, typer.Option(help="Instruments with the highest score")] = 10,
-    as_json: Annotated[bool, JSON] = False,
-) -> None:
-    """Show the signals of one session, best first."""
-    from tasks.errors import NotFound
-
-    with of(context).backend() as backend:
-        online, path = _signals(backend, strategy)
-        from scheduler.signals import read_signals
-
-        frame = read_signals(path)
-    days = frame.index.get_level_values("datetime").strftime("%Y-%m-%d")
-    day = date or days[-1]
-    chosen = frame[days == day].sort_values("score", ascending=False, kind="stable").head(top)
-    if chosen.empty:
-        raise NotFound(f"There are no signals for {day}.", f"They reach from {days[0]} to {days[-1]}.")
-    rows = [[str(index[1]), float(row)] for index, row in chosen["score"].items()]
-    if as_json:
-        answer = {"strategy": online.strategy, "version": online.version, "date": day}
-        print_json({**answer, "signals": [{"instrument": name, "score": score} for name, score in rows]})
-        return
-    title = f"{online.strategy} version {online.version}, signals of {day}"
-    print_table(title, ["instrument", "score"], [[name, f"{score:+.6f}"] for name, score in rows])
-
-
-@signals_app.command("export")
-def signals_export(
-    context: typer.Context,
-    path: Annotated[Path, typer.Argument(help="File to write: .parquet or .csv")],
-    strategy: Annotated[str | None, typer.Option(help="Strategy [the only one]")] = None,
-    as_json: Annotated[bool, JSON] = False,
-) -> None:
-    """Write all signals of the current online set to a file."""
-    from scheduler.signals import read_signals
-    from tasks.errors import BadInput
-
-    if path.suffix not in (".parquet", ".csv"):
-        raise BadInput(f"{path} is neither .parquet nor .csv.", "Give a file name with one of these endings.")
-    if not path.parent.is_dir():
-        raise BadInput(f"There is no folder {path.parent}.", "Make it, or write elsewhere.")
-    with of(context).backend() as backend:
-        online, source = _signals(backend, strategy)
-        if path.suffix == ".csv":
-            read_signals(source).to_csv(path)
-        else:
-            path.write_bytes(source.read_bytes())
-    if as_json:
-        print_json({"path": str(path), "strategy": online.strategy, "version": online.version, **online.signals})
-        return
-    say(f"{online.signals['rows']} signals of {online.strategy} version {online.version} are in {path}.")
-
-
-def _signals(backend: Backend, strategy: str | None) -> tuple[OnlineSet, Path]:
-    """The current set of a strategy and its signals file, checked."""
-    from scheduler.online_sets import OnlineSets
-    from tasks.errors import BadInput, NotFound
-    from tasks.tracking.mlflow_experiment import MLflowExperiment
-
-    sets = OnlineSets(backend.store)
-    names = sets.strategies()
-    if strategy is None and len(names) > 1:
-        raise BadInput("There are several strategies.", f"Name one of {', '.join(names)}.")
-    if strategy is None and not names:
-        raise NotFound("Nothing is online yet.", "`rollq enqueue TEMPLATE` and `rollq worker` make it so.")
-    online = sets.current(strategy or names[0])
-    recorder = MLflowExperiment.open(online.pool, backend.settings.mlflow_uri).get_recorder(
-        online.signals["recorder_id"]
-    )
-    return online, recorder.load_object(online.signals["artifact"])
 
 
 def doctor(

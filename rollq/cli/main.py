@@ -11,7 +11,7 @@ from typing import Annotated, Any
 import typer
 from typer.exceptions import TyperException
 
-from rollq.cli import backfill, demo, inspect, run, work
+from rollq.cli import backfill, demo, inspect, online, routine, run, signals, work
 from rollq.cli.context import Context
 from rollq.shadow import check_shadowing
 from tasks.errors import RollqError
@@ -43,6 +43,9 @@ def options(
 run.add_to(app)
 work.add_to(app)
 backfill.add_to(app)
+online.add_to(app)
+routine.add_to(app)
+signals.add_to(app)
 inspect.add_to(app)
 demo.add_to(app)
 

@@ -23,7 +23,7 @@ from tasks.errors import ArtifactMissing, NotFound, NotLogged, StateError, Unava
 from tasks.tracking.artifacts import Artifacts
 from tasks.tracking.lifecycle import RecorderStatus, check_change
 from tasks.tracking.names import MAX_VALUE, escape, flatten, is_shortened, unescape
-from tasks.tracking.place import place_of
+from tasks.tracking.place import Place, place_of
 from tasks.tracking.provenance import provenance
 from tasks.tracking.recorder import Recorder
 from tasks.tracking.writer import Item, Writer, patiently
@@ -214,6 +214,11 @@ class MLflowRecorder(Recorder):
             target.parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(found, target)
         return str(target)
+
+    @property
+    def place(self) -> Place:
+        """Where its artifacts lie: for files that have another manifest than the run's."""
+        return self._artifacts.place
 
     def get_artifact_uri(self) -> str:
         """Where the artifacts lie."""

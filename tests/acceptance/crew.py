@@ -50,9 +50,9 @@ def kill(pid: int) -> None:
     os.kill(pid, signal.SIGKILL)
 
 
-def wait_until(happens: Callable[[], bool], seconds: float = PATIENCE) -> None:
+def wait_until(happens: Callable[[], bool], seconds: float = PATIENCE, pause: float = 0.05) -> None:
     """Wait for something that must happen."""
     end = time.monotonic() + seconds
     while not happens():
         assert time.monotonic() < end, "it did not happen in time"
-        time.sleep(0.05)
+        time.sleep(pause)

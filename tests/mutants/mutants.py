@@ -285,8 +285,8 @@ MUTANTS = (
     Mutant(
         "a round puts two sets online",
         "scheduler/online_sets.py",
-        'create_index([("round_id", ASCENDING)], unique=True)',
-        'create_index([("round_id", ASCENDING)])',
+        'create_index([("origin", ASCENDING)], unique=True)',
+        'create_index([("origin", ASCENDING)])',
         SETS,
     ),
 )

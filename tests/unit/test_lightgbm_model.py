@@ -90,24 +90,6 @@ def test_a_loaded_model_predicts_the_same_bits(tmp_path: Path) -> None:
     assert digest(LGBModel.load(folder).predict(dataset)) == digest(model.predict(dataset))
 
 
-def test_nothing_after_train_is_learned_from(tmp_path: Path) -> None:
-    prices = closes()
-    scrambled = prices.copy()
-    # The labels of train's last sessions look past its end: train is cut before the scrambled prices, as windows are.
-    after = prices.index > "2020-11-12"
-    scrambled[after] = closes(seed=5)[after] * 3
-    texts = []
-    for name, frame in (("one", prices), ("two", scrambled)):
-        (tmp_path / name).mkdir()
-        model = LGBModel(**PARAMS)
-        model.fit(panel(tmp_path / name, frame, segments={"train": SEGMENTS["train"]}))
-        folder = tmp_path / name / "model"
-        folder.mkdir()
-        model.save(folder)
-        texts.append((folder / "model.txt").read_text())
-    assert texts[0] == texts[1]
-
-
 def test_train_labels_are_learned_from(tmp_path: Path) -> None:
     (tmp_path / "two").mkdir()
     one, dataset = fitted(tmp_path)
@@ -154,24 +136,9 @@ def test_rows_without_a_label_are_left_out_of_train_and_kept_in_test(tmp_path: P
     assert len(model.predict(dataset)) == len(dataset.prepare("test"))
 
 
-def test_data_that_cannot_be_learned_from_is_permanent(tmp_path: Path) -> None:
-    without_label = panel(tmp_path, segments={"train": ["2021-07-07", None]})
-    with pytest.raises(PermanentError, match="segment train has no row with a label"):
-        LGBModel().fit(without_label)
-    without_features = panel(
-        tmp_path, features=[{"op": "momentum", "windows": [20]}], segments={"train": ["2020-01-01", "2020-01-20"]}
-    )
-    with pytest.raises(PermanentError, match="Every feature of train is NaN"):
-        LGBModel().fit(without_features)
+def test_early_stopping_needs_valid(tmp_path: Path) -> None:
     with pytest.raises(PermanentError, match="early_stopping_rounds needs a segment valid"):
         LGBModel(early_stopping_rounds=5).fit(panel(tmp_path, segments={"train": SEGMENTS["train"]}))
-
-
-def test_other_features_than_the_fitted_ones_are_refused(tmp_path: Path) -> None:
-    model, _ = fitted(tmp_path)
-    other = panel(tmp_path, features=[{"op": "momentum", "windows": [1, 5, 21]}])
-    with pytest.raises(PermanentError, match=r"missing .*momentum_20.*unknown momentum_21"):
-        model.predict(other)
 
 
 def test_it_runs_on_one_thread_and_is_deterministic() -> None:

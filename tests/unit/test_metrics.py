@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from workers.metrics import daily_ic, summary
+from tasks.metrics import daily_ic, summary
 
 
 def pairs(days: int = 40, instruments: int = 30, seed: int = 1) -> tuple[pd.Series, pd.Series]:

@@ -9,11 +9,11 @@ import pandas as pd
 import pytest
 
 from tasks.errors import ArtifactMissing
+from tasks.metrics import daily_ic, summary
 from tasks.tracking.artifacts import Artifacts
 from tasks.tracking.place import LocalPlace
 from tests.unit.synthetic import MemoryRecorder, closes, panel
 from workers.datasets.panel import PanelDataset
-from workers.metrics import daily_ic, summary
 from workers.models.lightgbm import LGBModel
 from workers.records.analysis import SignalAnalysisRecord
 from workers.records.signal import SignalRecord
@@ -32,7 +32,7 @@ def test_signal_record_keeps_predictions_and_the_label_as_it_is(
 ) -> None:
     recorder, model, dataset = trained
     assert SignalRecord(recorder, model, dataset).generate() == {}
-    assert sorted(recorder.objects) == ["label.parquet", "pred.parquet"]
+    assert sorted(recorder.objects) == ["days.json", "label.parquet", "pred.parquet"]
     predictions, label = recorder.objects["pred.parquet"], recorder.objects["label.parquet"]
     pd.testing.assert_series_equal(predictions, model.predict(dataset, "test"))
     pd.testing.assert_series_equal(label, dataset.prepare("test", "raw")["label"])
@@ -71,7 +71,8 @@ def test_what_is_saved_comes_back_from_parquet(
 ) -> None:
     recorder, model, dataset = trained
     SignalRecord(recorder, model, dataset).generate()
-    for name, value in recorder.objects.items():
+    for name in ("pred.parquet", "label.parquet"):
+        value = recorder.objects[name]
         Artifacts(LocalPlace(tmp_path), own=True).save({name: value})
         found = Artifacts(LocalPlace(tmp_path), own=False).load(name)
         assert found.name == value.name

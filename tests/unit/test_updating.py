@@ -7,7 +7,7 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from scheduler.updating import replace_range
+from tasks.ranges import replace_range
 from tests.golden_cases import assert_joined, cases, frame
 
 

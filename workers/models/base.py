@@ -18,13 +18,16 @@ class Model(ABC):
     """Learns from a dataset's train segment (and valid, if it wants) and predicts another."""
 
     @abstractmethod
-    def fit(self, dataset: Dataset, *, checkpoint: Checkpoint | None = None) -> None:
+    def fit(self, dataset: Dataset, *, checkpoint: Checkpoint | None = None, init_model: Model | None = None) -> None:
         """Train.
 
         Args:
             checkpoint: to be called often; it raises when the attempt must stop.
+            init_model: a fitted model to start from, which stays as it is. A model that cannot do so raises: it never
+                ignores one. It is only given to a ``fit`` that has this parameter.
 
         Raises:
+            ComponentError: it cannot start from ``init_model``.
             PermanentError: the data cannot be learned from; trying again cannot help.
         """
 

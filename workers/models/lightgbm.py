@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from difflib import get_close_matches
 from functools import cache
 from pathlib import Path
 from typing import Any, Self
 
 import lightgbm as lgb
-import numpy as np
 import pandas as pd
 
-from tasks.errors import ComponentError, PermanentError, StateError
+from tasks.errors import ComponentError, PermanentError
 from workers.datasets.base import Dataset
 from workers.models.base import Checkpoint, Model
 from workers.models.mlmodel import write_lightgbm
+from workers.models.training_rows import TRAIN, check_names, features_like, known_rows, need_fitted
 
 LOSSES = {"mse": "regression", "mae": "regression_l1", "huber": "huber"}
 # One thread per worker, the same result on every run; bins and filters come from the window's own train rows.
@@ -81,21 +81,24 @@ class LGBModel(Model):
         self._features: list[str] = []
         self.evals: dict[str, list[float]] = {}
 
-    def fit(self, dataset: Dataset, *, checkpoint: Checkpoint | None = None) -> None:
+    def fit(self, dataset: Dataset, *, checkpoint: Checkpoint | None = None, init_model: Model | None = None) -> None:
         """Train on ``train``; stop early on ``valid`` if asked. ``evals`` has the losses by round afterwards.
 
-        Rows without a label are left out. Bins come from the rows of train alone.
+        Rows without a label are left out. Bins come from the rows of train alone. With ``init_model`` up to
+        ``num_boost_round`` trees are added to its trees; ``evals`` has the losses of the new rounds.
 
         Raises:
-            PermanentError: a segment has no row with a label, every feature of train is NaN, or there is no ``valid``
-                to stop early on.
+            ComponentError: ``init_model`` is no LGBModel.
+            PermanentError: a segment has no row with a label, every feature of train is NaN, there is no ``valid`` to
+                stop early on, or ``init_model`` was fitted on other features.
         """
         if self._patience and "valid" not in dataset.segments:
             raise PermanentError(
                 "early_stopping_rounds needs a segment valid.", "Add it under dataset.kwargs.segments."
             )
-        train = self._data(dataset, "train")
-        sets, names = [train], ["train"]
+        train = self._data(dataset, TRAIN)
+        start = None if init_model is None else self._start(init_model)
+        sets, names = [train], [TRAIN]
         if "valid" in dataset.segments:
             sets.append(self._data(dataset, "valid", train))
             names.append("valid")
@@ -112,6 +115,7 @@ class LGBModel(Model):
             self._rounds,
             valid_sets=sets[1:] or sets,
             valid_names=names[1:] or names,
+            init_model=start,
             callbacks=callbacks,
         )
         self.evals = {f"{name}_{metric}": list(v) for name, found in recorded.items() for metric, v in found.items()}
@@ -123,16 +127,15 @@ class LGBModel(Model):
             StateError: the model is not fitted.
             PermanentError: the dataset has other features than the model was fitted on.
         """
-        features = dataset.prepare(segment, "feature")
-        if (names := [str(name) for name in features.columns]) != self._features:
-            raise PermanentError(f"The model was fitted on other features: {_difference(self._features, names)}.")
-        scores = self._fitted().predict(features.to_numpy(), num_threads=1)
+        booster = need_fitted(self._booster)
+        features = features_like(self._features, dataset, segment)
+        scores = booster.predict(features.to_numpy(), num_threads=1)
         return pd.Series(scores, index=features.index, name="score")
 
     def save(self, folder: Path) -> None:
         """Write ``model.txt`` (the Booster's text, as any LightGBM reads it), ``params.json`` and ``MLmodel``."""
         params = {"kwargs": self._kwargs, "features": self._features}
-        (folder / "model.txt").write_text(self._fitted().model_to_string(), encoding="utf-8")
+        (folder / "model.txt").write_text(need_fitted(self._booster).model_to_string(), encoding="utf-8")
         (folder / "params.json").write_text(json.dumps(params, indent=1, sort_keys=True), encoding="utf-8")
         write_lightgbm(folder, "model.txt")
 
@@ -146,24 +149,22 @@ class LGBModel(Model):
         return model
 
     def _data(self, dataset: Dataset, segment: str, reference: lgb.Dataset | None = None) -> lgb.Dataset:
-        frame = dataset.prepare(segment, "feature")
-        features = frame.to_numpy()
-        label = dataset.prepare(segment, "label").to_numpy().ravel()
-        known = ~np.isnan(label)
-        if not known.any():
-            raise PermanentError(f"The segment {segment} has no row with a label.", "Look at its prices.")
-        if not known.all():
-            features, label = features[known], label[known]
+        rows = known_rows(dataset, segment)
         if reference is None:
-            if np.isnan(features).all():
-                raise PermanentError("Every feature of train is NaN.", "Start train later, or use shorter windows.")
-            self._features = [str(name) for name in frame.columns]
-        return lgb.Dataset(features, label, reference=reference, params=FIXED)
+            self._features = rows.names
+        return lgb.Dataset(rows.features, rows.label, reference=reference, params=FIXED)
 
-    def _fitted(self) -> lgb.Booster:
-        if self._booster is None:
-            raise StateError("The model is not fitted.", "Call fit, or load a saved one.")
-        return self._booster
+    def _start(self, earlier: Model) -> lgb.Booster:
+        """The Booster to add trees to; it holds no trees that early stopping dropped, just as if it was loaded."""
+        if not isinstance(earlier, LGBModel):
+            raise ComponentError(
+                f"an LGBModel cannot start from a {type(earlier).__name__}.",
+                "Leave out warm_start, or start from an LGBModel.",
+                "init_model",
+            )
+        booster = need_fitted(earlier._booster)
+        check_names(earlier._features, self._features)
+        return booster
 
 
 def _check_count(value: Any, name: str) -> None:
@@ -191,10 +192,3 @@ def _known_params() -> Mapping[str, str]:
     """LightGBM's name of each parameter, by each of its aliases; the library itself keeps the list."""
     aliases = lgb.basic._ConfigAliases._get_all_param_aliases()
     return {name: main for main, others in aliases.items() for name in (main, *others)}
-
-
-def _difference(fitted: Iterable[str], given: Iterable[str]) -> str:
-    one, other = set(fitted), set(given)
-    parts = [f"missing {', '.join(sorted(one - other))}"] if one - other else []
-    parts += [f"unknown {', '.join(sorted(other - one))}"] if other - one else []
-    return "; ".join(parts) or "their order differs"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from workers.metrics import daily_ic, summary
+from tasks.metrics import daily_ic, summary
 from workers.records.base import Record
 
 

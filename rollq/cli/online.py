@@ -1,0 +1,306 @@
+"""Verbs on what serves: rollq online add, list, remove, show, history, as-of, diff, rollback, promote, compare."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from rollq.cli.context import JSON, metrics_line, of, print_json, print_table, say, segment
+
+if TYPE_CHECKING:
+    from scheduler.online_sets import OnlineSet
+    from tasks.backend import Backend
+
+online_app = typer.Typer(help="Which models serve, since when and why.", no_args_is_help=True)
+Strategy = Annotated[str | None, typer.Argument(help="Strategy [the only one]")]
+NEWEST = 5  # models that are shown of a set
+
+
+def add_to(app: typer.Typer) -> None:
+    """Add these verbs."""
+    app.add_typer(online_app, name="online")
+    for name, verb in (
+        ("add", add), ("list", list_), ("remove", remove), ("show", show), ("history", history), ("as-of", as_of),
+        ("diff", diff), ("rollback", rollback), ("promote", promote), ("compare", compare),
+    ):  # fmt: skip
+        online_app.command(name)(verb)
+
+
+def add(
+    context: typer.Context,
+    template: Annotated[Path, typer.Argument(help="Task template (YAML); its section online says how")],
+    name: Annotated[str | None, typer.Option(help="Name of the strategy [the template's]")] = None,
+    begin: Annotated[str | None, typer.Option(help="First session [the template's, or the last of the data]")] = None,
+    replace: Annotated[bool, typer.Option("--replace", help="Take the place of one with this name")] = False,
+    as_json: Annotated[bool, JSON] = False,
+) -> None:
+    """Keep a template online: from now on its routine runs, by `rollq routine run` and by `rollq beat`."""
+    from rollq.enqueueing import load_strategy
+    from scheduler.online_manager import book_strategy
+    from tasks.online_options import OnlineOptions
+
+    settings = of(context).settings()
+    strategy = load_strategy(template, settings, name)
+    first = OnlineOptions.of({"begin": begin}).begin
+    strategy.first_tasks(first or strategy.template.online.begin or strategy.sessions()[-1])  # wrong input is refused
+    with of(context).backend(serve=True) as backend:
+        booked = book_strategy(backend, strategy, _me(), begin=first, replace=replace)
+    if as_json:
+        print_json(booked.to_dict())
+        return
+    fires = f"beat fires it at {booked.at} {booked.timezone}" if booked.at else "beat does not fire it (online.at)"
+    say(f"{booked.name} is kept online from {booked.begin}; {fires}.")
+    say(f"`rollq routine run {booked.name}` brings it up to the last session of its data.")
+
+
+def list_(context: typer.Context, as_json: Annotated[bool, JSON] = False) -> None:
+    """Show the strategies that are kept online."""
+    from scheduler.routines import Routines
+    from scheduler.strategy_book import StrategyBook
+
+    with of(context).backend() as backend:
+        booked = StrategyBook(backend).all()
+        done = {one.name: Routines(backend).last_done(one.name) for one in booked}
+    if as_json:
+        print_json([{**one.to_dict(), "last_session": done[one.name] or None} for one in booked])
+        return
+    if not booked:
+        say("No strategy is kept online. `rollq online add TEMPLATE` adds one.")
+        return
+    fires = {one.name: f"{one.at} {one.timezone}" if one.at else "" for one in booked}
+    rows = [[one.name, one.begin, done[one.name], fires[one.name], one.pool] for one in booked]
+    print_table("Strategies", ["strategy", "begin", "last session", "fires at", "pool"], rows)
+
+
+def remove(context: typer.Context, strategy: Annotated[str, typer.Argument(help="Strategy")]) -> None:
+    """Keep a strategy online no longer. Its online sets, signals, tasks and runs stay."""
+    from scheduler.strategy_book import StrategyBook
+
+    with of(context).backend() as backend:
+        StrategyBook(backend).remove(strategy)
+    say(f"{strategy} is not kept online any more. What it did stays: `rollq online history {strategy}`.")
+
+
+def show(
+    context: typer.Context,
+    strategy: Annotated[str | None, typer.Argument(help="Strategy [all]")] = None,
+    as_json: Annotated[bool, JSON] = False,
+) -> None:
+    """Show the current online set of each strategy."""
+    from scheduler.online_sets import OnlineSets
+
+    with of(context).backend() as backend:
+        sets = OnlineSets(backend.store)
+        current = [sets.current(name) for name in ([strategy] if strategy else sets.strategies())]
+    if as_json:
+        print_json([found.to_dict() for found in current])
+        return
+    if not current:
+        say("Nothing is online yet. `rollq enqueue TEMPLATE` and `rollq worker` make it so.")
+    for found in current:
+        _say_set(found)
+
+
+def history(context: typer.Context, strategy: Strategy = None, as_json: Annotated[bool, JSON] = False) -> None:
+    """Show every online set that a strategy ever had: the ledger."""
+    from scheduler.online_sets import OnlineSets
+
+    with of(context).backend() as backend:
+        name = one_strategy(backend, strategy)
+        found = OnlineSets(backend.store).history(name)
+    if as_json:
+        print_json([online.to_dict() for online in found])
+        return
+    rows = [
+        [one.version, one.session, f"{one.at:%Y-%m-%d %H:%M:%S}", len(one.models), one.champion,
+         segment(max(one.models, key=lambda model: model.test[0]).test) if one.models else "", one.why]
+        for one in found
+    ]  # fmt: skip
+    names = ["version", "from session", "since (UTC)", "models", "champion", "newest window", "why"]
+    print_table(f"Online sets of {name}", names, rows)
+
+
+def as_of(
+    context: typer.Context,
+    when: Annotated[str, typer.Argument(metavar="DATE", help="A session (2018-09-24), or a time (2026-11-24T15:00Z)")],
+    strategy: Strategy = None,
+    as_json: Annotated[bool, JSON] = False,
+) -> None:
+    """Show what was online on a session, or at a moment."""
+    from scheduler.online_sets import OnlineSets
+
+    with of(context).backend() as backend:
+        name = one_strategy(backend, strategy)
+        found = OnlineSets(backend.store).as_of(name, moment(when))
+        model = found.serving(when) if len(when) == len("2018-09-24") else None
+    if as_json:
+        serving = {"recorder_id": model.recorder_id, "test": list(model.test)} if model else None
+        print_json({**found.to_dict(), "serving": serving})
+        return
+    _say_set(found)
+    if model:
+        say(f"On {when} served the model of {segment(model.test)}, run {model.recorder_id}.")
+
+
+def diff(
+    context: typer.Context,
+    one: Annotated[int, typer.Argument(metavar="A", help="Version")],
+    other: Annotated[int, typer.Argument(metavar="B", help="Version")],
+    strategy: Strategy = None,
+    as_json: Annotated[bool, JSON] = False,
+) -> None:
+    """Show in what two online sets differ: models, champion, data, code, metrics."""
+    from scheduler.online_sets import OnlineSets, difference
+
+    with of(context).backend() as backend:
+        name = one_strategy(backend, strategy)
+        sets = OnlineSets(backend.store)
+        found = difference(sets.version(name, one), sets.version(name, other))
+    if as_json:
+        print_json(found)
+        return
+    rows = [[key, part["only_a"], part["only_b"]] for key, part in found.items() if part["only_a"] or part["only_b"]]
+    if not rows:
+        say(f"Versions {one} and {other} of {name} do not differ.")
+        return
+    lines = [[key, "\n".join(map(str, a)), "\n".join(map(str, b))] for key, a, b in rows]
+    print_table(f"{name}: version {one} against {other}", ["", f"only in {one}", f"only in {other}"], lines)
+
+
+def rollback(
+    context: typer.Context,
+    strategy: Strategy = None,
+    to: Annotated[int | None, typer.Option(help="Version [the one before]")] = None,
+    as_json: Annotated[bool, JSON] = False,
+) -> None:
+    """Let an earlier online set serve again, as a new entry of the ledger."""
+    from scheduler.promoting import roll_back
+
+    with of(context).backend() as backend:
+        found = roll_back(backend, one_strategy(backend, strategy), _me(), to)
+    _told(found, as_json)
+
+
+def promote(
+    context: typer.Context,
+    challenger: Annotated[str, typer.Argument(help="Challenger")],
+    strategy: Strategy = None,
+    as_json: Annotated[bool, JSON] = False,
+) -> None:
+    """Make a challenger champion, as a new entry of the ledger: it serves from the next session on."""
+    from scheduler import promoting
+
+    with of(context).backend() as backend:
+        found = promoting.promote(backend, one_strategy(backend, strategy), challenger, _me())
+    _told(found, as_json)
+
+
+def compare(
+    context: typer.Context,
+    challenger: Annotated[str, typer.Argument(help="Challenger, or any other variant")],
+    strategy: Strategy = None,
+    champion: Annotated[str | None, typer.Option(help="Variant to compare with [what serves]")] = None,
+    start: Annotated[str | None, typer.Option("--from", help="First session")] = None,
+    end: Annotated[str | None, typer.Option("--to", help="Last session")] = None,
+    last: Annotated[int | None, typer.Option(min=1, help="Only so many sessions, the newest")] = None,
+    confidence: Annotated[float, typer.Option(help="Of the interval")] = 0.95,
+    as_json: Annotated[bool, JSON] = False,
+) -> None:
+    """Compare a challenger with the champion, on the sessions that both have predicted and whose labels are known."""
+    from scheduler.promoting import compare_variants
+    from scheduler.strategy_book import StrategyBook
+
+    with of(context).backend() as backend:
+        book = StrategyBook(backend)
+        kept = book.strategy(book.get(one_strategy(backend, strategy)))
+        found = compare_variants(
+            backend, kept, challenger, champion, start=start, end=end, last=last, confidence=confidence
+        )
+    if as_json:
+        print_json(found.to_dict())
+        return
+    names = ["IC", "ICIR", "Rank IC", "Rank ICIR", "turnover"]
+    rows = [[side, *(_number(found.metrics[side].get(name)) for name in names)] for side in found.metrics]
+    print_table(f"{found.sessions} sessions, {found.start} to {found.end}", ["variant", *names], rows)
+    for name, interval in found.difference.items():
+        say(
+            f"{name}: {found.challenger} less {found.champion} {interval.mean:+.4f}, "
+            f"{interval.confidence:.0%} interval {interval.low:+.4f} to {interval.high:+.4f}, "
+            f"better with probability {interval.p_better:.0%}"
+        )
+
+
+def one_strategy(backend: Backend, strategy: str | None) -> str:
+    """The strategy that is meant: the one that is named, or the only one.
+
+    Raises:
+        BadInput: there are several.
+        NotFound: there is none.
+    """
+    from scheduler.online_sets import OnlineSets
+    from scheduler.strategy_book import StrategyBook
+    from tasks.errors import BadInput, NotFound
+
+    if strategy is not None:
+        return strategy
+    names = sorted({*OnlineSets(backend.store).strategies(), *(one.name for one in StrategyBook(backend).all())})
+    if len(names) > 1:
+        raise BadInput("There are several strategies.", f"Name one of {', '.join(names)}.")
+    if not names:
+        raise NotFound("Nothing is online yet.", "`rollq enqueue TEMPLATE` and `rollq worker` make it so.")
+    return names[0]
+
+
+def moment(text: str) -> Any:
+    """A session (its text) or a time (UTC) as it was typed.
+
+    Raises:
+        BadInput: it is neither.
+    """
+    from datetime import UTC, date, datetime
+
+    from tasks.errors import BadInput
+
+    try:
+        if len(text) == len("2018-09-24"):
+            return date.fromisoformat(text).isoformat()
+        found = datetime.fromisoformat(text)
+    except ValueError:
+        raise BadInput(f"{text!r} is no date and no time.", "Write 2018-09-24 or 2026-11-24T15:00Z.") from None
+    return found if found.tzinfo else found.replace(tzinfo=UTC)
+
+
+def _say_set(found: OnlineSet) -> None:
+    since = f"{found.at:%Y-%m-%d %H:%M:%S} UTC"
+    session = f" from session {found.session}" if found.session else ""
+    simulated = " (simulated)" if found.mode == "simulation" else ""
+    say(f"{found.strategy} version {found.version}: {len(found.models)} models{session}, since {since}{simulated}")
+    say(f"  pool {found.pool}, round {found.round_id}, by {found.by}: {found.why}")
+    if found.challengers:
+        say(f"  champion {found.champion}, challengers {', '.join(sorted(found.challengers))}")
+    if found.gaps:
+        say(f"  without {len(found.gaps)} sessions that could not be covered, the first is {found.gaps[0]}")
+    if found.metrics:
+        say(f"  {metrics_line(found.metrics)}")
+    rows = [[model.task_id[:12], segment(model.test), model.recorder_id] for model in found.models[-NEWEST:]]
+    print_table("The latest models", ["task", "test", "recorder"], rows)
+
+
+def _told(found: OnlineSet, as_json: bool) -> None:
+    if as_json:
+        print_json(found.to_dict())
+        return
+    say(f"{found.strategy}: version {found.version} serves from session {found.session or 'now'} ({found.why}).")
+
+
+def _number(value: float | None) -> str:
+    return "" if value is None else f"{value:.4f}"
+
+
+def _me() -> str:
+    from getpass import getuser
+    from socket import gethostname
+
+    return f"{getuser()}@{gethostname()}"

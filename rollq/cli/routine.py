@@ -1,0 +1,192 @@
+"""Verbs on the daily routine: rollq routine run, list, show; and rollq predictions update."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from rollq.cli.context import JSON, of, print_json, print_table, say
+from rollq.cli.online import Strategy, one_strategy
+
+if TYPE_CHECKING:
+    from scheduler.routines import Routine
+
+routine_app = typer.Typer(help="The daily routine of each strategy that is kept online.", no_args_is_help=True)
+predictions_app = typer.Typer(help="What the models predict, day by day.", no_args_is_help=True)
+HINT_SECONDS = 10.0
+
+
+def add_to(app: typer.Typer) -> None:
+    """Add these verbs."""
+    app.add_typer(routine_app, name="routine")
+    app.add_typer(predictions_app, name="predictions")
+    routine_app.command("run")(run)
+    routine_app.command("list")(list_)
+    routine_app.command("show")(show)
+    predictions_app.command("update")(update)
+
+
+def run(
+    context: typer.Context,
+    strategy: Strategy = None,
+    session: Annotated[str | None, typer.Option(help="Up to this session [the last of the data]")] = None,
+    here: Annotated[bool, typer.Option("--here", help="Train and predict in this process, without workers")] = False,
+    allow_gaps: Annotated[bool, typer.Option("--allow-gaps", help="Publish signals in spite of holes")] = False,
+    timeout: Annotated[float | None, typer.Option(help="Seconds to wait [for ever]")] = None,
+    as_json: Annotated[bool, JSON] = False,
+) -> None:
+    """Bring a strategy up to a session: predict, train, gather, promote, publish. What is done is not done again."""
+    from scheduler.routine import bring_up_to
+    from scheduler.routines import RoutineState
+    from tasks.errors import RoundFailed, StateError
+    from tasks.online_options import OnlineOptions
+
+    upto = OnlineOptions.of({"begin": session}).begin if session else None
+    with of(context).backend(serve=True) as backend:
+        name = one_strategy(backend, strategy)
+        make, work = _trainer(backend, here)
+        end, hint = _after(timeout), time.monotonic() + HINT_SECONDS
+        shown: tuple[str, str] | None = None
+        while True:
+            reached = bring_up_to(backend, name, upto, _me(), make, allow_gaps=allow_gaps)
+            if reached is None or reached.status is not RoutineState.OPEN:
+                break
+            shown = _show_progress(reached, shown, as_json)
+            if time.monotonic() > end:
+                raise StateError(f"The routine is not done after {timeout:.0f} s.", "It goes on: `rollq routine list`.")
+            if hint and time.monotonic() > hint and not here:
+                hint = _hint(backend)
+            work(backend, name)
+    if reached and reached.status is RoutineState.FAILED:
+        raise RoundFailed(
+            f"The routine of {name} for {reached.session} failed at {reached.next_step!s}: {reached.reason}",
+            "Mend the cause and run it again: it goes on there.",
+        )
+    _say_reached(name, reached, as_json)
+
+
+def list_(context: typer.Context, strategy: Strategy = None, as_json: Annotated[bool, JSON] = False) -> None:
+    """Show the routines: which sessions are done, under way, or failed."""
+    from scheduler.routines import Routines
+
+    with of(context).backend() as backend:
+        found = Routines(backend).history(strategy)
+    if as_json:
+        print_json([routine.to_dict() for routine in found])
+        return
+    if not found:
+        say("No routine has run yet. `rollq routine run STRATEGY` runs one.")
+        return
+    rows = [
+        [one.strategy, one.session, str(one.status), "" if one.next_step is None else str(one.next_step),
+         one.waits_for or one.reason]
+        for one in found
+    ]  # fmt: skip
+    print_table("Routines", ["strategy", "session", "status", "next step", "waits for, or reason"], rows)
+
+
+def show(
+    context: typer.Context,
+    strategy: Annotated[str, typer.Argument(help="Strategy")],
+    session: Annotated[str, typer.Argument(help="Session, such as 2018-09-24")],
+    as_json: Annotated[bool, JSON] = False,
+) -> None:
+    """Show what each step of a routine came to, by whom and when."""
+    from scheduler.routines import Routines
+    from tasks.errors import NotFound
+
+    with of(context).backend() as backend:
+        found = next((one for one in Routines(backend).history(strategy) if one.session == session), None)
+    if found is None:
+        raise NotFound(f"There is no routine of {strategy!r} for {session}.", "See `rollq routine list`.")
+    if as_json:
+        print_json(found.to_dict())
+        return
+    say(f"{strategy}, session {session}: {found.status} {found.waits_for or found.reason}".rstrip())
+    rows = [[step, came.get("at", "")[:19], came.get("by", ""), _came_to(came)] for step, came in found.steps.items()]
+    print_table("Steps", ["step", "at (UTC)", "by", "came to"], rows)
+
+
+def update(
+    context: typer.Context,
+    strategy: Strategy = None,
+    revised: Annotated[bool, typer.Option("--revised", help="Days whose data were revised since, again")] = False,
+    start: Annotated[str | None, typer.Option("--from", help="First session to look at")] = None,
+    end: Annotated[str | None, typer.Option("--to", help="Last session to look at")] = None,
+    here: Annotated[bool, typer.Option("--here", help="Predict in this process, without workers")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show the days, predict nothing")] = False,
+    allow_gaps: Annotated[bool, typer.Option("--allow-gaps", help="Publish signals in spite of holes")] = False,
+    timeout: Annotated[float | None, typer.Option(help="Seconds to wait [for ever]")] = None,
+    as_json: Annotated[bool, JSON] = False,
+) -> None:
+    """Let the models predict the days that they lack; with --revised, those again whose data were revised since."""
+    from rollq.updating import update_predictions
+
+    with of(context).backend(serve=True) as backend:
+        name = one_strategy(backend, strategy)
+        make, _ = _trainer(backend, here)
+        found = update_predictions(
+            backend, name, make, _me(), revised=revised, start=start, end=end, dry_run=dry_run, allow_gaps=allow_gaps,
+            timeout=timeout,
+        )  # fmt: skip
+    if as_json:
+        print_json(found)
+        return
+    verb = "would predict" if dry_run else "predicted"
+    say(f"{name}: {verb} {found['model_days']} days of models" + (" again" if revised else "") + ".")
+    if found["sessions"]:
+        say(f"  signals of {len(found['sessions'])} sessions were published again, {found['sessions'][0]} and later")
+
+
+def _trainer(backend: Any, here: bool) -> tuple[Any, Any]:
+    """How tasks are put into a pool, and how time passes until they are done."""
+    from scheduler.strategy_book import StrategyBook
+
+    if not here:
+        return None, lambda *_: time.sleep(0.2)
+    from rollq.in_process import InProcessTrainer
+
+    book = StrategyBook(backend)
+    return InProcessTrainer, lambda backend, name: InProcessTrainer(backend, book.get(name).pool).work()
+
+
+def _hint(backend: Any) -> float:
+    if not any(worker.alive for worker in backend.roster.workers()):
+        typer.echo("No worker is alive: start `rollq worker`, or give --here.", err=True)
+    return 0.0
+
+
+def _after(timeout: float | None) -> float:
+    return float("inf") if timeout is None else time.monotonic() + timeout
+
+
+def _show_progress(reached: Routine, shown: tuple[str, str] | None, as_json: bool) -> tuple[str, str]:
+    now = (reached.session, reached.waits_for)
+    if now != shown and reached.waits_for and not as_json:
+        say(f"{reached.session}: waits for {reached.waits_for}")
+    return now
+
+
+def _say_reached(name: str, reached: Routine | None, as_json: bool) -> None:
+    if as_json:
+        print_json(reached.to_dict() if reached else None)
+        return
+    if reached is None:
+        say(f"{name} is up to date: there is no session to do.")
+        return
+    signals = reached.steps.get("publish signals", {})
+    say(f"{name} is up to date: session {reached.session} is done, {signals.get('rows', 0)} signals were published.")
+
+
+def _came_to(came: dict[str, Any]) -> str:
+    shown = {name: value for name, value in came.items() if name not in ("at", "by", "ids") and value is not None}
+    return ", ".join(f"{name} {value}" for name, value in shown.items())
+
+
+def _me() -> str:
+    import os
+    from socket import gethostname
+
+    return f"{gethostname()}/{os.getpid()}"

@@ -1,0 +1,115 @@
+"""Verbs on what the models that serve say: rollq signals show, export, history."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from rollq.cli.context import JSON, of, print_json, print_table, say
+from rollq.cli.online import moment, one_strategy
+
+if TYPE_CHECKING:
+    from rollq.signals import CurrentSignals
+
+signals_app = typer.Typer(help="What the models that serve say.", no_args_is_help=True)
+AsOf = Annotated[str | None, typer.Option("--as-of", help="As they were published at this time (2026-11-24T15:00Z)")]
+
+
+def add_to(app: typer.Typer) -> None:
+    """Add these verbs."""
+    app.add_typer(signals_app, name="signals")
+    signals_app.command("show")(show)
+    signals_app.command("export")(export)
+    signals_app.command("history")(history)
+
+
+def show(
+    context: typer.Context,
+    strategy: Annotated[str | None, typer.Argument(help="Strategy [the only one]")] = None,
+    date: Annotated[str | None, typer.Option(help="Session [the last one]")] = None,
+    top: Annotated[int, typer.Option(help="Instruments with the highest score")] = 10,
+    as_of: AsOf = None,
+    as_json: Annotated[bool, JSON] = False,
+) -> None:
+    """Show the signals of one session, best first."""
+    from tasks.errors import NotFound
+
+    found = _signals(context, strategy, as_of)
+    days = found.frame.index.get_level_values("datetime").strftime("%Y-%m-%d")
+    day = date or days[-1]
+    chosen = found.frame[days == day].sort_values("score", ascending=False, kind="stable").head(top)
+    if chosen.empty:
+        raise NotFound(f"There are no signals for {day}.", f"They reach from {days[0]} to {days[-1]}.")
+    rows = [[str(index[1]), float(row)] for index, row in chosen["score"].items()]
+    if as_json:
+        answer = {"strategy": found.strategy, "version": found.version, "date": day}
+        print_json({**answer, "signals": [{"instrument": name, "score": score} for name, score in rows]})
+        return
+    title = f"{found.strategy} version {found.version}, signals of {day}"
+    print_table(title, ["instrument", "score"], [[name, f"{score:+.6f}"] for name, score in rows])
+
+
+def export(
+    context: typer.Context,
+    path: Annotated[Path, typer.Argument(help="File to write: .parquet or .csv")],
+    strategy: Annotated[str | None, typer.Option(help="Strategy [the only one]")] = None,
+    as_of: AsOf = None,
+    as_json: Annotated[bool, JSON] = False,
+) -> None:
+    """Write all signals of a strategy to a file."""
+    from scheduler.signals import file_sha256, summary, write_signals
+    from tasks.errors import BadInput
+
+    if path.suffix not in (".parquet", ".csv"):
+        raise BadInput(f"{path} is neither .parquet nor .csv.", "Give a file name with one of these endings.")
+    if not path.parent.is_dir():
+        raise BadInput(f"There is no folder {path.parent}.", "Make it, or write elsewhere.")
+    found = _signals(context, strategy, as_of)
+    if path.suffix == ".csv":
+        found.frame.to_csv(path)
+    else:
+        write_signals(found.frame, path)
+    if as_json:
+        shown = {"path": str(path), "strategy": found.strategy, "version": found.version}
+        print_json({**shown, **summary(found.frame), "sha256": file_sha256(path)})
+        return
+    say(f"{len(found.frame)} signals of {found.strategy} version {found.version} are in {path}.")
+
+
+def history(
+    context: typer.Context,
+    strategy: Annotated[str | None, typer.Argument(help="Strategy [the only one]")] = None,
+    as_json: Annotated[bool, JSON] = False,
+) -> None:
+    """Show what was published when, for which sessions, by which online sets."""
+    from scheduler.signal_ledger import SignalLedger
+
+    with of(context).backend() as backend:
+        name = one_strategy(backend, strategy)
+        entries = SignalLedger(backend).entries(name)
+    if as_json:
+        print_json([entry.to_dict() for entry in entries])
+        return
+    if not entries:
+        say(f"The routine has published nothing of {name} yet. `rollq signals show` shows those of its online set.")
+        return
+    rows = [
+        [one.number, f"{one.at:%Y-%m-%d %H:%M:%S}", one.days[0], one.days[-1], len(one.days), one.rows,
+         len(one.gaps) or "", ", ".join(map(str, one.versions[-3:])), one.why]
+        for one in entries
+    ]  # fmt: skip
+    names = ["number", "at (UTC)", "from", "to", "sessions", "rows", "holes", "versions", "why"]
+    print_table(f"Published signals of {name}", names, rows)
+
+
+def _signals(context: typer.Context, strategy: str | None, as_of: str | None) -> CurrentSignals:
+    from rollq.signals import current_signals
+    from tasks.errors import BadInput
+
+    when = moment(as_of) if as_of else None
+    if isinstance(when, str):
+        raise BadInput(f"{as_of!r} is a date, not a time.", "Write 2026-11-24T15:00Z: the time of publication.")
+    with of(context).backend() as backend:
+        return current_signals(backend, one_strategy(backend, strategy), when)

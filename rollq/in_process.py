@@ -1,0 +1,56 @@
+"""Trainers that need no worker: this process trains, predicts and gathers, one task after the other.
+
+They go the way that workers go, through the pool: so a crash loses nothing, and workers may help.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+
+from scheduler.coordinator import gather
+from scheduler.trainers import DelayTrainer, Trainer
+from scheduler.updates import prediction_pool
+from tasks.backend import Backend
+from tasks.rounds import RoundState
+from workers.attempt import Outcome, Post, run_one
+from workers.identity import worker_name
+
+PAUSE_SECONDS = 0.02
+
+
+class InProcessTrainer(Trainer):
+    """Trains here, now: ``work`` runs one task of the pool, or gathers a finished round."""
+
+    def work(self) -> None:
+        """One task, or one gathering; a short pause if there is neither."""
+        _work(self._backend, self._pool)
+
+    def has_worker(self) -> bool:
+        """No other process is needed."""
+        return False
+
+
+class DelayInProcessTrainer(DelayTrainer):
+    """As ``InProcessTrainer``, later and all together."""
+
+    def work(self) -> None:
+        """One task, or one gathering; a short pause if there is neither."""
+        _work(self._backend, self._pool)
+
+    def has_worker(self) -> bool:
+        """No other process is needed."""
+        return False
+
+
+def _work(backend: Backend, pool: str) -> None:
+    post = Post(worker_name(os.getpid()), backend.settings.queues)
+    for name in (prediction_pool(pool), pool):
+        backend.tasks.next_to_ring(name, backend.settings.max_outstanding)  # nobody is rung for: it is done here
+        if run_one(backend, name, None, post) is not Outcome.NOTHING:
+            return
+    for found in backend.rounds.find(pool, [RoundState.OPEN]):
+        if backend.rounds.may_be_gathered(found.id) and not backend.tasks.has_active(found.id):
+            gather(backend, found.id, post.worker)
+            return
+    time.sleep(PAUSE_SECONDS)

@@ -1,0 +1,204 @@
+"""What gathering a finished round comes to: its predictions are looked at, and its models put online in one write."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from scheduler.online_sets import LIVE, OnlineModel, OnlineSet, OnlineSets
+from scheduler.signals import WindowPrediction, check_windows, join_windows, shown, summary, write_signals
+from scheduler.strategies import variant_of
+from tasks.backend import Backend
+from tasks.errors import NotFound, RoundFailed, TemplateError
+from tasks.model_identity import model_identity
+from tasks.online_options import BASE
+from tasks.rounds import Round, needed
+from tasks.states import TaskState
+from tasks.task import Task
+from tasks.tracking.mlflow_experiment import MLflowExperiment
+from tasks.tracking.mlflow_recorder import MLflowRecorder
+from tasks.tracking.provenance import provenance
+from tasks.windows import planned_test
+
+SIGNALS = "signals.parquet"
+
+
+def put_online(backend: Backend, gathering: Round, by: str) -> OnlineSet:
+    """Check a finished round and put its models online; the set that it made before, if it did.
+
+    A round that comes after one that was made later changes nothing: the set that serves is returned.
+
+    Raises:
+        RoundFailed: too few of its tasks are done.
+        CoverageError: its predictions leave a hole, or overlap.
+        NotFound, ArtifactCorrupted: an artifact is missing, or is not what was written.
+    """
+    sets = OnlineSets(backend.store)
+    sets.ensure_indexes()
+    if made := sets.of_round(gathering.id):
+        return made
+    tasks = backend.tasks.find(ids=gathering.task_ids, definitions=True)
+    current = _current(sets, gathering)
+    champion = current.champion if current else BASE  # it may have changed since the round was made
+    own = [task for task in tasks if variant_of(task.definition) == champion]
+    done = check_policy(gathering, own, len(gathering.task_ids) - (len(tasks) - len(own)))
+    experiment = MLflowExperiment.open(gathering.pool, backend.settings.mlflow_uri)
+    sessions, gaps = _expected(gathering.purpose["sessions"], own, done)
+    windows = [load_window(experiment, task) for task in done]
+    metrics = mean_metrics([load_daily_ic(experiment, task) for task in done])
+    signals: dict[str, Any] = {}
+    if gathering.purpose.get("session"):  # the routine publishes what the models say, session by session
+        check_windows(windows, sessions)
+    else:
+        joined = join_windows(windows, sessions)
+        signals = _publish_signals(experiment, gathering, gathering.purpose["strategy"], joined, metrics)
+    online, new = sets.publish(
+        gathering.purpose["strategy"],
+        gathering.pool,
+        gathering.id,
+        by,
+        [to_model(task) for task in done],
+        signals,
+        metrics,
+        gaps,
+        planned_at=gathering.created_at,
+        session=gathering.purpose.get("session") or max(sessions, default=""),
+        mode=gathering.purpose.get("mode", LIVE),
+        why=gathering.purpose.get("why", "round"),
+        champion=champion,
+        challengers=_challengers(tasks, champion, current),
+        data=_data_of(done),
+        code=_code(),
+    )
+    if not new and signals:
+        experiment.get_recorder(signals["recorder_id"]).supersede("another set was first")
+    return online
+
+
+def check_policy(gathering: Round, tasks: list[Task], count: int | None = None) -> list[Task]:
+    """The DONE tasks of a round, if they are enough for its policy.
+
+    Args:
+        count: how many tasks there should be; None: as many as the round names.
+
+    Raises:
+        RoundFailed: they are not; the message names the tasks to blame.
+    """
+    count = len(gathering.task_ids) if count is None else count
+    done = [task for task in tasks if task.status is TaskState.DONE]
+    if len(done) >= needed(gathering.policy, count):
+        return done
+    raise RoundFailed(
+        f"{len(done)} of {count} tasks are done, policy {gathering.policy!r} asks for more. "
+        f"To blame: {blamed([task for task in tasks if task not in done])}.",
+        "See `rollq tasks show ID`, mend the cause, then `rollq tasks retry ID`.",
+    )
+
+
+def blamed(tasks: Sequence[Task]) -> str:
+    """Some of the tasks that are not DONE, each with its state and what it said."""
+    return shown([f"{task.id} ({task.status}: {(task.error or {}).get('message', '')[:120]})" for task in tasks])
+
+
+def to_model(task: Task) -> OnlineModel:
+    """The model that a DONE task made."""
+    return OnlineModel(task.id, recorder_of(task), planned_test(task.definition), _identity(task))
+
+
+def _identity(task: Task) -> str:
+    try:
+        return model_identity(task.definition)
+    except TemplateError:  # a task of another form than a template's
+        return ""
+
+
+def recorder_of(task: Task) -> str:
+    """The MLflow run that holds the committed result of a DONE task."""
+    return str((task.result or {})["recorder_id"])
+
+
+def load_window(experiment: MLflowExperiment, task: Task) -> WindowPrediction:
+    """The predictions of a DONE task, and the index that its labels say they must have."""
+    recorder = experiment.get_recorder(recorder_of(task))
+    predictions = recorder.load_object("pred.parquet")
+    frame = predictions.to_frame("score") if isinstance(predictions, pd.Series) else predictions
+    expected = recorder.load_object("label.parquet").index if "label.parquet" in recorder.checksums() else None
+    return WindowPrediction(planned_test(task.definition), frame, expected)
+
+
+def load_daily_ic(experiment: MLflowExperiment, task: Task) -> pd.DataFrame | None:
+    """Daily ``ic`` and ``rank_ic`` of a window, indexed by datetime; None if it was not analysed."""
+    recorder = experiment.get_recorder(recorder_of(task))
+    if "sig_analysis/ic.parquet" not in recorder.checksums():
+        return None
+    frame: pd.DataFrame = recorder.load_object("sig_analysis/ic.parquet")
+    return frame
+
+
+def mean_metrics(frames: list[pd.DataFrame | None]) -> dict[str, float]:
+    """IC, ICIR, Rank IC and Rank ICIR over all days of all windows (definitions: docs/reference/metrics.md)."""
+    known = [frame for frame in frames if frame is not None and frame.notna().any(axis=None)]
+    if not known:
+        return {}
+    daily = pd.concat(known).sort_index()
+    metrics = {}
+    for column, name, ratio in (("ic", "IC", "ICIR"), ("rank_ic", "Rank IC", "Rank ICIR")):
+        mean, spread = float(daily[column].mean()), float(daily[column].std(ddof=1))
+        metrics[name] = mean
+        if spread > 0:
+            metrics[ratio] = mean / spread
+    return metrics
+
+
+def _current(sets: OnlineSets, gathering: Round) -> OnlineSet | None:
+    try:
+        return sets.current(gathering.purpose["strategy"])
+    except NotFound:
+        return None
+
+
+def _challengers(tasks: list[Task], champion: str, current: OnlineSet | None) -> dict[str, tuple[OnlineModel, ...]]:
+    """The models of the other variants; one that could not be trained goes on with what it had, and hurts nobody."""
+    found: dict[str, tuple[OnlineModel, ...]] = {}
+    for task in tasks:
+        variant = variant_of(task.definition)
+        if variant != champion and task.status is TaskState.DONE:
+            found[variant] = (*found.get(variant, ()), to_model(task))
+    variants = {variant_of(task.definition) for task in tasks}
+    kept = current.challengers if current else {}
+    return {**{name: models for name, models in kept.items() if name in variants}, **found}
+
+
+def _expected(sessions: list[str], tasks: list[Task], done: list[Task]) -> tuple[list[str], list[str]]:
+    """Sessions that must be covered, and those that the policy lets go with the windows that failed."""
+    lost = [planned_test(task.definition) for task in tasks if task not in done]
+    gaps = [day for day in sessions if any(a <= day and (b is None or day <= b) for a, b in lost)]
+    return [day for day in sessions if day not in set(gaps)], gaps
+
+
+def _data_of(tasks: list[Task]) -> tuple[str, ...]:
+    """SHA-256 of the data that the models were made from."""
+    return tuple(sorted({str((task.definition.get("data") or {}).get("sha256", "")) for task in tasks} - {""}))
+
+
+def _code() -> dict[str, str]:
+    summary = provenance().summary
+    return {"rollq": summary["libraries"].get("rollq", ""), "git_commit": summary["git_commit"]}
+
+
+def _publish_signals(
+    experiment: MLflowExperiment, gathering: Round, strategy: str, signals: pd.DataFrame, metrics: dict[str, float]
+) -> dict[str, Any]:
+    tags = {"rollq.round": gathering.id, "rollq.strategy": strategy, "rollq.kind": "signals"}
+    recorder: MLflowRecorder = experiment.create_recorder(f"signals {strategy}", tags, start=True)
+    with tempfile.TemporaryDirectory(prefix="rollq-") as folder:
+        path = Path(folder) / SIGNALS
+        checksum = write_signals(signals, path)
+        recorder.log_artifact(path)
+    recorder.log_metrics(metrics)
+    recorder.end_run("FINISHED")
+    return {"recorder_id": recorder.id, "artifact": SIGNALS, "sha256": checksum, **summary(signals)}

@@ -1,0 +1,72 @@
+"""OnlineTool: marks recorders as online or offline, for those who look at MLflow. The online set is the truth."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from scheduler.online_sets import OnlineSet, OnlineSets
+from tasks.backend import Backend
+from tasks.errors import NotFound, SettingsError
+from tasks.tracking.mlflow_experiment import MLflowExperiment
+from tasks.tracking.mlflow_recorder import MLflowRecorder
+
+
+class OnlineTool:
+    """The tags of one strategy's recorders.
+
+    Args:
+        pool: the strategy's task pool, which is its MLflow experiment.
+    """
+
+    ONLINE_KEY = "online_status"
+    ONLINE_TAG = "online"
+    OFFLINE_TAG = "offline"
+
+    def __init__(self, backend: Backend, strategy: str, pool: str | None = None) -> None:
+        self._backend = backend
+        self._strategy = strategy
+        self._sets = OnlineSets(backend.store)
+        self._experiment = MLflowExperiment.open(pool or strategy, backend.settings.mlflow_uri)
+
+    def set_online_tag(self, tag: str, recorders: MLflowRecorder | Iterable[MLflowRecorder]) -> None:
+        """Tag recorders.
+
+        Raises:
+            SettingsError: the tag is neither ``online`` nor ``offline``.
+        """
+        if tag not in (self.ONLINE_TAG, self.OFFLINE_TAG):
+            raise SettingsError(f"{tag!r} is no online status.", "Use 'online' or 'offline'.")
+        for recorder in [recorders] if isinstance(recorders, MLflowRecorder) else recorders:
+            recorder.set_tags({self.ONLINE_KEY: tag})
+            recorder.flush()
+
+    def get_online_tag(self, recorder: MLflowRecorder) -> str:
+        """The tag of a recorder; ``offline`` if it has none."""
+        return recorder.list_tags().get(self.ONLINE_KEY, self.OFFLINE_TAG)
+
+    def online_models(self) -> list[MLflowRecorder]:
+        """The recorders that serve now, after the ledger; empty if nothing was ever online."""
+        try:
+            current = self._sets.current(self._strategy)
+        except NotFound:
+            return []
+        return [self._experiment.get_recorder(model.recorder_id) for model in current.models]
+
+    def reset_online_tag(self, recorders: Sequence[MLflowRecorder]) -> None:
+        """Tag ``recorders`` as online, and every other recorder of the experiment that was online as offline.
+
+        The tags alone change; what serves is changed by ``rollq online rollback`` and ``promote``.
+        """
+        chosen = {recorder.id for recorder in recorders}
+        tagged = f"tags.`{self.ONLINE_KEY}` = '{self.ONLINE_TAG}'"
+        before = [found for found in self._experiment.iter_recorders(tagged) if found.id not in chosen]
+        self.set_online_tag(self.OFFLINE_TAG, before)
+        self.set_online_tag(self.ONLINE_TAG, recorders)
+
+    def follow(self, online: OnlineSet) -> None:
+        """Let the tags show what a set says; any number of calls do it once."""
+        before = self._sets.version(self._strategy, online.version - 1).models if online.version > 1 else ()
+        ids = {model.recorder_id for model in online.models}
+        gone = {model.recorder_id for model in before} - ids
+        for tag, chosen in ((self.OFFLINE_TAG, gone), (self.ONLINE_TAG, ids)):
+            self.set_online_tag(tag, (self._experiment.get_recorder(ident) for ident in sorted(chosen)))

@@ -1,0 +1,118 @@
+"""Publishing signals under the coverage contract: every session and instrument exactly once, or nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import pandas as pd
+
+from scheduler.online_sets import OnlineSets
+from scheduler.predictions import Predictions
+from scheduler.serving import Served, served
+from scheduler.signal_ledger import SignalEntry, SignalLedger
+from scheduler.signals import holes_in, shown
+from scheduler.strategies import OnlineStrategy
+from tasks.backend import Backend
+from tasks.errors import CoverageError, DataError, StateError
+
+Holes = list[str]
+
+
+def publish_signals(
+    backend: Backend,
+    strategy: OnlineStrategy,
+    session: str,
+    by: str,
+    *,
+    days: Sequence[str] | None = None,
+    allow_gaps: bool = False,
+    why: str = "routine",
+) -> SignalEntry | None:
+    """Publish what the online models say about the sessions up to ``session`` that were not published yet.
+
+    Args:
+        days: publish these sessions instead (again).
+        allow_gaps: publish in spite of holes; they are written down in the entry.
+
+    Returns:
+        The entry; None if there is nothing to publish.
+
+    Raises:
+        StateError: nothing is online.
+        CoverageError: a session or an instrument-day is not covered; the message names holes. Nothing is published.
+    """
+    ledger = SignalLedger(backend)
+    ledger.ensure_indexes()
+    while True:
+        number = len(ledger.entries(strategy.name)) + 1
+        wanted = list(days) if days is not None else unpublished(backend, strategy, session)
+        if not wanted:
+            return None
+        parts = served(OnlineSets(backend.store).history(strategy.name), wanted)
+        signals, holes = covered(backend, strategy, parts, wanted)
+        if holes and (not allow_gaps or signals.empty):
+            raise CoverageError(
+                f"{len(holes)} holes, so the signals of {strategy.name!r} are not published: {shown(holes, 10)}.",
+                "Mend the data or the tasks and run the routine again; --allow-gaps publishes all the same.",
+            )
+        versions = sorted({part.version for part in parts})
+        entry = ledger.publish(
+            strategy.name,
+            parts[0].pool,
+            signals,
+            number=number,
+            session=session,
+            days=sorted(set(wanted) - set(holes)),
+            versions=versions,
+            by=by,
+            gaps=holes,
+            why=why,
+        )
+        if entry:
+            return entry
+
+
+def unpublished(backend: Backend, strategy: OnlineStrategy, session: str) -> list[str]:
+    """The sessions up to ``session`` that online models serve and that were not published yet.
+
+    Raises:
+        StateError: nothing is online.
+    """
+    history = OnlineSets(backend.store).history(strategy.name)
+    if not history:
+        raise StateError(f"Nothing of {strategy.name!r} is online.", "Train it first: `rollq routine run`.")
+    first = min(model.test[0] for model in history[0].models)
+    last = SignalLedger(backend).last_day(strategy.name)
+    return [day for day in strategy.sessions() if first <= day <= session and day > last]
+
+
+def covered(
+    backend: Backend, strategy: OnlineStrategy, parts: Sequence[Served], wanted: Sequence[str]
+) -> tuple[pd.DataFrame, Holes]:
+    """The scores of the models that serve, and what is missing of them, as ``YYYY-MM-DD`` or ``YYYY-MM-DD instrument``.
+
+    What must be there is what the strategy's data has now, whatever the workers had.
+    """
+    predictions = Predictions(backend)
+    frames: list[pd.DataFrame] = []
+    holes = sorted(set(wanted) - {day for part in parts for day in part.days})
+    for part in parts:
+        frame = predictions.read(part.pool, part.model, part.days).pred
+        expected = _expected(strategy, part)
+        if frame.index.has_duplicates:
+            raise CoverageError(f"Model {part.model.recorder_id} predicts an instrument twice on a day.")
+        holes += holes_in(frame, expected)
+        frames.append(frame[frame["score"].notna() & frame.index.isin(expected)])
+    joined = pd.concat(frames).sort_index() if frames else pd.DataFrame({"score": []})
+    return joined, holes
+
+
+def _expected(strategy: OnlineStrategy, part: Served) -> Any:
+    """The instruments that the data has on the days of a part."""
+    dataset = strategy.dataset_of(part.variant).config(segments={"test": [part.days[0], part.days[-1]]})
+    try:
+        index = dataset.prepare("test", "raw").index
+    except DataError:
+        return pd.MultiIndex.from_arrays([pd.DatetimeIndex([]), []], names=["datetime", "instrument"])
+    return index[index.get_level_values("datetime").isin(pd.DatetimeIndex(part.days))]

@@ -1,0 +1,283 @@
+"""The daily routine of a strategy: what each of its steps does. Every step may be done again without harm.
+
+It never waits: where others have work to do, it lets go of the routine and says what it waits for; whoever finishes
+that work, and every sweep, rings again.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any
+
+from celery import Celery
+
+from scheduler import promoting, publishing, updates
+from scheduler.online_sets import LIVE, OnlineSet, OnlineSets
+from scheduler.promotion import show
+from scheduler.renewing import Renewing
+from scheduler.routines import Routine, Routines, RoutineState, Step
+from scheduler.serving import served
+from scheduler.strategies import Latest, OnlineStrategy, latest_of
+from scheduler.strategy_book import Booked, StrategyBook
+from scheduler.trainers import DelayTrainer, TrainedRound, Trainer
+from tasks.backend import Backend
+from tasks.errors import LeaseLost, NotFound, RollqError, RoundFailed, StateError, Unavailable
+from tasks.logs import log_context
+from tasks.messages import ROUTINE, check_arguments
+from tasks.rounds import RoundState
+from tasks.task import Created
+
+log = logging.getLogger(__name__)
+
+LOOK_AGAIN_SECONDS = 5.0  # a routine that waits is looked at so often, should the bell for it be lost
+
+
+class Waiting(Exception):
+    """The step has to wait; the message says what for."""
+
+
+@dataclass(frozen=True)
+class Job:
+    """What the steps work with: one strategy on one session. ``trainer`` puts tasks into its pool."""
+
+    backend: Backend
+    booked: Booked
+    strategy: OnlineStrategy
+    trainer: Trainer
+    session: str
+    by: str
+    allow_gaps: bool = False
+
+    @property
+    def sets(self) -> OnlineSets:
+        """The ledger of online sets."""
+        return OnlineSets(self.backend.store)
+
+
+TrainerType = Callable[[Backend, str], Trainer]
+
+
+def register(app: Celery, backend: Backend, worker: str) -> None:
+    """Add the routine to a Celery application."""
+
+    def hear(strategy: Any, session: Any) -> None:
+        with log_context(strategy=str(strategy), worker=worker):
+            try:
+                check_arguments(ROUTINE, (strategy, session))
+                bring_up_to(backend, strategy, session, worker)
+            except RollqError as error:
+                log.warning("the routine could not go on, a sweep rings again: %s", error)
+
+    app.task(name=ROUTINE, shared=False)(hear)
+
+
+def ring_unfinished(backend: Backend) -> int:
+    """Ring for routines that wait and that nobody has looked at lately; returns how many.
+
+    Raises:
+        Unavailable: the store or the broker does not answer.
+    """
+    waiting = Routines(backend).unfinished(LOOK_AGAIN_SECONDS)
+    for routine in waiting:
+        backend.doorbell.ring_routine(routine.strategy, routine.session)
+    return len(waiting)
+
+
+def bring_up_to(
+    backend: Backend,
+    name: str,
+    session: str | None,
+    by: str,
+    trainer: TrainerType | None = None,
+    *,
+    until: Step | None = None,
+    allow_gaps: bool = False,
+) -> Routine | None:
+    """Do what can be done now of the routines of a strategy up to a session, in the order of the sessions.
+
+    Args:
+        session: the last session of the data by this date (``YYYY-MM-DD``); None: the last one.
+        trainer: makes the trainer of the strategy's pool; None: as the strategy was added.
+        until: stop after this step of the first routine that is not DONE.
+        allow_gaps: publish signals in spite of holes.
+
+    Returns:
+        The routine that is under way, has FAILED, or was the last to be DONE; None if there is no session to do.
+
+    Raises:
+        NotFound: no such strategy is kept online.
+        BadInput: its template or its data cannot be used any more.
+        Unavailable: a server does not answer.
+    """
+    book, routines = StrategyBook(backend), Routines(backend)
+    booked = book.get(name)
+    strategy = book.strategy(booked)
+    make = trainer or (DelayTrainer if booked.delayed else Trainer)
+    reached: Routine | None = None
+    for due in due_sessions(backend, booked, strategy, session):
+        routines.open(name, due)
+        claimed = routines.claim(name, due, by)
+        if claimed is None:  # somebody else works on it, or has just finished it
+            reached = routines.open(name, due)
+            if reached.status is RoutineState.DONE:
+                continue
+            return reached
+        reached = _go_on(
+            Job(backend, booked, strategy, make(backend, booked.pool), due, by, allow_gaps), claimed, until
+        )
+        if reached.status is not RoutineState.DONE:
+            return reached
+    return reached
+
+
+def due_sessions(backend: Backend, booked: Booked, strategy: OnlineStrategy, session: str | None) -> list[str]:
+    """The sessions up to ``session`` whose routines are not DONE, in their order: those that were missed come first."""
+    known = list(strategy.sessions())
+    wanted = [day for day in known if day >= booked.begin and (session is None or day <= session)]
+    last = Routines(backend).last_done(booked.name)
+    return [day for day in wanted if day > last]
+
+
+def round_id(strategy: str, session: str) -> str:
+    """The id of the round of a strategy and session: the same whoever opens it."""
+    return hashlib.sha256(f"round\0{strategy}\0{session}".encode()).hexdigest()[:12]
+
+
+def latest_planned(backend: Backend, history: list[OnlineSet]) -> Latest:
+    """The newest windows that came online, of every variant."""
+    models = [model for online in history for found in (online.models, *online.challengers.values()) for model in found]
+    if not models:
+        return Latest("")
+    start = max(model.test[0] for model in models)
+    ids = sorted({model.task_id for model in models if model.test[0] == start})
+    tasks = {task.id: task.definition for task in backend.tasks.find(ids=ids, definitions=True)}
+    return replace(
+        latest_of([tasks[ident] for ident in ids if ident in tasks], [i for i in ids if i in tasks]), start=start
+    )
+
+
+def _go_on(job: Job, routine: Routine, until: Step | None) -> Routine:
+    routines = Routines(job.backend)
+    try:
+        with Renewing(lambda: routines.renew(routine), job.backend.settings.lease_seconds) as lease:
+            while step := routine.next_step:
+                routine = routines.finish_step(routine, step, STEPS[step](job, routine))
+                lease.check()
+                if step is until:
+                    return routines.release(routine, f"{routine.next_step}")
+        log.info("routine of %s for %s is done", job.booked.name, job.session)
+        return routines.finish(routine)
+    except Waiting as waiting:
+        return routines.release(routines.note(routine, waiting.args[1]), waiting.args[0])
+    except Unavailable as error:
+        log.warning("the routine of %s for %s is tried again: %s", job.booked.name, job.session, error)
+        return routines.release(routine, f"another try: {error.message}")
+    except LeaseLost as error:
+        log.warning("%s", error)
+        return routines.open(job.booked.name, job.session)
+    except RollqError as error:
+        log.error("routine of %s for %s failed: %s", job.booked.name, job.session, error)  # noqa: TRY400
+        return routines.fail(routine, str(error))
+
+
+# -- the steps: each returns what is kept of it, or raises Waiting(what for, what to remember) -------------------------
+
+
+def _update(job: Job, routine: Routine) -> dict[str, Any]:
+    """Let the models that serve, and the challengers, predict what they have not predicted yet."""
+    ids = routine.notes.get("predictions")
+    if ids is None:
+        history = job.sets.history(job.strategy.name)
+        days = publishing.unpublished(job.backend, job.strategy, job.session) if history else []
+        wanted = updates.missing(job.backend, served(history, days, challengers=True))
+        ids = list(updates.request(job.backend, job.strategy, wanted, (job.booked.name, job.session)))
+    if not updates.settled(job.backend, ids):
+        raise Waiting("predictions", {"predictions": ids})
+    return {"tasks": len(ids)}
+
+
+def _prepare(job: Job, routine: Routine) -> dict[str, Any]:
+    """Find out what is to be trained; register it."""
+    ident = round_id(job.strategy.name, job.session)
+    if known := _known_round(job, ident):
+        return known
+    history = job.sets.history(job.strategy.name)
+    if history:
+        plan = job.strategy.prepare_tasks(job.session, latest_planned(job.backend, history))
+    else:
+        plan = job.strategy.first_tasks(job.session)
+    if not plan.definitions:
+        return {"tasks": 0}
+    why = "routine" if history else "first training"
+    purpose = {**plan.purpose, "mode": LIVE, "why": why, "routine": job.strategy.name}
+    trained = job.trainer.train(plan.definitions, purpose, options=plan.options, ident=ident)
+    return {"tasks": len(plan.definitions), "round": ident, "ids": list(trained.created.ids)}
+
+
+def _known_round(job: Job, ident: str) -> dict[str, Any] | None:
+    """The round of this session, if somebody who died since has made it: the data may be other data by now."""
+    try:
+        found = job.backend.rounds.get(ident)
+    except NotFound:
+        return None
+    job.backend.tasks.join_round(found.task_ids, ident)
+    return {"tasks": len(found.task_ids), "round": ident, "ids": list(found.task_ids)}
+
+
+def _train(job: Job, routine: Routine) -> dict[str, Any]:
+    """Let the tasks go and wait until all of them are finished."""
+    prepared = routine.steps[Step.PREPARE]
+    if not prepared["tasks"]:
+        return {}
+    ids = tuple(prepared["ids"])
+    if not routine.notes.get("let_go"):
+        job.trainer.end_train(TrainedRound(prepared["round"], job.booked.pool, Created(ids, 0)))
+    if job.backend.tasks.has_active(prepared["round"]):
+        raise Waiting("training", {"let_go": True})
+    counts = job.backend.tasks.stat(ids=ids)
+    return {str(state): count for state, count in counts.items() if count}
+
+
+def _gather(job: Job, routine: Routine) -> dict[str, Any]:
+    """Wait until the coordinator has put the models online."""
+    prepared = routine.steps[Step.PREPARE]
+    if not prepared["tasks"]:
+        return {}
+    found = job.backend.rounds.get(prepared["round"])
+    if found.status is RoundState.FAILED:
+        raise RoundFailed(f"Round {found.id} failed. {found.reason}")
+    if found.status is not RoundState.GATHERED:
+        job.backend.doorbell.ring_if_finished(job.booked.pool, [found.id])
+        raise Waiting("gathering", {})
+    return dict(found.result or {})
+
+
+def _promote(job: Job, routine: Routine) -> dict[str, Any]:
+    """Promote a challenger, if the strategy has a rule and it is met; let MLflow show what serves."""
+    try:
+        current = job.sets.current(job.strategy.name)
+    except NotFound:
+        raise StateError(f"Nothing of {job.strategy.name!r} is online.", "See `rollq tasks list`.") from None
+    promoted = promoting.by_rule(job.backend, job.strategy, current, job.session, job.by)
+    if promoted or "version" in routine.steps[Step.GATHER]:
+        show(job.backend, promoted or current)
+    return {"version": (promoted or current).version, "promoted": promoted.champion if promoted else None}
+
+
+def _publish(job: Job, routine: Routine) -> dict[str, Any]:
+    """Publish the signals of the sessions that were not published yet."""
+    entry = publishing.publish_signals(job.backend, job.strategy, job.session, job.by, allow_gaps=job.allow_gaps)
+    return {"number": entry.number, "rows": entry.rows, "sha256": entry.sha256} if entry else {}
+
+
+STEPS: dict[Step, Callable[[Job, Routine], dict[str, Any]]] = {
+    Step.UPDATE: _update,
+    Step.PREPARE: _prepare,
+    Step.TRAIN: _train,
+    Step.GATHER: _gather,
+    Step.PROMOTE: _promote,
+    Step.PUBLISH: _publish,
+}

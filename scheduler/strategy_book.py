@@ -1,0 +1,150 @@
+"""The strategies that are kept online, as any machine finds them in the store."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from pymongo import ASCENDING
+from pymongo.collection import Collection
+from pymongo.errors import DuplicateKeyError
+
+from scheduler.strategies import OnlineStrategy, RollingStrategy
+from tasks.backend import Backend
+from tasks.components import resolve
+from tasks.errors import DocumentCorrupted, NotFound, StateError
+from tasks.store import Document, reachable
+
+BUILT_IN = {"RollingStrategy": RollingStrategy}
+
+
+@dataclass(frozen=True)
+class Booked:
+    """A strategy as it stands in the book. ``delayed``: its tasks are registered first, and trained all together."""
+
+    name: str
+    kind: str
+    config: dict[str, Any]
+    pool: str
+    delayed: bool
+    begin: str
+    at: str | None
+    timezone: str
+    added_at: datetime
+    by: str
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON-able."""
+        return {**vars(self), "added_at": self.added_at.isoformat()}
+
+
+class StrategyBook:
+    """The book of a backend. The only code that reads or writes it."""
+
+    def __init__(self, backend: Backend) -> None:
+        self._store = backend.store
+        self._settings = backend.settings
+
+    @property
+    def _book(self) -> Collection[Document]:
+        return self._store.collection("strategies")
+
+    def add(
+        self,
+        strategy: OnlineStrategy,
+        by: str,
+        *,
+        begin: str,
+        pool: str | None = None,
+        delayed: bool = True,
+        at: str | None = None,
+        timezone: str = "UTC",
+        replace: bool = False,
+    ) -> Booked:
+        """Write a strategy into the book; the same one again changes nothing.
+
+        Args:
+            begin: the first session under the routine (``YYYY-MM-DD``).
+            replace: let it take the place of another one with this name.
+
+        Raises:
+            StateError: another one has this name.
+        """
+        document: Document = {
+            "_id": strategy.name,
+            "kind": type(strategy).__name__,
+            "config": strategy.to_config(),
+            "pool": pool or strategy.name,
+            "delayed": delayed,
+            "begin": begin,
+            "at": at,
+            "timezone": timezone,
+            "added_at": self._store.now(),
+            "by": by,
+        }
+        with reachable():
+            if replace:
+                self._book.replace_one({"_id": strategy.name}, document, upsert=True)
+                return self.get(strategy.name)
+            try:
+                self._book.insert_one(document)
+            except DuplicateKeyError:
+                known = self.get(strategy.name)
+                if (known.kind, known.config) != (document["kind"], document["config"]):
+                    raise StateError(
+                        f"{strategy.name!r} is online already, with another template.",
+                        "Give this one another name, or replace it: `rollq online add --replace`.",
+                    ) from None
+            return self.get(strategy.name)
+
+    def get(self, name: str) -> Booked:
+        """One strategy.
+
+        Raises:
+            NotFound: it is not in the book.
+        """
+        with reachable():
+            document = self._book.find_one({"_id": name})
+            if document is None:
+                known = ", ".join(str(found["_id"]) for found in self._book.find({}, {"_id": 1})) or "none"
+                raise NotFound(
+                    f"No strategy {name!r} is kept online.", f"There is: {known}. `rollq online add TEMPLATE` adds one."
+                )
+        return _to_booked(document)
+
+    def all(self) -> list[Booked]:
+        """All strategies, by name."""
+        with reachable():
+            return [_to_booked(document) for document in self._book.find().sort("_id", ASCENDING)]
+
+    def remove(self, name: str) -> None:
+        """Strike a strategy out. What it did stays: online sets, signals, tasks and runs.
+
+        Raises:
+            NotFound: it is not in the book.
+        """
+        self.get(name)
+        with reachable():
+            self._book.delete_one({"_id": name})
+
+    def strategy(self, booked: Booked) -> OnlineStrategy:
+        """The strategy itself.
+
+        Raises:
+            ComponentError: its class is not registered here.
+            TemplateError: its template cannot be used here.
+        """
+        cls = BUILT_IN.get(booked.kind) or resolve({"class": booked.kind}, "strategy", self._settings.components)
+        made: OnlineStrategy = cls.of_config(booked.config, self._settings)
+        return made
+
+
+def _to_booked(document: Document) -> Booked:
+    try:
+        fields: dict[str, Any] = {name: document[name] for name in Booked.__dataclass_fields__ if name != "name"}
+        return Booked(name=document["_id"], **fields)
+    except (LookupError, TypeError) as error:
+        raise DocumentCorrupted(
+            f"The strategy {document.get('_id')!r} in the store is corrupted ({error}).", "Add it again with --replace."
+        ) from error

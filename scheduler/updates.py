@@ -1,0 +1,136 @@
+"""Prediction tasks: they let models predict days that came, or were revised, since. Workers run them in parallel."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import Any
+
+from scheduler.gathering import blamed
+from scheduler.online_sets import OnlineModel
+from scheduler.predictions import ADDED, Predictions
+from scheduler.serving import Served
+from scheduler.strategies import OnlineStrategy
+from scheduler.trainers import Trainer
+from tasks.backend import Backend
+from tasks.errors import RoundFailed, StateError, Unavailable
+from tasks.states import TaskState
+from tasks.task import Definition
+
+PRIORITY = 10  # before trainings: there is little to do, and signals wait for it
+
+
+@dataclass(frozen=True)
+class Update:
+    """Days that a model shall predict. ``hashes`` are those of revised days, by day: they tell the task from others."""
+
+    pool: str
+    variant: str
+    model: OnlineModel
+    days: tuple[str, ...]
+    hashes: Mapping[str, str] = field(default_factory=dict)
+
+
+def missing(backend: Backend, serving: Iterable[Served]) -> list[Update]:
+    """The days that models serve and have not predicted yet."""
+    predictions = Predictions(backend)
+    updates = []
+    for one in serving:
+        last = predictions.last_day(one.model)
+        days = tuple(day for day in one.days if day > last)
+        if days:
+            updates.append(Update(one.pool, one.variant, one.model, days))
+    return updates
+
+
+def request(
+    backend: Backend,
+    strategy: OnlineStrategy,
+    updates: Sequence[Update],
+    routine: tuple[str, str] | None = None,
+) -> tuple[str, ...]:
+    """Put a task per update into the strategy's pool of predictions; returns their ids.
+
+    Args:
+        routine: (strategy, session) of the routine that waits for them: it is rung when they are done.
+
+    Raises:
+        Unavailable: the store does not answer. A broker that does not answer delays them, it loses nothing.
+    """
+    if not updates:
+        return ()
+    pool = prediction_pool(updates[0].pool)
+    bell = {"routine": list(routine)} if routine else {}
+    definitions = [{**_definition(backend, strategy, update), **bell} for update in updates]
+    created = backend.tasks.create_tasks(pool, definitions, priority=PRIORITY)
+    with suppress(Unavailable):  # everything is in the store: the next sweep rings
+        backend.doorbell.top_up(pool)
+    return created.ids
+
+
+def settled(backend: Backend, ids: Sequence[str], why: str = ADDED) -> bool:
+    """Whether prediction tasks are all DONE; then what they predicted counts.
+
+    Raises:
+        RoundFailed: one of them will not be DONE without help.
+    """
+    if not ids:
+        return True
+    tasks = backend.tasks.find(ids=ids, definitions=True)
+    lost = [task for task in tasks if task.status in (TaskState.FAILED, TaskState.QUARANTINED, TaskState.CANCELLED)]
+    if lost:
+        raise RoundFailed(
+            f"{len(lost)} of {len(ids)} predictions failed: {blamed(lost)}.",
+            "See `rollq tasks show ID`, mend the cause, then `rollq tasks retry ID`.",
+        )
+    if any(task.status is not TaskState.DONE for task in tasks):
+        return False
+    predictions = Predictions(backend)
+    predictions.ensure_indexes()
+    for task in tasks:
+        predictions.register(task, why)
+    return True
+
+
+def predict(
+    backend: Backend,
+    strategy: OnlineStrategy,
+    trainer: Trainer,
+    updates: Sequence[Update],
+    timeout: float | None = None,
+    why: str = ADDED,
+) -> int:
+    """Let models predict days, and wait until they have; returns how many tasks that took.
+
+    Raises:
+        RoundFailed: one of the tasks failed.
+        StateError: the time is over.
+    """
+    ids = request(backend, strategy, updates)
+    end = None if timeout is None else time.monotonic() + timeout
+    while not settled(backend, ids, why):
+        if end is not None and time.monotonic() > end:
+            raise StateError(f"The predictions are not finished after {timeout:.0f} s.", "They go on: `rollq status`.")
+        trainer.work()
+    return len(ids)
+
+
+def prediction_pool(pool: str) -> str:
+    """The pool of the prediction tasks for the models of a pool."""
+    return f"{pool}.predictions"
+
+
+def _definition(backend: Backend, strategy: OnlineStrategy, update: Update) -> Definition:
+    trained = backend.tasks.get(update.model.task_id).definition
+    dataset: dict[str, Any] = strategy.dataset_config(trained)
+    segments = {"test": [update.days[0], update.days[-1]]}
+    definition: Definition = {
+        "predict": {"pool": update.pool, "recorder_id": update.model.recorder_id, "days": None},
+        "dataset": {**dataset, "kwargs": {**dataset["kwargs"], "segments": segments}},
+    }
+    if update.hashes:
+        definition["predict"]["days"] = list(update.days)
+        definition["data"] = dict(update.hashes)
+    return definition

@@ -1,0 +1,167 @@
+"""From a template and its data to the rolling tasks of its windows: all at once, or as a session sees them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from copy import deepcopy
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from tasks.calendar import TimeAdjuster
+from tasks.components import build
+from tasks.errors import SegmentError, TemplateError
+from tasks.identity import canonical
+from tasks.settings import Settings
+from tasks.task import Definition, segments_of
+
+if TYPE_CHECKING:
+    from tasks.template import Template
+
+TEST = "test"
+WINDOW = "window"  # in a definition: the test segment as it was planned, where the data did not reach its end
+Bounds = tuple[str, str | None]
+
+
+@dataclass(frozen=True)
+class Windows:
+    """What a template comes to: rolling tasks, and the sessions (``YYYY-MM-DD``) that they predict."""
+
+    definitions: tuple[Definition, ...]
+    sessions: tuple[str, ...]
+
+
+def planned_test(definition: Mapping[str, Any]) -> Bounds:
+    """The test segment that a window was planned for; its end is None where the calendar did not reach it."""
+    planned = definition.get(WINDOW)
+    start, end = planned[TEST] if planned else segments_of(definition).get(TEST, ("", None))
+    return str(start), end
+
+
+class WindowCutter:
+    """Cuts one definition of a template into windows on the calendar of its data.
+
+    Args:
+        definition: the template's own, or that of a challenger.
+        step: sessions of a window's test segment; None: the template's.
+    """
+
+    def __init__(
+        self, template: Template, settings: Settings, definition: Definition | None = None, step: int | None = None
+    ) -> None:
+        self._definition = definition or template.definition
+        self._rolling = deepcopy(template.rolling)
+        if step is not None:
+            self._rolling["kwargs"] = {**(self._rolling.get("kwargs") or {}), "step": step}
+        self._components = settings.components
+
+    @cached_property
+    def dataset(self) -> Any:
+        """The dataset of the template, its data looked at.
+
+        Raises:
+            ComponentError: a class or keyword is wrong.
+            DataError, SegmentError: the data is missing, cannot be used, or does not reach as far as the segments.
+        """
+        build(self._definition["model"], "model", self._components)
+        dataset = build(self._definition["dataset"], "dataset", self._components)
+        dataset.check()
+        self._check_lookahead(dataset.label_lookahead)
+        return dataset
+
+    @cached_property
+    def sessions(self) -> list[str]:
+        """The sessions of the data, as ``YYYY-MM-DD``."""
+        days: list[str] = np.datetime_as_string(self.dataset.sessions.to_numpy("datetime64[D]")).tolist()
+        return days
+
+    @cached_property
+    def step(self) -> int:
+        """Sessions of a window's test segment."""
+        return int(self._generator(self.sessions).step)
+
+    def all(self) -> Windows:
+        """Every window of the template's range.
+
+        Raises:
+            SegmentError: segments are reversed, overlap, or leave the calendar; or no window fits.
+        """
+        tasks = self._generated(self._definition, self.sessions)
+        definitions = tuple(_closed(task, self.sessions[-1]) for task in tasks)
+        return Windows(definitions, self._predicted(definitions))
+
+    def at(self, session: str, after: str | None = None, until: str | None = None) -> Windows:
+        """The windows whose test segment has begun by ``session``, as somebody sees them who knows no later session.
+
+        Args:
+            after: leave out those that begin on this session or before it.
+            until: predict up to this session (``session`` itself, or a later one in a simulation).
+
+        Raises:
+            SegmentError: as ``all``.
+        """
+        known = [day for day in self.sessions if day <= session]
+        if not known or (after is not None and not self._is_due(known, after)):
+            return Windows((), ())
+        definition = deepcopy(self._definition)
+        start, _ = definition["dataset"]["kwargs"]["segments"][TEST]  # its end is the day that it is
+        definition["dataset"]["kwargs"]["segments"][TEST] = [start, session]
+        tasks = self._generated(definition, known)
+        begun = [task for task in tasks if after is None or task["dataset"]["kwargs"]["segments"][TEST][0] > after]
+        definitions = tuple(self._as_known(task, until or session) for task in begun)
+        return Windows(definitions, self._predicted(definitions))
+
+    def _is_due(self, known: list[str], after: str) -> bool:
+        """Whether a window begins after the one that began on ``after``: cheap, as it is asked every session."""
+        return sum(day > after for day in known) >= self.step
+
+    def _generated(self, definition: Definition, sessions: list[str]) -> list[Definition]:
+        tasks = [canonical(task) for task in self._generator(sessions).generate(definition)]
+        if not tasks:
+            raise SegmentError("no window fits into the test segment.", "Give a longer test segment or a smaller step.")
+        data = self.dataset.fingerprint()
+        return [{**task, "data": data} for task in tasks]
+
+    def _generator(self, sessions: list[str]) -> Any:
+        return build(self._rolling, "rolling", self._components, calendar=TimeAdjuster(sessions))
+
+    def _as_known(self, task: Definition, until: str) -> Definition:
+        """``task`` with its planned test segment written down, and that of its dataset closed where the data ends."""
+        segments = task["dataset"]["kwargs"]["segments"]
+        start, end = segments[TEST]
+        first = self.sessions.index(start)
+        last = self.sessions[min(first + self.step, len(self.sessions)) - 1]
+        segments[TEST] = [start, min(end or last, until)]
+        return {**task, WINDOW: {TEST: [start, end]}}
+
+    def _predicted(self, definitions: Iterable[Definition]) -> tuple[str, ...]:
+        tests = [definition["dataset"]["kwargs"]["segments"][TEST] for definition in definitions]
+        if not tests:
+            return ()
+        start, end = min(test[0] for test in tests), max(test[1] for test in tests)
+        return tuple(day for day in self.sessions if start <= day <= end)
+
+    def _check_lookahead(self, lookahead: int) -> None:
+        """Refuse labels that look into a window's own test segment.
+
+        With ``trunc_days = d`` the last label of a window is at most ``d`` sessions before its test start, and it is
+        made of prices up to ``lookahead`` sessions later: so ``d > lookahead`` keeps every test price out.
+        """
+        truncated = (self._rolling.get("kwargs") or {}).get("trunc_days")
+        if lookahead and (truncated is None or truncated <= lookahead):
+            raise TemplateError(
+                f"the label looks {lookahead} sessions ahead, past the end of train and valid into the test segment.",
+                f"Set rolling.kwargs.trunc_days to {lookahead + 1} or more.",
+                "rolling.kwargs.trunc_days",
+            )
+
+
+def _closed(task: Definition, last: str) -> Definition:
+    """Close the last window's open end, so that it means the same when more sessions are known later."""
+    segments = task["dataset"]["kwargs"]["segments"]
+    start, end = segments[TEST]
+    if end is None or end > last:
+        segments[TEST] = [start, last]
+    return task

@@ -1,0 +1,120 @@
+"""What a claim asks for: to train a window, or to predict with a model that was trained before."""
+
+from __future__ import annotations
+
+import logging
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from typing import Any
+
+from tasks.backend import Backend
+from tasks.task import Claim, segments_of
+from tasks.tracking.lifecycle import RecorderStatus
+from tasks.tracking.mlflow_experiment import MLflowExperiment
+from tasks.tracking.mlflow_recorder import MLflowRecorder
+from workers.predicting import PREDICT, predict
+from workers.training import check_parts, train
+from workers.warm_start import find_earlier
+
+log = logging.getLogger(__name__)
+
+
+class Job(ABC):
+    """The work of one attempt, and what becomes of what it began."""
+
+    def __init__(self, backend: Backend, claim: Claim) -> None:
+        self.backend = backend
+        self.claim = claim
+
+    @abstractmethod
+    def run(self, checkpoint: Callable[[], None]) -> dict[str, Any]:
+        """Do it; returns the result, which is committed next.
+
+        Args:
+            checkpoint: called often; raises when the attempt must stop.
+        """
+
+    @abstractmethod
+    def fail(self, error: Exception) -> None:
+        """The attempt failed: close what it began."""
+
+    @abstractmethod
+    def give_up(self, why: str) -> None:
+        """The claim is lost or given back: what the attempt began must never count."""
+
+
+def job_of(backend: Backend, claim: Claim) -> Job:
+    """The job that a claim's definition describes."""
+    return (Prediction if PREDICT in claim.definition else Training)(backend, claim)
+
+
+class Prediction(Job):
+    """Predicts with the model of a finished run. It has no run of its own, and the model's run is never touched: what
+    it leaves behind there counts only once a committed result names it.
+    """
+
+    def run(self, checkpoint: Callable[[], None]) -> dict[str, Any]:
+        """Predict, and put an increment beside the model."""
+        return predict(self.claim, checkpoint, self.backend.settings)
+
+    def fail(self, error: Exception) -> None:
+        """Nothing is to be closed."""
+
+    def give_up(self, why: str) -> None:
+        """Nothing is to be closed."""
+
+
+class Training(Job):
+    """Trains a window in an MLflow run of its own."""
+
+    _recorder: MLflowRecorder | None = None
+
+    def run(self, checkpoint: Callable[[], None]) -> dict[str, Any]:
+        """Train; the run is FINISHED before the task is DONE."""
+        check_parts(self.claim.definition)
+        find_earlier(self.claim.definition, self.backend.tasks)  # before a run is opened that would come to nothing
+        self._recorder = recorder = self._open()
+        result = train(self.claim, recorder, checkpoint, self.backend.settings, self.backend.tasks)
+        checkpoint()
+        recorder.end_run("FINISHED")
+        return result
+
+    def fail(self, error: Exception) -> None:
+        """End the run as FAILED, with the reason."""
+        if self._recorder is None:
+            return
+        try:
+            self._recorder.set_tags({"rollq.error": f"{type(error).__name__}: {error}"[:500]})
+            self._recorder.end_run("FAILED")
+        except Exception as second:  # noqa: BLE001 - the tracking server may be the very thing that failed
+            log.warning("the MLflow run %s could not be ended: %s", self._recorder.id, second)
+
+    def give_up(self, why: str) -> None:
+        """Mark the run as superseded."""
+        if self._recorder is None:
+            return
+        try:
+            self._recorder.supersede(why)
+        except Exception as error:  # noqa: BLE001 - the next attempt closes it
+            log.warning("the MLflow run %s could not be closed: %s", self._recorder.id, error)
+
+    def _open(self) -> MLflowRecorder:
+        claim = self.claim
+        experiment = MLflowExperiment.open(claim.pool, self.backend.settings.mlflow_uri)
+        if claim.attempt > 1:
+            self._close_earlier(experiment)
+        test, _ = segments_of(claim.definition).get("test", ("", None))
+        name = f"{claim.definition['model'].get('class')} {test or ''}".strip()
+        tags = {
+            "rollq.pool": claim.pool,
+            "rollq.task": claim.task_id,
+            "rollq.attempt": str(claim.attempt),
+            "rollq.worker": claim.worker,
+        }
+        return experiment.create_recorder(name, tags, start=True)
+
+    def _close_earlier(self, experiment: MLflowExperiment) -> None:
+        """Close the runs that lost workers left behind: RUNNING, or FINISHED but never committed."""
+        for recorder in list(experiment.iter_recorders(f"tags.`rollq.task` = '{self.claim.task_id}'")):
+            if recorder.status is not RecorderStatus.FAILED:
+                recorder.supersede(f"attempt {self.claim.attempt} began on {self.claim.worker}")

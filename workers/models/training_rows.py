@@ -1,0 +1,88 @@
+"""What models ask of a dataset: rows whose label is known, and features that are known by name."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from tasks.errors import PermanentError, StateError
+from workers.datasets.base import Dataset
+
+TRAIN = "train"
+Fitted = TypeVar("Fitted")
+
+
+@dataclass(frozen=True)
+class Rows:
+    """Rows to learn from: ``features`` (rows x features, may hold NaN), ``label`` (rows, no NaN), feature ``names``."""
+
+    features: npt.NDArray[Any]
+    label: npt.NDArray[Any]
+    names: list[str]
+
+
+def known_rows(dataset: Dataset, segment: str) -> Rows:
+    """The rows of a segment that have a label.
+
+    Raises:
+        PermanentError: none has one, or every feature of train is NaN.
+    """
+    frame = dataset.prepare(segment, "feature")
+    features = frame.to_numpy()
+    label = dataset.prepare(segment, "label").to_numpy().ravel()
+    known = ~np.isnan(label)
+    if not known.any():
+        raise PermanentError(f"The segment {segment} has no row with a label.", "Look at its prices.")
+    if not known.all():
+        features, label = features[known], label[known]
+    if segment == TRAIN and np.isnan(features).all():
+        raise PermanentError("Every feature of train is NaN.", "Start train later, or use shorter windows.")
+    return Rows(features, label, _names(frame))
+
+
+def features_like(fitted: list[str], dataset: Dataset, segment: str) -> pd.DataFrame:
+    """The features of a segment, if they are those that a model was fitted on.
+
+    Raises:
+        PermanentError: they are others.
+    """
+    frame = dataset.prepare(segment, "feature")
+    check_names(fitted, _names(frame))
+    return frame
+
+
+def check_names(fitted: list[str], given: list[str]) -> None:
+    """Refuse other features than the fitted ones, or another order.
+
+    Raises:
+        PermanentError: it names those that are missing or unknown.
+    """
+    if given != fitted:
+        raise PermanentError(f"The model was fitted on other features: {_difference(fitted, given)}.")
+
+
+def need_fitted(value: Fitted | None) -> Fitted:
+    """What ``fit`` made.
+
+    Raises:
+        StateError: nothing yet.
+    """
+    if value is None:
+        raise StateError("The model is not fitted.", "Call fit, or load a saved one.")
+    return value
+
+
+def _names(frame: pd.DataFrame) -> list[str]:
+    return [str(name) for name in frame.columns]
+
+
+def _difference(fitted: Iterable[str], given: Iterable[str]) -> str:
+    one, other = set(fitted), set(given)
+    parts = [f"missing {', '.join(sorted(one - other))}"] if one - other else []
+    parts += [f"unknown {', '.join(sorted(other - one))}"] if other - one else []
+    return "; ".join(parts) or "their order differs"
