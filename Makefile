@@ -4,13 +4,17 @@ VENV   ?= .venv
 BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
 
-.PHONY: demo test check format clean system chaos mutants bench reference-env
+.PHONY: demo online test check format clean system chaos mutants bench reference-env
 
 demo: $(STAMP)
 	@$(BIN)/rollq demo
 
 test: $(STAMP)
 	@$(BIN)/python -m pytest
+
+# Two strategies, kept online over four years of the past.
+online: $(STAMP)
+	@$(BIN)/rollq simulate examples/online/lightgbm.yaml examples/online/ridge.yaml --to 2018-12-31
 
 # 1,000 kills over 20,000 tasks, and (as root) a host that is cut off; CHAOS="--seed 7 --tasks 2000 --kills 100" for less.
 chaos: $(STAMP)

@@ -3,35 +3,28 @@
 from __future__ import annotations
 
 import os
-import sys
-import time
-from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from rollq.crew import Crew
 from rollq.enqueueing import load_strategy
 from rollq.local.attach import attach
-from rollq.local.child import Child
-from rollq.service import THREADS
+from rollq.phases import Phase, Phases, Update, counter
 from scheduler.online_sets import OnlineSet
 from scheduler.trainers import DelayTrainer, TrainedRound
 from tasks.backend import Backend
-from tasks.errors import NotFound, Unavailable
+from tasks.errors import NotFound
 from tasks.rounds import Round
-from tasks.settings import Settings, worker_environment
+from tasks.settings import Settings
 from tasks.states import TaskState
 from tasks.task import Task
 from tasks.template import check_name
 
 TEMPLATE = Path("sp500") / "lightgbm.yaml"
-RESTARTS = 20  # times that a dead worker is started again before the demo gives up
 TIMEOUT = 3_600.0
-
-Phase = Callable[[str], None]
-Update = Callable[[int, int], None]
 
 
 @dataclass(frozen=True)
@@ -92,20 +85,20 @@ def run_demo(
     if pool is not None:
         check_name(pool, "--pool")
     count = workers or os.cpu_count() or 1
-    clock = _Phases(phase)
+    clock = Phases(phase)
     with ExitStack() as running:
         clock.start("starting the stack")
         attached = running.enter_context(attach(settings, serve=True))
         backend = Backend.of(attached)
         backend.prepare()
-        crew = running.enter_context(_Workers(attached, count))
+        crew = running.enter_context(Crew(attached, count))
         clock.start("computing features and windows")
         strategy = load_strategy(path, attached)
         name = pool or f"{strategy.name}-{datetime.now(UTC):%Y%m%d-%H%M%S}"
         plan, trainer = strategy.first_tasks(), DelayTrainer(backend, name)
         trained = trainer.end_train(trainer.train(plan.definitions, plan.purpose, options=plan.options))
         clock.start("training windows")
-        online = trainer.wait(trained, TIMEOUT, _counter(update), crew.keep_alive)
+        online = trainer.wait(trained, TIMEOUT, counter(update), crew.keep_alive)
         total = clock.stop()
         return _result(backend, trained, online, clock, total, count)
 
@@ -123,81 +116,11 @@ def example(name: Path) -> Path:
     raise NotFound(f"The example {name} is not installed.", "Give a template with --template.")
 
 
-def _counter(update: Update) -> Callable[[dict[TaskState, int]], None]:
-    def count(states: dict[TaskState, int]) -> None:
-        update(sum(n for state, n in states.items() if state.is_terminal), sum(states.values()))
-
-    return count
-
-
-class _Workers:
-    """A ``rollq worker`` with some processes; started again when it dies, as systemd would."""
-
-    def __init__(self, settings: Settings, count: int) -> None:
-        self._settings = settings.model_copy(update={"state_dir": settings.state_dir.resolve()})
-        self._count = count
-        self._restarts = 0
-        self._child: Child | None = None
-
-    def __enter__(self) -> _Workers:
-        self._start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        if self._child:
-            self._child.stop()
-
-    def keep_alive(self) -> None:
-        if self._child and self._child.process.poll() is None:
-            return
-        self._restarts += 1
-        if self._restarts > RESTARTS:
-            raise Unavailable("The workers end again and again.", f"Their log is {self._log()}.")
-        self._start()
-
-    def _start(self) -> None:
-        # -P: a tasks.py in the working directory must not hide ours.
-        command = [sys.executable, "-P", "-m", "rollq", "worker", "--concurrency", str(self._count)]
-        environment = {**worker_environment(self._settings), **THREADS, "ROLLQ_LOG_LEVEL": "INFO"}
-        self._log().parent.mkdir(parents=True, exist_ok=True)
-        self._child = Child("worker", command, self._log(), lambda: True, environment)
-
-    def _log(self) -> Path:
-        return self._settings.state_dir / "logs" / "worker.log"
-
-
-class _Phases:
-    """How long each phase took."""
-
-    def __init__(self, phase: Phase) -> None:
-        self._tell = phase
-        self._began = self._since = time.perf_counter()
-        self._name = ""
-        self.done: list[tuple[str, float]] = []
-
-    def start(self, name: str) -> None:
-        """A phase begins; the one before ends."""
-        self._end()
-        self._name = name
-        self._tell(name)
-
-    def stop(self) -> float:
-        """The last phase ends; seconds since the first began."""
-        self._end()
-        return time.perf_counter() - self._began
-
-    def _end(self) -> None:
-        now = time.perf_counter()
-        if self._name:
-            self.done.append((self._name, now - self._since))
-        self._since, self._name = now, ""
-
-
 def _result(
     backend: Backend,
     trained: TrainedRound,
     online: OnlineSet,
-    clock: _Phases,
+    clock: Phases,
     total: float,
     workers: int,
 ) -> DemoResult:

@@ -1,16 +1,27 @@
-"""Updating predictions from the command line: days that came since, or days whose data were revised."""
+"""Updating predictions from the command line: days that came since, days that were revised, labels learned since."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from enum import StrEnum
 from typing import Any
 
 from scheduler import publishing, revisions, updates
 from scheduler.online_sets import OnlineSets
+from scheduler.predictions import ADDED, LABELS
 from scheduler.serving import served
+from scheduler.strategies import OnlineStrategy
 from scheduler.strategy_book import StrategyBook
 from scheduler.trainers import Trainer
 from tasks.backend import Backend
+
+
+class What(StrEnum):
+    """What is updated: days that models lack, days whose data were revised since, labels that became known since."""
+
+    MISSING = "missing"
+    REVISED = "revised"
+    LABELS = "labels"
 
 
 def update_predictions(
@@ -18,21 +29,21 @@ def update_predictions(
     name: str,
     make: Callable[[Backend, str], Trainer] | None,
     by: str,
+    what: What = What.MISSING,
     *,
-    revised: bool,
     start: str | None = None,
     end: str | None = None,
     dry_run: bool = False,
     allow_gaps: bool = False,
     timeout: float | None = None,
 ) -> dict[str, Any]:
-    """Predict what is missing, or what was revised, of a strategy that is kept online.
+    """Update the predictions, or the labels, of the models of a strategy that is kept online.
 
     Args:
         make: makes the trainer that runs prediction tasks; None: workers run them.
-        revised: the days whose data were revised since; their signals are published again.
+        what: of what was revised, signals are published again, too.
         start, end: look at these sessions only (``YYYY-MM-DD``).
-        dry_run: find them, predict nothing.
+        dry_run: find the days, predict nothing.
 
     Returns:
         ``{model_days, tasks, sessions, days}``: what was predicted, by how many tasks, which sessions' signals were
@@ -46,13 +57,7 @@ def update_predictions(
     booked = book.get(name)
     strategy = book.strategy(booked)
     trainer = (make or Trainer)(backend, booked.pool)
-    if revised:
-        found = revisions.find_revised(backend, strategy, start, end)
-    else:
-        last = end or strategy.sessions()[-1]
-        days = [day for day in publishing.unpublished(backend, strategy, last) if start is None or day >= start]
-        history = OnlineSets(backend.store).history(name)
-        found = updates.missing(backend, served(history, days, challengers=True))
+    found = _find(backend, strategy, what, start, end)
     answer: dict[str, Any] = {
         "model_days": sum(len(update.days) for update in found),
         "tasks": len(found),
@@ -61,8 +66,21 @@ def update_predictions(
     }
     if dry_run:
         return answer
-    if revised:
+    if what is What.REVISED:
         done = revisions.revise(backend, strategy, trainer, by, start, end, timeout, allow_gaps=allow_gaps)
         return {**answer, "sessions": list(done.sessions)}
-    updates.predict(backend, strategy, trainer, found, timeout)
+    updates.predict(backend, strategy, trainer, found, timeout, LABELS if what is What.LABELS else ADDED)
     return answer
+
+
+def _find(
+    backend: Backend, strategy: OnlineStrategy, what: What, start: str | None, end: str | None
+) -> list[updates.Update]:
+    """The days to predict, by model."""
+    if what is What.REVISED:
+        return revisions.find_revised(backend, strategy, start, end)
+    history = OnlineSets(backend.store).history(strategy.name)
+    last = end or strategy.sessions()[-1]
+    days = strategy.sessions() if what is What.LABELS else publishing.unpublished(backend, strategy, last)
+    serving = served(history, [day for day in days if (start or "") <= day <= last], challengers=True)
+    return updates.unlabelled(backend, strategy, serving) if what is What.LABELS else updates.missing(backend, serving)

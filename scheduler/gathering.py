@@ -10,7 +10,7 @@ from typing import Any
 import pandas as pd
 
 from scheduler.online_sets import LIVE, OnlineModel, OnlineSet, OnlineSets
-from scheduler.signals import WindowPrediction, check_windows, join_windows, shown, summary, write_signals
+from scheduler.signals import WindowPrediction, check_segments, join_windows, shown, summary, write_signals
 from scheduler.strategies import variant_of
 from tasks.backend import Backend
 from tasks.errors import NotFound, RoundFailed, TemplateError
@@ -52,7 +52,7 @@ def put_online(backend: Backend, gathering: Round, by: str) -> OnlineSet:
     metrics = mean_metrics([load_daily_ic(experiment, task) for task in done])
     signals: dict[str, Any] = {}
     if gathering.purpose.get("session"):  # the routine publishes what the models say, session by session
-        check_windows(windows, sessions)
+        check_segments(windows, sessions)  # whether holes of a model matter is decided there
     else:
         joined = join_windows(windows, sessions)
         signals = _publish_signals(experiment, gathering, gathering.purpose["strategy"], joined, metrics)
@@ -66,7 +66,7 @@ def put_online(backend: Backend, gathering: Round, by: str) -> OnlineSet:
         metrics,
         gaps,
         planned_at=gathering.created_at,
-        session=gathering.purpose.get("session") or max(sessions, default=""),
+        session=gathering.purpose.get("session") or min(sessions, default=""),
         mode=gathering.purpose.get("mode", LIVE),
         why=gathering.purpose.get("why", "round"),
         champion=champion,

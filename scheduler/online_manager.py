@@ -15,6 +15,7 @@ from scheduler.collectors import Collector, MergeCollector
 from scheduler.ensembles import AverageEnsemble
 from scheduler.online_collector import online_collector
 from scheduler.online_sets import OnlineSet, OnlineSets
+from scheduler.predictions import Predictions
 from scheduler.routine import Job, bring_up_to
 from scheduler.routines import Routine, Routines, RoutineState
 from scheduler.signal_ledger import SignalEntry, SignalLedger
@@ -23,7 +24,7 @@ from scheduler.strategies import OnlineStrategy
 from scheduler.strategy_book import Booked, StrategyBook
 from scheduler.trainers import DelayTrainer, Trainer
 from tasks.backend import Backend
-from tasks.errors import NotFound, RoundFailed, StateError
+from tasks.errors import DocumentCorrupted, NotFound, RoundFailed, StateError
 from tasks.store import Document, reachable
 
 TrainerType = Callable[[Backend, str], Trainer]
@@ -59,8 +60,6 @@ class OnlineManager:
         self._begin = begin
         self.strategies: dict[str, OnlineStrategy] = {}
         self.simulation: Simulation | None = None
-        Routines(backend).ensure_indexes()
-        OnlineSets(backend.store).ensure_indexes()
         self.add_strategy(strategies)
 
     @classmethod
@@ -69,13 +68,17 @@ class OnlineManager:
 
         Raises:
             NotFound: there is none of this name.
+            DocumentCorrupted: somebody else changed it.
         """
         with reachable():
             document = _managers(backend).find_one({"_id": name})
         if document is None:
             raise NotFound(f"There is no online manager {name!r}.", "Make one: OnlineManager(backend, strategies).")
         book = StrategyBook(backend)
-        booked = [book.get(strategy) for strategy in document["strategies"]]
+        names = document.get("strategies")
+        if not isinstance(names, list) or not all(isinstance(one, str) for one in names):
+            raise DocumentCorrupted(f"The online manager {name!r} is corrupted.", "Make it anew.")
+        booked = [book.get(strategy) for strategy in names]
         delayed = all(one.delayed for one in booked)
         chosen = trainer or (DelayTrainer if delayed else Trainer)
         return cls(backend, [book.strategy(one) for one in booked], chosen, name=name)
@@ -201,33 +204,30 @@ class OnlineManager:
 
         Returns:
             Whether there was something to join.
-
-        Raises:
-            NotFound: a strategy has published nothing.
         """
         ledger = SignalLedger(self._backend)
         ledger.ensure_indexes()
-        known = ledger.entries(self.ensemble)
-        joined = {day for entry in known for day in entry.days}
-        common = set.intersection(*(self._published(name) for name in self.strategies))
-        days = common if over_write else common - joined
-        if not days:
-            return False
-        frames = {name: ledger.read(name, days) for name in self.strategies}
-        signals = _as_frame((prepare_func or AverageEnsemble())(frames))
         first = next(iter(self.strategies))
-        ledger.publish(
-            self.ensemble,
-            self._book.get(first).pool,
-            signals,
-            number=len(known) + 1,
-            session=max(days),
-            days=sorted(days),
-            versions=[],
-            by=self._by,
-            why="prepare_signals",
-        )
-        return True
+        while True:
+            known = ledger.entries(self.ensemble)
+            joined = {day for entry in known for day in entry.days}
+            common = set.intersection(*(self._published(name) for name in self.strategies))
+            days = common if over_write else common - joined
+            if not days:
+                return False
+            frames = {name: ledger.read(name, days) for name in self.strategies}
+            if ledger.publish(
+                self.ensemble,
+                self._book.get(first).pool,
+                _as_frame((prepare_func or AverageEnsemble())(frames)),
+                number=len(known) + 1,
+                session=max(days),
+                days=sorted(days),
+                versions=[],
+                by=self._by,
+                why="prepare_signals",
+            ):
+                return True  # otherwise another process was first: look again what is left
 
     def get_signals(self, strategy: str | None = None) -> pd.DataFrame:
         """The signals of a strategy; None: of all strategies together, as ``prepare_signals`` joined them.
@@ -294,6 +294,8 @@ def book_strategy(
 ) -> Booked:
     """Write a strategy into the book; what is not given comes from its template. Raises as ``StrategyBook.add``."""
     options = getattr(getattr(strategy, "template", None), "online", None)
+    for ledger in (Routines(backend), SignalLedger(backend), Predictions(backend), OnlineSets(backend.store)):
+        ledger.ensure_indexes()
     first = begin or (options.begin if options else None) or strategy.sessions()[-1]
     return StrategyBook(backend).add(
         strategy,

@@ -15,6 +15,7 @@ from pymongo import ASCENDING, DESCENDING
 from pymongo.collection import Collection
 from pymongo.errors import DuplicateKeyError
 
+from scheduler.typed import typed
 from tasks.errors import DocumentCorrupted, NotFound, StateError
 from tasks.online_options import BASE
 from tasks.store import Document, Store, reachable
@@ -179,9 +180,10 @@ class OnlineSets:
             if target < 1:
                 raise StateError(f"Nothing of {strategy!r} was online before.", "See `rollq online history`.")
             found = self.version(strategy, target)
-            return replace(
-                found, copy_of=found.copy_of or target, why=why or f"rollback from {current.version} to {target}"
-            )
+            source = found.copy_of or target
+            if source == serves:
+                raise StateError(f"Version {target} of {strategy!r} serves now, as {current.version}.", "Name another.")
+            return replace(found, copy_of=source, why=why or f"rollback from {current.version} to {target}")
 
         return self._change(strategy, by, session, change)
 
@@ -338,13 +340,14 @@ OPTIONAL = ("session", "why", "mode", "champion", "code", "copy_of", "planned_at
 def _read(document: Document) -> OnlineSet:
     named = {name: document[name] for name in REQUIRED}
     named |= {name: document[name] for name in OPTIONAL if name in document}
-    return OnlineSet(
+    made = OnlineSet(
         **named,
         models=_models(document["models"]),
         gaps=tuple(document["gaps"]),
         challengers={name: _models(found) for name, found in document.get("challengers", {}).items()},
         data=tuple(document.get("data", ())),
     )
+    return typed(made)
 
 
 def _models(found: Sequence[Mapping[str, Any]]) -> tuple[OnlineModel, ...]:

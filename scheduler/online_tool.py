@@ -58,15 +58,23 @@ class OnlineTool:
         The tags alone change; what serves is changed by ``rollq online rollback`` and ``promote``.
         """
         chosen = {recorder.id for recorder in recorders}
-        tagged = f"tags.`{self.ONLINE_KEY}` = '{self.ONLINE_TAG}'"
-        before = [found for found in self._experiment.iter_recorders(tagged) if found.id not in chosen]
+        before = [recorder for ident, recorder in self._tagged().items() if ident not in chosen]
         self.set_online_tag(self.OFFLINE_TAG, before)
         self.set_online_tag(self.ONLINE_TAG, recorders)
 
     def follow(self, online: OnlineSet) -> None:
-        """Let the tags show what a set says; any number of calls do it once."""
-        before = self._sets.version(self._strategy, online.version - 1).models if online.version > 1 else ()
+        """Let the tags show what a set says; any number of calls do it once.
+
+        Whoever made an earlier set may have died before its tags were written: no recorder of any of them stays online.
+        """
         ids = {model.recorder_id for model in online.models}
-        gone = {model.recorder_id for model in before} - ids
-        for tag, chosen in ((self.OFFLINE_TAG, gone), (self.ONLINE_TAG, ids)):
-            self.set_online_tag(tag, (self._experiment.get_recorder(ident) for ident in sorted(chosen)))
+        tagged = self._tagged()
+        own = {model.recorder_id for earlier in self._sets.history(self._strategy) for model in earlier.models}
+        self.set_online_tag(self.OFFLINE_TAG, [tagged[ident] for ident in sorted(tagged.keys() & own - ids)])
+        new = (self._experiment.get_recorder(ident) for ident in sorted(ids - tagged.keys()))
+        self.set_online_tag(self.ONLINE_TAG, new)
+
+    def _tagged(self) -> dict[str, MLflowRecorder]:
+        """The recorders of the experiment that are tagged online, whichever strategy they are of."""
+        found = self._experiment.iter_recorders(f"tags.`{self.ONLINE_KEY}` = '{self.ONLINE_TAG}'")
+        return {recorder.id: recorder for recorder in found}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -12,19 +12,24 @@ from pymongo import ASCENDING
 from pymongo.collection import Collection as MongoCollection
 
 from scheduler.online_sets import OnlineModel
+from scheduler.typed import typed
 from tasks.backend import Backend
+from tasks.errors import DocumentCorrupted
 from tasks.increments import Increment, load_increment
 from tasks.store import Document, reachable
 from tasks.task import Task, segments_of
 from tasks.tracking.mlflow_experiment import MLflowExperiment
 from tasks.tracking.mlflow_recorder import MLflowRecorder
 
-ADDED, REVISED = "added", "revised"
+ADDED, REVISED, LABELS = "added", "revised", "labels"  # of the last, the labels alone count
 
 
 @dataclass(frozen=True)
 class Added:
-    """Days that were predicted later: by which task, when (UTC), why, and what its committed result says."""
+    """Days that were predicted later: by which task, when (UTC), why, and what its committed result says.
+
+    ``gone`` are days that were asked for and have no row any more.
+    """
 
     task_id: str
     recorder_id: str
@@ -33,6 +38,7 @@ class Added:
     at: datetime
     why: str
     result: dict[str, Any]
+    gone: tuple[str, ...] = ()
 
 
 class Predictions:
@@ -73,12 +79,11 @@ class Predictions:
         query: Document = {"recorder_id": recorder_id, **({"at": {"$lte": as_of}} if as_of else {})}
         with reachable():
             found = list(self._added.find(query).sort([("at", ASCENDING), ("_id", ASCENDING)]))
-        names = ("recorder_id", "start", "end", "at", "why", "result")
-        return [Added(str(document["_id"]), *(document[name] for name in names)) for document in found]
+        return [_to_added(document) for document in found]
 
     def last_day(self, model: OnlineModel, as_of: datetime | None = None) -> str:
         """The last session that a model has predicted."""
-        ends = [one.end for one in self.added(model.recorder_id, as_of)]
+        ends = [one.end for one in self.added(model.recorder_id, as_of) if one.why != LABELS]
         return max([self._trained_with(model)[1], *ends])
 
     def read(
@@ -104,18 +109,32 @@ class Predictions:
         def needed(start: str, end: str) -> bool:
             return wanted is None or any(start <= day <= end for day in wanted - seen)
 
-        for one in reversed(self.added(model.recorder_id, as_of)):
-            if needed(one.start, one.end):
+        added = self.added(model.recorder_id, as_of)
+        for one in reversed(added):
+            if one.why != LABELS and needed(one.start, one.end):
                 parts += [_unseen(load_increment(recorder, one.result), wanted, seen)]
-                seen |= set(one.result.get("gone", ()))  # they were there when they were predicted first
+                seen |= set(one.gone)  # they were there when they were predicted first
         if needed(*self._trained_with(model)):
             parts += [_unseen(_trained(recorder), wanted, seen)]
-        return _joined(parts)
+        labels = [load_increment(recorder, one.result).label for one in added if one.why == LABELS]
+        return _labelled(_joined(parts), labels)
 
     def _trained_with(self, model: OnlineModel) -> tuple[str, str]:
         """First and last day that were predicted when it was trained."""
         start, end = segments_of(self._backend.tasks.get(model.task_id).definition)["test"]
         return str(start), str(end)
+
+
+def _to_added(document: Document) -> Added:
+    names = ("recorder_id", "start", "end", "at", "why", "result")
+    try:
+        gone = tuple(document["result"].get("gone", ()))
+        return typed(Added(*(str(document["_id"]), *(document[name] for name in names), gone)))
+    except (LookupError, TypeError, AttributeError) as error:
+        raise DocumentCorrupted(
+            f"The prediction {document.get('_id')!r} is corrupted ({type(error).__name__}: {error}).",
+            "Restore the document from a backup.",
+        ) from error
 
 
 def _trained(recorder: MLflowRecorder) -> Increment:
@@ -126,6 +145,15 @@ def _trained(recorder: MLflowRecorder) -> Increment:
     days: Mapping[str, str] = recorder.load_object("days.json") if "days.json" in kept else {}
     unknown = {f"{day:%Y-%m-%d}": "" for day in pred.index.get_level_values("datetime").unique()}
     return Increment(pred, label, {**unknown, **days})
+
+
+def _labelled(found: Increment, later: Sequence[pd.DataFrame]) -> Increment:
+    """``found`` with the labels that were learned later."""
+    label = found.label.copy() if later else found.label
+    for one in later:
+        known = one[one["label"].notna()]
+        label.loc[label.index.intersection(known.index), "label"] = known["label"]
+    return Increment(found.pred, label, found.days)
 
 
 def _frame(values: Any, name: str) -> pd.DataFrame:

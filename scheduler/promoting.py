@@ -102,7 +102,7 @@ def _against(backend: Backend, strategy: OnlineStrategy, name: str, rule: Promot
     """The interval of a challenger's advantage; None while there are too few sessions."""
     try:
         found = compare_variants(backend, strategy, name, end=session, last=rule.sessions, confidence=rule.confidence)
-    except CoverageError:
+    except (CoverageError, NotFound):  # NotFound: of the sessions whose labels are known, none was predicted yet
         return None
     return found.difference[SCORES[rule.metric]] if found.sessions >= rule.sessions else None
 

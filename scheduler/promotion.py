@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from scheduler.online_sets import LIVE, OnlineSet
+from scheduler.online_sets import LIVE, OnlineSet, OnlineSets
 from scheduler.online_tool import OnlineTool
 from tasks.backend import Backend
 from tasks.tracking.mlflow_experiment import MLflowExperiment
@@ -10,14 +10,20 @@ from tasks.tracking.registry import Candidate, ModelRegistry
 
 
 def show(backend: Backend, online: OnlineSet) -> None:
-    """Tag the recorders of a set and, if it is no simulation's, let the registry follow. Repeating it is harmless.
+    """Tag the recorders of the set that serves and, if it is no simulation's, let the registry follow.
+
+    Repeating it is harmless. If another set came online since ``online``, that one is shown, not the earlier one.
 
     Raises:
         Unavailable: MLflow does not answer.
     """
-    OnlineTool(backend, online.strategy, online.pool).follow(online)
-    if online.mode == LIVE:
-        follow(backend, online)
+    sets = OnlineSets(backend.store)
+    shown: OnlineSet | None = None
+    while (current := sets.current(online.strategy)) != shown:  # another one may come while this one is written
+        OnlineTool(backend, current.strategy, current.pool).follow(current)
+        if current.mode == LIVE:
+            follow(backend, current)
+        shown = current
 
 
 def follow(backend: Backend, online: OnlineSet) -> str | None:

@@ -27,7 +27,7 @@ from tasks.backend import Backend
 from tasks.errors import LeaseLost, NotFound, RollqError, RoundFailed, StateError, Unavailable
 from tasks.logs import log_context
 from tasks.messages import ROUTINE, check_arguments
-from tasks.rounds import RoundState
+from tasks.rounds import Round, RoundState
 from tasks.task import Created
 
 log = logging.getLogger(__name__)
@@ -93,7 +93,6 @@ def bring_up_to(
     by: str,
     trainer: TrainerType | None = None,
     *,
-    until: Step | None = None,
     allow_gaps: bool = False,
 ) -> Routine | None:
     """Do what can be done now of the routines of a strategy up to a session, in the order of the sessions.
@@ -101,7 +100,6 @@ def bring_up_to(
     Args:
         session: the last session of the data by this date (``YYYY-MM-DD``); None: the last one.
         trainer: makes the trainer of the strategy's pool; None: as the strategy was added.
-        until: stop after this step of the first routine that is not DONE.
         allow_gaps: publish signals in spite of holes.
 
     Returns:
@@ -125,9 +123,7 @@ def bring_up_to(
             if reached.status is RoutineState.DONE:
                 continue
             return reached
-        reached = _go_on(
-            Job(backend, booked, strategy, make(backend, booked.pool), due, by, allow_gaps), claimed, until
-        )
+        reached = _go_on(Job(backend, booked, strategy, make(backend, booked.pool), due, by, allow_gaps), claimed)
         if reached.status is not RoutineState.DONE:
             return reached
     return reached
@@ -159,28 +155,37 @@ def latest_planned(backend: Backend, history: list[OnlineSet]) -> Latest:
     )
 
 
-def _go_on(job: Job, routine: Routine, until: Step | None) -> Routine:
+def _go_on(job: Job, routine: Routine) -> Routine:
+    try:
+        return _do_steps(job, routine)
+    except LeaseLost as error:  # also from writing down how a step ended
+        log.warning("%s", error)
+        return Routines(job.backend).open(job.booked.name, job.session)
+
+
+def _do_steps(job: Job, routine: Routine) -> Routine:
     routines = Routines(job.backend)
     try:
         with Renewing(lambda: routines.renew(routine), job.backend.settings.lease_seconds) as lease:
             while step := routine.next_step:
                 routine = routines.finish_step(routine, step, STEPS[step](job, routine))
                 lease.check()
-                if step is until:
-                    return routines.release(routine, f"{routine.next_step}")
         log.info("routine of %s for %s is done", job.booked.name, job.session)
         return routines.finish(routine)
     except Waiting as waiting:
         return routines.release(routines.note(routine, waiting.args[1]), waiting.args[0])
+    except LeaseLost:
+        raise
     except Unavailable as error:
         log.warning("the routine of %s for %s is tried again: %s", job.booked.name, job.session, error)
         return routines.release(routine, f"another try: {error.message}")
-    except LeaseLost as error:
-        log.warning("%s", error)
-        return routines.open(job.booked.name, job.session)
     except RollqError as error:
         log.error("routine of %s for %s failed: %s", job.booked.name, job.session, error)  # noqa: TRY400
         return routines.fail(routine, str(error))
+    except (LookupError, TypeError, ValueError, AttributeError) as error:
+        # What is in the store or in MLflow has another form than rollq gives it.
+        log.exception("routine of %s for %s failed", job.booked.name, job.session)
+        return routines.fail(routine, f"What it works with is corrupted ({type(error).__name__}: {error}).")
 
 
 # -- the steps: each returns what is kept of it, or raises Waiting(what for, what to remember) -------------------------
@@ -202,8 +207,8 @@ def _update(job: Job, routine: Routine) -> dict[str, Any]:
 def _prepare(job: Job, routine: Routine) -> dict[str, Any]:
     """Find out what is to be trained; register it."""
     ident = round_id(job.strategy.name, job.session)
-    if known := _known_round(job, ident):
-        return known
+    if known := known_round(job.backend, ident):  # the data may be other data by now
+        return {"tasks": len(known.task_ids), "round": ident, "ids": list(known.task_ids)}
     history = job.sets.history(job.strategy.name)
     if history:
         plan = job.strategy.prepare_tasks(job.session, latest_planned(job.backend, history))
@@ -217,14 +222,14 @@ def _prepare(job: Job, routine: Routine) -> dict[str, Any]:
     return {"tasks": len(plan.definitions), "round": ident, "ids": list(trained.created.ids)}
 
 
-def _known_round(job: Job, ident: str) -> dict[str, Any] | None:
-    """The round of this session, if somebody who died since has made it: the data may be other data by now."""
+def known_round(backend: Backend, ident: str) -> Round | None:
+    """A round with this id, if somebody who died since has made it; its tasks know that they belong to it."""
     try:
-        found = job.backend.rounds.get(ident)
+        found = backend.rounds.get(ident)
     except NotFound:
         return None
-    job.backend.tasks.join_round(found.task_ids, ident)
-    return {"tasks": len(found.task_ids), "round": ident, "ids": list(found.task_ids)}
+    backend.tasks.join_round(found.task_ids, ident)
+    return found
 
 
 def _train(job: Job, routine: Routine) -> dict[str, Any]:
@@ -262,7 +267,7 @@ def _promote(job: Job, routine: Routine) -> dict[str, Any]:
     except NotFound:
         raise StateError(f"Nothing of {job.strategy.name!r} is online.", "See `rollq tasks list`.") from None
     promoted = promoting.by_rule(job.backend, job.strategy, current, job.session, job.by)
-    if promoted or "version" in routine.steps[Step.GATHER]:
+    if promoted or "version" in routine.steps[Step.GATHER] or current.session == job.session:  # somebody died here
         show(job.backend, promoted or current)
     return {"version": (promoted or current).version, "promoted": promoted.champion if promoted else None}
 

@@ -16,6 +16,7 @@ from pymongo import ASCENDING, DESCENDING
 from pymongo.collection import Collection
 from pymongo.errors import DuplicateKeyError
 
+from scheduler.typed import typed
 from tasks.backend import Backend
 from tasks.documents import NOW, later, literal
 from tasks.errors import DocumentCorrupted, LeaseLost
@@ -49,7 +50,7 @@ class Routine:
     strategy: str
     session: str
     status: RoutineState
-    steps: dict[str, Any]
+    steps: dict[str, dict[str, Any]]
     notes: dict[str, Any]
     waits_for: str
     reason: str
@@ -203,7 +204,7 @@ class Routines:
 def _to_routine(document: Document) -> Routine:
     try:
         fields = {name: document[name] for name in Routine.__dataclass_fields__}
-        return Routine(**{**fields, "status": RoutineState(document["status"])})
+        return typed(Routine(**{**fields, "status": RoutineState(document["status"])}))
     except (LookupError, TypeError, ValueError) as error:
         raise DocumentCorrupted(
             f"The routine {document.get('_id')!r} is corrupted ({type(error).__name__}: {error}).", "Remove it."

@@ -6,10 +6,12 @@ its date.
 
 from __future__ import annotations
 
+import hashlib
 import tempfile
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from datetime import datetime
+from datetime import date, datetime
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -19,10 +21,12 @@ from pymongo import ASCENDING
 from pymongo.collection import Collection as MongoCollection
 from pymongo.errors import DuplicateKeyError
 
-from scheduler.signals import file_sha256, read_signals, write_signals
+from scheduler.signals import read_signals, write_signals
+from scheduler.typed import typed
 from tasks.backend import Backend
 from tasks.errors import ArtifactCorrupted, DocumentCorrupted, NotFound
 from tasks.store import Document, reachable
+from tasks.tracking.manifest import safe_name
 from tasks.tracking.mlflow_experiment import MLflowExperiment
 from tasks.tracking.mlflow_recorder import MLflowRecorder
 
@@ -102,7 +106,8 @@ class SignalLedger:
         with tempfile.TemporaryDirectory(prefix="rollq-") as folder:
             path = Path(folder) / name
             sha256 = write_signals(signals, path)
-            recorder.log_artifact(path, FOLDER)
+            # Past the manifest of the run, which has one writer: two may publish at once. The entry keeps the checksum.
+            recorder.place.write({f"{FOLDER}/{name}": path.read_bytes()})
         document: Document = {
             "_id": f"{strategy}:{number}",
             "strategy": strategy,
@@ -125,7 +130,7 @@ class SignalLedger:
                 self._entries.insert_one(document)
             except DuplicateKeyError:
                 return None
-        return _to_entry(document)
+        return self.entries(strategy)[number - 1]  # as it stands there: a time has no microseconds
 
     def entries(self, strategy: str, as_of: datetime | None = None) -> list[SignalEntry]:
         """All entries of a strategy, oldest first.
@@ -171,13 +176,13 @@ class SignalLedger:
     def load(self, entry: SignalEntry) -> pd.DataFrame:
         """The signals of one entry. Raises as ``read``."""
         recorder = MLflowExperiment.open(entry.pool, self._backend.settings.mlflow_uri).get_recorder(entry.recorder_id)
-        path = Path(recorder.download_artifact(entry.artifact))
-        if file_sha256(path) != entry.sha256:
+        content = recorder.place.read(safe_name(entry.artifact))
+        if hashlib.sha256(content).hexdigest() != entry.sha256:
             raise ArtifactCorrupted(
                 f"The signals {entry.artifact!r} of run {entry.recorder_id} are not what was published.",
                 "Restore the artifact from a backup.",
             )
-        return read_signals(path)
+        return read_signals(BytesIO(content))
 
     def _recorder(self, strategy: str, pool: str) -> MLflowRecorder:
         """The run that holds the signals of a strategy: one for all of them."""
@@ -195,9 +200,13 @@ class SignalLedger:
 def _to_entry(document: Mapping[str, Any]) -> SignalEntry:
     try:
         fields: dict[str, Any] = {name: document[name] for name in SignalEntry.__dataclass_fields__}
-        return SignalEntry(**{**fields, **{name: tuple(fields[name]) for name in ("days", "versions", "gaps")}})
-    except (LookupError, TypeError) as error:
+        lists = {name: tuple(fields[name]) for name in ("days", "versions", "gaps")}
+        entry = typed(SignalEntry(**{**fields, **lists}))
+        for day in entry.days:
+            date.fromisoformat(day)
+    except (LookupError, TypeError, ValueError) as error:
         raise DocumentCorrupted(
             f"The entry {document.get('_id')!r} of the signals is corrupted ({type(error).__name__}: {error}).",
             "Restore the document from a backup.",
         ) from error
+    return entry

@@ -6,6 +6,7 @@ import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import BinaryIO
 
 import pandas as pd
 import pyarrow as pa
@@ -130,9 +131,9 @@ def write_signals(signals: pd.DataFrame, path: Path) -> str:
     return file_sha256(path)
 
 
-def read_signals(path: Path) -> pd.DataFrame:
+def read_signals(source: Path | BinaryIO) -> pd.DataFrame:
     """The signals in a Parquet file: column ``score``, indexed (datetime, instrument)."""
-    return pq.read_table(path).to_pandas().set_index(["datetime", "instrument"]).sort_index()
+    return pq.read_table(source).to_pandas().set_index(["datetime", "instrument"]).sort_index()
 
 
 def file_sha256(path: Path) -> str:

@@ -12,13 +12,14 @@ from dataclasses import dataclass, field
 
 from scheduler import promoting, publishing, updates
 from scheduler.online_sets import SIMULATION, OnlineSets
-from scheduler.routine import Job, latest_planned, round_id
+from scheduler.routine import Job, known_round, latest_planned, round_id
 from scheduler.routines import Routines
 from scheduler.serving import served
 from scheduler.signal_ledger import SignalEntry
 from scheduler.strategies import Latest, Plan, latest_of
 from scheduler.trainers import TrainedRound
 from tasks.errors import StateError
+from tasks.task import Created
 
 Progress = Callable[[str, int], None]  # a session, and how many tasks it has brought
 
@@ -103,6 +104,10 @@ class Simulation:
         follows = {"follows": part.rounds[-1].id} if part.rounds else {}
         purpose = {**plan.purpose, "mode": SIMULATION, "why": why, **follows}
         ident = round_id(part.job.strategy.name, plan.session)
+        if known := known_round(part.job.backend, ident):  # of a simulation that ended earlier, or was interrupted
+            ids = known.task_ids
+            if len(ids) == len(plan.definitions):
+                return TrainedRound(ident, known.pool, Created(ids, 0))
         return part.job.trainer.train(plan.definitions, purpose, options=plan.options, ident=ident)
 
     def _publish(self, job: Job) -> SignalEntry | None:

@@ -13,7 +13,7 @@ from tasks.identity import task_id, task_key
 from tasks.online_options import BASE, PromotionRule
 from tasks.settings import Settings
 from tasks.task import Definition
-from tasks.template import Template, check_name
+from tasks.template import Template, check_name, check_segments
 from tasks.windows import WindowCutter, planned_test
 
 VARIANT = "variant"  # in a definition: which challenger it is; the base has none
@@ -176,8 +176,16 @@ class RollingStrategy(OnlineStrategy):
 
     @classmethod
     def of_config(cls, config: Mapping[str, Any], settings: Settings) -> RollingStrategy:
-        """The strategy that ``to_config`` wrote."""
-        return cls(Template.of_config(config["template"]), settings, config["name"], config["pool"])
+        """The strategy that ``to_config`` wrote.
+
+        Raises:
+            TemplateError: it is something else.
+        """
+        template = Template.of_config(config["template"])
+        for definition in template.variants.values():
+            check_segments(definition)
+        check_name(config["pool"], "pool")
+        return cls(template, settings, config["name"], config["pool"])
 
     def _plan(self, session: str, latest: Latest, until: str | None) -> Plan:
         definitions: list[Definition] = []

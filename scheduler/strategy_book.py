@@ -11,6 +11,7 @@ from pymongo.collection import Collection
 from pymongo.errors import DuplicateKeyError
 
 from scheduler.strategies import OnlineStrategy, RollingStrategy
+from scheduler.typed import typed
 from tasks.backend import Backend
 from tasks.components import resolve
 from tasks.errors import DocumentCorrupted, NotFound, StateError
@@ -134,17 +135,24 @@ class StrategyBook:
         Raises:
             ComponentError: its class is not registered here.
             TemplateError: its template cannot be used here.
+            DocumentCorrupted: it is not what ``to_config`` wrote.
         """
         cls = BUILT_IN.get(booked.kind) or resolve({"class": booked.kind}, "strategy", self._settings.components)
-        made: OnlineStrategy = cls.of_config(booked.config, self._settings)
+        try:
+            made: OnlineStrategy = cls.of_config(booked.config, self._settings)
+        except (LookupError, TypeError, ValueError, AttributeError) as error:
+            raise _corrupted(booked.name, error) from error
         return made
 
 
 def _to_booked(document: Document) -> Booked:
     try:
         fields: dict[str, Any] = {name: document[name] for name in Booked.__dataclass_fields__ if name != "name"}
-        return Booked(name=document["_id"], **fields)
+        return typed(Booked(name=document["_id"], **fields))
     except (LookupError, TypeError) as error:
-        raise DocumentCorrupted(
-            f"The strategy {document.get('_id')!r} in the store is corrupted ({error}).", "Add it again with --replace."
-        ) from error
+        raise _corrupted(document.get("_id"), error) from error
+
+
+def _corrupted(name: Any, error: Exception) -> DocumentCorrupted:
+    what = f"The strategy {name!r} in the store is corrupted ({type(error).__name__}: {error})."
+    return DocumentCorrupted(what, "Add it again with --replace.")

@@ -81,7 +81,12 @@ class Trainer:
         return TrainedRound(round_id, self._pool, created)
 
     def end_train(self, trained: TrainedRound) -> TrainedRound:
-        """Nothing is left to do for a trainer that does not delay."""
+        """Let the tasks of a round go, if they are held; workers start at once. Calling it again is harmless."""
+        self._backend.rounds.start(trained.id)
+        if self._backend.rounds.get(trained.id).free:
+            self._backend.tasks.unhold(trained.created.ids)
+            self._ring()
+        settle(self._backend)
         return trained
 
     def wait(
@@ -152,12 +157,3 @@ class DelayTrainer(Trainer):
     """Registers tasks now and trains them all together later: ``train`` holds them, ``end_train`` lets them go."""
 
     is_delay = True
-
-    def end_train(self, trained: TrainedRound) -> TrainedRound:
-        """Let the tasks of a round go; workers start at once. Calling it again is harmless."""
-        self._backend.rounds.start(trained.id)
-        if self._backend.rounds.get(trained.id).free:
-            self._backend.tasks.unhold(trained.created.ids)
-            self._ring()
-        settle(self._backend)
-        return trained

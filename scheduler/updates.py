@@ -45,6 +45,19 @@ def missing(backend: Backend, serving: Iterable[Served]) -> list[Update]:
     return updates
 
 
+def unlabelled(backend: Backend, strategy: OnlineStrategy, serving: Iterable[Served]) -> list[Update]:
+    """The days whose labels models do not have, and which the data have by now."""
+    predictions, updates = Predictions(backend), []
+    for one in serving:
+        sessions = list(strategy.sessions())
+        known = sessions[: len(sessions) - strategy.dataset_of(one.variant).label_lookahead]
+        label = predictions.read(one.pool, one.model, one.days).label
+        lacking = {f"{day:%Y-%m-%d}" for day in label.index[label["label"].isna()].get_level_values("datetime")}
+        if days := tuple(day for day in one.days if day in lacking and day <= known[-1]):
+            updates.append(Update(one.pool, one.variant, one.model, days, {"labels known on": sessions[-1]}))
+    return updates
+
+
 def request(
     backend: Backend,
     strategy: OnlineStrategy,

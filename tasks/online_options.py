@@ -99,9 +99,12 @@ def _day(value: Any, key: str) -> str:
     if isinstance(value, date):
         return value.date().isoformat() if isinstance(value, datetime) else value.isoformat()
     try:
-        return date.fromisoformat(str(value)).isoformat()
+        found = date.fromisoformat(str(value)).isoformat()
     except ValueError:
-        raise TemplateError(f"{value!r} is not a date.", "Write it as YYYY-MM-DD.", key) from None
+        found = ""
+    if found != str(value):  # Python reads 20150102.0, too
+        raise TemplateError(f"{value!r} is not a date.", "Write it as YYYY-MM-DD.", key)
+    return found
 
 
 def _count(value: Any, key: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Iterable, Mapping
 from copy import deepcopy
 from dataclasses import dataclass
@@ -10,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from tasks.calendar import TimeAdjuster
+from tasks.calendar import TimeAdjuster, timestamp
 from tasks.components import build
 from tasks.errors import SegmentError, TemplateError
 from tasks.identity import canonical
@@ -56,20 +57,17 @@ class WindowCutter:
         if step is not None:
             self._rolling["kwargs"] = {**(self._rolling.get("kwargs") or {}), "step": step}
         self._components = settings.components
+        self._checked = False
 
     @cached_property
     def dataset(self) -> Any:
-        """The dataset of the template, its data looked at.
+        """The dataset of the template.
 
         Raises:
             ComponentError: a class or keyword is wrong.
-            DataError, SegmentError: the data is missing, cannot be used, or does not reach as far as the segments.
         """
         build(self._definition["model"], "model", self._components)
-        dataset = build(self._definition["dataset"], "dataset", self._components)
-        dataset.check()
-        self._check_lookahead(dataset.label_lookahead)
-        return dataset
+        return build(self._definition["dataset"], "dataset", self._components)
 
     @cached_property
     def sessions(self) -> list[str]:
@@ -80,15 +78,16 @@ class WindowCutter:
     @cached_property
     def step(self) -> int:
         """Sessions of a window's test segment."""
-        return int(self._generator(self.sessions).step)
+        return int(self._generator(len(self.sessions)).step)
 
     def all(self) -> Windows:
         """Every window of the template's range.
 
         Raises:
             SegmentError: segments are reversed, overlap, or leave the calendar; or no window fits.
+            DataError: the data is missing or cannot be used.
         """
-        tasks = self._generated(self._definition, self.sessions)
+        tasks = self._generated(self._definition, len(self.sessions))
         definitions = tuple(_closed(task, self.sessions[-1]) for task in tasks)
         return Windows(definitions, self._predicted(definitions))
 
@@ -102,30 +101,43 @@ class WindowCutter:
         Raises:
             SegmentError: as ``all``.
         """
-        known = [day for day in self.sessions if day <= session]
-        if not known or (after is not None and not self._is_due(known, after)):
+        known = bisect_right(self.sessions, session)
+        start, _ = self._definition["dataset"]["kwargs"]["segments"][TEST]  # its end is the day that it is
+        if not known or self.sessions[known - 1] < start or not self._is_due(known, after):
             return Windows((), ())
         definition = deepcopy(self._definition)
-        start, _ = definition["dataset"]["kwargs"]["segments"][TEST]  # its end is the day that it is
         definition["dataset"]["kwargs"]["segments"][TEST] = [start, session]
-        tasks = self._generated(definition, known)
-        begun = [task for task in tasks if after is None or task["dataset"]["kwargs"]["segments"][TEST][0] > after]
-        definitions = tuple(self._as_known(task, until or session) for task in begun)
+        tasks = self._generated(definition, known, after)
+        definitions = tuple(self._as_known(task, until or session) for task in tasks)
         return Windows(definitions, self._predicted(definitions))
 
-    def _is_due(self, known: list[str], after: str) -> bool:
-        """Whether a window begins after the one that began on ``after``: cheap, as it is asked every session."""
-        return sum(day > after for day in known) >= self.step
+    def _check_data(self) -> None:
+        """Once, before the first window is cut: it reads all of the data."""
+        if not self._checked:
+            self.dataset.check()
+            self._checked = True
 
-    def _generated(self, definition: Definition, sessions: list[str]) -> list[Definition]:
-        tasks = [canonical(task) for task in self._generator(sessions).generate(definition)]
+    def _is_due(self, known: int, after: str | None) -> bool:
+        """Whether a window begins after the one that began on ``after``: cheap, as it is asked every session."""
+        return after is None or known - bisect_right(self.sessions, after) >= self.step
+
+    def _generated(self, definition: Definition, known: int, after: str | None = None) -> list[Definition]:
+        """The windows on the first ``known`` sessions, those alone that begin after ``after``."""
+        self._check_data()
+        generator = self._generator(known)
+        self._check_lookahead(self.dataset.label_lookahead)
+        tasks = generator.generate(definition)
         if not tasks:
             raise SegmentError("no window fits into the test segment.", "Give a longer test segment or a smaller step.")
+        if after is not None:
+            earliest = timestamp(after)
+            tasks = [task for task in tasks if task["dataset"]["kwargs"]["segments"][TEST][0] > earliest]
         data = self.dataset.fingerprint()
-        return [{**task, "data": data} for task in tasks]
+        return [{**canonical(task), "data": data} for task in tasks]
 
-    def _generator(self, sessions: list[str]) -> Any:
-        return build(self._rolling, "rolling", self._components, calendar=TimeAdjuster(sessions))
+    def _generator(self, known: int) -> Any:
+        calendar = TimeAdjuster(self.dataset.sessions[:known])
+        return build(self._rolling, "rolling", self._components, calendar=calendar)
 
     def _as_known(self, task: Definition, until: str) -> Definition:
         """``task`` with its planned test segment written down, and that of its dataset closed where the data ends."""

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from rollq.cli.context import JSON, metrics_line, of, print_json, print_table, say
+from rollq.cli.progress import ProgressBar, called_as
 
 if TYPE_CHECKING:
     from rollq.demo import DemoResult
@@ -31,7 +31,7 @@ def demo(
 
     context_ = of(context)
     settings = context_.settings(log_level=context_.overrides.get("log_level") or "WARNING")
-    with _Progress(quiet=as_json) as progress:
+    with ProgressBar(quiet=as_json) as progress:
         result = run_demo(settings, template, workers, pool, progress.phase, progress.update)
     if as_json:
         print_json(result.to_dict())
@@ -53,44 +53,8 @@ def _show(result: DemoResult) -> None:
         ["report", str(result.report)],
     ]
     print_table("The main job is done", ["what", "result"], rows)
-    command = _command()
+    command = called_as()
     say("\nTry next:")
     say(f"  {command} signals show            what the models that are online say about the last session")
     say(f"  {command} online show             which models are online, and since when")
     say(f"  {command} tasks list --limit 5    the windows, and what became of them")
-
-
-def _command() -> str:
-    """How this command line was called, as short as it works."""
-    called = Path(sys.argv[0])
-    try:
-        return str(called.relative_to(Path.cwd())) if called.is_absolute() else str(called)
-    except ValueError:
-        return str(called)
-
-
-class _Progress:
-    """A progress bar on standard error."""
-
-    def __init__(self, quiet: bool) -> None:
-        from rich.console import Console
-        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
-
-        columns = (TextColumn("{task.description:28}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-        self._progress = Progress(*columns, console=Console(stderr=True), disable=quiet)
-        self._task = self._progress.add_task("starting", total=None)
-
-    def __enter__(self) -> _Progress:
-        self._progress.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._progress.stop()
-
-    def phase(self, name: str) -> None:
-        """A phase begins."""
-        self._progress.update(self._task, description=name)
-
-    def update(self, finished: int, total: int) -> None:
-        """So many windows are finished."""
-        self._progress.update(self._task, completed=finished, total=total)

@@ -11,7 +11,7 @@ from typing import Annotated, Any
 import typer
 from typer.exceptions import TyperException
 
-from rollq.cli import backfill, demo, inspect, online, routine, run, signals, work
+from rollq.cli import backfill, demo, inspect, online, routine, run, signals, simulate, work
 from rollq.cli.context import Context
 from rollq.shadow import check_shadowing
 from tasks.errors import RollqError
@@ -47,6 +47,7 @@ online.add_to(app)
 routine.add_to(app)
 signals.add_to(app)
 inspect.add_to(app)
+simulate.add_to(app)
 demo.add_to(app)
 
 

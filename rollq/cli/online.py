@@ -239,13 +239,17 @@ def one_strategy(backend: Backend, strategy: str | None) -> str:
         BadInput: there are several.
         NotFound: there is none.
     """
-    from scheduler.online_sets import OnlineSets
+    from scheduler.online_sets import SIMULATION, OnlineSets
     from scheduler.strategy_book import StrategyBook
     from tasks.errors import BadInput, NotFound
 
     if strategy is not None:
         return strategy
-    names = sorted({*OnlineSets(backend.store).strategies(), *(one.name for one in StrategyBook(backend).all())})
+    sets = OnlineSets(backend.store)
+    served = sets.strategies()
+    simulated = {name for name in served if sets.current(name).mode == SIMULATION}
+    known = {*served, *(one.name for one in StrategyBook(backend).all())}
+    names = sorted(known - simulated or known)  # who simulates means the live one all the same
     if len(names) > 1:
         raise BadInput("There are several strategies.", f"Name one of {', '.join(names)}.")
     if not names:

@@ -113,6 +113,7 @@ def update(
     context: typer.Context,
     strategy: Strategy = None,
     revised: Annotated[bool, typer.Option("--revised", help="Days whose data were revised since, again")] = False,
+    labels: Annotated[bool, typer.Option("--labels", help="Only the labels that have become known since")] = False,
     start: Annotated[str | None, typer.Option("--from", help="First session to look at")] = None,
     end: Annotated[str | None, typer.Option("--to", help="Last session to look at")] = None,
     here: Annotated[bool, typer.Option("--here", help="Predict in this process, without workers")] = False,
@@ -122,20 +123,23 @@ def update(
     as_json: Annotated[bool, JSON] = False,
 ) -> None:
     """Let the models predict the days that they lack; with --revised, those again whose data were revised since."""
-    from rollq.updating import update_predictions
+    from rollq.updating import What, update_predictions
+    from tasks.errors import BadInput
 
+    if revised and labels:
+        raise BadInput("--revised and --labels exclude each other.", "Run it twice.")
+    what = What.REVISED if revised else What.LABELS if labels else What.MISSING
     with of(context).backend(serve=True) as backend:
         name = one_strategy(backend, strategy)
         make, _ = _trainer(backend, here)
         found = update_predictions(
-            backend, name, make, _me(), revised=revised, start=start, end=end, dry_run=dry_run, allow_gaps=allow_gaps,
+            backend, name, make, _me(), what, start=start, end=end, dry_run=dry_run, allow_gaps=allow_gaps,
             timeout=timeout,
         )  # fmt: skip
     if as_json:
         print_json(found)
         return
-    verb = "would predict" if dry_run else "predicted"
-    say(f"{name}: {verb} {found['model_days']} days of models" + (" again" if revised else "") + ".")
+    say(f"{name}: {what} days of models: {found['model_days']}, " + ("nothing was done." if dry_run else "predicted."))
     if found["sessions"]:
         say(f"  signals of {len(found['sessions'])} sessions were published again, {found['sessions'][0]} and later")
 

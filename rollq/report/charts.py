@@ -1,8 +1,7 @@
-"""The charts of a report, made with plotly. Their colours work on light and on dark paper; the page tints the text."""
+"""The charts of a round, made with plotly."""
 
 from __future__ import annotations
 
-import math
 from datetime import datetime, timedelta
 from html import escape
 from typing import Any
@@ -10,27 +9,10 @@ from typing import Any
 import pandas as pd
 import plotly.graph_objects as go
 
-from rollq.report.data import ReportData, Window, duration, time_unit
+from rollq.report.data import HasPhases, ReportData, Window, duration, time_unit
+from rollq.report.look import AXIS, BLUE, GREEN, GREY, LAYOUT, ORANGE, RED, finite
 
-BLUE, ORANGE, GREEN, RED, GREY = "#3b82f6", "#f59e0b", "#10b981", "#ef4444", "#8b949e"
 STATUS_COLOURS = {"DONE": BLUE, "FAILED": RED, "QUARANTINED": RED}
-FONT = {"family": "system-ui, sans-serif", "size": 12, "color": GREY}
-LAYOUT = {
-    "paper_bgcolor": "rgba(0,0,0,0)",
-    "plot_bgcolor": "rgba(0,0,0,0)",
-    "font": FONT,
-    "margin": {"l": 48, "r": 16, "t": 32, "b": 44},
-    # anchored above the plot, so that it never covers a bar however low the plot is
-    "legend": {"orientation": "h", "x": 0, "y": 1, "yanchor": "bottom"},
-    "hoverlabel": {"font": {"family": "system-ui, sans-serif"}},
-    "dragmode": False,  # on a phone a finger scrolls the page
-}
-AXIS = {
-    "gridcolor": "rgba(139,148,158,0.25)",
-    "zerolinecolor": "rgba(139,148,158,0.6)",
-    "automargin": True,
-    "title": {"font": {"size": 12}, "standoff": 8},
-}
 DEFAULT_TEST = timedelta(days=91)  # the width of a bar whose test segment has no end
 
 
@@ -76,7 +58,7 @@ def per_window(data: ReportData) -> go.Figure | None:
         figure.add_bar(
             name=name,
             x=[window.test[0] for window in known],
-            y=[_finite(window.metrics.get(name)) for window in known],
+            y=[finite(window.metrics.get(name)) for window in known],
             width=[0.4 * width for width in widths],
             offset=[(0.1 + 0.4 * place) * width for width in widths],
             marker_color=colour,
@@ -104,7 +86,7 @@ def cumulative(data: ReportData) -> go.Figure | None:
         figure.add_scatter(
             name=name,
             x=days,
-            y=[_finite(round(float(value), 5)) for value in daily[column].cumsum()],
+            y=[finite(round(float(value), 5)) for value in daily[column].cumsum()],
             mode="lines",
             connectgaps=True,  # a day without a coefficient adds nothing
             line={"color": colour, "width": 2},
@@ -118,7 +100,7 @@ def cumulative(data: ReportData) -> go.Figure | None:
     return figure
 
 
-def phases(data: ReportData) -> go.Figure | None:
+def phases(data: HasPhases) -> go.Figure | None:
     """How long each phase took."""
     if not data.phases:
         return None
@@ -157,7 +139,7 @@ def _about(window: Window) -> list[Any]:
         window.index,
         start,
         end,
-        _finite(window.seconds),
+        finite(window.seconds),
         window.attempts,
         escape(window.worker or "unknown worker"),
     ]
@@ -169,7 +151,3 @@ def _test_length(window: Window) -> timedelta:
         return DEFAULT_TEST
     first, last = (datetime.fromisoformat(bound) for bound in (start, end))
     return max(last - first, timedelta(0)) + timedelta(days=1)
-
-
-def _finite(value: float | None) -> float | None:
-    return value if value is not None and math.isfinite(value) else None

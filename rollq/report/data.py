@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Protocol
 
 import pandas as pd
 
@@ -59,6 +60,14 @@ class ReportData:
     online: str
     versions: dict[str, str]
     cores: int
+
+
+class HasPhases(Protocol):
+    """What took how long: (name, seconds)."""
+
+    @property
+    def phases(self) -> list[tuple[str, float]]:
+        """In their order."""
 
 
 def time_unit(seconds: float) -> tuple[str, float]:

@@ -1,23 +1,19 @@
-"""The report's page: one HTML file that needs nothing else, neither a network nor a server."""
+"""The page of a round."""
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable
 from datetime import UTC
 from html import escape
 from pathlib import Path
-from string import Template
 
 from rollq.report.data import Bounds, ReportData, Window, duration
-from tasks.errors import Unavailable
+from rollq.report.frame import UNKNOWN, drawn, number, table, tile, versions, write_page
 
-PAGE = Path(__file__).with_name("page.html")
 METRICS = ("IC", "ICIR", "Rank IC", "Rank ICIR")
-COLUMNS = ("#", "status", "train", "valid", "test", "attempts", "seconds", *METRICS)
+TEXT = ("status", "train", "valid", "test")
+COLUMNS = ("#", *TEXT, "attempts", "seconds", *METRICS)
 BAD = {"FAILED", "QUARANTINED"}
-CONFIG = {"displayModeBar": False, "responsive": True}
-UNKNOWN = "–"
 
 
 def write_report(data: ReportData, path: Path) -> Path:
@@ -26,24 +22,15 @@ def write_report(data: ReportData, path: Path) -> Path:
     Raises:
         Unavailable: plotly, which draws the charts, is not installed.
     """
-    try:
-        from plotly.offline import get_plotlyjs
-    except ImportError as error:
-        raise Unavailable("The report needs plotly.", "Install it with: pip install 'rollq[local]'.") from error
-    content = Template(PAGE.read_text(encoding="utf-8")).substitute(
-        title=escape(data.title),
-        facts=escape(_facts(data)),
-        plotly=get_plotlyjs(),
-        tiles="".join(_tile(name, value, name == "failed") for name, value in tiles(data)),
-        rows="".join(_row(window) for window in data.windows),
-        head="".join(f"<th scope='col'>{escape(name)}</th>" for name in COLUMNS),
-        signals=escape(_signals(data)),
-        foot=escape(_foot(data)),
-        **_drawn(data),
+    return write_page(
+        path,
+        "page.html",
+        {**_drawn(data), "windows": _windows(data), "signals": escape(_signals(data))},
+        title=data.title,
+        facts=_facts(data),
+        tiles=(tile(name, value, name == "failed") for name, value in tiles(data)),
+        foot=versions(data.versions, data.cores),
     )
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(content, encoding="utf-8")
-    return path
 
 
 def tiles(data: ReportData) -> Iterable[tuple[str, str]]:
@@ -54,7 +41,7 @@ def tiles(data: ReportData) -> Iterable[tuple[str, str]]:
     if failed:
         yield "failed", str(failed)
     for name in METRICS:
-        yield name, _number(data.metrics.get(name))
+        yield name, number(data.metrics.get(name))
     total = sum(seconds for _, seconds in data.phases)
     yield "in all", duration(total) if data.phases else UNKNOWN
     yield "workers busy", _busy(data)
@@ -74,27 +61,18 @@ def _drawn(data: ReportData) -> dict[str, str]:
     """The charts as HTML, by their place on the page."""
     from rollq.report import charts
 
-    drawn = {
-        "timeline": charts.timeline(data),
-        "per_window": charts.per_window(data),
-        "cumulative": charts.cumulative(data),
-        "phases": charts.phases(data),
-    }
-    return {
-        name: figure.to_html(full_html=False, include_plotlyjs=False, div_id=name, config=CONFIG)
-        if figure
-        else "<p class='none'>There is nothing to show.</p>"
-        for name, figure in drawn.items()
-    }
+    return drawn(
+        {
+            "timeline": charts.timeline(data),
+            "per_window": charts.per_window(data),
+            "cumulative": charts.cumulative(data),
+            "phases": charts.phases(data),
+        }
+    )
 
 
 def _facts(data: ReportData) -> str:
     return f"Pool {data.pool}. Online: {data.online}. Written {data.generated_at.astimezone(UTC):%Y-%m-%d %H:%M} UTC."
-
-
-def _foot(data: ReportData) -> str:
-    versions = ", ".join(f"{name} {value}" for name, value in data.versions.items())
-    return f"{versions}; {data.cores} core{'' if data.cores == 1 else 's'}"
 
 
 def _signals(data: ReportData) -> str:
@@ -106,23 +84,16 @@ def _signals(data: ReportData) -> str:
     return f"Signals: {shown} rows, {signals.get('start')} to {signals.get('end')}, SHA-256 {signals.get('sha256')}"
 
 
-def _tile(name: str, value: str, bad: bool) -> str:
-    return f"<div class='tile{' bad' if bad else ''}'><b>{escape(value)}</b><span>{escape(name)}</span></div>"
+def _windows(data: ReportData) -> str:
+    bad = {place for place, window in enumerate(data.windows) if window.status in BAD}
+    return table("Windows", COLUMNS, map(_row, data.windows), text=TEXT, bad=bad, kind="windows")
 
 
-def _row(window: Window) -> str:
+def _row(window: Window) -> list[str]:
     cells = [str(window.index), window.status, _span(window.train), _span(window.valid), _span(window.test)]
     cells += [str(window.attempts), f"{window.seconds:.2f}" if window.ran else UNKNOWN]
-    cells += [_number(window.metrics.get(name)) for name in METRICS]
-    kind = " class='bad'" if window.status in BAD else ""
-    return f"<tr{kind}>" + "".join(f"<td>{escape(cell)}</td>" for cell in cells) + "</tr>\n"
+    return cells + [number(window.metrics.get(name)) for name in METRICS]
 
 
 def _span(bounds: Bounds) -> str:
     return f"{bounds[0] or ''} to {bounds[1] or 'open'}" if any(bounds) else UNKNOWN
-
-
-def _number(value: float | None) -> str:
-    if value is None or not math.isfinite(value):
-        return UNKNOWN
-    return f"{value:.4f}".replace("-", "−")

@@ -1,0 +1,121 @@
+"""What all pages share: one HTML file that needs nothing else, neither a network nor a server."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from html import escape
+from importlib.util import find_spec
+from itertools import count
+from pathlib import Path
+from string import Template
+from typing import Any
+
+from tasks.errors import Unavailable
+
+FOLDER = Path(__file__).parent
+CONFIG = {"displayModeBar": False, "responsive": True}
+UNKNOWN = "–"
+NOTHING = "<p class='none'>There is nothing to show.</p>"
+
+
+def write_page(
+    path: Path, body: str, parts: Mapping[str, str], *, title: str, facts: str, tiles: Iterable[str], foot: str
+) -> Path:
+    """Write a page to ``path``; returns it.
+
+    Args:
+        body: the file in this folder that holds the sections; each ``$name`` in it is one of ``parts``.
+        parts: HTML.
+        title, facts, foot: text.
+        tiles: HTML, as ``tile`` makes it.
+
+    Raises:
+        Unavailable: plotly, which draws the charts, is not installed.
+    """
+    check_drawable()
+    from plotly.offline import get_plotlyjs
+
+    content = _template("frame.html").substitute(
+        title=escape(title),
+        facts=escape(facts),
+        plotly=get_plotlyjs(),
+        tiles="".join(tiles),
+        body=_template(body).substitute(parts),
+        foot=escape(foot),
+    )
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(content, encoding="utf-8")
+    return path
+
+
+def check_drawable() -> None:
+    """Raises Unavailable if plotly, which draws the charts, is not installed."""
+    if find_spec("plotly") is None:
+        raise Unavailable("The report needs plotly.", "Install it with: pip install 'rollq[local]'.")
+
+
+def drawn(charts: Mapping[str, Any]) -> dict[str, str]:
+    """Charts of plotly as HTML, each with its name as its id; None: a remark that there is nothing."""
+    return {
+        name: figure.to_html(full_html=False, include_plotlyjs=False, div_id=name, config=CONFIG) if figure else NOTHING
+        for name, figure in charts.items()
+    }
+
+
+def table(
+    label: str,
+    columns: Sequence[str],
+    rows: Iterable[Sequence[str]],
+    *,
+    text: Collection[str] = (),
+    bad: Collection[int] = (),
+    kind: str = "",
+    tall: bool = False,
+) -> str:
+    """A table as HTML.
+
+    Args:
+        label: what it is, for those who hear the page.
+        rows: cells as text; they are escaped here.
+        text: columns that are set to the left; numbers stand on the right.
+        bad: numbers of the rows that are marked, from 0.
+        kind: CSS classes of the table.
+        tall: scroll within the page where it is long.
+    """
+    left = [name in text for name in columns]
+    head = _cells("th scope='col'", columns, left)
+    marks = (" class='bad'" if place in bad else "" for place in count())
+    body = "".join(f"<tr{mark}>{_cells('td', row, left)}</tr>\n" for mark, row in zip(marks, rows, strict=False))
+    return (
+        f"<div class='wide{' tall' if tall else ''}' role='region' aria-label='{escape(label)}' tabindex='0'>"
+        f"<table class='{escape(kind)}'><thead><tr>{head}</tr></thead><tbody>\n{body}</tbody></table></div>"
+    )
+
+
+def tile(name: str, value: str, bad: bool = False) -> str:
+    """A headline number as HTML."""
+    return f"<div class='tile{' bad' if bad else ''}'><b>{escape(value)}</b><span>{escape(name)}</span></div>"
+
+
+def number(value: float | None) -> str:
+    """A metric as text."""
+    if value is None or not math.isfinite(value):
+        return UNKNOWN
+    return f"{value:.4f}".replace("-", "−")
+
+
+def versions(found: Mapping[str, str], cores: int) -> str:
+    """Versions of libraries, and the cores of the machine, as text."""
+    shown = ", ".join(f"{name} {value}" for name, value in found.items())
+    return f"{shown}; {cores} core{'' if cores == 1 else 's'}"
+
+
+def _cells(tag: str, cells: Sequence[str], left: Sequence[bool]) -> str:
+    name = tag.split()[0]
+    kinds = (" class='text'" if is_left else "" for is_left in left)
+    return "".join(f"<{tag}{kind}>{escape(cell)}</{name}>" for cell, kind in zip(cells, kinds, strict=True))
+
+
+def _template(name: str) -> Template:
+    return Template((FOLDER / name).read_text(encoding="utf-8"))

@@ -1,0 +1,225 @@
+"""Simulation from one call: templates kept online over past sessions, on workers of its own, and a page about it."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, ClassVar
+
+from rollq.crew import Crew
+from rollq.in_process import DelayInProcessTrainer, InProcessTrainer
+from rollq.local.attach import attach
+from rollq.online_reporting import Seconds, read_online
+from rollq.phases import Phase, Update
+from rollq.report.frame import check_drawable
+from rollq.report.online_data import OnlineData
+from rollq.report.online_page import write_online_page
+from rollq.simulation_plan import plan_simulation, refuse_others
+from scheduler.online_manager import OnlineManager
+from scheduler.online_sets import OnlineSet
+from scheduler.trainers import DelayTrainer, TrainedRound, Trainer
+from tasks.backend import Backend
+from tasks.errors import BadInput, RoundFailed, StateError
+from tasks.settings import Settings
+
+TIMEOUT = 3_600.0
+
+
+@dataclass(frozen=True)
+class Request:
+    """What is to be simulated. ``begin``, ``end``: sessions (``YYYY-MM-DD``); None: as templates and data say.
+
+    ``workers``: processes that are started (None: one per core; 0: those that run already do the work). ``here``: this
+    process does the work instead. ``serial``: train each window when its session comes, not all of them together.
+    """
+
+    templates: Sequence[Path]
+    begin: str | None = None
+    end: str | None = None
+    name: str | None = None
+    workers: int | None = None
+    here: bool = False
+    serial: bool = False
+    report: Path | None = None
+    timeout: float = TIMEOUT
+    allow_gaps: bool = False
+
+
+@dataclass(frozen=True)
+class SimulationResult:
+    """What a simulation came to. ``trained`` counts the windows that were trained now, ``total`` is in seconds."""
+
+    trained: int
+    total: float
+    online: OnlineData
+    report: Path
+
+    def to_dict(self) -> dict[str, Any]:
+        """The JSON object of ``rollq simulate --json``."""
+        seconds = {"total": round(self.total, 3), **{name: round(value, 3) for name, value in self.online.phases}}
+        return {**self.online.to_dict(), "trained": self.trained, "seconds": seconds, "report": str(self.report)}
+
+
+def run_simulation(settings: Settings, request: Request, phase: Phase, update: Update) -> SimulationResult:
+    """Check everything, start what is needed, simulate, publish, and write the page. What is done is not done again.
+
+    Raises:
+        BadInput: a template, its data or an option cannot be used; nothing was started.
+        Unavailable: the servers or the workers cannot be started, or plotly is not installed.
+        StateError: the name belongs to another simulation, or the time is over.
+        RoundFailed: a window failed for good.
+        CoverageError: the signals have holes.
+    """
+    began = time.perf_counter()
+    _check(request)
+    phase("computing features")
+    planned = plan_simulation(request.templates, settings, request.begin, request.end, request.name)
+    with ExitStack() as running:
+        phase("starting the stack")
+        attached = running.enter_context(attach(settings, serve=True))
+        backend = Backend.of(attached)
+        running.callback(backend.store.close)
+        backend.prepare()
+        refuse_others(backend, planned)
+        crew = running.enter_context(Crew(attached, 0 if request.here else _workers(request)))
+        watch = Watch(backend, phase, update, crew.keep_alive, request.timeout)
+        started = time.perf_counter()
+        phase("planning")
+        manager = OnlineManager(backend, planned.strategies, _trainer(request, watch), planned.begin, planned.name)
+        manager.simulate(planned.end, timeout=request.timeout, progress=watch.planned, allow_gaps=request.allow_gaps)
+        manager.prepare_signals()
+        seconds = _phases(watch, began, started)
+        phase("writing the page")
+        online = read_online(backend, planned, manager.ensemble, seconds)
+    report = request.report or attached.state_dir.resolve() / "runs" / planned.name / "online.html"
+    write_online_page(online, report)
+    return SimulationResult(watch.new, time.perf_counter() - began, online, report)
+
+
+class Watch:
+    """Sees what the trainers of a simulation do: for the progress bar, for the seconds, and to keep workers alive."""
+
+    def __init__(
+        self, backend: Backend, phase: Phase, update: Update, alive: Callable[[], None], timeout: float
+    ) -> None:
+        self._backend = backend
+        self._phase = phase
+        self._update = update
+        self._timeout = timeout
+        self._end = time.monotonic() + timeout
+        self._ids: list[str] = []
+        self.alive = alive
+        self.new = 0
+        self.let_go_at: float | None = None
+        self.waited_at: float | None = None
+
+    def planned(self, session: str, _: int) -> None:
+        """A session has brought windows."""
+        self._phase(f"planned up to {session}")
+
+    def trained(self, trained: TrainedRound) -> None:
+        """A round is registered."""
+        self._ids += trained.created.ids
+        self.new += trained.created.new
+        self._update(0, len(self._ids))
+
+    def let_go(self) -> None:
+        """Windows may be trained."""
+        self._phase("training windows")
+        self.let_go_at = self.let_go_at or time.perf_counter()
+
+    def count(self, *_: Any) -> None:
+        """Show how many windows are finished."""
+        states = self._backend.tasks.stat(ids=self._ids)
+        self._update(sum(n for state, n in states.items() if state.is_terminal), len(self._ids))
+
+    def waited(self) -> None:
+        """A round is gathered."""
+        self.waited_at = time.perf_counter()
+
+    def left(self) -> float:
+        """Seconds until the time is over."""
+        return max(self._end - time.monotonic(), 0.0)
+
+    def late(self) -> StateError | None:
+        """What to say when the time is over; None if it is not."""
+        if self.left():
+            return None
+        return StateError(
+            f"The simulation is not finished after {self._timeout:g} s.", "Run it again: what is done stays done."
+        )
+
+
+class _Watched(Trainer):
+    """Goes before a class of trainers; tells ``watch`` what they do."""
+
+    watch: ClassVar[Watch]
+
+    def train(self, *args: Any, **kwargs: Any) -> TrainedRound:
+        """As the trainer's."""
+        trained = super().train(*args, **kwargs)
+        self.watch.trained(trained)
+        return trained
+
+    def end_train(self, trained: TrainedRound) -> TrainedRound:
+        """As the trainer's."""
+        self.watch.let_go()
+        return super().end_train(trained)
+
+    def wait(self, trained: TrainedRound, *_: Any, **__: Any) -> OnlineSet:
+        """As the trainer's, until the time of the whole simulation is over."""
+        try:
+            online = super().wait(trained, self.watch.left(), self.watch.count)
+        except RoundFailed:
+            raise
+        except StateError as error:
+            raise self.watch.late() or error from None
+        self.watch.waited()
+        return online
+
+    def work(self) -> None:
+        """As the trainer's; a dead worker is started again."""
+        self.watch.alive()
+        super().work()
+
+
+def _trainer(request: Request, watch: Watch) -> type[Trainer]:
+    if request.here:
+        base: type[Trainer] = InProcessTrainer if request.serial else DelayInProcessTrainer
+    else:
+        base = Trainer if request.serial else DelayTrainer
+    return type(base.__name__, (_Watched, base), {"watch": watch})
+
+
+def _check(request: Request) -> None:
+    if request.workers is not None and (request.here or request.workers < 0):
+        raise BadInput(
+            "--workers and --here exclude each other, and there are no fewer than 0 workers.", "Give one of them."
+        )
+    if request.timeout <= 0:
+        raise BadInput(f"--timeout: {request.timeout:g} seconds are not possible.", "Give more than 0.")
+    if request.report is not None and request.report.is_dir():
+        raise BadInput(f"--report: {request.report} is a folder.", "Give the name of a file, such as online.html.")
+    check_drawable()
+
+
+def _workers(request: Request) -> int:
+    return (os.cpu_count() or 1) if request.workers is None else request.workers
+
+
+def _phases(watch: Watch, began: float, started: float) -> Seconds:
+    """What took how long; where windows were trained one by one, planning them belongs to their training."""
+    end = time.perf_counter()
+    let_go = watch.let_go_at or end
+    waited = watch.waited_at or let_go
+    return Seconds(
+        setup=started - began,
+        planning=let_go - started,
+        training=waited - let_go,
+        publishing=end - waited,
+        trained=watch.new > 0,
+    )

@@ -1,0 +1,128 @@
+"""Documents of what is kept online that somebody else changed: every read works or raises an error of rollq."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from rollq import Backend, OnlineManager
+from rollq.in_process import InProcessTrainer
+from scheduler import promoting, revisions
+from scheduler.online_sets import OnlineSets
+from scheduler.predictions import Predictions
+from scheduler.routine import bring_up_to, ring_unfinished
+from scheduler.routines import Routines
+from scheduler.signal_ledger import SignalLedger
+from scheduler.strategy_book import StrategyBook
+from tasks.store import Document
+from tests.fuzz.junk import SEED, allowed, mutated, stored_junk
+from tests.online_strategies import BEGIN, LIVED, RIDGE, manager, template, write_prices
+
+CASES = 15  # of each collection
+NAME = "fuzzed"
+COLLECTIONS = ("routines", "signals", "strategies", "predictions", "online_sets", "online_managers")
+
+
+@pytest.fixture
+def documents(backend: Backend, tmp_path: Path) -> dict[str, list[Document]]:
+    """What two sessions leave behind."""
+    line = [{"name": "line", "model": RIDGE}]
+    made = manager(backend, template(write_prices(tmp_path / "prices.parquet"), NAME, challengers=line))
+    made.routine(LIVED[1], timeout=60)
+    found = {name: list(backend.store.collection(name).find({})) for name in COLLECTIONS}
+    assert all(found.values())
+    return found
+
+
+def reads(backend: Backend) -> dict[str, list[Callable[[], Any]]]:
+    """What is asked of each collection."""
+    routines, ledger, book = Routines(backend), SignalLedger(backend), StrategyBook(backend)
+    sets = OnlineSets(backend.store)
+    current = sets.current(NAME)
+
+    def routine() -> Any:
+        return bring_up_to(backend, NAME, LIVED[1], "me", InProcessTrainer)
+
+    def strategy() -> Any:
+        return book.strategy(book.get(NAME)).first_tasks(BEGIN)
+
+    return {
+        "routines": [
+            lambda: [one.to_dict() for one in routines.history(NAME)],
+            lambda: routines.last_done(NAME),
+            lambda: routines.claim(NAME, BEGIN, "me"),
+            lambda: ring_unfinished(backend),
+            routine,
+        ],
+        "signals": [
+            lambda: [one.to_dict() for one in ledger.entries(NAME)],
+            lambda: ledger.last_day(NAME),
+            lambda: ledger.read(NAME),
+            lambda: revisions.find_revised(backend, strategy_of(backend), BEGIN, BEGIN),
+            routine,
+        ],
+        "strategies": [
+            lambda: [one.to_dict() for one in book.all()],
+            strategy,
+            lambda: OnlineManager.load(backend, NAME).history(),
+            routine,
+        ],
+        "predictions": [
+            lambda: Predictions(backend).added(current.models[-1].recorder_id),
+            lambda: Predictions(backend).last_day(current.models[-1]),
+            lambda: Predictions(backend).read(NAME, current.models[-1]),
+            lambda: promoting.compare_variants(backend, strategy_of(backend), "line"),
+        ],
+        "online_sets": [
+            lambda: [one.to_dict() for one in sets.history(NAME)],
+            lambda: sets.current(NAME).serving(BEGIN),
+            lambda: sets.as_of(NAME, BEGIN),
+            lambda: sets.promote(NAME, "me", "line"),
+            lambda: sets.put_back(NAME, "me"),
+            lambda: promoting.compare_variants(backend, strategy_of(backend), "line"),
+            routine,
+        ],
+        "online_managers": [lambda: OnlineManager.load(backend, NAME).history()],
+    }
+
+
+def strategy_of(backend: Backend) -> Any:
+    book = StrategyBook(backend)
+    return book.strategy(book.get(NAME))
+
+
+def test_no_document_of_what_is_online_raises_a_bare_error(
+    backend: Backend, documents: dict[str, list[Document]]
+) -> None:
+    chance = random.Random(SEED)
+    asked = reads(backend)
+    for name, found in documents.items():
+        for _ in range(CASES):
+            collection = backend.store.collection(name)
+            document = chance.choice(found)
+            wrong = mutated({key: value for key, value in document.items() if key != "_id"}, chance, stored_junk)
+            if not isinstance(wrong, dict) or "\x00" in repr(list(wrong)):
+                wrong = {}
+            try:
+                collection.replace_one({"_id": document["_id"]}, wrong)
+            except Exception:  # noqa: BLE001 - the server refuses it
+                continue
+            for ask in asked[name]:
+                try:
+                    allowed(ask)
+                except Exception as error:
+                    difference = {key: wrong.get(key, "gone") for key in document if wrong.get(key) != document[key]}
+                    raise AssertionError(f"{name}: {difference}") from error
+            restore(backend, documents, name)
+
+
+def restore(backend: Backend, documents: dict[str, list[Document]], name: str) -> None:
+    for collection in {name, "routines"}:  # dropped: the embedded server keeps entries of its unique indexes
+        backend.store.collection(collection).drop()
+        backend.store.collection(collection).insert_many(documents[collection])
+    for made in (Routines(backend), SignalLedger(backend), OnlineSets(backend.store)):
+        made.ensure_indexes()
