@@ -9,7 +9,7 @@ import sys
 from benchmarks.bench import ROOT
 from benchmarks.reference_env import PYTHON
 
-ALL = ("create", "drain", "claim", "orphan", "gather", "recorder", "collect")
+ALL = ("create", "drain", "claim", "orphan", "gather", "recorder", "collect", "promotion", "simulation", "revisions")
 WITH_REFERENCE = ("create", "drain", "recorder")
 
 

@@ -7,6 +7,7 @@ cannot be met and fails it at once: nothing but the way there is measured, and a
 from __future__ import annotations
 
 import argparse
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from benchmarks.bench import Bench, wait_until
@@ -22,14 +23,26 @@ def one_round(backend: Backend, number: int) -> float:
     """Seconds from the last commit to the end of a round, both by the store's clock."""
     (first, second) = backend.tasks.create_tasks(POOL, [definition(2 * number), definition(2 * number + 1)]).ids
     backend.tasks.cancel([second], "bench")
-    opened = backend.rounds.create(POOL, [first, second], {"strategy": "bench", "sessions": []})
-    backend.tasks.join_round([first, second], opened)
-    backend.doorbell.top_up(POOL)
+    opened = open_round(backend, [first, second], {"strategy": "bench", "sessions": []})
     wait_until(lambda: backend.rounds.get(opened).status is RoundState.FAILED, 60, pause=0.02)
     finished, ended = backend.rounds.get(opened).finished_at, backend.tasks.get(first).ended_at
     assert finished
     assert ended
     return (finished - ended).total_seconds()
+
+
+def open_round(backend: Backend, ids: Sequence[str], purpose: Mapping[str, Any]) -> str:
+    """Open a round over tasks and ring for them; returns its id."""
+    opened = backend.rounds.create(POOL, ids, purpose)
+    backend.tasks.join_round(ids, opened)
+    backend.doorbell.top_up(POOL)
+    return opened
+
+
+def latencies(took: Sequence[float]) -> dict[str, Any]:
+    """The row of a table: of how many rounds, and their seconds."""
+    middle = {"rounds": len(took), "median s": percentile(took, 0.5)}
+    return {**middle, "p99 s": percentile(took, 0.99), "longest s": max(took)}
 
 
 def main() -> None:
@@ -43,9 +56,8 @@ def main() -> None:
         with bench.worker(backend.settings):
             one_round(backend, -1)  # not counted: connections, imports
             took = [one_round(backend, number) for number in range(given.rounds)]
-    row: dict[str, Any] = {"rounds": len(took), "median s": percentile(took, 0.5)}
-    row |= {"p99 s": percentile(took, 0.99), "longest s": max(took)}
-    show("gather: from the last task done to the round claimed and judged", [row], given.json, allowed_p99_s=1.0)
+    title = "gather: from the last task done to the round claimed and judged"
+    show(title, [latencies(took)], given.json, allowed_p99_s=1.0)
 
 
 if __name__ == "__main__":

@@ -23,19 +23,24 @@ def run(backend: Backend, claim: Claim, draining: Callable[[], bool]) -> Outcome
             if seconds := claim.definition.get("seconds"):
                 time.sleep(seconds)
             lease.checkpoint()
-            backend.tasks.commit(claim, {"ok": True})
+            backend.tasks.commit(claim, claim.definition.get("result", {"ok": True}))
     except LeaseLost:
         return Outcome.LOST
     return Outcome.COMMITTED
 
 
-def definition(number: int, seconds: float = 0.0) -> dict[str, Any]:
-    """A task that takes ``seconds``; with the shape of a window."""
+def definition(number: int, seconds: float = 0.0, **more: Any) -> dict[str, Any]:
+    """A task that takes ``seconds``; with the shape of a window.
+
+    Args:
+        more: further keys; ``result`` is what it commits.
+    """
     segments = {"train": ["2001-01-02", "2003-12-31"], "test": ["2004-07-01", "2004-09-30"]}
     return {
         "model": {"class": "LGBModel", "kwargs": {"seed": number, "num_boost_round": 60, "num_leaves": 31}},
         "dataset": {"class": "PanelDataset", "kwargs": {"path": "prices.parquet", "segments": segments}},
         "seconds": seconds,
+        **more,
     }
 
 

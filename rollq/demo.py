@@ -13,7 +13,7 @@ from rollq.crew import Crew
 from rollq.enqueueing import load_strategy
 from rollq.local.attach import attach
 from rollq.phases import Phase, Phases, Update, counter
-from scheduler.online_sets import OnlineSet
+from scheduler.online_set import OnlineSet
 from scheduler.trainers import DelayTrainer, TrainedRound
 from tasks.backend import Backend
 from tasks.errors import NotFound

@@ -49,8 +49,17 @@ def _work(backend: Backend, pool: str) -> None:
         backend.tasks.next_to_ring(name, backend.settings.max_outstanding)  # nobody is rung for: it is done here
         if run_one(backend, name, None, post) is not Outcome.NOTHING:
             return
+    if not _gather_one(backend, pool, post.worker) and not backend.tasks.reclaim(post.worker):
+        time.sleep(PAUSE_SECONDS)
+
+
+def _gather_one(backend: Backend, pool: str, by: str) -> bool:
+    """Gather a finished round, or one whose gatherer has died; whether there was one."""
     for found in backend.rounds.find(pool, [RoundState.OPEN]):
         if backend.rounds.may_be_gathered(found.id) and not backend.tasks.has_active(found.id):
-            gather(backend, found.id, post.worker)
-            return
-    time.sleep(PAUSE_SECONDS)
+            gather(backend, found.id, by)
+            return True
+    for ident in backend.rounds.abandoned():
+        gather(backend, ident, by)
+        return True
+    return False

@@ -14,7 +14,8 @@ import pandas as pd
 from rollq.report.online_data import NO_DAYS, Coverage, LedgerRow, OnlineData, Stay, Track
 from rollq.reporting import LIBRARIES
 from rollq.simulation_plan import Planned
-from scheduler.online_sets import OnlineSet, OnlineSets
+from scheduler.online_set import OnlineSet
+from scheduler.online_sets import OnlineSets
 from scheduler.serving import served
 from scheduler.signal_ledger import SignalEntry, SignalLedger
 from scheduler.strategies import OnlineStrategy

@@ -13,7 +13,7 @@ import pandas as pd
 from rollq.report.data import ReportData, Window
 from rollq.report.page import write_report
 from scheduler.gathering import load_daily_ic
-from scheduler.online_sets import OnlineSet
+from scheduler.online_set import OnlineSet
 from tasks.backend import Backend
 from tasks.states import TaskState
 from tasks.task import Task

@@ -20,7 +20,7 @@ from rollq.report.online_data import OnlineData
 from rollq.report.online_page import write_online_page
 from rollq.simulation_plan import plan_simulation, refuse_others
 from scheduler.online_manager import OnlineManager
-from scheduler.online_sets import OnlineSet
+from scheduler.online_set import OnlineSet
 from scheduler.trainers import DelayTrainer, TrainedRound, Trainer
 from tasks.backend import Backend
 from tasks.errors import BadInput, RoundFailed, StateError

@@ -12,8 +12,8 @@ from typing import Any
 from celery import Celery
 
 from scheduler.gathering import put_online
-from scheduler.online_sets import OnlineSet
-from scheduler.promotion import show
+from scheduler.mirror import show
+from scheduler.online_set import OnlineSet
 from scheduler.renewing import Renewing
 from tasks.backend import Backend
 from tasks.dependencies import settle

@@ -9,7 +9,8 @@ from typing import Any
 
 import pandas as pd
 
-from scheduler.online_sets import LIVE, OnlineModel, OnlineSet, OnlineSets
+from scheduler.online_set import LIVE, OnlineModel, OnlineSet
+from scheduler.online_sets import OnlineSets
 from scheduler.signals import WindowPrediction, check_segments, join_windows, shown, summary, write_signals
 from scheduler.strategies import variant_of
 from tasks.backend import Backend
@@ -48,13 +49,12 @@ def put_online(backend: Backend, gathering: Round, by: str) -> OnlineSet:
     done = check_policy(gathering, own, len(gathering.task_ids) - (len(tasks) - len(own)))
     experiment = MLflowExperiment.open(gathering.pool, backend.settings.mlflow_uri)
     sessions, gaps = _expected(gathering.purpose["sessions"], own, done)
-    windows = [load_window(experiment, task) for task in done]
     metrics = mean_metrics([load_daily_ic(experiment, task) for task in done])
     signals: dict[str, Any] = {}
-    if gathering.purpose.get("session"):  # the routine publishes what the models say, session by session
-        check_segments(windows, sessions)  # whether holes of a model matter is decided there
+    if gathering.purpose.get("session"):  # the routine publishes what the models say, and looks for holes then
+        check_segments([planned_test(task.definition) for task in done], sessions)
     else:
-        joined = join_windows(windows, sessions)
+        joined = join_windows([load_window(experiment, task) for task in done], sessions)
         signals = _publish_signals(experiment, gathering, gathering.purpose["strategy"], joined, metrics)
     online, new = sets.publish(
         gathering.purpose["strategy"],

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from scheduler.online_sets import OnlineModel, OnlineSets
+from scheduler.online_set import OnlineModel
+from scheduler.online_sets import OnlineSets
 from scheduler.predictions import Predictions
 from scheduler.recorder_collector import RecorderCollector
 from tasks.backend import Backend

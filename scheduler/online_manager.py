@@ -6,6 +6,7 @@ import os
 import socket
 import time
 from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
 from typing import Any
 
 import pandas as pd
@@ -14,14 +15,14 @@ from pymongo.collection import Collection
 from scheduler.collectors import Collector, MergeCollector
 from scheduler.ensembles import AverageEnsemble
 from scheduler.online_collector import online_collector
-from scheduler.online_sets import OnlineSet, OnlineSets
-from scheduler.predictions import Predictions
+from scheduler.online_set import OnlineSet
+from scheduler.online_sets import OnlineSets
 from scheduler.routine import Job, bring_up_to
-from scheduler.routines import Routine, Routines, RoutineState
+from scheduler.routines import Routine, RoutineState
 from scheduler.signal_ledger import SignalEntry, SignalLedger
 from scheduler.simulation import Progress, Simulation
 from scheduler.strategies import OnlineStrategy
-from scheduler.strategy_book import Booked, StrategyBook
+from scheduler.strategy_book import StrategyBook, book_strategy
 from scheduler.trainers import DelayTrainer, Trainer
 from tasks.backend import Backend
 from tasks.errors import DocumentCorrupted, NotFound, RoundFailed, StateError
@@ -200,7 +201,7 @@ class OnlineManager:
 
         Args:
             prepare_func: joins ``{strategy: frame}`` into one; None: ``AverageEnsemble()``.
-            over_write: also for sessions that were joined before.
+            over_write: also for sessions that were joined before; without it only those that were revised since.
 
         Returns:
             Whether there was something to join.
@@ -210,9 +211,11 @@ class OnlineManager:
         first = next(iter(self.strategies))
         while True:
             known = ledger.entries(self.ensemble)
-            joined = {day for entry in known for day in entry.days}
-            common = set.intersection(*(self._published(name) for name in self.strategies))
-            days = common if over_write else common - joined
+            joined = _published_at(known)
+            parts = [_published_at(ledger.entries(name)) for name in self.strategies]
+            common = set.intersection(*(set(part) for part in parts))
+            stale = {day for day in common if day not in joined or any(part[day] > joined[day] for part in parts)}
+            days = common if over_write else stale
             if not days:
                 return False
             frames = {name: ledger.read(name, days) for name in self.strategies}
@@ -244,9 +247,6 @@ class OnlineManager:
     def ensemble(self) -> str:
         """The name of the joined signals in the ledger."""
         return f"{self.name}:ensemble"
-
-    def _published(self, name: str) -> set[str]:
-        return {day for entry in SignalLedger(self._backend).entries(name) for day in entry.days}
 
     def _drive(
         self, upto: Mapping[str, str | None], timeout: float | None, allow_gaps: bool = False
@@ -283,34 +283,13 @@ class OnlineManager:
         return bool(getattr(self._make, "is_delay", False))
 
 
-def book_strategy(
-    backend: Backend,
-    strategy: OnlineStrategy,
-    by: str,
-    *,
-    begin: str | None = None,
-    delayed: bool = True,
-    replace: bool = False,
-) -> Booked:
-    """Write a strategy into the book; what is not given comes from its template. Raises as ``StrategyBook.add``."""
-    options = getattr(getattr(strategy, "template", None), "online", None)
-    for ledger in (Routines(backend), SignalLedger(backend), Predictions(backend), OnlineSets(backend.store)):
-        ledger.ensure_indexes()
-    first = begin or (options.begin if options else None) or strategy.sessions()[-1]
-    return StrategyBook(backend).add(
-        strategy,
-        by,
-        begin=first,
-        pool=getattr(strategy, "pool", None),
-        delayed=delayed,
-        at=options.at if options else None,
-        timezone=options.timezone if options else "UTC",
-        replace=replace,
-    )
-
-
 def _managers(backend: Backend) -> Collection[Document]:
     return backend.store.collection("online_managers")
+
+
+def _published_at(entries: Sequence[SignalEntry]) -> dict[str, datetime]:
+    """When each session was published last."""
+    return {day: entry.at for entry in entries for day in entry.days}
 
 
 def _as_frame(values: Any) -> pd.DataFrame:

@@ -1,4 +1,4 @@
-"""Online sets: numbered, immutable versions of the models that serve. The ledger is the list of them.
+"""The ledger of online sets: the list of all versions of the models that serve.
 
 A version comes online by one insert: the highest version of a strategy is the current one, so there is never a half
 of one. A round makes at most one version, however often it is gathered. Putting an earlier version back is a new one.
@@ -7,7 +7,7 @@ of one. A round makes at most one version, however often it is gathered. Putting
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, replace
 from datetime import datetime
 from typing import Any
 
@@ -15,86 +15,9 @@ from pymongo import ASCENDING, DESCENDING
 from pymongo.collection import Collection
 from pymongo.errors import DuplicateKeyError
 
-from scheduler.typed import typed
+from scheduler.online_set import OnlineModel, OnlineSet, to_set
 from tasks.errors import DocumentCorrupted, NotFound, StateError
-from tasks.online_options import BASE
 from tasks.store import Document, Store, reachable
-
-LIVE, SIMULATION = "live", "simulation"
-
-
-@dataclass(frozen=True)
-class OnlineModel:
-    """A model that serves: its task, its MLflow run, the test segment it was planned for, and which model it is.
-
-    ``identity`` is the same for all windows of one model (``tasks/model_identity.py``).
-    """
-
-    task_id: str
-    recorder_id: str
-    test: tuple[str, str | None]
-    identity: str = ""
-
-
-@dataclass(frozen=True)
-class OnlineSet:
-    """One version.
-
-    ``at`` is when it was written (UTC), ``session`` from which session it serves. ``champion`` names the variant that
-    ``models`` are of; ``challengers`` are the models of the others, which do not serve. ``signals`` is ``{recorder_id,
-    artifact, rows, start, end, sha256}`` where the round published its own. ``why``, ``data`` and ``code`` say where it
-    comes from; ``copy_of`` is the version that it put back, or promoted from.
-    """
-
-    strategy: str
-    version: int
-    pool: str
-    round_id: str
-    at: datetime
-    by: str
-    models: tuple[OnlineModel, ...]
-    signals: dict[str, Any]
-    metrics: dict[str, float]
-    gaps: tuple[str, ...] = ()
-    session: str = ""
-    why: str = ""
-    mode: str = LIVE
-    champion: str = BASE
-    challengers: dict[str, tuple[OnlineModel, ...]] = field(default_factory=dict)
-    data: tuple[str, ...] = ()
-    code: dict[str, str] = field(default_factory=dict)
-    copy_of: int | None = None
-    planned_at: datetime | None = None
-
-    def to_dict(self) -> dict[str, Any]:
-        """JSON-able."""
-        planned = self.planned_at.isoformat() if self.planned_at else None
-        return {**asdict(self), "at": self.at.isoformat(), "planned_at": planned}
-
-    def serving(self, session: str) -> OnlineModel | None:
-        """The model of this set that serves on ``session``: the newest whose test segment has begun."""
-        begun = [model for model in self.models if model.test[0] <= session]
-        return max(begun, key=lambda model: model.test[0], default=None)
-
-
-def difference(one: OnlineSet, other: OnlineSet) -> dict[str, dict[str, list[Any]]]:
-    """What only one of two sets has, by what it is: ``{models: {only_a, only_b}, champion: ..., ...}``."""
-
-    def models(online: OnlineSet) -> list[str]:
-        return [f"{one.identity} {one.test[0]} to {one.test[1]}, run {one.recorder_id}" for one in online.models]
-
-    parts: dict[str, tuple[list[Any], list[Any]]] = {
-        "models": (models(one), models(other)),
-        "champion": ([one.champion], [other.champion]),
-        "challengers": (sorted(one.challengers), sorted(other.challengers)),
-        "data": (list(one.data), list(other.data)),
-        "code": (sorted(one.code.items()), sorted(other.code.items())),
-        "metrics": (sorted(one.metrics.items()), sorted(other.metrics.items())),
-    }
-    return {
-        name: {"only_a": [item for item in a if item not in b], "only_b": [item for item in b if item not in a]}
-        for name, (a, b) in parts.items()
-    }
 
 
 class OnlineSets:
@@ -248,7 +171,7 @@ class OnlineSets:
         """The set that a round made, if it made one."""
         with reachable():
             document = self._sets.find_one({"origin": round_id})
-        return _to_set(document) if document else None
+        return to_set(document) if document else None
 
     def strategies(self) -> list[str]:
         """Names of all strategies that ever had a set online."""
@@ -259,9 +182,7 @@ class OnlineSets:
     def history(self, strategy: str) -> list[OnlineSet]:
         """Every version, oldest first."""
         with reachable():
-            return [
-                _to_set(document) for document in self._sets.find({"strategy": strategy}).sort("version", ASCENDING)
-            ]
+            return [to_set(document) for document in self._sets.find({"strategy": strategy}).sort("version", ASCENDING)]
 
     def _change(self, strategy: str, by: str, session: str, change: Callable[[OnlineSet], OnlineSet]) -> OnlineSet:
         """A new entry that is made of the current one; made again if another one came first."""
@@ -295,7 +216,7 @@ class OnlineSets:
             return None
         later: Document = {"strategy": strategy, "planned_at": {"$gt": planned_at}}
         newer = list(self._sets.find(later).sort("version", DESCENDING).limit(1))
-        return _to_set(newer[0]) if newer else None
+        return to_set(newer[0]) if newer else None
 
     def _latest_version(self, strategy: str) -> int:
         numbered = {"strategy": strategy, "version": {"$gte": 0}}  # compares with numbers alone
@@ -310,7 +231,7 @@ class OnlineSets:
             found = list(self._sets.find(query).sort("version", DESCENDING).limit(1))
         if not found:
             raise NotFound(missing, "See `rollq online history`; `rollq enqueue TEMPLATE` puts models online.")
-        return _to_set(found[0])
+        return to_set(found[0])
 
 
 def _plain(fields: Mapping[str, Any]) -> Document:
@@ -321,39 +242,3 @@ def _plain(fields: Mapping[str, Any]) -> Document:
             for name, models in plain["challengers"].items()
         }
     return plain
-
-
-def _to_set(document: Document) -> OnlineSet:
-    try:
-        return _read(document)
-    except (LookupError, TypeError, AttributeError) as error:
-        raise DocumentCorrupted(
-            f"Online set {document['_id']!r} is corrupted ({type(error).__name__}: {error}).",
-            "Put another version online, or restore the document from a backup.",
-        ) from error
-
-
-REQUIRED = ("strategy", "version", "pool", "round_id", "at", "by", "signals", "metrics")
-OPTIONAL = ("session", "why", "mode", "champion", "code", "copy_of", "planned_at")
-
-
-def _read(document: Document) -> OnlineSet:
-    named = {name: document[name] for name in REQUIRED}
-    named |= {name: document[name] for name in OPTIONAL if name in document}
-    made = OnlineSet(
-        **named,
-        models=_models(document["models"]),
-        gaps=tuple(document["gaps"]),
-        challengers={name: _models(found) for name, found in document.get("challengers", {}).items()},
-        data=tuple(document.get("data", ())),
-    )
-    return typed(made)
-
-
-def _models(found: Sequence[Mapping[str, Any]]) -> tuple[OnlineModel, ...]:
-    return tuple(
-        OnlineModel(
-            model["task_id"], model["recorder_id"], (model["test"][0], model["test"][1]), model.get("identity", "")
-        )
-        for model in found
-    )

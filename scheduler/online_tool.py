@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from scheduler.online_sets import OnlineSet, OnlineSets
+from scheduler.online_set import OnlineSet
+from scheduler.online_sets import OnlineSets
 from tasks.backend import Backend
 from tasks.errors import NotFound, SettingsError
 from tasks.tracking.mlflow_experiment import MLflowExperiment

@@ -11,7 +11,7 @@ import pandas as pd
 from pymongo import ASCENDING
 from pymongo.collection import Collection as MongoCollection
 
-from scheduler.online_sets import OnlineModel
+from scheduler.online_set import OnlineModel
 from scheduler.typed import typed
 from tasks.backend import Backend
 from tasks.errors import DocumentCorrupted

@@ -10,13 +10,15 @@ import hashlib
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from datetime import timedelta
 from typing import Any
 
 from celery import Celery
 
-from scheduler import promoting, publishing, updates
-from scheduler.online_sets import LIVE, OnlineSet, OnlineSets
-from scheduler.promotion import show
+from scheduler import champions, publishing, updates
+from scheduler.mirror import show
+from scheduler.online_set import LIVE, OnlineSet
+from scheduler.online_sets import OnlineSets
 from scheduler.renewing import Renewing
 from scheduler.routines import Routine, Routines, RoutineState, Step
 from scheduler.serving import served
@@ -67,11 +69,23 @@ def register(app: Celery, backend: Backend, worker: str) -> None:
         with log_context(strategy=str(strategy), worker=worker):
             try:
                 check_arguments(ROUTINE, (strategy, session))
-                bring_up_to(backend, strategy, session, worker)
+                _serve(backend, strategy, session, worker)
             except RollqError as error:
                 log.warning("the routine could not go on, a sweep rings again: %s", error)
 
     app.task(name=ROUTINE, shared=False)(hear)
+
+
+def _serve(backend: Backend, strategy: str, session: str, worker: str) -> None:
+    """Go on with what is wanted, and with what others come to want meanwhile: they go away if they find one at work."""
+    book, done = StrategyBook(backend), ""
+    tomorrow = backend.store.now() + timedelta(days=1)  # somewhere it is tomorrow; nowhere is it later
+    book.want(strategy, min(session, f"{tomorrow:%Y-%m-%d}"))
+    while done < (wanted := book.get(strategy).wanted):
+        reached = bring_up_to(backend, strategy, wanted, worker)
+        if reached is not None and reached.status is not RoutineState.DONE:
+            return
+        done = wanted
 
 
 def ring_unfinished(backend: Backend) -> int:
@@ -266,7 +280,7 @@ def _promote(job: Job, routine: Routine) -> dict[str, Any]:
         current = job.sets.current(job.strategy.name)
     except NotFound:
         raise StateError(f"Nothing of {job.strategy.name!r} is online.", "See `rollq tasks list`.") from None
-    promoted = promoting.by_rule(job.backend, job.strategy, current, job.session, job.by)
+    promoted = champions.by_rule(job.backend, job.strategy, current, job.session, job.by)
     if promoted or "version" in routine.steps[Step.GATHER] or current.session == job.session:  # somebody died here
         show(job.backend, promoted or current)
     return {"version": (promoted or current).version, "promoted": promoted.champion if promoted else None}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from scheduler.online_sets import OnlineModel, OnlineSet
+from scheduler.online_set import OnlineModel, OnlineSet
 
 
 @dataclass(frozen=True)

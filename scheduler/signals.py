@@ -57,12 +57,12 @@ def check_windows(windows: Sequence[WindowPrediction], sessions: Sequence[str]) 
     """
     if not windows:
         raise CoverageError("There is no prediction to join.", "Look at the tasks of the round: `rollq tasks list`.")
-    check_segments(windows, sessions)
+    check_segments([window.test for window in windows], sessions)
     for window in windows:
         _check_window(window, sessions)
 
 
-def check_segments(windows: Sequence[WindowPrediction], sessions: Sequence[str]) -> None:
+def check_segments(tests: Sequence[Bounds], sessions: Sequence[str]) -> None:
     """Every session lies in the test segment of exactly one window.
 
     Raises:
@@ -70,7 +70,7 @@ def check_segments(windows: Sequence[WindowPrediction], sessions: Sequence[str])
     """
     missing, doubled = [], []
     for session in sessions:
-        count = sum(_contains(window.test, session) for window in windows)
+        count = sum(_contains(test, session) for test in tests)
         if count == 0:
             missing.append(session)
         elif count > 1:

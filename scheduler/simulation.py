@@ -10,8 +10,9 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
-from scheduler import promoting, publishing, updates
-from scheduler.online_sets import SIMULATION, OnlineSets
+from scheduler import champions, publishing, updates
+from scheduler.online_set import SIMULATION
+from scheduler.online_sets import OnlineSets
 from scheduler.routine import Job, known_round, latest_planned, round_id
 from scheduler.routines import Routines
 from scheduler.serving import served
@@ -90,7 +91,7 @@ class Simulation:
                 part.job.trainer.wait(part.job.trainer.end_train(trained), self._timeout)
         if part.job.strategy.promotion_rule:
             job = part.job
-            promoting.by_rule(job.backend, job.strategy, job.sets.current(job.strategy.name), session, job.by)
+            champions.by_rule(job.backend, job.strategy, job.sets.current(job.strategy.name), session, job.by)
         return len(plan.definitions)
 
     def _planned(self, part: Simulated, session: str) -> Plan:

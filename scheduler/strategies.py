@@ -8,12 +8,13 @@ from copy import deepcopy
 from dataclasses import dataclass, field
 from typing import Any
 
+from tasks.components import resolve
 from tasks.errors import TemplateError
 from tasks.identity import task_id, task_key
 from tasks.online_options import BASE, PromotionRule
 from tasks.settings import Settings
 from tasks.task import Definition
-from tasks.template import Template, check_name, check_segments
+from tasks.template import WARM, Template, check_name, check_segments
 from tasks.windows import WindowCutter, planned_test
 
 VARIANT = "variant"  # in a definition: which challenger it is; the base has none
@@ -195,7 +196,7 @@ class RollingStrategy(OnlineStrategy):
             made = windows.definitions
             if variant != BASE:
                 made = tuple({**definition, VARIANT: variant} for definition in made)
-            if self.template.online.warm_start:
+            if self.template.online.warm_start and self._warm_starts(made):
                 made = self._chained(made, latest.tasks.get(variant))
             definitions += made
             sessions |= set(windows.sessions)
@@ -211,6 +212,11 @@ class RollingStrategy(OnlineStrategy):
             earlier = task_id(self.pool, task_key(chained))
             made.append(chained)
         return tuple(made)
+
+    def _warm_starts(self, windows: Sequence[Definition]) -> bool:
+        """Whether their model can start from another one; a challenger that cannot is trained from scratch."""
+        models = [resolve(window["model"], "model", self._settings.components) for window in windows[:1]]
+        return any(getattr(cls, WARM, False) for cls in models)
 
     def _cutter(self, variant: str) -> WindowCutter:
         if variant not in self._cutters:

@@ -10,6 +10,10 @@ from pymongo import ASCENDING
 from pymongo.collection import Collection
 from pymongo.errors import DuplicateKeyError
 
+from scheduler.online_sets import OnlineSets
+from scheduler.predictions import Predictions
+from scheduler.routines import Routines
+from scheduler.signal_ledger import SignalLedger
 from scheduler.strategies import OnlineStrategy, RollingStrategy
 from scheduler.typed import typed
 from tasks.backend import Backend
@@ -22,7 +26,11 @@ BUILT_IN = {"RollingStrategy": RollingStrategy}
 
 @dataclass(frozen=True)
 class Booked:
-    """A strategy as it stands in the book. ``delayed``: its tasks are registered first, and trained all together."""
+    """A strategy as it stands in the book.
+
+    ``delayed``: its tasks are registered first, and trained all together. ``wanted``: the last date that somebody rang
+    for.
+    """
 
     name: str
     kind: str
@@ -34,6 +42,7 @@ class Booked:
     timezone: str
     added_at: datetime
     by: str
+    wanted: str = ""
 
     def to_dict(self) -> dict[str, Any]:
         """JSON-able."""
@@ -83,6 +92,7 @@ class StrategyBook:
             "timezone": timezone,
             "added_at": self._store.now(),
             "by": by,
+            "wanted": "",
         }
         with reachable():
             if replace:
@@ -98,6 +108,11 @@ class StrategyBook:
                         "Give this one another name, or replace it: `rollq online add --replace`.",
                     ) from None
             return self.get(strategy.name)
+
+    def want(self, name: str, date: str) -> None:
+        """Write down that somebody rang for the sessions up to ``date`` (``YYYY-MM-DD``)."""
+        with reachable():
+            self._book.update_one({"_id": name, "wanted": {"$lt": date}}, {"$set": {"wanted": date}})
 
     def get(self, name: str) -> Booked:
         """One strategy.
@@ -143,6 +158,32 @@ class StrategyBook:
         except (LookupError, TypeError, ValueError, AttributeError) as error:
             raise _corrupted(booked.name, error) from error
         return made
+
+
+def book_strategy(
+    backend: Backend,
+    strategy: OnlineStrategy,
+    by: str,
+    *,
+    begin: str | None = None,
+    delayed: bool = True,
+    replace: bool = False,
+) -> Booked:
+    """Write a strategy into the book; what is not given comes from its template. Raises as ``StrategyBook.add``."""
+    options = getattr(getattr(strategy, "template", None), "online", None)
+    for ledger in (Routines(backend), SignalLedger(backend), Predictions(backend), OnlineSets(backend.store)):
+        ledger.ensure_indexes()
+    first = begin or (options.begin if options else None) or strategy.sessions()[-1]
+    return StrategyBook(backend).add(
+        strategy,
+        by,
+        begin=first,
+        pool=getattr(strategy, "pool", None),
+        delayed=delayed,
+        at=options.at if options else None,
+        timezone=options.timezone if options else "UTC",
+        replace=replace,
+    )
 
 
 def _to_booked(document: Document) -> Booked:

@@ -7,7 +7,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from scheduler.online_sets import OnlineSet, OnlineSets
+from scheduler.online_set import OnlineSet
+from scheduler.online_sets import OnlineSets
 from tasks.backend import Backend
 from tasks.dependencies import settle
 from tasks.errors import RoundFailed, StateError, Unavailable

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from scheduler.gathering import blamed
-from scheduler.online_sets import OnlineModel
+from scheduler.online_set import OnlineModel
 from scheduler.predictions import ADDED, Predictions
 from scheduler.serving import Served
 from scheduler.strategies import OnlineStrategy

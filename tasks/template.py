@@ -23,6 +23,7 @@ from tasks.windows import TEST, WindowCutter, Windows
 
 REQUIRED = {"model", "dataset", "record", "rolling"}
 KEYS = REQUIRED | {"name", "queue", "resources", "time_limit", "online"}
+WARM = "warm_starts"  # of a model class: its ``fit`` takes an ``init_model``
 PYTHON_ONLY = {"calendar", "task_copy_func", "ds_extra_mod_func"}
 RECORD_PARAMETERS = {"recorder": None, "model": None, "dataset": None}  # given by the worker, not by the template
 
@@ -93,6 +94,10 @@ def load_template(path: Path, settings: Settings) -> Template:
         "rolling.kwargs",
     )
     online = OnlineOptions.of(content.get("online"))
+    if online.warm_start and not getattr(resolve(definition["model"], "model", settings.components), WARM, False):
+        raise TemplateError(
+            f"a {definition['model']['class']} cannot start from another model.", "Leave it out.", "online.warm_start"
+        )
     challengers = {one.name: _challenger(one, content, definition, folder, settings) for one in online.challengers}
     name = content.get("name") or path.stem
     return Template(name, definition, rolling, _options(content), online, challengers)

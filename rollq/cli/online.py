@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from rollq.cli.context import JSON, metrics_line, of, print_json, print_table, say, segment
+from rollq.cli.meant import Strategy, moment, one_strategy
 
 if TYPE_CHECKING:
-    from scheduler.online_sets import OnlineSet
-    from tasks.backend import Backend
+    from scheduler.online_set import OnlineSet
 
 online_app = typer.Typer(help="Which models serve, since when and why.", no_args_is_help=True)
-Strategy = Annotated[str | None, typer.Argument(help="Strategy [the only one]")]
 NEWEST = 5  # models that are shown of a set
 
 
@@ -38,7 +37,7 @@ def add(
 ) -> None:
     """Keep a template online: from now on its routine runs, by `rollq routine run` and by `rollq beat`."""
     from rollq.enqueueing import load_strategy
-    from scheduler.online_manager import book_strategy
+    from scheduler.strategy_book import book_strategy
     from tasks.online_options import OnlineOptions
 
     settings = of(context).settings()
@@ -152,7 +151,8 @@ def diff(
     as_json: Annotated[bool, JSON] = False,
 ) -> None:
     """Show in what two online sets differ: models, champion, data, code, metrics."""
-    from scheduler.online_sets import OnlineSets, difference
+    from scheduler.online_set import difference
+    from scheduler.online_sets import OnlineSets
 
     with of(context).backend() as backend:
         name = one_strategy(backend, strategy)
@@ -176,7 +176,7 @@ def rollback(
     as_json: Annotated[bool, JSON] = False,
 ) -> None:
     """Let an earlier online set serve again, as a new entry of the ledger."""
-    from scheduler.promoting import roll_back
+    from scheduler.champions import roll_back
 
     with of(context).backend() as backend:
         found = roll_back(backend, one_strategy(backend, strategy), _me(), to)
@@ -190,10 +190,10 @@ def promote(
     as_json: Annotated[bool, JSON] = False,
 ) -> None:
     """Make a challenger champion, as a new entry of the ledger: it serves from the next session on."""
-    from scheduler import promoting
+    from scheduler import champions
 
     with of(context).backend() as backend:
-        found = promoting.promote(backend, one_strategy(backend, strategy), challenger, _me())
+        found = champions.promote(backend, one_strategy(backend, strategy), challenger, _me())
     _told(found, as_json)
 
 
@@ -209,7 +209,7 @@ def compare(
     as_json: Annotated[bool, JSON] = False,
 ) -> None:
     """Compare a challenger with the champion, on the sessions that both have predicted and whose labels are known."""
-    from scheduler.promoting import compare_variants
+    from scheduler.champions import compare_variants
     from scheduler.strategy_book import StrategyBook
 
     with of(context).backend() as backend:
@@ -230,50 +230,6 @@ def compare(
             f"{interval.confidence:.0%} interval {interval.low:+.4f} to {interval.high:+.4f}, "
             f"better with probability {interval.p_better:.0%}"
         )
-
-
-def one_strategy(backend: Backend, strategy: str | None) -> str:
-    """The strategy that is meant: the one that is named, or the only one.
-
-    Raises:
-        BadInput: there are several.
-        NotFound: there is none.
-    """
-    from scheduler.online_sets import SIMULATION, OnlineSets
-    from scheduler.strategy_book import StrategyBook
-    from tasks.errors import BadInput, NotFound
-
-    if strategy is not None:
-        return strategy
-    sets = OnlineSets(backend.store)
-    served = sets.strategies()
-    simulated = {name for name in served if sets.current(name).mode == SIMULATION}
-    known = {*served, *(one.name for one in StrategyBook(backend).all())}
-    names = sorted(known - simulated or known)  # who simulates means the live one all the same
-    if len(names) > 1:
-        raise BadInput("There are several strategies.", f"Name one of {', '.join(names)}.")
-    if not names:
-        raise NotFound("Nothing is online yet.", "`rollq enqueue TEMPLATE` and `rollq worker` make it so.")
-    return names[0]
-
-
-def moment(text: str) -> Any:
-    """A session (its text) or a time (UTC) as it was typed.
-
-    Raises:
-        BadInput: it is neither.
-    """
-    from datetime import UTC, date, datetime
-
-    from tasks.errors import BadInput
-
-    try:
-        if len(text) == len("2018-09-24"):
-            return date.fromisoformat(text).isoformat()
-        found = datetime.fromisoformat(text)
-    except ValueError:
-        raise BadInput(f"{text!r} is no date and no time.", "Write 2018-09-24 or 2026-11-24T15:00Z.") from None
-    return found if found.tzinfo else found.replace(tzinfo=UTC)
 
 
 def _say_set(found: OnlineSet) -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from rollq.cli.context import JSON, of, print_json, print_table, say
-from rollq.cli.online import moment, one_strategy
+from rollq.cli.meant import moment, one_strategy
 
 if TYPE_CHECKING:
     from rollq.signals import CurrentSignals

@@ -12,7 +12,8 @@ import redis
 from rollq import Backend, DelayTrainer, LocalStack, MLflowExperiment, RoundFailed, Settings, TaskState, Trainer
 from rollq.enqueueing import plan_template
 from scheduler.coordinator import gather
-from scheduler.online_sets import OnlineSet, OnlineSets
+from scheduler.online_set import OnlineSet
+from scheduler.online_sets import OnlineSets
 from scheduler.strategies import Plan
 from tests.acceptance.crew import children, kill, wait_until, worker
 from tests.conftest import EXAMPLES

@@ -15,9 +15,9 @@ import yaml
 from rollq.report.online_data import Coverage
 from rollq.simulating import Request, run_simulation
 from rollq.simulation_plan import plan_simulation, refuse_others
-from scheduler.online_manager import book_strategy
 from scheduler.online_sets import OnlineSets
 from scheduler.signal_ledger import SignalLedger
+from scheduler.strategy_book import book_strategy
 from tasks.backend import Backend
 from tasks.errors import StateError
 from tasks.settings import Settings, worker_environment

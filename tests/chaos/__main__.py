@@ -9,7 +9,7 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from tests.chaos import driver, two_hosts
+from tests.chaos import driver, promotions, two_hosts
 from tests.chaos.network import Cut, why_not
 
 SHOWN = 50
@@ -21,8 +21,11 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=time.time_ns() % 1_000_000, help="order of the faults")
     parser.add_argument("--tasks", type=int, default=20_000)
     parser.add_argument("--kills", type=int, default=1_000)
+    parser.add_argument("--promotions", type=int, default=promotions.KILLS, help="kills while online sets change")
     options = parser.parse_args()
     wrong = _two_hosts()
+    promoted = promotions.run_alone(options.seed, options.promotions)
+    wrong += _show("promotions under kills", promoted.table(), promoted.wrong)
     with tempfile.TemporaryDirectory(prefix="rollq-chaos-") as folder:
         report = driver.run(Path(folder), options.seed, options.tasks, options.kills)
     wrong += _show("one host, every kind of fault", report.table(), report.wrong)

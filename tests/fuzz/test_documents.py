@@ -10,7 +10,8 @@ import pytest
 
 from rollq import Backend, LeaseLost, TaskState
 from scheduler.coordinator import gather
-from scheduler.online_sets import OnlineModel, OnlineSets
+from scheduler.online_set import OnlineModel
+from scheduler.online_sets import OnlineSets
 from tasks.explain import explain
 from tasks.store import Document
 from tasks.sweeper import sweep

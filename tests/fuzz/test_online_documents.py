@@ -11,7 +11,7 @@ import pytest
 
 from rollq import Backend, OnlineManager
 from rollq.in_process import InProcessTrainer
-from scheduler import promoting, revisions
+from scheduler import champions, revisions
 from scheduler.online_sets import OnlineSets
 from scheduler.predictions import Predictions
 from scheduler.routine import bring_up_to, ring_unfinished
@@ -75,7 +75,7 @@ def reads(backend: Backend) -> dict[str, list[Callable[[], Any]]]:
             lambda: Predictions(backend).added(current.models[-1].recorder_id),
             lambda: Predictions(backend).last_day(current.models[-1]),
             lambda: Predictions(backend).read(NAME, current.models[-1]),
-            lambda: promoting.compare_variants(backend, strategy_of(backend), "line"),
+            lambda: champions.compare_variants(backend, strategy_of(backend), "line"),
         ],
         "online_sets": [
             lambda: [one.to_dict() for one in sets.history(NAME)],
@@ -83,7 +83,7 @@ def reads(backend: Backend) -> dict[str, list[Callable[[], Any]]]:
             lambda: sets.as_of(NAME, BEGIN),
             lambda: sets.promote(NAME, "me", "line"),
             lambda: sets.put_back(NAME, "me"),
-            lambda: promoting.compare_variants(backend, strategy_of(backend), "line"),
+            lambda: champions.compare_variants(backend, strategy_of(backend), "line"),
             routine,
         ],
         "online_managers": [lambda: OnlineManager.load(backend, NAME).history()],

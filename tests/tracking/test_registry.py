@@ -10,8 +10,9 @@ import pytest
 from mlflow.tracking import MlflowClient
 
 from rollq import Backend, DelayTrainer, MLflowExperiment
-from scheduler.online_sets import OnlineSet, OnlineSets
-from scheduler.promotion import follow
+from scheduler.mirror import follow
+from scheduler.online_set import OnlineSet
+from scheduler.online_sets import OnlineSets
 from tasks.tracking.registry import ONLINE, PREVIOUS, Candidate, ModelRegistry
 from tests.acceptance.crew import worker
 from tests.acceptance.test_main_job import plan

@@ -19,7 +19,7 @@ from rollq.online_reporting import stays
 from rollq.report import online_charts
 from rollq.report.online_data import NO_DAYS, Coverage, LedgerRow, OnlineData, Stay, Track, monthly
 from rollq.report.online_page import tiles, write_online_page
-from scheduler.online_sets import OnlineModel, OnlineSet
+from scheduler.online_set import OnlineModel, OnlineSet
 from tests.unit.test_report import HOSTILE, Page
 
 ZERO = datetime(2026, 1, 2, 9, tzinfo=UTC)

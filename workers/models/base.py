@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from pathlib import Path
-from typing import Self
+from typing import ClassVar, Self
 
 import pandas as pd
 
@@ -15,7 +15,12 @@ Checkpoint = Callable[[], None]
 
 
 class Model(ABC):
-    """Learns from a dataset's train segment (and valid, if it wants) and predicts another."""
+    """Learns from a dataset's train segment (and valid, if it wants) and predicts another.
+
+    ``warm_starts``: whether ``fit`` takes an ``init_model``; only then may a template ask for ``online.warm_start``.
+    """
+
+    warm_starts: ClassVar[bool] = False
 
     @abstractmethod
     def fit(self, dataset: Dataset, *, checkpoint: Checkpoint | None = None, init_model: Model | None = None) -> None:

@@ -52,6 +52,8 @@ class LGBModel(Model):
             LightGBM does not know.
     """
 
+    warm_starts = True
+
     def __init__(
         self,
         loss: str = "mse",

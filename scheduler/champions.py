@@ -9,9 +9,10 @@ from typing import Any
 import pandas as pd
 
 from scheduler.comparison import SCORES, Comparison, Side, compare
-from scheduler.online_sets import OnlineSet, OnlineSets
+from scheduler.mirror import show
+from scheduler.online_set import OnlineSet
+from scheduler.online_sets import OnlineSets
 from scheduler.predictions import Predictions
-from scheduler.promotion import show
 from scheduler.serving import served
 from scheduler.signal_ledger import SignalLedger
 from scheduler.strategies import OnlineStrategy

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from scheduler.online_sets import LIVE, OnlineSet, OnlineSets
+from scheduler.online_set import LIVE, OnlineSet
+from scheduler.online_sets import OnlineSets
 from scheduler.online_tool import OnlineTool
 from tasks.backend import Backend
 from tasks.tracking.mlflow_experiment import MLflowExperiment

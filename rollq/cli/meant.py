@@ -1,0 +1,57 @@
+"""What somebody means who types a strategy, or leaves it out, or types a date or a time."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+if TYPE_CHECKING:
+    from tasks.backend import Backend
+
+Strategy = Annotated[str | None, typer.Argument(help="Strategy [the only one]")]
+
+
+def one_strategy(backend: Backend, strategy: str | None) -> str:
+    """The strategy that is meant: the one that is named, or the only one.
+
+    Raises:
+        BadInput: there are several.
+        NotFound: there is none.
+    """
+    from scheduler.online_set import SIMULATION
+    from scheduler.online_sets import OnlineSets
+    from scheduler.strategy_book import StrategyBook
+    from tasks.errors import BadInput, NotFound
+
+    if strategy is not None:
+        return strategy
+    sets = OnlineSets(backend.store)
+    served = sets.strategies()
+    simulated = {name for name in served if sets.current(name).mode == SIMULATION}
+    known = {*served, *(one.name for one in StrategyBook(backend).all())}
+    names = sorted(known - simulated or known)  # who simulates means the live one all the same
+    if len(names) > 1:
+        raise BadInput("There are several strategies.", f"Name one of {', '.join(names)}.")
+    if not names:
+        raise NotFound("Nothing is online yet.", "`rollq enqueue TEMPLATE` and `rollq worker` make it so.")
+    return names[0]
+
+
+def moment(text: str) -> Any:
+    """A session (its text) or a time (UTC) as it was typed.
+
+    Raises:
+        BadInput: it is neither.
+    """
+    from datetime import UTC, date, datetime
+
+    from tasks.errors import BadInput
+
+    try:
+        if len(text) == len("2018-09-24"):
+            return date.fromisoformat(text).isoformat()
+        found = datetime.fromisoformat(text)
+    except ValueError:
+        raise BadInput(f"{text!r} is no date and no time.", "Write 2018-09-24 or 2026-11-24T15:00Z.") from None
+    return found if found.tzinfo else found.replace(tzinfo=UTC)
