@@ -27,6 +27,7 @@ from scheduler.strategies import RollingStrategy
 from scheduler.trainers import DelayTrainer, Trainer
 from tasks.backend import Backend
 from tasks.components import build
+from tasks.settings import current_settings
 from tasks.states import TaskState
 from tasks.template import load_template
 from tasks.tracking.store import prepare_tracking
@@ -107,7 +108,9 @@ def _worked() -> float:
 
 
 def warm(backend: Backend, written: list[Path]) -> None:
-    """Compute the panel, which all of them find in the cache then."""
+    """Compute the panel, which all processes find in the cache of the benchmark's state folder then."""
+    os.environ["ROLLQ_STATE_DIR"] = str(backend.settings.state_dir)  # this process keeps it where the workers do
+    current_settings.cache_clear()
     for path in written:
         template = load_template(path, backend.settings)
         build(template.definition["dataset"], "dataset", ()).prepare("test", "raw")

@@ -123,5 +123,5 @@ def _side(backend: Backend, history: Sequence[OnlineSet], variant: str, days: Se
         known = sorted({name for online in history for name in (online.champion, *online.challengers)})
         raise NotFound(f"{variant!r} has predicted none of these sessions.", f"There is: {', '.join(known)}.")
     predictions = Predictions(backend)
-    frames = [predictions.read(part.pool, part.model, part.days).pred for part in parts]
+    frames = [predictions.read(part.pool, part.model, part.days, scores_only=True).pred for part in parts]
     return Side(variant, pd.concat(frames).sort_index())

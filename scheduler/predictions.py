@@ -46,6 +46,7 @@ class Predictions:
 
     def __init__(self, backend: Backend) -> None:
         self._backend = backend
+        self._experiments: dict[str, MLflowExperiment] = {}
 
     @property
     def _added(self) -> MongoCollection[Document]:
@@ -87,13 +88,20 @@ class Predictions:
         return max([self._trained_with(model)[1], *ends])
 
     def read(
-        self, pool: str, model: OnlineModel, days: Collection[str] | None = None, as_of: datetime | None = None
+        self,
+        pool: str,
+        model: OnlineModel,
+        days: Collection[str] | None = None,
+        as_of: datetime | None = None,
+        *,
+        scores_only: bool = False,
     ) -> Increment:
         """The predictions of a model on ``days`` (None: on all), each day as it was predicted last.
 
         Args:
             pool: the MLflow experiment of the model.
             as_of: as they were at this time (UTC).
+            scores_only: leave out labels and hashes that would have to be loaded.
 
         Returns:
             Predictions, labels of the same rows, and the hashes of the data of each day; all of it may be empty.
@@ -102,7 +110,7 @@ class Predictions:
             ArtifactMissing, ArtifactCorrupted: what the ledger names is not there, or is not what was written.
         """
         wanted = None if days is None else set(days)
-        recorder = MLflowExperiment.open(pool, self._backend.settings.mlflow_uri).get_recorder(model.recorder_id)
+        recorder = self._experiment(pool).get_recorder(model.recorder_id)
         parts: list[Increment] = []
         seen: set[str] = set()
 
@@ -115,9 +123,15 @@ class Predictions:
                 parts += [_unseen(load_increment(recorder, one.result), wanted, seen)]
                 seen |= set(one.gone)  # they were there when they were predicted first
         if needed(*self._trained_with(model)):
-            parts += [_unseen(_trained(recorder), wanted, seen)]
-        labels = [load_increment(recorder, one.result).label for one in added if one.why == LABELS]
+            parts += [_unseen(_trained(recorder, scores_only), wanted, seen)]
+        learned = [] if scores_only else [one for one in added if one.why == LABELS]
+        labels = [load_increment(recorder, one.result).label for one in learned]
         return _labelled(_joined(parts), labels)
+
+    def _experiment(self, pool: str) -> MLflowExperiment:
+        if pool not in self._experiments:
+            self._experiments[pool] = MLflowExperiment.open(pool, self._backend.settings.mlflow_uri)
+        return self._experiments[pool]
 
     def _trained_with(self, model: OnlineModel) -> tuple[str, str]:
         """First and last day that were predicted when it was trained."""
@@ -137,10 +151,10 @@ def _to_added(document: Document) -> Added:
         ) from error
 
 
-def _trained(recorder: MLflowRecorder) -> Increment:
+def _trained(recorder: MLflowRecorder, scores_only: bool) -> Increment:
     """The predictions that a run was committed with."""
     pred = _frame(recorder.load_object("pred.parquet"), "score")
-    kept = recorder.checksums()
+    kept = {} if scores_only else recorder.checksums()
     label = _frame(recorder.load_object("label.parquet"), "label") if "label.parquet" in kept else pred.iloc[:0]
     days: Mapping[str, str] = recorder.load_object("days.json") if "days.json" in kept else {}
     unknown = {f"{day:%Y-%m-%d}": "" for day in pred.index.get_level_values("datetime").unique()}

@@ -97,7 +97,7 @@ def covered(
     frames: list[pd.DataFrame] = []
     holes = sorted(set(wanted) - {day for part in parts for day in part.days})
     for part in parts:
-        frame = predictions.read(part.pool, part.model, part.days).pred
+        frame = predictions.read(part.pool, part.model, part.days, scores_only=True).pred
         expected = _on_days(indexes[part.variant], part.days)
         if frame.index.has_duplicates:
             raise CoverageError(f"Model {part.model.recorder_id} predicts an instrument twice on a day.")

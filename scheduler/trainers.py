@@ -78,7 +78,7 @@ class Trainer:
         if after:
             settle(self._backend)
         elif not self.is_delay:
-            self._ring()
+            self._ring(round_id)
         return TrainedRound(round_id, self._pool, created)
 
     def end_train(self, trained: TrainedRound) -> TrainedRound:
@@ -86,7 +86,7 @@ class Trainer:
         self._backend.rounds.start(trained.id)
         if self._backend.rounds.get(trained.id).free:
             self._backend.tasks.unhold(trained.created.ids)
-            self._ring()
+            self._ring(trained.id)
         settle(self._backend)
         return trained
 
@@ -146,10 +146,10 @@ class Trainer:
             )
         return online
 
-    def _ring(self) -> None:
+    def _ring(self, round_id: str) -> None:
         try:
             self._backend.doorbell.top_up(self._pool)
-            self._backend.doorbell.ring_if_finished(self._pool)
+            self._backend.doorbell.ring_if_finished(self._pool, [round_id])
         except Unavailable:
             return  # everything is in the store: the next sweep rings
 

@@ -186,6 +186,14 @@ def _pair(segment: Any) -> tuple[Any, Any]:
 
 
 def _timestamps(times: Iterable[Any]) -> list[pd.Timestamp]:
+    if (
+        isinstance(times, pd.DatetimeIndex)
+        and times.tz is None
+        and not times.hasnans
+        and times.is_monotonic_increasing
+        and times.is_unique
+    ):
+        return list(times)  # a long calendar costs little then
     return sorted({timestamp(time) for time in times})
 
 
