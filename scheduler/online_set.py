@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from typing import Any
 
-from scheduler.typed import typed
+from scheduler.typed import stored, typed
 from tasks.errors import DocumentCorrupted
 from tasks.online_options import BASE
 from tasks.store import Document
@@ -15,6 +15,7 @@ from tasks.store import Document
 LIVE, SIMULATION = "live", "simulation"
 
 
+@stored
 @dataclass(frozen=True)
 class OnlineModel:
     """A model that serves: its task, its MLflow run, the test segment it was planned for, and which model it is.
@@ -28,6 +29,7 @@ class OnlineModel:
     identity: str = ""
 
 
+@stored
 @dataclass(frozen=True)
 class OnlineSet:
     """One version.

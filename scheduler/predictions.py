@@ -12,7 +12,7 @@ from pymongo import ASCENDING
 from pymongo.collection import Collection as MongoCollection
 
 from scheduler.online_set import OnlineModel
-from scheduler.typed import typed
+from scheduler.typed import stored, typed
 from tasks.backend import Backend
 from tasks.errors import DocumentCorrupted
 from tasks.increments import Increment, load_increment
@@ -24,6 +24,7 @@ from tasks.tracking.mlflow_recorder import MLflowRecorder
 ADDED, REVISED, LABELS = "added", "revised", "labels"  # of the last, the labels alone count
 
 
+@stored
 @dataclass(frozen=True)
 class Added:
     """Days that were predicted later: by which task, when (UTC), why, and what its committed result says.

@@ -16,7 +16,7 @@ from pymongo import ASCENDING, DESCENDING
 from pymongo.collection import Collection
 from pymongo.errors import DuplicateKeyError
 
-from scheduler.typed import typed
+from scheduler.typed import stored, typed
 from tasks.backend import Backend
 from tasks.documents import NOW, later, literal
 from tasks.errors import DocumentCorrupted, LeaseLost
@@ -42,6 +42,7 @@ class RoutineState(StrEnum):
     DONE = "done"
 
 
+@stored
 @dataclass(frozen=True)
 class Routine:
     """The routine of a strategy and session. ``steps`` holds what each finished step came to; ``notes`` what a step

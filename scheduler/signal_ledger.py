@@ -22,7 +22,7 @@ from pymongo.collection import Collection as MongoCollection
 from pymongo.errors import DuplicateKeyError
 
 from scheduler.signals import read_signals, write_signals
-from scheduler.typed import typed
+from scheduler.typed import stored, typed
 from tasks.backend import Backend
 from tasks.errors import ArtifactCorrupted, DocumentCorrupted, NotFound
 from tasks.store import Document, reachable
@@ -33,6 +33,7 @@ from tasks.tracking.mlflow_recorder import MLflowRecorder
 FOLDER = "signals"
 
 
+@stored
 @dataclass(frozen=True)
 class SignalEntry:
     """What one publication said.

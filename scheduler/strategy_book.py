@@ -15,7 +15,7 @@ from scheduler.predictions import Predictions
 from scheduler.routines import Routines
 from scheduler.signal_ledger import SignalLedger
 from scheduler.strategies import OnlineStrategy, RollingStrategy
-from scheduler.typed import typed
+from scheduler.typed import stored, typed
 from tasks.backend import Backend
 from tasks.components import resolve
 from tasks.errors import DocumentCorrupted, NotFound, StateError
@@ -24,6 +24,7 @@ from tasks.store import Document, reachable
 BUILT_IN = {"RollingStrategy": RollingStrategy}
 
 
+@stored
 @dataclass(frozen=True)
 class Booked:
     """A strategy as it stands in the book.

@@ -47,6 +47,11 @@ ROUNDS, SETS, BY_HAND, CLOCK = (
 )
 AHEAD = _conformance("ahead")
 LEASE = ("tests/integration/test_lease.py",)
+ONLINE, ROUTINE, COVERAGE, CHALLENGERS, REVISIONS = (
+    (f"tests/integration/test_{name}.py",)
+    for name in ("online_manager", "routine", "coverage", "challengers", "revisions")
+)
+ROUTINES, LEDGER = _conformance("routines"), _conformance("signal_ledger")
 START = ("tests/acceptance/test_worker_start.py",)
 
 CLAIMS_PY, POOLS_PY, WINDOW_PY, ROUNDS_PY = "tasks/claims.py", "tasks/pools.py", "tasks/window.py", "tasks/rounds.py"
@@ -288,5 +293,79 @@ MUTANTS = (
         'create_index([("origin", ASCENDING)], unique=True)',
         'create_index([("origin", ASCENDING)])',
         SETS,
+    ),
+    # -- online models
+    Mutant(
+        "a round that comes too late changes what serves",
+        "scheduler/online_sets.py",
+        "if newer := self._made_later(strategy, planned_at):",
+        "if newer := self._made_later(strategy, None):",
+        SETS,
+    ),
+    Mutant(
+        "two work on one routine",
+        "scheduler/routines.py",
+        """            "$or": [{"lease": None}, {"lease.expires_at": {"$lt": self._store.now()}}],
+        }
+        changes""",
+        """        }
+        changes""",
+        ROUTINES,
+    ),
+    Mutant(
+        "who lost a routine still writes to it",
+        "scheduler/routines.py",
+        """"fence": routine.fence, "lease": {"$ne": None}}""",
+        """"lease": {"$ne": None}}""",
+        ROUTINES,
+    ),
+    Mutant(
+        "signals with holes are published",
+        "scheduler/publishing.py",
+        "if holes and not (allow_gaps and parts):",
+        "if holes and not parts:",
+        COVERAGE,
+    ),
+    Mutant(
+        "a plan sees sessions that have not come",
+        "tasks/windows.py",
+        "known = bisect_right(self.sessions, session)",
+        "known = len(self.sessions)",
+        ONLINE,
+    ),
+    Mutant(
+        "what is missing is looked for in what the worker had",
+        "scheduler/publishing.py",
+        "holes += holes_in(frame, expected)",
+        "holes += holes_in(frame, frame.index)",
+        COVERAGE,
+    ),
+    Mutant(
+        "the earlier prediction goes before the later one",
+        "scheduler/predictions.py",
+        "for one in reversed(added):",
+        "for one in added:",
+        REVISIONS,
+    ),
+    Mutant(
+        "a rule looks at labels that are not known yet",
+        "scheduler/champions.py",
+        "days = known[: len(known) - lookahead] if lookahead else known",
+        "days = known",
+        CHALLENGERS,
+    ),
+    Mutant(
+        "a rollback counts from the version before the rollback",
+        "scheduler/online_sets.py",
+        "serves = current.copy_of or current.version",
+        "serves = current.version",
+        SETS,
+    ),
+    Mutant(
+        "a later entry of signals does not go before an earlier one",
+        "scheduler/signal_ledger.py",
+        "for entry in reversed(entries):",
+        "for entry in entries:",
+        LEDGER,
     ),
 )
