@@ -13,6 +13,7 @@ from scheduler.online_set import LIVE, OnlineModel, OnlineSet
 from scheduler.online_sets import OnlineSets
 from scheduler.signals import WindowPrediction, check_segments, join_windows, shown, summary, write_signals
 from scheduler.strategies import variant_of
+from scheduler.strategy_book import StrategyBook
 from tasks.backend import Backend
 from tasks.errors import NotFound, RoundFailed, TemplateError
 from tasks.model_identity import model_identity
@@ -61,7 +62,7 @@ def put_online(backend: Backend, gathering: Round, by: str) -> OnlineSet:
         gathering.pool,
         gathering.id,
         by,
-        [to_model(task) for task in done],
+        _chosen(backend, gathering, [to_model(task) for task in done], current),
         signals,
         metrics,
         gaps,
@@ -159,6 +160,20 @@ def _current(sets: OnlineSets, gathering: Round) -> OnlineSet | None:
         return sets.current(gathering.purpose["strategy"])
     except NotFound:
         return None
+
+
+def _chosen(
+    backend: Backend, gathering: Round, trained: Sequence[OnlineModel], current: OnlineSet | None
+) -> Sequence[OnlineModel]:
+    """The models that the strategy chooses to serve; all that were trained, if nobody keeps it online."""
+    if not gathering.purpose.get("session"):
+        return trained
+    book = StrategyBook(backend)
+    try:
+        strategy = book.strategy(book.get(gathering.purpose["strategy"]))
+    except NotFound:
+        return trained
+    return strategy.prepare_online_models(trained, current.models if current else ())
 
 
 def _challengers(tasks: list[Task], champion: str, current: OnlineSet | None) -> dict[str, tuple[OnlineModel, ...]]:

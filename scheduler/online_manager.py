@@ -14,7 +14,6 @@ from pymongo.collection import Collection
 
 from scheduler.collectors import Collector, MergeCollector
 from scheduler.ensembles import AverageEnsemble
-from scheduler.online_collector import online_collector
 from scheduler.online_set import OnlineSet
 from scheduler.online_sets import OnlineSets
 from scheduler.routine import Job, bring_up_to
@@ -191,7 +190,7 @@ class OnlineManager:
         Args:
             options: as for ``RecorderCollector``.
         """
-        collectors = {name: online_collector(self._backend, name, **options) for name in self.strategies}
+        collectors = {name: one.get_collector(self._backend, **options) for name, one in self.strategies.items()}
         return MergeCollector(collectors)
 
     def prepare_signals(

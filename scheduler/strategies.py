@@ -8,6 +8,10 @@ from copy import deepcopy
 from dataclasses import dataclass, field
 from typing import Any
 
+from scheduler.online_collector import online_collector
+from scheduler.online_set import OnlineModel
+from scheduler.recorder_collector import RecorderCollector
+from tasks.backend import Backend
 from tasks.components import resolve
 from tasks.errors import TemplateError
 from tasks.identity import task_id, task_key
@@ -104,9 +108,24 @@ class OnlineStrategy(ABC):
     def of_config(cls, config: Mapping[str, Any], settings: Settings) -> OnlineStrategy:
         """The strategy that ``to_config`` wrote."""
 
-    def prepare_online_models(self, trained: Sequence[Any], online: Sequence[Any]) -> Sequence[Any]:
-        """The models that serve next: those that were trained; if there are none, those that serve now."""
-        return trained or online
+    def prepare_online_models(
+        self, trained: Sequence[OnlineModel], online: Sequence[OnlineModel]
+    ) -> Sequence[OnlineModel]:
+        """The models that serve next; the coordinator asks, wherever it runs. By default: those that were trained.
+
+        Args:
+            trained: the champion's models of a round that is gathered; at least one.
+            online: those that serve now; empty at first.
+        """
+        return trained
+
+    def get_collector(self, backend: Backend, **options: Any) -> RecorderCollector:
+        """Collects artifacts of all models that this strategy ever put online, with what they have predicted since.
+
+        Args:
+            options: as for ``RecorderCollector``.
+        """
+        return online_collector(backend, self.name, **options)
 
 
 class RollingStrategy(OnlineStrategy):

@@ -6,6 +6,7 @@ A session of its routine costs a fraction of a second.
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
@@ -13,7 +14,7 @@ from typing import Any
 
 import pandas as pd
 
-from rollq import Backend, OnlineManager, RollingStrategy
+from rollq import Backend, OnlineManager, OnlineModel, RollingStrategy
 from rollq.in_process import InProcessTrainer
 from scheduler.signals import write_signals
 from tasks.online_options import OnlineOptions
@@ -28,7 +29,8 @@ LGB: Definition = {
     "kwargs": {"num_boost_round": 5, "num_leaves": 4, "min_data_in_leaf": 5, "learning_rate": 0.3},
 }
 RIDGE: Definition = {"class": "RidgeModel", "kwargs": {"alpha": 1.0}}
-COMPONENTS = tuple(f"tests.online_strategies:{name}" for name in ("HoleyModel", "BrokenModel", "CalendarDataset"))
+REGISTERED = ("HoleyModel", "BrokenModel", "CalendarDataset", "KeepsTheOld")
+COMPONENTS = tuple(f"tests.online_strategies:{name}" for name in REGISTERED)
 STEP = 5
 FIRST, LAST = "2018-01-02", "2018-05-31"
 
@@ -96,6 +98,16 @@ def manager(backend: Backend, made: Template, trainer: Any = InProcessTrainer, *
 def sha256_of(signals: pd.DataFrame, folder: Path) -> str:
     """What published signals come to, byte for byte."""
     return write_signals(signals, folder / "signals.parquet")
+
+
+class KeepsTheOld(RollingStrategy):
+    """Lets the model that served last go on beside the new ones."""
+
+    def prepare_online_models(
+        self, trained: Sequence[OnlineModel], online: Sequence[OnlineModel]
+    ) -> Sequence[OnlineModel]:
+        """The new ones and the last of the old ones."""
+        return [*online[-1:], *trained]
 
 
 class CalendarDataset:

@@ -8,10 +8,21 @@ from typing import Any
 
 import pytest
 
-from rollq import Backend, NotFound, OnlineManager, RollingStrategy, StateError
+from rollq import Backend, NotFound, OnlineManager, RollingGroup, RollingStrategy, StateError
 from rollq.in_process import DelayInProcessTrainer, InProcessTrainer
 from scheduler.signal_ledger import SignalLedger
-from tests.online_strategies import BEGIN, DAYS, LIVED, RIDGE, manager, sha256_of, template, write_prices
+from tests.online_strategies import (
+    BEGIN,
+    DAYS,
+    LIVED,
+    RIDGE,
+    KeepsTheOld,
+    manager,
+    sha256_of,
+    template,
+    with_components,
+    write_prices,
+)
 
 KINDS: dict[str, Any] = {"trees": {}, "line": {"model": RIDGE, "rtype": "expanding"}}
 
@@ -83,3 +94,16 @@ def test_a_wrong_begin_and_a_strategy_without_signals_are_said(backend: Backend,
     other = template(tmp_path / "prices.parquet", model=RIDGE)
     with pytest.raises(StateError, match="another template"):
         manager(backend, other)
+
+
+def test_a_strategy_chooses_what_serves_and_collects_what_was_predicted(backend: Backend, tmp_path: Path) -> None:
+    backend = with_components(backend)
+    made = template(write_prices(tmp_path / "prices.parquet"), "keeps")
+    online = OnlineManager(backend, KeepsTheOld(made, backend.settings), InProcessTrainer, name="keeps")
+    online.routine(LIVED[5], timeout=60)
+    first, second = (one["models"] for one in online.history())
+    assert [model["test"] for model in second] == [first[-1]["test"], [LIVED[3], None]]
+    collected = online.get_collector(process_list=[RollingGroup()])()["keeps", "pred"]
+    (joined,) = collected.values()
+    published = online.get_signals("keeps")
+    assert joined["score"].loc[published.index].equals(published["score"])
