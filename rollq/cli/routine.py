@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 routine_app = typer.Typer(help="The daily routine of each strategy that is kept online.", no_args_is_help=True)
 predictions_app = typer.Typer(help="What the models predict, day by day.", no_args_is_help=True)
 HINT_SECONDS = 10.0
+NOTHING = {"missing": "missing", "revised": "revised", "labels": "to be learned about labels"}
 
 
 def add_to(app: typer.Typer) -> None:
@@ -139,7 +140,10 @@ def update(
     if as_json:
         print_json(found)
         return
-    say(f"{name}: {what} days of models: {found['model_days']}, " + ("nothing was done." if dry_run else "predicted."))
+    if not found["model_days"]:
+        say(f"{name}: nothing is {NOTHING[what]}.")
+        return
+    say(f"{name}: {found['model_days']} days of models " + ("would be" if dry_run else "were") + " predicted.")
     if found["sessions"]:
         say(f"  signals of {len(found['sessions'])} sessions were published again, {found['sessions'][0]} and later")
 
