@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 routine_app = typer.Typer(help="The daily routine of each strategy that is kept online.", no_args_is_help=True)
 predictions_app = typer.Typer(help="What the models predict, day by day.", no_args_is_help=True)
 HINT_SECONDS = 10.0
-NOTHING = {"missing": "missing", "revised": "revised", "labels": "to be learned about labels"}
+NOTHING = {"missing": "no day is missing", "revised": "no day was revised", "labels": "no label is to be learned"}
 
 
 def add_to(app: typer.Typer) -> None:
@@ -141,7 +141,7 @@ def update(
         print_json(found)
         return
     if not found["model_days"]:
-        say(f"{name}: nothing is {NOTHING[what]}.")
+        say(f"{name}: {NOTHING[what]}.")
         return
     say(f"{name}: {found['model_days']} days of models " + ("would be" if dry_run else "were") + " predicted.")
     if found["sessions"]:
