@@ -86,25 +86,26 @@ def run_simulation(settings: Settings, request: Request, phase: Phase, update: U
         backend.prepare()
         refuse_others(backend, planned)
         crew = running.enter_context(Crew(attached, 0 if request.here else _workers(request)))
-        watch = Watch(backend, phase, update, crew.keep_alive, request.timeout)
+        watch = Watch(backend, phase, update, crew.keep_alive, request.timeout, request.here)
         started = time.perf_counter()
         phase("planning")
         manager = OnlineManager(backend, planned.strategies, _trainer(request, watch), planned.begin, planned.name)
         manager.simulate(planned.end, timeout=request.timeout, progress=watch.planned, allow_gaps=request.allow_gaps)
         manager.prepare_signals()
         seconds = _phases(watch, began, started)
+        trained = watch.trained_now()
         phase("writing the page")
         online = read_online(backend, planned, manager.ensemble, seconds)
     report = request.report or attached.state_dir.resolve() / "runs" / planned.name / "online.html"
     write_online_page(online, report)
-    return SimulationResult(watch.new, time.perf_counter() - began, online, report)
+    return SimulationResult(trained, time.perf_counter() - began, online, report)
 
 
 class Watch:
     """Sees what the trainers of a simulation do: for the progress bar, for the seconds, and to keep workers alive."""
 
     def __init__(
-        self, backend: Backend, phase: Phase, update: Update, alive: Callable[[], None], timeout: float
+        self, backend: Backend, phase: Phase, update: Update, alive: Callable[[], None], timeout: float, here: bool
     ) -> None:
         self._backend = backend
         self._phase = phase
@@ -113,7 +114,8 @@ class Watch:
         self._end = time.monotonic() + timeout
         self._ids: list[str] = []
         self.alive = alive
-        self.new = 0
+        self.here = here
+        self._began = backend.store.now()
         self.let_go_at: float | None = None
         self.waited_at: float | None = None
 
@@ -124,7 +126,6 @@ class Watch:
     def trained(self, trained: TrainedRound) -> None:
         """A round is registered."""
         self._ids += trained.created.ids
-        self.new += trained.created.new
         self._update(0, len(self._ids))
 
     def let_go(self) -> None:
@@ -137,6 +138,11 @@ class Watch:
         states = self._backend.tasks.stat(ids=self._ids)
         self._update(sum(n for state, n in states.items() if state.is_terminal), len(self._ids))
 
+    def trained_now(self) -> int:
+        """How many windows were trained since this run began."""
+        tasks = self._backend.tasks.find(ids=list(dict.fromkeys(self._ids)))
+        return sum(task.ended_at is not None and task.ended_at >= self._began for task in tasks)
+
     def waited(self) -> None:
         """A round is gathered."""
         self.waited_at = time.perf_counter()
@@ -145,12 +151,17 @@ class Watch:
         """Seconds until the time is over."""
         return max(self._end - time.monotonic(), 0.0)
 
+    def _somebody_works(self) -> bool:
+        return self.here or any(worker.alive for worker in self._backend.roster.workers())
+
     def late(self) -> StateError | None:
         """What to say when the time is over; None if it is not."""
         if self.left():
             return None
         return StateError(
-            f"The simulation is not finished after {self._timeout:g} s.", "Run it again: what is done stays done."
+            f"The simulation is not finished after {self._timeout:g} s.",
+            "Run it again: what is done stays done."
+            + ("" if self._somebody_works() else " No worker is alive: start `rollq worker`, or give --here."),
         )
 
 
@@ -221,5 +232,5 @@ def _phases(watch: Watch, began: float, started: float) -> Seconds:
         planning=let_go - started,
         training=waited - let_go,
         publishing=end - waited,
-        trained=watch.new > 0,
+        trained=watch.trained_now() > 0,
     )

@@ -7,10 +7,11 @@ import json
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from datetime import date
 from pathlib import Path
 
+from rollq.days import day
 from rollq.enqueueing import load_strategy
+from scheduler.online_manager import strategies_of
 from scheduler.online_sets import OnlineSets
 from scheduler.strategies import RollingStrategy
 from scheduler.strategy_book import StrategyBook
@@ -62,8 +63,13 @@ def plan_simulation(
     for label, times in Counter(labels).items():
         if times > 1:
             raise BadInput(f"{times} templates are named {label!r}.", "Give each a name of its own: name: ...")
-    first, last = _range(loaded, _day(begin, "--from"), _day(end, "--to"))
+    first, last = _range(loaded, day(begin, "--from"), day(end, "--to"))
     for strategy in loaded:
+        if first < (start := str(_test(strategy)[0])):
+            raise BadInput(
+                f"--from: {first} is before the test segment of {strategy.template.name!r}, which starts on {start}.",
+                "Begin there or later.",
+            )
         strategy.first_tasks(first, last)
     hashes = [_hash(strategy) for strategy in loaded]
     if name is None:
@@ -81,8 +87,14 @@ def refuse_others(backend: Backend, planned: Planned) -> None:
     """Refuse a name that belongs to something else than this simulation.
 
     Raises:
-        StateError: it does: to another template, other data, or another first session.
+        StateError: it does: to other strategies, another template, other data, or another first session.
     """
+    others = strategies_of(backend, planned.name) - {strategy.name for strategy in planned.strategies}
+    if others:
+        raise StateError(
+            f"{planned.name!r} is the name of a simulation of {', '.join(sorted(others))}.",
+            "Give this one another --name.",
+        )
     for strategy in planned.strategies:
         try:
             booked = StrategyBook(backend).get(strategy.name)
@@ -127,12 +139,3 @@ def _timeless(template: Template) -> Template:
 def _hash(strategy: RollingStrategy) -> str:
     content = [strategy.template.to_config(), strategy.dataset_of().fingerprint()]
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:6]
-
-
-def _day(value: str | None, option: str) -> str | None:
-    if value is None:
-        return None
-    try:
-        return date.fromisoformat(value).isoformat()
-    except ValueError:
-        raise BadInput(f"{option}: {value!r} is not a date.", "Write it as YYYY-MM-DD.") from None

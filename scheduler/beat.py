@@ -53,13 +53,15 @@ def make_scheduler(backend: Backend, now: Now = _utc_now) -> type[Scheduler]:
             every = timedelta(seconds=backend.settings.sweep_seconds)
             self.update_from_dict({entry: {"task": entry, "schedule": every} for entry in duties})
 
-        def apply_async(self, entry: Any, *args: Any, **kwargs: Any) -> Any:
+        def apply_entry(self, entry: Any, producer: Any = None) -> None:
             if entry.task not in duties:
-                return super().apply_async(entry, *args, **kwargs)
-            try:
+                super().apply_entry(entry, producer)
+                return
+            try:  # without Celery's line for each time, among which those that matter would drown
                 duties[entry.task]()
             except RollqError as error:
                 log.warning("%s was left out: %s", entry.task, error)
-            return None
+            except Exception:  # whatever it was, the next time must come
+                log.exception("%s was left out", entry.task)
 
     return SweepingScheduler

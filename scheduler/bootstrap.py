@@ -73,7 +73,7 @@ def block_bootstrap(
         raise CoverageError(
             f"{len(values)} sessions are too few to say how sure a difference is: two blocks of {size} sessions need "
             f"{2 * size}.",
-            "Wait for more sessions, or use a shorter block.",
+            "Wait for more sessions." if block is None else "Wait for more sessions, or use a shorter block.",
         )
     mean = float(values.mean())
     means = mean + _drawn(values - mean, size, draws, np.random.default_rng(seed))

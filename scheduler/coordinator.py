@@ -7,6 +7,7 @@ write, the new online set. Whoever gathers again after a kill does the same and 
 from __future__ import annotations
 
 import logging
+from contextlib import suppress
 from typing import Any
 
 from celery import Celery
@@ -78,6 +79,10 @@ def _gather_under_lease(backend: Backend, gathering: Round, by: str) -> OnlineSe
     except LeaseLost as error:
         log.warning("%s", error)
         return None
+    except (KeyboardInterrupt, SystemExit):
+        with suppress(RollqError):
+            backend.rounds.release(gathering, "it was interrupted")
+        raise
     except (RoundFailed, CoverageError, NotFound, ArtifactCorrupted) as error:
         backend.rounds.fail(gathering, str(error))
         log.error("the round failed, what was online stays online: %s", error)  # noqa: TRY400 - not a defect of rollq

@@ -282,6 +282,13 @@ class OnlineManager:
         return bool(getattr(self._make, "is_delay", False))
 
 
+def strategies_of(backend: Backend, name: str) -> set[str]:
+    """The names of the strategies of a manager; empty if there is no manager of this name."""
+    with reachable():
+        document = _managers(backend).find_one({"_id": name}) or {}
+    return set(document.get("strategies") or ())
+
+
 def _managers(backend: Backend) -> Collection[Document]:
     return backend.store.collection("online_managers")
 

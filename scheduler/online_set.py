@@ -75,20 +75,30 @@ def difference(one: OnlineSet, other: OnlineSet) -> dict[str, dict[str, list[Any
     """What only one of two sets has, by what it is: ``{models: {only_a, only_b}, champion: ..., ...}``."""
 
     def models(online: OnlineSet) -> list[str]:
-        return [f"{one.identity} {one.test[0]} to {one.test[1]}, run {one.recorder_id}" for one in online.models]
+        return [f"{one.identity} {_span(one.test)}, run {one.recorder_id}" for one in online.models]
+
+    def code(online: OnlineSet) -> list[str]:
+        return [f"{name} {value}" for name, value in sorted(online.code.items())]
+
+    def metrics(online: OnlineSet) -> list[str]:
+        return [f"{name} {value:.4f}" for name, value in online.metrics.items()]
 
     parts: dict[str, tuple[list[Any], list[Any]]] = {
         "models": (models(one), models(other)),
         "champion": ([one.champion], [other.champion]),
         "challengers": (sorted(one.challengers), sorted(other.challengers)),
         "data": (list(one.data), list(other.data)),
-        "code": (sorted(one.code.items()), sorted(other.code.items())),
-        "metrics": (sorted(one.metrics.items()), sorted(other.metrics.items())),
+        "code": (code(one), code(other)),
+        "metrics": (metrics(one), metrics(other)),
     }
     return {
         name: {"only_a": [item for item in a if item not in b], "only_b": [item for item in b if item not in a]}
         for name, (a, b) in parts.items()
     }
+
+
+def _span(test: tuple[str, str | None]) -> str:
+    return f"{test[0]} to {test[1]}" if test[1] else f"{test[0]} on"
 
 
 def to_set(document: Document) -> OnlineSet:

@@ -127,7 +127,10 @@ class OnlineSets:
             models = current.challengers.get(challenger)
             if not models:
                 known = ", ".join(current.challengers) or "none"
-                raise NotFound(f"{strategy!r} has no challenger {challenger!r}.", f"There is: {known}.")
+                raise NotFound(
+                    f"{strategy!r} has no challenger {challenger!r}.",
+                    f"There is: {known}; the champion is {current.champion}.",
+                )
             others = {name: found for name, found in current.challengers.items() if name != challenger}
             return replace(
                 current,
@@ -230,7 +233,8 @@ class OnlineSets:
         with reachable():
             found = list(self._sets.find(query).sort("version", DESCENDING).limit(1))
         if not found:
-            raise NotFound(missing, "See `rollq online history`; `rollq enqueue TEMPLATE` puts models online.")
+            names = ", ".join(self.strategies()) or "nothing yet: `rollq enqueue TEMPLATE` puts models online"
+            raise NotFound(missing, f"Online is or was: {names}.")
         return to_set(found[0])
 
 

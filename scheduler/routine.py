@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import logging
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any
@@ -200,6 +201,10 @@ def _do_steps(job: Job, routine: Routine) -> Routine:
         # What is in the store or in MLflow has another form than rollq gives it.
         log.exception("routine of %s for %s failed", job.booked.name, job.session)
         return routines.fail(routine, f"What it works with is corrupted ({type(error).__name__}: {error}).")
+    except (KeyboardInterrupt, SystemExit):
+        with suppress(RollqError):  # so that the next one need not wait for the lease to run out
+            routines.release(routine, "another try: it was interrupted")
+        raise
 
 
 # -- the steps: each returns what is kept of it, or raises Waiting(what for, what to remember) -------------------------

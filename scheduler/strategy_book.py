@@ -115,6 +115,12 @@ class StrategyBook:
         with reachable():
             self._book.update_one({"_id": name, "wanted": {"$lt": date}}, {"$set": {"wanted": date}})
 
+    def find(self, name: str) -> Booked | None:
+        """One strategy; None if it is not in the book."""
+        with reachable():
+            document = self._book.find_one({"_id": name})
+        return _to_booked(document) if document else None
+
     def get(self, name: str) -> Booked:
         """One strategy.
 
@@ -174,6 +180,11 @@ def book_strategy(
     options = getattr(getattr(strategy, "template", None), "online", None)
     for ledger in (Routines(backend), SignalLedger(backend), Predictions(backend), OnlineSets(backend.store)):
         ledger.ensure_indexes()
+    if begin and not replace and (known := StrategyBook(backend).find(strategy.name)) and known.begin != begin:
+        raise StateError(
+            f"{strategy.name!r} is online already, from {known.begin}.",
+            "Leave the begin out, or replace it: `rollq online add --replace`.",
+        )
     first = begin or (options.begin if options else None) or strategy.sessions()[-1]
     return StrategyBook(backend).add(
         strategy,

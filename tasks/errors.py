@@ -67,7 +67,9 @@ class EnsembleError(RollqError, ValueError):
 
 
 class CoverageError(EnsembleError):
-    """Signals would miss a session, or cover one twice."""
+    """Signals would miss a session, or cover one twice; or there are too few sessions to say something."""
+
+    exit_code = 5
 
 
 class MessageRefused(BadInput):

@@ -9,6 +9,7 @@ from pathlib import Path
 
 os.environ.update({"OMP_NUM_THREADS": "1", "OMP_WAIT_POLICY": "PASSIVE"})
 
+import hypothesis
 import pytest
 import redis
 
@@ -19,6 +20,10 @@ from tasks.settings import Settings, load_settings
 
 EXAMPLES = Path(__file__).parent.parent / "examples" / "sp500"
 _numbers = itertools.count()
+
+# How fast this machine draws an example says nothing about the code under test.
+hypothesis.settings.register_profile("rollq", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow])
+hypothesis.settings.load_profile("rollq")
 
 
 @pytest.fixture(scope="session")

@@ -7,6 +7,7 @@ import logging
 import random
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -125,6 +126,11 @@ def train_under_lease(backend: Backend, claim: Claim, draining: Callable[[], boo
     except Draining as error:
         job.give_up(str(error))
         return _release(backend, claim, "the worker was stopped")
+    except (KeyboardInterrupt, SystemExit):
+        job.give_up("it was interrupted")
+        with suppress(RollqError):  # so that the next one need not wait for the lease to run out
+            backend.tasks.release(claim, "it was interrupted")
+        raise
     except NotYet as error:
         job.give_up(str(error))
         return _release(backend, claim, str(error), NOT_YET_SECONDS)

@@ -64,6 +64,7 @@ def main() -> None:
         _complain(error.message, error.fix)
         sys.exit(error.exit_code)
     except KeyboardInterrupt:
+        sys.stderr.write("\nStopped. What is done stays done.\n")
         sys.exit(130)
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Any
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import typer
+
+from rollq.cli.context import say
 
 if TYPE_CHECKING:
     from tasks.backend import Backend
 
+T = TypeVar("T")
+Limit = Annotated[int, typer.Option(min=0, help="Only so many, the newest; 0: all. JSON has all")]
 Strategy = Annotated[str | None, typer.Argument(help="Strategy [the only one]")]
 
 
@@ -19,23 +24,36 @@ def one_strategy(backend: Backend, strategy: str | None) -> str:
         BadInput: there are several.
         NotFound: there is none.
     """
-    from scheduler.online_set import SIMULATION
     from scheduler.online_sets import OnlineSets
     from scheduler.strategy_book import StrategyBook
     from tasks.errors import BadInput, NotFound
 
     if strategy is not None:
         return strategy
-    sets = OnlineSets(backend.store)
-    served = sets.strategies()
-    simulated = {name for name in served if sets.current(name).mode == SIMULATION}
-    known = {*served, *(one.name for one in StrategyBook(backend).all())}
-    names = sorted(known - simulated or known)  # who simulates means the live one all the same
+    known = {*OnlineSets(backend.store).strategies(), *(one.name for one in StrategyBook(backend).all())}
+    names = sorted(known - simulated(backend) or known)  # who simulates means the live one all the same
     if len(names) > 1:
         raise BadInput("There are several strategies.", f"Name one of {', '.join(names)}.")
     if not names:
         raise NotFound("Nothing is online yet.", "`rollq enqueue TEMPLATE` and `rollq worker` make it so.")
     return names[0]
+
+
+def newest(rows: Sequence[T], limit: int) -> Sequence[T]:
+    """The last of ``rows``; says how many are left out."""
+    if not limit or len(rows) <= limit:
+        return rows
+    say(f"({len(rows) - limit} earlier ones: --limit 0 shows all)")
+    return rows[-limit:]
+
+
+def simulated(backend: Backend) -> set[str]:
+    """The strategies of simulations."""
+    from scheduler.online_set import SIMULATION
+    from scheduler.online_sets import OnlineSets
+
+    sets = OnlineSets(backend.store)
+    return {name for name in sets.strategies() if sets.current(name).mode == SIMULATION}
 
 
 def moment(text: str) -> Any:

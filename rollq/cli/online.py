@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from scheduler.online_set import OnlineSet
 
 online_app = typer.Typer(help="Which models serve, since when and why.", no_args_is_help=True)
+NOT_FIRED = 'beat does not fire it: for that, write at: "18:30" and timezone: under online in the template'
 NEWEST = 5  # models that are shown of a set
 
 
@@ -36,31 +37,37 @@ def add(
     as_json: Annotated[bool, JSON] = False,
 ) -> None:
     """Keep a template online: from now on its routine runs, by `rollq routine run` and by `rollq beat`."""
+    from rollq.days import day
     from rollq.enqueueing import load_strategy
     from scheduler.strategy_book import book_strategy
-    from tasks.online_options import OnlineOptions
 
     settings = of(context).settings()
     strategy = load_strategy(template, settings, name)
-    first = OnlineOptions.of({"begin": begin}).begin
+    first = day(begin, "--begin")
     strategy.first_tasks(first or strategy.template.online.begin or strategy.sessions()[-1])  # wrong input is refused
     with of(context).backend(serve=True) as backend:
         booked = book_strategy(backend, strategy, _me(), begin=first, replace=replace)
     if as_json:
         print_json(booked.to_dict())
         return
-    fires = f"beat fires it at {booked.at} {booked.timezone}" if booked.at else "beat does not fire it (online.at)"
+    fires = f"beat fires it at {booked.at} {booked.timezone}" if booked.at else NOT_FIRED
     say(f"{booked.name} is kept online from {booked.begin}; {fires}.")
     say(f"`rollq routine run {booked.name}` brings it up to the last session of its data.")
 
 
-def list_(context: typer.Context, as_json: Annotated[bool, JSON] = False) -> None:
+def list_(
+    context: typer.Context,
+    simulations: Annotated[bool, typer.Option("--simulations", help="Those of simulations, too")] = False,
+    as_json: Annotated[bool, JSON] = False,
+) -> None:
     """Show the strategies that are kept online."""
+    from rollq.cli.meant import simulated
     from scheduler.routines import Routines
     from scheduler.strategy_book import StrategyBook
 
     with of(context).backend() as backend:
-        booked = StrategyBook(backend).all()
+        every, left_out = StrategyBook(backend).all(), set() if simulations else simulated(backend)
+        booked = [one for one in every if one.name not in left_out]
         done = {one.name: Routines(backend).last_done(one.name) for one in booked}
     if as_json:
         print_json([{**one.to_dict(), "last_session": done[one.name] or None} for one in booked])
@@ -71,6 +78,8 @@ def list_(context: typer.Context, as_json: Annotated[bool, JSON] = False) -> Non
     fires = {one.name: f"{one.at} {one.timezone}" if one.at else "" for one in booked}
     rows = [[one.name, one.begin, done[one.name], fires[one.name], one.pool] for one in booked]
     print_table("Strategies", ["strategy", "begin", "last session", "fires at", "pool"], rows)
+    if len(booked) < len(every):
+        say(f"{len(every) - len(booked)} more are of simulations: --simulations shows them.")
 
 
 def remove(context: typer.Context, strategy: Annotated[str, typer.Argument(help="Strategy")]) -> None:
@@ -129,18 +138,21 @@ def as_of(
 ) -> None:
     """Show what was online on a session, or at a moment."""
     from scheduler.online_sets import OnlineSets
+    from scheduler.signal_ledger import SignalLedger
 
     with of(context).backend() as backend:
         name = one_strategy(backend, strategy)
         found = OnlineSets(backend.store).as_of(name, moment(when))
         model = found.serving(when) if len(when) == len("2018-09-24") else None
+        published = {day for entry in SignalLedger(backend).entries(name) for day in entry.days}
     if as_json:
         serving = {"recorder_id": model.recorder_id, "test": list(model.test)} if model else None
         print_json({**found.to_dict(), "serving": serving})
         return
     _say_set(found)
     if model:
-        say(f"On {when} served the model of {segment(model.test)}, run {model.recorder_id}.")
+        serves = "served" if when in published or not published else "would serve (no signals were published for it)"
+        say(f"On {when} {serves} the model of {segment(model.test)}, run {model.recorder_id}.")
 
 
 def diff(
@@ -209,6 +221,7 @@ def compare(
     as_json: Annotated[bool, JSON] = False,
 ) -> None:
     """Compare a challenger with the champion, on the sessions that both have predicted and whose labels are known."""
+    from rollq.days import day
     from scheduler.champions import compare_variants
     from scheduler.strategy_book import StrategyBook
 
@@ -216,7 +229,14 @@ def compare(
         book = StrategyBook(backend)
         kept = book.strategy(book.get(one_strategy(backend, strategy)))
         found = compare_variants(
-            backend, kept, challenger, champion, start=start, end=end, last=last, confidence=confidence
+            backend,
+            kept,
+            challenger,
+            champion,
+            start=day(start, "--from"),
+            end=day(end, "--to"),
+            last=last,
+            confidence=confidence,
         )
     if as_json:
         print_json(found.to_dict())

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from rollq.cli.context import JSON, of, print_json, print_table, say
-from rollq.cli.meant import Strategy, one_strategy
+from rollq.cli.meant import Limit, Strategy, newest, one_strategy
 
 if TYPE_CHECKING:
     from scheduler.routines import Routine
@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 routine_app = typer.Typer(help="The daily routine of each strategy that is kept online.", no_args_is_help=True)
 predictions_app = typer.Typer(help="What the models predict, day by day.", no_args_is_help=True)
 HINT_SECONDS = 10.0
+START = "start `rollq worker`, or give --here"
+SHOWN = 10  # sessions that are named
 NOTHING = {"missing": "no day is missing", "revised": "no day was revised", "labels": "no label is to be learned"}
 
 
@@ -39,12 +41,12 @@ def run(
     as_json: Annotated[bool, JSON] = False,
 ) -> None:
     """Bring a strategy up to a session: predict, train, gather, promote, publish. What is done is not done again."""
+    from rollq.days import day
     from scheduler.routine import bring_up_to
     from scheduler.routines import RoutineState
     from tasks.errors import RoundFailed, StateError
-    from tasks.online_options import OnlineOptions
 
-    upto = OnlineOptions.of({"begin": session}).begin if session else None
+    upto = day(session, "--session")
     with of(context).backend(serve=True) as backend:
         name = one_strategy(backend, strategy)
         make, work = _trainer(backend, here)
@@ -56,20 +58,26 @@ def run(
                 break
             shown = _show_progress(reached, shown, as_json)
             if time.monotonic() > end:
-                raise StateError(f"The routine is not done after {timeout:.0f} s.", "It goes on: `rollq routine list`.")
+                raise StateError(f"The routine is not done after {timeout:.0f} s.", _goes_on(backend, here))
             if hint and time.monotonic() > hint and not here:
                 hint = _hint(backend)
             work(backend, name)
+        remark = _remark(backend, name, upto)
     if reached and reached.status is RoutineState.FAILED:
         raise RoundFailed(
             f"The routine of {name} for {reached.session} failed at {reached.next_step!s}: {reached.reason}",
             "Mend the cause and run it again: it goes on there.",
         )
-    _say_reached(name, reached, as_json)
+    if as_json:
+        print_json(reached.to_dict() if reached else None)
+        return
+    _say_reached(name, reached, remark)
 
 
-def list_(context: typer.Context, strategy: Strategy = None, as_json: Annotated[bool, JSON] = False) -> None:
-    """Show the routines: which sessions are done, under way, or failed."""
+def list_(
+    context: typer.Context, strategy: Strategy = None, limit: Limit = 30, as_json: Annotated[bool, JSON] = False
+) -> None:
+    """Show the routines: which sessions are done, under way, or failed; the newest last."""
     from scheduler.routines import Routines
 
     with of(context).backend() as backend:
@@ -83,7 +91,7 @@ def list_(context: typer.Context, strategy: Strategy = None, as_json: Annotated[
     rows = [
         [one.strategy, one.session, str(one.status), "" if one.next_step is None else str(one.next_step),
          one.waits_for or one.reason]
-        for one in found
+        for one in newest(found, limit)
     ]  # fmt: skip
     print_table("Routines", ["strategy", "session", "status", "next step", "waits for, or reason"], rows)
 
@@ -124,11 +132,13 @@ def update(
     as_json: Annotated[bool, JSON] = False,
 ) -> None:
     """Let the models predict the days that they lack; with --revised, those again whose data were revised since."""
+    from rollq.days import day
     from rollq.updating import What, update_predictions
     from tasks.errors import BadInput
 
     if revised and labels:
         raise BadInput("--revised and --labels exclude each other.", "Run it twice.")
+    start, end = day(start, "--from"), day(end, "--to")
     what = What.REVISED if revised else What.LABELS if labels else What.MISSING
     with of(context).backend(serve=True) as backend:
         name = one_strategy(backend, strategy)
@@ -143,7 +153,9 @@ def update(
     if not found["model_days"]:
         say(f"{name}: {NOTHING[what]}.")
         return
-    say(f"{name}: {found['model_days']} days of models " + ("would be" if dry_run else "were") + " predicted.")
+    days = sorted({day for found_days in found["days"].values() for day in found_days})
+    say(f"{name}: {len(days)} sessions {'would be' if dry_run else 'were'} predicted, by {len(found['days'])} models:")
+    say("  " + ", ".join(days[:SHOWN]) + (f" and {len(days) - SHOWN} more" if len(days) > SHOWN else ""))
     if found["sessions"]:
         say(f"  signals of {len(found['sessions'])} sessions were published again, {found['sessions'][0]} and later")
 
@@ -161,9 +173,19 @@ def _trainer(backend: Any, here: bool) -> tuple[Any, Any]:
 
 
 def _hint(backend: Any) -> float:
-    if not any(worker.alive for worker in backend.roster.workers()):
-        typer.echo("No worker is alive: start `rollq worker`, or give --here.", err=True)
+    if not _somebody_works(backend):
+        typer.echo(f"No worker is alive: {START}.", err=True)
     return 0.0
+
+
+def _goes_on(backend: Any, here: bool) -> str:
+    if here or _somebody_works(backend):
+        return "Run it again, or look how far it is: `rollq routine list`."
+    return f"No worker is alive: {START}."
+
+
+def _somebody_works(backend: Any) -> bool:
+    return any(worker.alive for worker in backend.roster.workers())
 
 
 def _after(timeout: float | None) -> float:
@@ -171,21 +193,35 @@ def _after(timeout: float | None) -> float:
 
 
 def _show_progress(reached: Routine, shown: tuple[str, str] | None, as_json: bool) -> tuple[str, str]:
-    now = (reached.session, reached.waits_for)
-    if now != shown and reached.waits_for and not as_json:
-        say(f"{reached.session}: waits for {reached.waits_for}")
+    now = (reached.session, reached.waits_for or f"{reached.by}, who works on it")
+    if now != shown and not as_json:
+        say(f"{reached.session}: waits for {now[1]}")
     return now
 
 
-def _say_reached(name: str, reached: Routine | None, as_json: bool) -> None:
-    if as_json:
-        print_json(reached.to_dict() if reached else None)
-        return
+def _remark(backend: Any, name: str, upto: str | None) -> str:
+    """What to say of the session that was asked for, and of the last one that is done."""
+    from scheduler.routines import Routines
+    from scheduler.strategy_book import StrategyBook
+
+    book = StrategyBook(backend)
+    booked = book.get(name)
+    sessions = book.strategy(booked).sessions()
+    last = Routines(backend).last_done(name)
+    done = f"The last session that is done is {last}." if last else "No session is done yet."
+    if upto is None or upto in sessions:
+        return done
+    if upto < booked.begin:
+        return f"{upto} is before it begins ({booked.begin}). {done}"
+    return f"{upto} is {'after the data' if upto > sessions[-1] else 'no session'}. {done}"
+
+
+def _say_reached(name: str, reached: Routine | None, remark: str) -> None:
     if reached is None:
-        say(f"{name} is up to date: there is no session to do.")
+        say(f"{name}: there is nothing left to do. {remark}")
         return
     signals = reached.steps.get("publish signals", {})
-    say(f"{name} is up to date: session {reached.session} is done, {signals.get('rows', 0)} signals were published.")
+    say(f"{name}: session {reached.session} is done, {signals.get('rows', 0)} signals were published. {remark}")
 
 
 def _came_to(came: dict[str, Any]) -> str:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from rollq.cli.context import JSON, of, print_json, print_table, say
-from rollq.cli.meant import moment, one_strategy
+from rollq.cli.meant import Limit, moment, newest, one_strategy
 
 if TYPE_CHECKING:
     from rollq.signals import CurrentSignals
@@ -81,9 +81,10 @@ def export(
 def history(
     context: typer.Context,
     strategy: Annotated[str | None, typer.Argument(help="Strategy [the only one]")] = None,
+    limit: Limit = 30,
     as_json: Annotated[bool, JSON] = False,
 ) -> None:
-    """Show what was published when, for which sessions, by which online sets."""
+    """Show what was published when, for which sessions, by which online sets; the newest last."""
     from scheduler.signal_ledger import SignalLedger
 
     with of(context).backend() as backend:
@@ -98,7 +99,7 @@ def history(
     rows = [
         [one.number, f"{one.at:%Y-%m-%d %H:%M:%S}", one.days[0], one.days[-1], len(one.days), one.rows,
          len(one.gaps) or "", ", ".join(map(str, one.versions[-3:])), one.why]
-        for one in entries
+        for one in newest(entries, limit)
     ]  # fmt: skip
     names = ["number", "at (UTC)", "from", "to", "sessions", "rows", "holes", "versions", "why"]
     print_table(f"Published signals of {name}", names, rows)

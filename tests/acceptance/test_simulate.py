@@ -15,6 +15,7 @@ import yaml
 from rollq.report.online_data import Coverage
 from rollq.simulating import Request, run_simulation
 from rollq.simulation_plan import plan_simulation, refuse_others
+from scheduler.online_manager import OnlineManager
 from scheduler.online_sets import OnlineSets
 from scheduler.signal_ledger import SignalLedger
 from scheduler.strategy_book import book_strategy
@@ -149,6 +150,9 @@ def test_a_name_belongs_to_one_simulation(backend: Backend, settings: Settings, 
     refuse_others(backend, planned)
     with pytest.raises(StateError, match=f"another first session, {begin}"):
         refuse_others(backend, plan_simulation([path], settings, "2022-11-01", end, "mine"))
+    OnlineManager(backend, planned.strategies, begin=begin, name="mine")
+    with pytest.raises(StateError, match=r"a simulation of mine\.line"):
+        refuse_others(backend, plan_simulation([Path(template(tmp_path, "curve"))], settings, begin, end, "mine"))
     template(tmp_path, "line", model={"class": "RidgeModel", "kwargs": {"alpha": 2.0}})
     with pytest.raises(StateError, match="another template"):
         refuse_others(backend, plan_simulation([path], settings, begin, end, "mine"))

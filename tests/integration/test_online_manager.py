@@ -92,6 +92,8 @@ def test_a_wrong_begin_and_a_strategy_without_signals_are_said(backend: Backend,
     with pytest.raises(NotFound):
         OnlineManager.load(backend, "another")
     other = template(tmp_path / "prices.parquet", model=RIDGE)
+    with pytest.raises(StateError, match="already, from"):
+        manager(backend, template(tmp_path / "prices.parquet"), begin=LIVED[1])
     with pytest.raises(StateError, match="another template"):
         manager(backend, other)
 

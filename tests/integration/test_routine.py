@@ -10,14 +10,17 @@ from typing import Any
 import pytest
 
 from rollq import Backend, DataError, OnlineManager, RoundFailed, TaskState, Unavailable
+from scheduler import gathering, publishing
 from scheduler import routine as routine_module
 from scheduler.online_sets import OnlineSets
 from scheduler.routine import Waiting
 from scheduler.routines import Routines, RoutineState, Step
 from scheduler.signal_ledger import SignalLedger
 from scheduler.updates import prediction_pool
+from tasks.rounds import RoundState
 from tests.online_strategies import BEGIN, LIVED, manager, sha256_of, template, with_components, write_prices
 from tests.pool_tasks import age
+from workers import jobs, training
 
 UPTO = LIVED[4]  # a window begins on LIVED[3]
 Died = RuntimeError
@@ -175,3 +178,27 @@ def test_one_that_lost_its_lease_writes_nothing_and_raises_nothing(
     found = routine_module.bring_up_to(backend, "slow", BEGIN, "me")
     assert found
     assert (found.by, found.status, found.steps, found.waits_for) == ("thief", RoutineState.OPEN, {}, "")
+
+
+@pytest.mark.parametrize("at", ["the routine", "a window", "the gathering"])
+def test_who_is_interrupted_gives_back_what_it_holds(
+    backend: Backend, prices: Path, monkeypatch: pytest.MonkeyPatch, at: str
+) -> None:
+    """Ctrl-C: the next one need not wait for a lease to run out."""
+    made = manager(backend, template(prices, "stopped"))
+
+    def interrupted(*_: Any, **__: Any) -> Any:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as broken:
+        place = {"the routine": publishing, "a window": training, "the gathering": gathering}[at]
+        name = {"the routine": "publish_signals", "a window": "check_parts", "the gathering": "check_policy"}[at]
+        for module in (place, jobs):
+            if hasattr(module, name):
+                broken.setattr(module, name, interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            made.first_train(timeout=60)
+    assert all(routine.waits_for for routine in Routines(backend).history("stopped"))
+    assert not backend.tasks.find("stopped", status=[TaskState.RUNNING])
+    assert not backend.rounds.find("stopped", [RoundState.GATHERING])
+    assert Routines(backend).claim("stopped", BEGIN, "the next one")

@@ -75,7 +75,7 @@ def test_long_names_still_fit(plain: Settings, tmp_path: Path) -> None:
         ({"end": "2022-13-01"}, "--to"),
         ({"begin": "2023-01-01"}, "no session"),
         ({"begin": "2022-12-24", "end": "2022-12-25"}, "no session"),
-        ({"begin": "2022-10-28"}, "begun by 2022-10-28"),
+        ({"begin": "2022-10-28"}, "--from: 2022-10-28 is before the test segment"),
         ({"name": "../escape"}, "--name"),
     ],
 )
