@@ -10,7 +10,7 @@ import socket
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from rollq.doctor import Check
+from rollq.doctor.check import Check
 from scheduler.coordinator import gather
 from scheduler.reconciler import StrayRun, close, stray_runs, tie_loose_ends
 from tasks.backend import Backend

@@ -1,0 +1,42 @@
+"""The doctor: is everything there that rollq needs? Each failing check says how to mend it."""
+
+from __future__ import annotations
+
+from rollq.doctor.check import Check
+from rollq.doctor.machine import machine_checks
+from rollq.doctor.servers import server_checks
+from rollq.local.attach import attach
+from tasks.errors import RollqError
+from tasks.settings import Settings
+
+__all__ = ["Check", "run_checks"]
+
+
+def run_checks(settings: Settings, repair: bool = False) -> list[Check]:
+    """All checks; those of the servers say what is missing where there are none.
+
+    Args:
+        repair: mend what can be mended in the work (``rollq/repair.py``).
+    """
+    found = machine_checks(settings)
+    try:
+        with attach(settings) as attached:
+            servers = server_checks(attached)
+            found += servers
+            if all(check.ok for check in servers if check.name != "clock"):
+                found += _work(attached, repair)
+    except RollqError as error:
+        found.append(Check("servers", False, error.message, error.fix))
+    return found
+
+
+def _work(settings: Settings, repair: bool) -> list[Check]:
+    from rollq.repair import look_at_work
+    from tasks.backend import Backend
+
+    backend = Backend.of(settings)
+    backend.prepare()
+    try:
+        return look_at_work(backend, repair)
+    finally:
+        backend.store.close()
