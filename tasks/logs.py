@@ -5,7 +5,6 @@ Every line carries the task at hand: ``with log_context(pool=..., task=..., atte
 
 from __future__ import annotations
 
-import json
 import logging
 import os
 import sys
@@ -14,6 +13,8 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from datetime import UTC, datetime
 from typing import Any
+
+from tasks.strict_json import dumps
 
 _context: ContextVar[dict[str, Any] | None] = ContextVar("rollq_log_context", default=None)
 NOISY = (
@@ -54,7 +55,7 @@ class JsonFormatter(logging.Formatter):
         }
         if record.exc_info:
             line["exception"] = self.formatException(record.exc_info)
-        return json.dumps(line, default=str)
+        return dumps(line)
 
 
 class HumanFormatter(logging.Formatter):

@@ -182,5 +182,5 @@ class Doorbell:
 def _silent(error: Exception) -> Unavailable:
     return Unavailable(
         f"The broker does not answer: {error}.",
-        "Check ROLLQ_REDIS_URL and that Redis runs; `rollq doctor` looks at it.",
+        "Check ROLLQ_REDIS_URL and that Redis runs.",
     )

@@ -104,7 +104,7 @@ def reachable() -> Iterator[None]:
     except ConnectionFailure as error:
         raise Unavailable(
             f"The task store does not answer: {str(error).split(',')[0]}.",
-            "Check ROLLQ_MONGO_URI and that MongoDB runs; `rollq doctor` looks at all of it.",
+            "Check ROLLQ_MONGO_URI and that MongoDB runs.",
         ) from error
     except OperationFailure as error:
         if isinstance(error, DuplicateKeyError | BulkWriteError):

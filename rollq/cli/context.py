@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -50,8 +49,8 @@ class Context:
 
         with attach(self.settings(**more), serve) as settings:
             backend = Backend.of(settings)
-            backend.prepare()
             try:
+                backend.prepare()
                 yield backend
             finally:
                 backend.store.close()
@@ -63,9 +62,11 @@ def of(context: typer.Context) -> Context:
     return found
 
 
-def print_json(value: Any) -> None:
-    """One JSON value on standard output."""
-    sys.stdout.write(json.dumps(value, indent=1, default=str) + "\n")
+def print_json(value: Any, indent: int | None = 1) -> None:
+    """One value of strict JSON on standard output; without ``indent`` it takes one line."""
+    from tasks.strict_json import dumps
+
+    sys.stdout.write(dumps(value, indent) + "\n")
 
 
 def say(text: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -32,7 +33,8 @@ def status(
         while True:
             found = _status(backend)
             if as_json:
-                print_json(found)
+                print_json(found, None if watch else 1)  # JSON Lines
+                sys.stdout.flush()
             else:
                 if watch:
                     say("\x1b[2J\x1b[H")  # clear the screen, cursor home

@@ -12,9 +12,11 @@ import typer
 from typer.exceptions import TyperException
 
 from rollq.cli import backfill, demo, inspect, online, routine, run, signals, simulate, work
-from rollq.cli.context import Context
+from rollq.cli.context import Context, say
 from rollq.shadow import check_shadowing
-from tasks.errors import RollqError
+from tasks.errors import RollqError, Unavailable
+
+LOOK = "`rollq doctor` looks at all of it."
 
 app = typer.Typer(
     name="rollq",
@@ -26,9 +28,20 @@ app = typer.Typer(
 )
 
 
+def _say_version(wanted: bool) -> None:
+    if wanted:
+        from rollq import __version__
+
+        say(f"rollq {__version__}")
+        raise typer.Exit
+
+
 @app.callback()
 def options(
     context: typer.Context,
+    version: Annotated[
+        bool, typer.Option("--version", callback=_say_version, is_eager=True, help="Show the version and exit")
+    ] = False,
     state_dir: Annotated[Path | None, typer.Option(help="Folder of the embedded stack [.rollq]")] = None,
     log_level: Annotated[str | None, typer.Option(help="DEBUG, INFO, WARNING or ERROR [INFO]")] = None,
     log_format: Annotated[str | None, typer.Option(help="human or json [human]")] = None,
@@ -61,7 +74,8 @@ def main() -> None:
     except RollqError as error:
         if debug:
             raise
-        _complain(error.message, error.fix)
+        hint = LOOK if isinstance(error, Unavailable) else ""
+        _complain(error.message, f"{error.fix} {hint}".strip())
         sys.exit(error.exit_code)
     except KeyboardInterrupt:
         sys.stderr.write("\nStopped. What is done stays done.\n")

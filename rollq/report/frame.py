@@ -52,7 +52,7 @@ def write_page(
 def check_drawable() -> None:
     """Raises Unavailable if plotly, which draws the charts, is not installed."""
     if find_spec("plotly") is None:
-        raise Unavailable("The report needs plotly.", "Install it with: pip install 'rollq[local]'.")
+        raise Unavailable("The report needs plotly.", "Install it with: pip install 'rollq[report]'.")
 
 
 def drawn(charts: Mapping[str, Any]) -> dict[str, str]:

@@ -201,7 +201,7 @@ def records_of(runs: Iterator[Run]) -> pd.DataFrame:
 
 def away(error: MlflowException) -> Unavailable:
     """MLflow's failure as one that says what to do."""
-    return Unavailable(f"MLflow does not answer: {error}.", "Check MLFLOW_TRACKING_URI with `rollq doctor`.")
+    return Unavailable(f"MLflow does not answer: {error}.", "Check MLFLOW_TRACKING_URI and that the server runs.")
 
 
 def _row(run: Run) -> dict[str, Any]:

@@ -64,3 +64,33 @@ def test_the_image_copies_what_exists() -> None:
         if line.startswith("COPY"):
             for source in line.split()[1:-1]:
                 assert (root / source).exists(), source
+
+
+def test_every_health_check_is_one_line_for_a_shell(compose: dict[str, Any]) -> None:
+    """Some engines split the items of CMD at blanks."""
+    for name, service in compose["services"].items():
+        if "healthcheck" in service:
+            kind, *line = service["healthcheck"]["test"]
+            assert (kind, len(line)) == ("CMD-SHELL", 1), name
+
+
+def test_the_driver_of_postgresql_is_named_and_installed(compose: dict[str, Any]) -> None:
+    """SQLAlchemy's default driver is another one in each of its versions."""
+    found = re.findall(r"postgresql(\S*?)://", (DEPLOY / "compose.yaml").read_text())
+    assert found == ["+psycopg2"]
+    assert "psycopg2" in (DEPLOY / "Containerfile").read_text()
+
+
+def test_nothing_of_ours_runs_as_root(compose: dict[str, Any]) -> None:
+    content = (DEPLOY / "Containerfile").read_text()
+    stages = re.split(r"^FROM .* AS (\w+)$", content, flags=re.M)
+    users = {
+        name: re.findall(r"^USER (\w+)", text, re.M) for name, text in zip(stages[1::2], stages[2::2], strict=True)
+    }
+    assert users == {"base": [], "mlflow": ["rollq"], "rollq": ["rollq"]}
+    assert not [name for name, service in compose["services"].items() if "build" in service and "user" in service]
+
+
+def test_the_image_has_what_every_component_needs() -> None:
+    content = (DEPLOY / "Containerfile").read_text()
+    assert re.findall(r"'\.\[(.*)\]'", content) == ["sklearn,report"]

@@ -89,7 +89,9 @@ def _built_once(spec: PanelSpec, folder: Path) -> Panel:
         _build(spec, folder)
     panel = _open(folder)
     if panel is None:
-        raise Unavailable(f"The cache {folder} cannot be read back.", "Check the disk: `rollq doctor`.")
+        raise Unavailable(
+            f"The cache {folder} cannot be read back.", "Check the disk: is it full, may this user write to it?"
+        )
     return panel
 
 
