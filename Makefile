@@ -2,6 +2,7 @@
 PYTHON ?= python3
 VENV   ?= .venv
 BIN    := $(VENV)/bin
+TESTERS ?= 2
 STAMP  := $(VENV)/.installed
 
 .PHONY: demo online test check format clean system chaos mutants bench reference-env
@@ -9,8 +10,9 @@ STAMP  := $(VENV)/.installed
 demo: $(STAMP)
 	@$(BIN)/rollq demo
 
+# In processes side by side, each with servers of its own; a test goes to the process that is free first.
 test: $(STAMP)
-	@$(BIN)/python -m pytest
+	@$(BIN)/python -m pytest --numprocesses $(TESTERS) --dist load --maxschedchunk 1
 
 # Two strategies, kept online over four years of the past.
 online: $(STAMP)

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import itertools
 import os
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 os.environ.update({"OMP_NUM_THREADS": "1", "OMP_WAIT_POLICY": "PASSIVE"})
+# The tests start hundreds of processes; without bytecode each would compile its libraries anew, for seconds.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 
 import hypothesis
 import pytest
@@ -20,6 +23,7 @@ from tasks.settings import Settings, load_settings
 
 EXAMPLES = Path(__file__).parent.parent / "examples" / "sp500"
 _numbers = itertools.count()
+sys.dont_write_bytecode = False
 
 # How fast this machine draws an example says nothing about the code under test.
 hypothesis.settings.register_profile("rollq", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow])

@@ -6,6 +6,7 @@ Exit code 1 if a mutant survives, 2 if the tests fail without one, 3 if a mutant
 from __future__ import annotations
 
 import argparse
+import itertools
 import os
 import re
 import shutil
@@ -24,6 +25,7 @@ ROOT = Path(__file__).parents[2]
 LEFT_OUT = shutil.ignore_patterns(".git", ".venv*", ".rollq", "__pycache__", ".*_cache", ".hypothesis", "dist")
 TEST_SECONDS = 60  # a test that takes longer has seen the mutant, too
 RUN_SECONDS = 600.0
+_seconds = itertools.count(int(time.time()))
 
 
 @dataclass(frozen=True)
@@ -81,18 +83,24 @@ def _is_caught(copy: Path, mutant: Mutant) -> bool:
 def _broken(copy: Path, mutant: Mutant) -> Iterator[None]:
     path = copy / mutant.file
     text = path.read_text(encoding="utf-8")
-    path.write_text(mutant.breaks(text), encoding="utf-8")
+    _write(path, mutant.breaks(text))
     try:
         yield
     finally:
-        path.write_text(text, encoding="utf-8")
+        _write(path, text)
+
+
+def _write(path: Path, text: str) -> None:
+    """With a second of change of its own: Python takes bytecode of the same second for that of this text."""
+    path.write_text(text, encoding="utf-8")
+    second = next(_seconds)
+    os.utime(path, (second, second))
 
 
 def _run(copy: Path, tests: Sequence[str]) -> Run:
     options = ["-x", "-q", "-p", "no:cacheprovider", f"--timeout={TEST_SECONDS}"]
     command = [sys.executable, "-m", "pytest", *options, *tests]
-    # No bytecode: a source that changes twice within a second would not be compiled again.
-    environment = {**os.environ, "PYTHONPATH": str(copy), "PYTHONDONTWRITEBYTECODE": "1"}
+    environment = {**os.environ, "PYTHONPATH": str(copy)}
     begun = time.monotonic()
     done = subprocess.run(command, cwd=copy, env=environment, capture_output=True, text=True, timeout=RUN_SECONDS)
     failed = re.search(r"^(?:FAILED|ERROR) \S*?([\w-]+\.py::[\w\[\]:-]+)", done.stdout, re.MULTILINE)
