@@ -113,8 +113,6 @@ def _count(value: Any, key: str) -> None:
 
 
 def _time(value: Any) -> str:
-    if isinstance(value, int) and not isinstance(value, bool):  # YAML 1.1 reads 18:30 without quotes as 1110 (base 60)
-        value = f"{value // 60:02d}:{value % 60:02d}"
     if not isinstance(value, str) or not re.fullmatch(r"([01]?\d|2[0-3]):[0-5]\d", value):
         raise TemplateError(f"{value!r} is no time of day.", 'Write at: "18:30".', "online.at")
     return value.zfill(5)

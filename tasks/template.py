@@ -10,21 +10,23 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-import yaml
-
-from tasks.components import check_kwargs, did_you_mean, resolve
-from tasks.errors import SegmentError, TemplateError
+from tasks.calendar import TimeAdjuster
+from tasks.components import build, check_kwargs, did_you_mean, resolve
+from tasks.errors import BadInput, SegmentError, TemplateError
 from tasks.identity import canonical
 from tasks.needs import Needs
 from tasks.online_options import BASE, Challenger, OnlineOptions
 from tasks.settings import Settings
 from tasks.task import Definition
+from tasks.user_file import read_yaml
 from tasks.windows import TEST, WindowCutter, Windows
 
 REQUIRED = {"model", "dataset", "record", "rolling"}
 KEYS = REQUIRED | {"name", "queue", "resources", "time_limit", "online"}
+ASIDE = "x-"  # keys that begin so are the user's own: a place for anchors
 WARM = "warm_starts"  # of a model class: its ``fit`` takes an ``init_model``
 PYTHON_ONLY = {"calendar", "task_copy_func", "ds_extra_mod_func"}
+ANY_SESSION = ("2000-01-03",)  # a generator is made to see whether it takes its kwargs, before the data are read
 RECORD_PARAMETERS = {"recorder": None, "model": None, "dataset": None}  # given by the worker, not by the template
 
 
@@ -82,39 +84,47 @@ def load_template(path: Path, settings: Settings) -> Template:
     Raises:
         TemplateError: there is no such file, it is not YAML, or a key is missing, misspelt or of the wrong form.
         ComponentError: a class is not registered, or a keyword of one is wrong.
+        SegmentError: segments are missing, reversed, or overlap; or a bound is no date.
     """
-    content = _read(path)
+    file = read_yaml(path)
+    with file.placed():
+        return _checked(file.content, path, settings)
+
+
+def _checked(written: Any, path: Path, settings: Settings) -> Template:
+    if not isinstance(written, dict):
+        raise TemplateError("A template is a mapping.", f"It has the keys {', '.join(sorted(KEYS))}.")
+    content = {name: value for name, value in written.items() if not name.startswith(ASIDE)}
     _check_keys(content)
     folder = path.resolve().parent
     definition = _checked_definition(content, folder, settings)
     rolling = {"class": "RollingGen", **content["rolling"]}
-    check_kwargs(
-        resolve(rolling, "rolling", settings.components),
-        {**(rolling.get("kwargs") or {}), "calendar": None},
-        "rolling.kwargs",
-    )
+    build(rolling, "rolling", settings.components, calendar=TimeAdjuster(ANY_SESSION))
     online = OnlineOptions.of(content.get("online"))
     if online.warm_start and not getattr(resolve(definition["model"], "model", settings.components), WARM, False):
         raise TemplateError(
             f"a {definition['model']['class']} cannot start from another model.", "Leave it out.", "online.warm_start"
         )
-    challengers = {one.name: _challenger(one, content, definition, folder, settings) for one in online.challengers}
-    name = content.get("name") or path.stem
+    challengers = {
+        one.name: _challenger(position, one, content, definition, folder, settings)
+        for position, one in enumerate(online.challengers)
+    }
+    name = content.get("name", path.stem)
+    check_name(name, "name")
     return Template(name, definition, rolling, _options(content), online, challengers)
 
 
 def _challenger(
-    one: Challenger, content: Mapping[str, Any], base: Definition, folder: Path, settings: Settings
+    position: int, one: Challenger, content: Mapping[str, Any], base: Definition, folder: Path, settings: Settings
 ) -> Definition:
+    where = f"online.challengers[{position}]"
     try:
         made = _checked_definition({**content, **one.parts}, folder, settings)
-    except TemplateError as error:
-        raise TemplateError(f"challenger {one.name!r}: {error.message}", error.fix, "online.challengers") from None
+    except BadInput as error:
+        raise TemplateError(f"challenger {one.name!r}: {error.message}", error.fix, where) from None
     tests = [definition["dataset"]["kwargs"]["segments"][TEST] for definition in (base, made)]
     if tests[0] != tests[1]:
-        raise TemplateError(
-            f"challenger {one.name!r} has another test segment.", "Give it the template's.", "online.challengers"
-        )
+        raise TemplateError(f"challenger {one.name!r} has another test segment.", "Give it the template's.", where)
     return made
 
 
@@ -124,11 +134,13 @@ def _checked_definition(content: Mapping[str, Any], folder: Path, settings: Sett
     for part in ("model", "dataset"):
         cls = resolve(definition[part], part, settings.components)
         check_kwargs(cls, definition[part].get("kwargs") or {}, f"{part}.kwargs")
+    check_segments(definition)
+    for part in ("model", "dataset"):
+        build(definition[part], part, settings.components)  # it refuses values that it cannot use
     for position, config in enumerate(definition["record"]):
         key = f"record[{position}]"
         cls = resolve(config, key, settings.components)
         check_kwargs(cls, {**RECORD_PARAMETERS, **(config.get("kwargs") or {})}, f"{key}.kwargs")
-    check_segments(definition)
     return definition
 
 
@@ -166,23 +178,6 @@ def check_segments(definition: Mapping[str, Any]) -> None:
         )
 
 
-def _read(path: Path) -> dict[str, Any]:
-    try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise TemplateError(f"There is no template {str(path)!r}.", "Give the path of a YAML file.") from None
-    except (OSError, UnicodeDecodeError) as error:
-        raise TemplateError(f"The template {str(path)!r} cannot be read: {error}.", "Give a YAML file.") from None
-    except yaml.YAMLError as error:
-        place = str(getattr(error, "problem_mark", "")).strip().replace("\n", " ")
-        raise TemplateError(
-            f"The template is not valid YAML: {getattr(error, 'problem', error)} {place}.", "Mend it."
-        ) from None
-    if not isinstance(content, dict):
-        raise TemplateError("A template is a mapping.", f"It has the keys {', '.join(sorted(KEYS))}.")
-    return content
-
-
 def _check_keys(content: Mapping[str, Any]) -> None:
     for name in content:
         if name not in KEYS:
@@ -203,7 +198,6 @@ def _check_keys(content: Mapping[str, Any]) -> None:
         raise TemplateError(
             "it cannot be given in a template.", "Use RollingGen from Python.", f"rolling.kwargs.{name}"
         )
-    check_name(content.get("name", "x"), "name")
 
 
 def check_name(name: object, key: str) -> None:
@@ -238,7 +232,10 @@ def _options(content: Mapping[str, Any]) -> dict[str, Any]:
 def _as_date(bound: Any, key: str) -> date | None:
     if bound is None or (isinstance(bound, date) and not isinstance(bound, datetime)):
         return bound
+    text = str(bound)
+    if not re.fullmatch(r"\d{4}-\d{2}-\d{2}", text):  # Python reads 20180131 and 2018-W05-3, too
+        raise SegmentError(f"{key}: {text!r} is not a day.", "Write it as YYYY-MM-DD, without time or zone.")
     try:
-        return date.fromisoformat(str(bound)[:10])
-    except ValueError:
-        raise SegmentError(f"{key}: {bound!r} is not a date.", "Write it as YYYY-MM-DD.") from None
+        return date.fromisoformat(text)
+    except ValueError as error:
+        raise SegmentError(f"{key}: {text} does not exist: {error}.", "Write a day of the calendar.") from None

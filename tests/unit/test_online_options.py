@@ -33,10 +33,8 @@ def test_it_is_read_and_written() -> None:
     assert OnlineOptions().promote is None  # nothing is promoted by default
 
 
-@pytest.mark.parametrize(
-    ("given", "meant"), [("9:05", "09:05"), (1110, "18:30"), ("00:00", "00:00"), (0, "00:00"), (1439, "23:59")]
-)
-def test_times_as_yaml_reads_them(given: Any, meant: str) -> None:
+@pytest.mark.parametrize(("given", "meant"), [("9:05", "09:05"), ("18:30", "18:30"), ("00:00", "00:00")])
+def test_times_of_day(given: Any, meant: str) -> None:
     assert OnlineOptions.of({"at": given}).at == meant
 
 

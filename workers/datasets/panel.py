@@ -221,6 +221,10 @@ def _check_universe(universe: Any) -> tuple[str, ...] | None:
         return None
     if not isinstance(universe, Sequence) or isinstance(universe, str):
         raise TemplateError("the universe is a list of instruments.", "Write universe: [AAPL, AMD].", UNIVERSE_KEY)
+    for position, name in enumerate(universe):
+        number = isinstance(name, int) and not isinstance(name, bool) and name >= 0  # 600519: its digits are its name
+        if not (number or isinstance(name, str)):
+            raise TemplateError(f"{name!r} is no text.", "Put it in quotes.", f"{UNIVERSE_KEY}[{position}]")
     return tuple(sorted({str(name) for name in universe}))
 
 
