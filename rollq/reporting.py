@@ -36,7 +36,7 @@ def export_signals(backend: Backend, online: OnlineSet, folder: Path) -> dict[st
 def daily_ic(backend: Backend, tasks: list[Task]) -> pd.DataFrame:
     """Daily ``ic`` and ``rank_ic`` of all windows, indexed by datetime; empty if none was analysed."""
     experiment = MLflowExperiment.open(tasks[0].pool, backend.settings.mlflow_uri)
-    frames = [load_daily_ic(experiment, task) for task in tasks if task.status is TaskState.DONE]
+    frames = [load_daily_ic(experiment, task) for task in tasks if task.committed is not None]
     known = [frame for frame in frames if frame is not None]
     return pd.concat(known).sort_index() if known else pd.DataFrame(columns=["ic", "rank_ic"])
 

@@ -19,7 +19,6 @@ from tasks.errors import NotFound, RoundFailed, TemplateError
 from tasks.model_identity import model_identity
 from tasks.online_options import BASE
 from tasks.rounds import Round, needed
-from tasks.states import TaskState
 from tasks.task import Task
 from tasks.tracking.mlflow_experiment import MLflowExperiment
 from tasks.tracking.mlflow_recorder import MLflowRecorder
@@ -81,7 +80,7 @@ def put_online(backend: Backend, gathering: Round, by: str) -> OnlineSet:
 
 
 def check_policy(gathering: Round, tasks: list[Task], count: int | None = None) -> list[Task]:
-    """The DONE tasks of a round, if they are enough for its policy.
+    """The tasks of a round that have a result that counts, if they are enough for its policy.
 
     Args:
         count: how many tasks there should be; None: as many as the round names.
@@ -90,7 +89,7 @@ def check_policy(gathering: Round, tasks: list[Task], count: int | None = None) 
         RoundFailed: they are not; the message names the tasks to blame.
     """
     count = len(gathering.task_ids) if count is None else count
-    done = [task for task in tasks if task.status is TaskState.DONE]
+    done = [task for task in tasks if task.committed is not None]
     if len(done) >= needed(gathering.policy, count):
         return done
     raise RoundFailed(
@@ -118,8 +117,8 @@ def _identity(task: Task) -> str:
 
 
 def recorder_of(task: Task) -> str:
-    """The MLflow run that holds the committed result of a DONE task."""
-    return str((task.result or {})["recorder_id"])
+    """The MLflow run that holds the committed result of a task."""
+    return str((task.committed or {})["recorder_id"])
 
 
 def load_window(experiment: MLflowExperiment, task: Task) -> WindowPrediction:
@@ -181,7 +180,7 @@ def _challengers(tasks: list[Task], champion: str, current: OnlineSet | None) ->
     found: dict[str, tuple[OnlineModel, ...]] = {}
     for task in tasks:
         variant = variant_of(task.definition)
-        if variant != champion and task.status is TaskState.DONE:
+        if variant != champion and task.committed is not None:
             found[variant] = (*found.get(variant, ()), to_model(task))
     variants = {variant_of(task.definition) for task in tasks}
     kept = current.challengers if current else {}

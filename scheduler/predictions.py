@@ -67,7 +67,7 @@ class Predictions:
             "end": end,
             "at": self._backend.store.now(),
             "why": why,
-            "result": task.result,
+            "result": task.committed,
         }
         with reachable():
             self._added.update_one({"_id": task.id}, {"$setOnInsert": document}, upsert=True)

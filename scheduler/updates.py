@@ -16,7 +16,6 @@ from scheduler.strategies import OnlineStrategy
 from scheduler.trainers import Trainer
 from tasks.backend import Backend
 from tasks.errors import RoundFailed, StateError, Unavailable
-from tasks.states import TaskState
 from tasks.task import Definition
 
 PRIORITY = 10  # before trainings: there is little to do, and signals wait for it
@@ -92,13 +91,14 @@ def settled(backend: Backend, ids: Sequence[str], why: str = ADDED) -> bool:
     if not ids:
         return True
     tasks = backend.tasks.find(ids=ids, definitions=True)
-    lost = [task for task in tasks if task.status in (TaskState.FAILED, TaskState.QUARANTINED, TaskState.CANCELLED)]
+    open_ = [task for task in tasks if task.committed is None]
+    lost = [task for task in open_ if task.status.is_terminal]
     if lost:
         raise RoundFailed(
             f"{len(lost)} of {len(ids)} predictions failed: {blamed(lost)}.",
             "See `rollq tasks show ID`, mend the cause, then `rollq tasks retry ID`.",
         )
-    if any(task.status is not TaskState.DONE for task in tasks):
+    if open_:
         return False
     predictions = Predictions(backend)
     predictions.ensure_indexes()

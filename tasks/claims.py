@@ -155,6 +155,8 @@ class TaskClaims(TaskWindow):
         """
         changes = {"lease": None, "result": literal(dict(result)), "error": None, "ended_at": NOW}
         end = TaskState.PART_DONE if part else TaskState.DONE
+        if not part:
+            changes["kept"] = None
         commit = transition(self._held_by(claim), RUNNING, end, claim.worker, "committed", changes)
         with reachable():
             if claim.ahead and claim.ahead.wants_more():

@@ -16,6 +16,7 @@ from tasks.task import Claim, Definition, Task, Transition, segments_of
 
 NOW = "$$NOW"  # the server's clock: a worker's own clock is never written
 HISTORY = 200  # transitions kept per task
+GONE = {"lease": None, "turn": None, "ended_at": NOW}
 
 Write = tuple[Document, list[Document]]  # filter and update of a conditional write
 
@@ -77,11 +78,36 @@ def transition(
     query: Document, start: TaskState, end: TaskState, by: str, why: str, changes: Document, *, fence: bool = False
 ) -> Write:
     """Filter and update of the write from ``start`` to ``end``."""
-    check_transition(start, end)
-    step = {"status": end, "fence": fence_after(fence), "history": history_after(start, end, by, why, fence)}
+    step = _step(start, end, by, why, raised=fence)
     # A task that waits again was chosen once: it need not come from far again.
     extra = {"stage": Stage.NEAR} if end is TaskState.WAITING else {}
     return {**query, "status": start}, [{"$set": {**step, **extra, **changes}}]
+
+
+def waiting_again(start: TaskState) -> Document:
+    """What becomes of a finished task that waits again, beside its state; of a DONE one the result is kept."""
+    kept = {"kept": "$result"} if start is TaskState.DONE else {}
+    return {"failures": 0, "losses": 0, "error": None, "result": None, "not_before": NOW, "ended_at": None, **kept}
+
+
+def cancelling(start: TaskState, by: str) -> Document:
+    """What cancelling a task changes: it is CANCELLED, or DONE again if it has kept its earlier result."""
+    cancelled = {**_step(start, TaskState.CANCELLED, by, "cancelled", raised=True), **GONE}
+    has_kept = {"$ne": [{"$ifNull": ["$kept", None]}, None]}
+    given_back = giving_back(start, by).items()
+    return {name: {"$cond": [has_kept, value, cancelled.get(name, f"${name}")]} for name, value in given_back}
+
+
+def giving_back(start: TaskState, by: str) -> Document:
+    """What changes when a task that was to be trained again is DONE as before, with the result that it has kept."""
+    step = _step(start, TaskState.DONE, by, "cancelled: its earlier result counts again", raised=True)
+    return {**step, **GONE, "result": "$kept", "kept": None, "error": None, "backfill": None}
+
+
+def _step(start: TaskState, end: TaskState, by: str, why: str, *, raised: bool) -> Document:
+    check_transition(start, end)
+    history = history_after(start, end, by, why, raised)
+    return {"status": end, "fence": fence_after(raised), "history": history}
 
 
 def new_document(
@@ -111,6 +137,7 @@ def new_document(
         "losses": 0,
         "lease": None,
         "result": None,
+        "kept": None,  # the result of a DONE task that is trained again, until there is a new one
         "home": TaskState.WAITING,
         "error": None,
         "rounds": [],
@@ -128,6 +155,7 @@ def to_task(document: Document) -> Task:
     if why := flaw(document, whole=True):
         document = mended(document, why)
     lease = document.get("lease") or {}
+    result, kept, done = document["result"], document.get("kept"), document["status"] == TaskState.DONE
     segments = document.get("segments") or segments_of(document.get("definition") or {})
     return Task(
         id=document["_id"],
@@ -151,7 +179,9 @@ def to_task(document: Document) -> Task:
         losses=document["losses"],
         worker=lease.get("worker"),
         lease_expires_at=lease.get("expires_at"),
-        result=document["result"],
+        result=kept if result is None else result,
+        partial=None if done else result,
+        committed=result if done else kept,
         error=document["error"],
         home=TaskState(document["home"]),
         rounds=tuple(document["rounds"]),

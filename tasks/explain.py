@@ -15,6 +15,10 @@ def explain(backend: Backend, task: Task) -> list[str]:
     Raises:
         Unavailable: the store or the broker does not answer.
     """
+    return [*_reasons(backend, task), *_kept(task)]
+
+
+def _reasons(backend: Backend, task: Task) -> list[str]:
     if task.status is TaskState.WAITING:
         return _waiting(backend, task)
     if task.status is TaskState.RUNNING:
@@ -28,6 +32,16 @@ def explain(backend: Backend, task: Task) -> list[str]:
     return [
         f"It ended, {task.history[-1].at:%Y-%m-%d %H:%M:%S} UTC: {cause}",
         f"Try again: rollq tasks retry {task.id}",
+    ]
+
+
+def _kept(task: Task) -> list[str]:
+    if task.status is TaskState.DONE or task.committed is None:
+        return []
+    which = f"recorder {task.committed.get('recorder_id', '-')}"
+    return [
+        f"It was DONE before: its earlier result, {which}, counts until there is a new one. "
+        f"To keep that one: rollq tasks cancel {task.id}"
     ]
 
 

@@ -15,22 +15,23 @@ from pymongo import ASCENDING, DESCENDING
 from pymongo.errors import BulkWriteError, DuplicateKeyError
 
 from tasks.claims import RUNNING, WAITING
-from tasks.documents import NOW, Options, new_document
+from tasks.documents import Options, cancelling, giving_back, new_document, waiting_again
 from tasks.errors import DocumentCorrupted, InvalidTransition, TemplateError
 from tasks.guard import guarded
 from tasks.identity import canonical, plain_key, task_id
 from tasks.messages import check_label
 from tasks.needs import Needs
 from tasks.soundness import flaw
-from tasks.states import ACTIVE, TRANSITIONS, Stage, TaskState
+from tasks.states import ACTIVE, Stage, TaskState
 from tasks.store import Document, reachable
 from tasks.task import Created
-from tasks.turns import FRESH, TaskTurns, Turns
+from tasks.turns import TaskTurns, Turns
 from tasks.window import BLOCK
 
 BATCH = 1_000  # documents per bulk write
 DUPLICATE_KEY = 11000
 FENCED = {"pool": 1, "fence": 1}
+FAILED = [TaskState.FAILED, TaskState.QUARANTINED]
 
 
 @guarded
@@ -121,18 +122,34 @@ class TaskPools(TaskTurns):
     # -- what people do -----------------------------------------------------------------------------------------------
 
     def cancel(self, ids: Sequence[str], by: str) -> list[str]:
-        """Cancel tasks that are not finished; a running one loses its claim. Returns the ids that were cancelled."""
-        starts = [start for start, ends in TRANSITIONS.items() if TaskState.CANCELLED in ends]
+        """Cancel tasks that are not finished; a running one loses its claim.
+
+        One that was DONE and is trained again is DONE again, with the result that it had; also if the new training
+        failed.
+
+        Returns:
+            The ids of the tasks that were cancelled or are DONE again.
+        """
+        mine = {"_id": {"$in": list(ids)}}
         with reachable():
-            for task in self._tasks.find({"_id": {"$in": list(ids)}, "status": RUNNING}, {"pool": 1}):
+            for task in self._tasks.find({**mine, "status": RUNNING}, {"pool": 1}):
                 self.loose_ends.note(task["_id"], task["pool"], f"it was cancelled by {by}")
-        return self._move_each(ids, TaskState.CANCELLED, by, "cancelled", {"lease": None, "ended_at": NOW}, starts)
+            failed = list(self._tasks.find({**mine, "status": {"$in": FAILED}}, {"status": 1, "fence": 1, "kept": 1}))
+            back = {task["_id"] for task in failed if task.get("kept") is not None and self._give_back(task, by)}
+            return [ident for ident in ids if ident in back or any(self._cancel(ident, start, by) for start in ACTIVE)]
+
+    def _cancel(self, ident: str, start: TaskState, by: str) -> bool:
+        return self._write(({"_id": ident, "status": start}, [{"$set": cancelling(start, by)}]))
+
+    def _give_back(self, task: Document, by: str) -> bool:
+        same = {name: task[name] for name in ("_id", "status", "fence")}
+        return self._write((same, [{"$set": giving_back(TaskState(task["status"]), by)}]))
 
     def retry(self, ids: Sequence[str], by: str, *, done: bool = False, held: bool = False) -> list[str]:
         """Let failed, quarantined or cancelled tasks wait again, with all their attempts.
 
         Args:
-            done: DONE tasks too; their result is forgotten and they are trained anew.
+            done: DONE tasks too; they are trained anew, and keep their result until there is a new one.
             held: they are not claimed until ``unhold``.
 
         Returns:
@@ -140,15 +157,16 @@ class TaskPools(TaskTurns):
         """
         stage = Stage.HELD if held else Stage.NEAR if len(ids) <= BLOCK else Stage.FAR
         starts = [TaskState.FAILED, TaskState.QUARANTINED, TaskState.CANCELLED, *([TaskState.DONE] if done else [])]
-        moved = self._move_each(ids, WAITING, by, "retried by hand", {**FRESH, "stage": stage}, starts)
+        fresh = {start: {**waiting_again(start), "stage": stage} for start in starts}
+        moved = self._move_each(ids, WAITING, by, "retried by hand", fresh)
         if stage is Stage.FAR:
             self._write_down(moved)
         return moved
 
     def let_go(self, ids: Sequence[str], by: str) -> list[str]:
         """Let PART_DONE tasks wait for a worker for their second phase; returns the ids of those that do."""
-        changes: Document = {"ended_at": None}
-        return self._move_each(ids, WAITING, by, "released for its second phase", changes, [TaskState.PART_DONE])
+        changes: dict[TaskState, Document] = {TaskState.PART_DONE: {"ended_at": None}}
+        return self._move_each(ids, WAITING, by, "released for its second phase", changes)
 
     def reset(self, ids: Sequence[str], end: TaskState, by: str) -> list[str]:
         """Move tasks to WAITING, whatever became of them unless they run; or to CANCELLED. Returns those that moved.
@@ -163,13 +181,16 @@ class TaskPools(TaskTurns):
         return [*self.retry(ids, by, done=True), *self.let_go(ids, by)]
 
     def _move_each(
-        self, ids: Sequence[str], end: TaskState, by: str, why: str, changes: Document, allowed: Sequence[TaskState]
+        self, ids: Sequence[str], end: TaskState, by: str, why: str, changes: Mapping[TaskState, Document]
     ) -> list[str]:
+        """Move tasks that are in one of the states of ``changes``, which says what else changes."""
         with reachable():
             return [
                 ident
                 for ident in ids
-                if any(self._move({"_id": ident}, start, end, by, why, changes, fence=True) for start in allowed)
+                if any(
+                    self._move({"_id": ident}, start, end, by, why, more, fence=True) for start, more in changes.items()
+                )
             ]
 
     def prioritize(self, ids: Sequence[str], priority: int) -> int:

@@ -116,6 +116,7 @@ FIELDS: dict[str, tuple[Check, Any]] = {
     "losses": (_is_count, 0),
     "lease": (_optional(_is_lease), None),
     "result": (_optional(_is_mapping), None),
+    "kept": (_optional(_is_mapping), None),
     "error": (_optional(_is_mapping), None),
     "rounds": (_is_texts, []),
     "backfill": (_optional(_is_text), None),
@@ -141,7 +142,7 @@ ROUND_FIELDS: dict[str, tuple[Check, Any]] = {
     "result": (_optional(_is_mapping), None),
     "reason": (_is_text, ""),
 }
-MAY_LACK = {"backfill", "definition"}  # documents of earlier versions; what was read without the definition
+MAY_LACK = {"backfill", "definition", "kept"}  # documents of earlier versions; what was read without the definition
 
 
 def flaw(document: Document, *, whole: bool = False) -> str:

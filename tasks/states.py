@@ -13,7 +13,7 @@ class TaskState(StrEnum):
     WAITING = "WAITING"  # may be claimed, unless it is held or its not_before lies ahead
     RUNNING = "RUNNING"  # claimed by a worker that holds the lease
     PART_DONE = "PART_DONE"  # a delayed task whose preparation is finished; waits for its second phase
-    DONE = "DONE"  # its one result is committed
+    DONE = "DONE"  # its result is committed
     FAILED = "FAILED"  # its own exception, attempts used up, or a permanent error
     QUARANTINED = "QUARANTINED"  # it took its worker down too often (a poison pill)
     CANCELLED = "CANCELLED"  # somebody did not want it any more
@@ -40,14 +40,15 @@ D, F, Q, C = TaskState.DONE, TaskState.FAILED, TaskState.QUARANTINED, TaskState.
 TERMINAL = frozenset({D, F, Q, C})
 ACTIVE = frozenset(TaskState) - TERMINAL
 
-# The only legal changes; every write to a task's status is one of these.
+# The only legal changes; every write to a task's status is one of these. A task that was DONE and is trained again
+# keeps its result until a new one is committed: who cancels it gives it back as DONE, whatever became of it since.
 TRANSITIONS: dict[TaskState, frozenset[TaskState]] = {
-    W: frozenset({R, C}),
+    W: frozenset({R, C, D}),
     R: frozenset({D, W, P, F, Q, C}),
-    P: frozenset({W, R, C}),  # R: a plain worker loop takes up the second phase itself
+    P: frozenset({W, R, C, D}),  # R: a plain worker loop takes up the second phase itself
     D: frozenset({W}),  # a person wants it trained anew
-    F: frozenset({W}),  # a person tries again
-    Q: frozenset({W}),
+    F: frozenset({W, D}),  # W: a person tries again
+    Q: frozenset({W, D}),
     C: frozenset({W}),
 }
 

@@ -64,7 +64,9 @@ class Task:
     """A rolling task as it is in the store.
 
     Times are UTC; ``lease_expires_at`` is None unless it is RUNNING; ``seq`` orders the tasks of one priority; ``home``
-    is the state that it was claimed from last.
+    is the state that it was claimed from last. ``committed`` is the result that counts: of a DONE task its own, of one
+    that was DONE and is trained again the earlier one, until there is a new one. ``partial`` is what the first of two
+    phases came to. ``result`` is whichever of them there is.
     """
 
     id: str
@@ -90,6 +92,8 @@ class Task:
     lease_expires_at: datetime | None
     result: dict[str, Any] | None
     error: dict[str, Any] | None
+    partial: dict[str, Any] | None = None
+    committed: dict[str, Any] | None = None
     home: TaskState = TaskState.WAITING
     rounds: tuple[str, ...] = ()
     backfill: str | None = None
@@ -169,7 +173,7 @@ def claim_on(task: Task) -> Claim:
         failures=task.failures,
         definition=task.definition,
         home=task.home,
-        partial=task.result,
+        partial=task.partial,
         rounds=task.rounds,
     )
 

@@ -5,8 +5,8 @@ then it is None, until a pause gives it back. So one index finds what is next, w
 at a cost that does not grow with the backfill: ranges of turns are bounded (the embedded server looks at every match
 before it sorts or limits).
 
-A DONE task that is to be trained anew stays DONE, with its result, until its turn comes: a backfill that is cancelled
-half-way has taken nothing away, and lets go of those that it did not come to.
+A DONE task that is to be trained anew stays DONE until its turn comes, and keeps its result until there is a new one: a
+backfill that is cancelled half-way has taken nothing away, and lets go of those that it did not come to.
 """
 
 from __future__ import annotations
@@ -18,12 +18,11 @@ from typing import Any
 from pymongo import UpdateOne
 
 from tasks.claims import RUNNING, WAITING, TaskClaims
-from tasks.documents import NOW, fence_after, history_after
+from tasks.documents import NOW, cancelling, fence_after, history_after, waiting_again
 from tasks.states import ACTIVE, TERMINAL, Stage, TaskState, check_transition
 from tasks.store import Document, reachable
 
 CHUNK = 1_000  # tasks per write
-FRESH = {"failures": 0, "losses": 0, "error": None, "result": None, "not_before": NOW, "ended_at": None}
 NOT_YET = {"$ne": ["$turn", None]}
 STANDS = dict.fromkeys(("status", "stage", "fence", "backfill", "place", "turn", "segments"), 1)
 
@@ -115,8 +114,9 @@ class TaskTurns(TaskClaims):
         stage = {"$cond": [{"$eq": ["$stage", Stage.HELD]}, due, "$stage"]}
         gone = self._where(ids, [*_mine(backfill, WAITING), NOT_YET], {"turn": None, "stage": stage})
         if TaskState.DONE in seen:
-            anew = {**_step(TaskState.DONE, WAITING, by, "its turn to be trained anew"), **FRESH, "stage": Stage.NEAR}
-            gone += self._where(ids, [*_mine(backfill, TaskState.DONE), NOT_YET], {**anew, "turn": None})
+            anew = _step(TaskState.DONE, WAITING, by, "its turn to be trained anew")
+            changes = {**anew, **waiting_again(TaskState.DONE), "stage": Stage.NEAR, "turn": None}
+            gone += self._where(ids, [*_mine(backfill, TaskState.DONE), NOT_YET], changes)
         if seen - {WAITING, TaskState.DONE}:  # somebody cancelled it, or retried it past its turn
             self._where(ids, [{"$eq": ["$backfill", backfill]}, NOT_YET], {"turn": None})
         return gone
@@ -131,7 +131,9 @@ class TaskTurns(TaskClaims):
         return self._where(ids, still, {"turn": "$place", "stage": Stage.HELD})
 
     def drop_turns(self, backfill: str, turns: int, by: str) -> int:
-        """Cancel the tasks that wait, whether they were let go or not; returns how many. DONE ones stay DONE.
+        """Cancel the tasks that wait, whether they were let go or not; returns how many.
+
+        DONE ones stay DONE, and those that waited to be trained anew are DONE again, with the result that they had.
 
         Args:
             turns: no task has a higher turn.
@@ -182,11 +184,8 @@ class TaskTurns(TaskClaims):
             return [{**group.pop("_id"), **group} for group in self._tasks.aggregate(steps)]
 
     def _cancel_waiting(self, backfill: str, ids: Sequence[str], by: str) -> int:
-        gone = {"turn": None, "lease": None, "ended_at": NOW}
-        return sum(
-            self._where(ids, _mine(backfill, start), {**_step(start, TaskState.CANCELLED, by, "cancelled"), **gone})
-            for start in (WAITING, TaskState.PART_DONE)
-        )
+        starts = (WAITING, TaskState.PART_DONE)
+        return sum(self._where(ids, _mine(backfill, start), cancelling(start, by)) for start in starts)
 
     def _where(self, ids: Sequence[str], conditions: Sequence[Document], changes: Document) -> int:
         """Change those of the tasks that meet all conditions; returns how many.
@@ -215,7 +214,7 @@ def _enlisting(one: Standing, fields: Document, by: str) -> UpdateOne:
         changes["stage"] = Stage.HELD
     if one.status in TERMINAL - {TaskState.DONE}:
         # Its error stays in sight until an attempt succeeds.
-        again = {name: value for name, value in FRESH.items() if name != "error"}
+        again = {name: value for name, value in waiting_again(one.status).items() if name != "error"}
         changes |= {**again, **_step(one.status, WAITING, by, "it waits for its turn")}
     # Another backfill that takes it at the same time changes no state of a DONE task: so its name is compared, too.
     as_seen = {"$eq": ["$backfill", one.backfill]} if one.backfill else {"$not": ["$backfill"]}

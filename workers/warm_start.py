@@ -13,7 +13,6 @@ from typing import Any
 from tasks.errors import ComponentError, NotFound, PermanentError, RollqError, StateError, TemplateError
 from tasks.reader import TaskReader
 from tasks.settings import Settings
-from tasks.states import TaskState
 from tasks.task import Definition, Task
 from tasks.tracking.mlflow_experiment import MLflowExperiment
 from tasks.tracking.mlflow_recorder import MLflowRecorder
@@ -28,7 +27,7 @@ class NotYet(RollqError):
 
 
 def find_earlier(definition: Definition, tasks: TaskReader | None) -> Task | None:
-    """The earlier task whose model this one starts from, DONE; None if the definition names none.
+    """The earlier task whose model this one starts from, with a result; None if the definition names none.
 
     Raises:
         NotYet: it is not finished.
@@ -83,9 +82,10 @@ def _names(value: Any) -> tuple[str, str]:
 
 def _check_done(task: Task) -> None:
     which = f"Task {task.id} of pool {task.pool!r}, whose model this one starts from, is {task.status}"
-    if not task.status.is_terminal:
+    under_way = not task.status.is_terminal and not (task.held and task.committed is not None)
+    if under_way:  # also one that is trained again; but who holds it holds nobody else
         raise NotYet(f"{which}.", "This one is tried again by itself.")
-    if task.status is not TaskState.DONE:
+    if task.committed is None:
         raise PermanentError(f"{which}.", f"`rollq tasks retry {task.id}`; then retry this one.")
 
 
@@ -102,7 +102,7 @@ def _load(task: Task, settings: Settings) -> Any:
 def _recorder(task: Task, settings: Settings) -> MLflowRecorder:
     options = {"components": settings.components, "pickle_classes": settings.pickle_classes}
     experiment = MLflowExperiment.find(task.pool, settings.mlflow_uri, **options)
-    ident = (task.result or {}).get("recorder_id")
+    ident = (task.committed or {}).get("recorder_id")
     if experiment is None or not isinstance(ident, str):
         raise NotFound("its result names no recorder." if experiment else "its experiment is gone.")
     return experiment.get_recorder(ident, create=False)

@@ -21,13 +21,15 @@ SHOWN = 20  # ids that are printed one by one
 
 @dataclass(frozen=True)
 class Verb:
-    """A verb on tasks that somebody chose: what it does (it returns the ids that it changed), and what it destroys."""
+    """A verb on tasks that somebody chose: what it does (it returns the ids that it changed), what it destroys, and
+    whether tasks may be DONE again by it, with an earlier result."""
 
     name: str
     done: str
     help: str
     act: Callable[[Backend, Sequence[str]], Sequence[str]]
     destroys: str = ""
+    gives_back: bool = False
 
 
 def add_to(app: typer.Typer) -> None:
@@ -59,7 +61,10 @@ def _command(verb: Verb) -> Callable[..., None]:
                 confirm(verb.destroys.format(count=len(found)), yes)
             moved = verb.act(backend, [task.id for task in found])
             _afterwards(backend, found)
-        _report(verb.done, moved, found, as_json)
+            kept = (
+                [task.id for task in backend.tasks.find(ids=moved) if task.status == "DONE"] if verb.gives_back else []
+            )
+        _report(verb.done, moved, found, as_json, kept)
 
     return command
 
@@ -100,8 +105,10 @@ VERBS = (
     Verb(
         "cancel",
         "cancelled",
-        "Cancel tasks that are not finished; a running one stops at its next checkpoint.",
+        "Cancel tasks that are not finished; a running one stops at its next checkpoint. One that was done and is "
+        "trained again is done again, with its earlier result.",
         _cancel,
+        gives_back=True,
     ),
     Verb("hold", "held", "Keep waiting tasks from being claimed until unhold; running ones go on.", _hold),
     Verb("unhold", "unheld", "Let held tasks be claimed.", _unhold),
@@ -162,15 +169,15 @@ def reset_status(
     yes: YES = False,
     as_json: Annotated[bool, JSON] = False,
 ) -> None:
-    """Move tasks by hand, finished ones too: the results of those that wait again are forgotten."""
+    """Move tasks by hand, finished ones too: the results of those that wait again count until there are new ones."""
     from tasks.queries import as_state
 
     end = as_state(to)
     selection = Selection(tasks, pool, status, window, model)
     with of(context).backend() as backend:
         found = selection.find_some(backend)
-        if done := sum(task.status == "DONE" for task in found):
-            confirm(f"Forget the results of {done} tasks?", yes)
+        if done := sum(task.status == "DONE" for task in found if end == "WAITING"):
+            confirm(f"Train {done} finished tasks again? Their results count until there are new ones.", yes)
         moved = backend.tasks.reset([task.id for task in found], end, PERSON)
         for name in {task.pool for task in found}:
             backend.rounds.reopen(name, moved)
@@ -185,13 +192,15 @@ def _afterwards(backend: Backend, found: Sequence[Task]) -> None:
         backend.doorbell.ring_if_finished(pool)
 
 
-def _report(done: str, moved: Sequence[str], found: Sequence[Task], as_json: bool) -> None:
+def _report(done: str, moved: Sequence[str], found: Sequence[Task], as_json: bool, kept: Sequence[str] = ()) -> None:
     changed = set(moved)
     left = [task for task in found if task.id not in changed]
     if as_json:
-        print_json({done: list(moved), "left": {task.id: task.status for task in left}})
+        more = {"done again": list(kept)} if kept else {}
+        print_json({done: list(moved), **more, "left": {task.id: task.status for task in left}})
     else:
-        lines = [f"{done} {ident}" for ident in moved]
+        again = ": it is DONE again, with its earlier result"
+        lines = [f"{done} {ident}{again if ident in set(kept) else ''}" for ident in moved]
         lines += [f"left as it is: {task.id} is {task.status}" for task in left]
         for line in lines[:SHOWN]:
             say(line)

@@ -97,7 +97,7 @@ def fetch(
     if found is None:
         raise NotFound(f"No task of pool {pool!r} can be fetched now.", "Look with `rollq tasks list`.")
     if as_json:
-        names = {"id": found.id, "fence": found.fence, "lease_seconds": seconds, "partial": found.result}
+        names = {"id": found.id, "fence": found.fence, "lease_seconds": seconds, "partial": found.partial}
         print_json({**names, "definition": found.definition})
         return
     say(f"{found.id} --fence {found.fence}: renew it within {seconds:g} s, then commit it")

@@ -115,8 +115,10 @@ def test_many_tasks_by_filter_and_what_destroys_is_asked_for(shell: Shell, backe
     claimed = backend.tasks.claim("p", "w", wanted=ids[0])
     assert claimed
     backend.tasks.commit(claimed, {"n": 1})
-    shell.refuse(2, "Forget the results of 1 tasks?", "reset-status", "--pool", "p", "--to", "waiting")
+    shell.refuse(2, "Train 1 finished tasks again?", "reset-status", "--pool", "p", "--to", "waiting")
     assert shell.json("reset-status", ids[0], "--to", "waiting", "--yes")["moved to WAITING"] == [claimed.task_id]
+    assert shell.json("cancel", ids[0])["done again"] == ids[:1]
+    assert shell.json("show", ids[0])["result"] == {"n": 1}
     shell.refuse(5, "by hand", "reset-status", ids[1], "--to", "done")
     assert shell.json("reset-waiting", "--pool", "p") == {"taken back": []}
     assert shell.json("remove", "--pool", "p", "--yes")["removed"] == ids

@@ -39,12 +39,17 @@ class Model:
     claim: Claim | None = None  # the one that holds
     expired: bool = False
     result: Any = None
+    kept: Any = None  # the result of before, while it is trained again
     committed: Claim | None = None  # the one that brought the result
     rounds: set[str] = field(default_factory=set)
 
     @property
     def claimable(self) -> bool:
         return self.state is TaskState.WAITING and not self.held
+
+    @property
+    def gives_back(self) -> bool:
+        return self.kept is not None and self.state is not TaskState.DONE
 
     def go(self, state: TaskState, **changes: Any) -> None:
         self.state, self.claim, self.held, self.expired = state, None, False, False
@@ -122,7 +127,7 @@ def machine(backend: Backend) -> type[RuleBasedStateMachine]:
         def commit(self, data: st.DataObject) -> None:
             result = {"n": next(_numbers)}
             if model := self.write(data, lambda claim: tasks.commit(claim, result)):
-                model.go(TaskState.DONE, result=result, committed=model.claim)
+                model.go(TaskState.DONE, result=result, kept=None, committed=model.claim)
 
         @precondition(lambda self: self.ended)
         @rule(data=st.data())
@@ -191,12 +196,15 @@ def machine(backend: Backend) -> type[RuleBasedStateMachine]:
             assert made.new == (made.ids[0] not in self.models)
             self.models.setdefault(made.ids[0], Model(priority, held))
 
-        @precondition(lambda self: any(not model.state.is_terminal for model in self.models.values()))
+        @precondition(lambda self: any(not m.state.is_terminal or m.gives_back for m in self.models.values()))
         @rule(data=st.data())
         def cancel(self, data: st.DataObject) -> None:
             ident, model = self.pick(data)
-            assert tasks.cancel([ident], "me") == ([] if model.state.is_terminal else [ident])
-            if not model.state.is_terminal:
+            back = model.gives_back
+            assert tasks.cancel([ident], "me") == ([ident] if back or not model.state.is_terminal else [])
+            if back:
+                model.go(TaskState.DONE, result=model.kept, kept=None)
+            elif not model.state.is_terminal:
                 model.go(TaskState.CANCELLED)
 
         @precondition(lambda self: any(model.state.is_terminal for model in self.models.values()))
@@ -206,7 +214,9 @@ def machine(backend: Backend) -> type[RuleBasedStateMachine]:
             again = model.state.is_terminal and (done or model.state is not TaskState.DONE)
             assert tasks.retry([ident], "me", done=done, held=held) == ([ident] if again else [])
             if again:
-                model.go(TaskState.WAITING, failures=0, losses=0, result=None, held=held)
+                kept = model.result if model.state is TaskState.DONE else model.kept
+                changes = {"failures": 0, "losses": 0, "result": None, "kept": kept, "committed": None}
+                model.go(TaskState.WAITING, held=held, **changes)
 
         @precondition(lambda self: self.models)
         @rule(data=st.data(), priority=st.integers(0, 2))
@@ -311,7 +321,8 @@ def machine(backend: Backend) -> type[RuleBasedStateMachine]:
             found = {task.id: task for task in tasks.find(self.pool)}
             for ident, model in self.models.items():
                 task = found.pop(ident)
-                assert (task.status, task.result) == (model.state, model.result)
+                counts = model.result if model.kept is None else model.kept
+                assert (task.status, task.result, task.committed) == (model.state, counts, counts)
                 assert (task.priority, task.failures, task.losses) == (model.priority, model.failures, model.losses)
                 assert task.held == model.held or model.state is not TaskState.WAITING
                 assert (task.worker is not None) == (model.state is TaskState.RUNNING)

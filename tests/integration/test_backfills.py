@@ -354,17 +354,47 @@ def test_done_windows_are_trained_anew_in_their_turn_and_kept_if_it_does_not_com
     again = train(backend)
     assert (again.task_id, again.fence > first[0].fence) == (first[0].task_id, True)
     backend.backfills.cancel(made.id)
-    results = [(task.status, task.result) for task in backend.tasks.find(POOL)]
-    assert sorted((task.result or {}).get("recorder_id", "") for task in backend.tasks.find(POOL)) == [
-        "",
-        "r1",
-        "r1",
-        "r3",
-    ]
-    assert [status for status, _ in results].count(TaskState.CANCELLED) == 1
+    results = [(str(task.status), (task.result or {}).get("recorder_id")) for task in backend.tasks.find(POOL)]
+    assert sorted(results) == [("DONE", "r1"), ("DONE", "r1"), ("DONE", "r1"), ("DONE", "r3")]
     found = backend.backfills.get(made.id)
     assert found.counts
-    assert (found.counts["DONE"], found.counts["CANCELLED"]) == (1, 1), "it does not boast of what it did not train"
+    assert (found.counts["DONE"], found.counts["CANCELLED"]) == (1, 0), "it does not boast of what it did not train"
+
+
+@pytest.mark.parametrize("when", ["waiting", "held", "running", "failed before", "paused"])
+def test_a_cancelled_backfill_gives_back_what_was_done(when: str, backend: Backend) -> None:
+    """Without a limit all are let go at once."""
+    backend.tasks.create_tasks(POOL, [definition(n) for n in range(3)])
+    for n in range(3):
+        train(backend, claim(backend, n))
+    made = begin(backend, 4, mode=BackfillMode.ALL)
+    assert states(backend) == {"WAITING": 4}
+    if when == "held":
+        backend.tasks.hold(ids(1))
+    elif when == "running":
+        claim(backend, 1)
+    elif when == "failed before":
+        backend.tasks.fail(claim(backend, 1), TaskError("E", "again"))
+    elif when == "paused":
+        backend.backfills.pause(made.id)
+    assert backend.backfills.cancel(made.id, running=True).settled
+    assert states(backend) == {"DONE": 3, "CANCELLED": 1}
+    done = backend.tasks.find(POOL, status=[TaskState.DONE])
+    assert [(task.result, task.error, task.backfill) for task in done] == [({"recorder_id": "r1"}, None, None)] * 3
+    assert begin(backend, 4, mode=BackfillMode.ALL).total == 4, "they are free for the next one"
+
+
+def test_a_failed_training_of_a_done_window_leaves_its_result(backend: Backend) -> None:
+    backend.tasks.create_tasks(POOL, [definition(0)])
+    train(backend)
+    begin(backend, 1, mode=BackfillMode.ALL)
+    train(backend, error="broken")
+    (failed,) = backend.tasks.find(POOL)
+    assert (failed.status, failed.committed) == (TaskState.FAILED, {"recorder_id": "r1"})
+    assert failed.error
+    begin(backend, 1, mode=BackfillMode.FAILED)
+    again = train(backend)
+    assert backend.tasks.get(failed.id).result == {"recorder_id": f"r{again.fence}"}
 
 
 def test_a_window_belongs_to_one_backfill_at_a_time(backend: Backend) -> None:

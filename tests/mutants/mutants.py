@@ -225,9 +225,24 @@ MUTANTS = (
     Mutant(
         "who tries again by hand keeps the failures",
         POOLS_PY,
-        '{**FRESH, "stage": stage}',
+        '{**waiting_again(start), "stage": stage}',
         '{"stage": stage}',
         CLAIMS,
+    ),
+    # -- results are kept
+    Mutant(
+        "a task that is trained again forgets its result",
+        "tasks/documents.py",
+        'kept = {"kept": "$result"} if start is TaskState.DONE else {}',
+        'kept = {"kept": None} if start is TaskState.DONE else {}',
+        BY_HAND,
+    ),
+    Mutant(
+        "who cancels a training takes the earlier result",
+        "tasks/documents.py",
+        'return {name: {"$cond": [has_kept, value,',
+        'return {name: {"$cond": [False, value,',
+        BY_HAND,
     ),
     # -- whose turn it is
     Mutant(
