@@ -155,7 +155,7 @@ def to_task(document: Document) -> Task:
     if why := flaw(document, whole=True):
         document = mended(document, why)
     lease = document.get("lease") or {}
-    result, kept, done = document["result"], document.get("kept"), document["status"] == TaskState.DONE
+    result, kept = document["result"], document.get("kept")
     segments = document.get("segments") or segments_of(document.get("definition") or {})
     return Task(
         id=document["_id"],
@@ -180,8 +180,7 @@ def to_task(document: Document) -> Task:
         worker=lease.get("worker"),
         lease_expires_at=lease.get("expires_at"),
         result=kept if result is None else result,
-        partial=None if done else result,
-        committed=result if done else kept,
+        kept=kept,
         error=document["error"],
         home=TaskState(document["home"]),
         rounds=tuple(document["rounds"]),

@@ -64,9 +64,8 @@ class Task:
     """A rolling task as it is in the store.
 
     Times are UTC; ``lease_expires_at`` is None unless it is RUNNING; ``seq`` orders the tasks of one priority; ``home``
-    is the state that it was claimed from last. ``committed`` is the result that counts: of a DONE task its own, of one
-    that was DONE and is trained again the earlier one, until there is a new one. ``partial`` is what the first of two
-    phases came to. ``result`` is whichever of them there is.
+    is the state that it was claimed from last. ``kept`` is the earlier result of a task that was DONE and is trained
+    again; until there is something newer, ``result`` is the same.
     """
 
     id: str
@@ -92,8 +91,7 @@ class Task:
     lease_expires_at: datetime | None
     result: dict[str, Any] | None
     error: dict[str, Any] | None
-    partial: dict[str, Any] | None = None
-    committed: dict[str, Any] | None = None
+    kept: dict[str, Any] | None = None
     home: TaskState = TaskState.WAITING
     rounds: tuple[str, ...] = ()
     backfill: str | None = None
@@ -103,6 +101,16 @@ class Task:
     def __getitem__(self, name: str) -> Any:
         """A field by its name; the reference's names ``_id``, ``def``, ``filter`` and ``res`` too."""
         return getattr(self, REFERENCE_NAMES.get(name, name))
+
+    @property
+    def committed(self) -> dict[str, Any] | None:
+        """The result that counts: of a DONE task its own, of one that is trained again the earlier one."""
+        return self.result if self.status is TaskState.DONE else self.kept
+
+    @property
+    def partial(self) -> dict[str, Any] | None:
+        """What the first of two phases came to."""
+        return None if self.status is TaskState.DONE or self.result is self.kept else self.result
 
     def attempts_made(self) -> list[Attempt]:
         """The attempts in the history, oldest first."""

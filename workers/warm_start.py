@@ -13,6 +13,7 @@ from typing import Any
 from tasks.errors import ComponentError, NotFound, PermanentError, RollqError, StateError, TemplateError
 from tasks.reader import TaskReader
 from tasks.settings import Settings
+from tasks.states import TaskState
 from tasks.task import Definition, Task
 from tasks.tracking.mlflow_experiment import MLflowExperiment
 from tasks.tracking.mlflow_recorder import MLflowRecorder
@@ -85,7 +86,7 @@ def _check_done(task: Task) -> None:
     under_way = not task.status.is_terminal and not (task.held and task.committed is not None)
     if under_way:  # also one that is trained again; but who holds it holds nobody else
         raise NotYet(f"{which}.", "This one is tried again by itself.")
-    if task.committed is None:
+    if task.status is not TaskState.DONE and task.committed is None:
         raise PermanentError(f"{which}.", f"`rollq tasks retry {task.id}`; then retry this one.")
 
 
