@@ -21,13 +21,23 @@ from scheduler.online_sets import OnlineSets
 from tasks.backend import Backend
 from tasks.settings import Settings, load_settings
 
-EXAMPLES = Path(__file__).parent.parent / "examples" / "sp500"
+TESTS = Path(__file__).parent
+EXAMPLES = TESTS.parent / "examples" / "sp500"
 _numbers = itertools.count()
 sys.dont_write_bytecode = False
 
 # How fast this machine draws an example says nothing about the code under test.
 hypothesis.settings.register_profile("rollq", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow])
 hypothesis.settings.load_profile("rollq")
+
+
+LONGEST_FIRST = ("chaos", "acceptance", "fuzz", "tracking", "integration", "conformance", "unit")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Side by side the long tests come first, so that no process is left alone with one of them at the end."""
+    if hasattr(config, "workerinput"):
+        items.sort(key=lambda item: LONGEST_FIRST.index(item.path.relative_to(TESTS).parts[0]))
 
 
 @pytest.fixture(scope="session")
