@@ -13,7 +13,7 @@ _PUBLIC = {
     "tasks.backfill": ["Backfill", "BackfillMode", "BackfillState"],
     "tasks.backfills": ["Backfills"],
     "tasks.calendar": ["TimeAdjuster"],
-    "tasks.day_hashes": ["changed_days", "day_hashes"],
+    "tasks.day_hashes": ["changed_days", "day_hashes", "frame_hashes"],
     "tasks.errors": [
         "ArtifactCorrupted",
         "ArtifactMissing",

@@ -15,6 +15,7 @@ from importlib.metadata import entry_points
 from typing import Any
 
 from tasks.errors import ComponentError, RollqError
+from tasks.source import note_loaded
 
 GROUP = "rollq.components"
 KEYS = {"class", "module_path", "kwargs"}
@@ -139,4 +140,5 @@ def _load(target: str, key: str) -> type[Any]:
         ) from None
     if not isinstance(cls, type):
         raise ComponentError(f"{target} is not a class.", "Register a class.", key)
+    note_loaded(cls)
     return cls

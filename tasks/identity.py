@@ -1,10 +1,16 @@
-"""What makes two rolling tasks the same task: the SHA-256 of their canonical definition."""
+"""What makes two rolling tasks the same task: the SHA-256 of what they are made of.
+
+A definition that a template was cut into says in its ``identity`` which data its window can see, which code its
+components have, and which libraries they use (``tasks/ingredients.py``). These and the template itself are what the
+task is; the folders of files, and the state of the data as a whole, are not. Any other definition is what it says.
+"""
 
 from __future__ import annotations
 
 import hashlib
 import json
 import math
+import re
 from collections.abc import Mapping
 from datetime import date, datetime
 from typing import Any
@@ -13,6 +19,13 @@ from tasks.errors import TemplateError
 
 DEPTH = 80  # levels of nesting; MongoDB takes 100 in a document
 LARGEST_CHARS = 4_000_000  # of a definition; MongoDB takes 16 MB in a document
+EXACT = 2.0**53  # below it a whole number is the same as int and as float
+
+IDENTITY = "identity"  # in a definition: {data, code, libraries}, and the marks of its sessions, which do not count
+PARTS = ("data", "code", "libraries")
+WHOLE = "whole"  # in ``data``: the dataset cannot tell what a window sees
+BESIDE = (IDENTITY, "data", "project")  # of a definition with an identity: not part of its template
+PLACES = ("path", "cache_dir")  # of a dataset: where its files are
 
 
 def canonical(value: Any, key: str = "", level: int = 0) -> Any:
@@ -68,7 +81,7 @@ def _json(plain: Any) -> str:
 
 
 def task_key(definition: Mapping[str, Any]) -> str:
-    """Identity of a rolling task: SHA-256 (hex) of its canonical definition.
+    """Identity of a rolling task: SHA-256 (hex) of what it is made of.
 
     Raises:
         TemplateError: it has no JSON form, or is too large for a document.
@@ -82,10 +95,80 @@ def plain_key(plain: Mapping[str, Any]) -> str:
     Raises:
         TemplateError: it is too large for a document.
     """
-    text = _json(plain)
+    made_of = _made_of(plain)
+    text = _json(plain if made_of is None else made_of)
     if len(text) > LARGEST_CHARS:
         raise TemplateError(f"the definition has {len(text):,} characters.", "Put what is large into a file.")
     return hashlib.sha256(text.encode()).hexdigest()
+
+
+def identity_of(definition: Mapping[str, Any]) -> dict[str, Any] | None:
+    """What a task is made of, for people: ``{template, data, code, libraries}``; None if its definition is all.
+
+    ``template`` is a SHA-256 (hex).
+    """
+    made_of = _made_of(definition)
+    if made_of is None:
+        return None
+    template = hashlib.sha256(_json(made_of["template"]).encode()).hexdigest()
+    return {"template": template, **{part: definition[IDENTITY][part] for part in PARTS}}
+
+
+def template_of(definition: Mapping[str, Any]) -> dict[str, Any]:
+    """The part of a definition that the template gives, without the folders of files.
+
+    Whole numbers are ``int``, except in what own classes are given: there 1 and 1.0 may mean two things.
+    """
+    identity = _mapping(definition.get(IDENTITY))
+    data, code = _mapping(identity.get("data")), _mapping(identity.get("code"))
+    kept = {name: value for name, value in definition.items() if name not in BESIDE}
+    if "dataset" in kept:
+        kept["dataset"] = _placeless(kept["dataset"], WHOLE in data)
+    return {name: _by_value(value, name, code) for name, value in kept.items()}
+
+
+def _made_of(plain: Mapping[str, Any]) -> dict[str, Any] | None:
+    """The four parts of an identity; None if the definition has none."""
+    found = plain.get(IDENTITY)
+    if not isinstance(found, Mapping) or not all(isinstance(found.get(part), Mapping) for part in PARTS):
+        return None
+    code = {name: one.get("sha256") if isinstance(one, Mapping) else one for name, one in found["code"].items()}
+    return {"template": template_of(plain), "data": found["data"], "code": code, "libraries": found["libraries"]}
+
+
+def _mapping(value: Any) -> Mapping[str, Any]:
+    return value if isinstance(value, Mapping) else {}
+
+
+def _placeless(dataset: Any, whole: bool) -> Any:
+    """A dataset's part without its places; the name of its file stays where only its fingerprint tells data apart."""
+    if not isinstance(dataset, Mapping) or not isinstance(dataset.get("kwargs"), Mapping):
+        return dataset
+    kwargs = {name: value for name, value in dataset["kwargs"].items() if name not in PLACES}
+    path = dataset["kwargs"].get("path")
+    if whole and isinstance(path, str):
+        kwargs["path"] = re.split(r"[/\\]", path.rstrip("/\\"))[-1]
+    return {**dataset, "kwargs": kwargs}
+
+
+def _by_value(value: Any, part: str, code: Mapping[str, Any]) -> Any:
+    """A component without ``module_path`` (its code says which it is) and with whole numbers as ``int``."""
+    if isinstance(value, list) and part == "record":
+        return [_by_value(one, f"{part}[{position}]", code) for position, one in enumerate(value)]
+    component = code.get(part)
+    if isinstance(component, Mapping) and isinstance(value, Mapping):
+        kept = {name: one for name, one in value.items() if name != "module_path"}
+        kept["kwargs"] = kept.get("kwargs") or {}
+        return kept if component.get("own") else _whole_numbers(kept)
+    return value
+
+
+def _whole_numbers(value: Any) -> Any:
+    if isinstance(value, float) and value.is_integer() and abs(value) < EXACT:
+        return int(value)
+    if isinstance(value, Mapping):
+        return {name: _whole_numbers(item) for name, item in value.items()}
+    return [_whole_numbers(item) for item in value] if isinstance(value, list) else value
 
 
 def _text(value: str, key: str) -> str:

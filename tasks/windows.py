@@ -15,6 +15,7 @@ from tasks.calendar import TimeAdjuster, timestamp
 from tasks.components import build
 from tasks.errors import SegmentError, TemplateError
 from tasks.identity import canonical
+from tasks.ingredients import Ingredients
 from tasks.settings import Settings
 from tasks.task import Definition, segments_of
 
@@ -76,6 +77,11 @@ class WindowCutter:
         return days
 
     @cached_property
+    def _ingredients(self) -> Ingredients:
+        """What tells two windows apart besides the template: data, code, libraries."""
+        return Ingredients(self._definition, self.dataset, self.sessions, self._components)
+
+    @cached_property
     def step(self) -> int:
         """Sessions of a window's test segment."""
         return int(self._generator(len(self.sessions)).step)
@@ -88,7 +94,7 @@ class WindowCutter:
             DataError: the data is missing or cannot be used.
         """
         tasks = self._generated(self._definition, len(self.sessions))
-        definitions = tuple(_closed(task, self.sessions[-1]) for task in tasks)
+        definitions = tuple(self._ingredients.added_to(_closed(task, self.sessions[-1])) for task in tasks)
         return Windows(definitions, self._predicted(definitions))
 
     def at(self, session: str, after: str | None = None, until: str | None = None) -> Windows:
@@ -108,7 +114,7 @@ class WindowCutter:
         definition = deepcopy(self._definition)
         definition["dataset"]["kwargs"]["segments"][TEST] = [start, session]
         tasks = self._generated(definition, known, after)
-        definitions = tuple(self._as_known(task, until or session) for task in tasks)
+        definitions = tuple(self._ingredients.added_to(self._as_known(task, until or session)) for task in tasks)
         return Windows(definitions, self._predicted(definitions))
 
     def _check_data(self) -> None:
@@ -132,8 +138,7 @@ class WindowCutter:
         if after is not None:
             earliest = timestamp(after)
             tasks = [task for task in tasks if task["dataset"]["kwargs"]["segments"][TEST][0] > earliest]
-        data = self.dataset.fingerprint()
-        return [{**canonical(task), "data": data} for task in tasks]
+        return [canonical(task) for task in tasks]
 
     def _generator(self, known: int) -> Any:
         calendar = TimeAdjuster(self.dataset.sessions[:known])

@@ -44,7 +44,26 @@ class Dataset(ABC):
 
     @abstractmethod
     def fingerprint(self) -> dict[str, str]:
-        """What identifies the data: another value makes another task."""
+        """What identifies all of the data, such as a SHA-256 of the file.
+
+        Unless ``session_hashes`` says more, another value makes every window another task.
+        """
+
+    def session_hashes(self) -> Mapping[str, str] | None:
+        """A hash of what the data hold on each session (``YYYY-MM-DD``), so that a window depends on what it sees.
+
+        A window sees the sessions of its segments, ``feature_lookback`` sessions before them and, but for test,
+        ``label_lookahead`` sessions after them. ``rollq.frame_hashes`` makes such hashes of a frame.
+
+        Returns:
+            None: it is not known; a window depends on ``fingerprint()``, so that one new row makes all windows new.
+        """
+        return None
+
+    @property
+    def feature_lookback(self) -> int:
+        """Sessions before t that the features of t are made from; 0 if ``session_hashes`` are of the features."""
+        return 0
 
     @property
     @abstractmethod

@@ -149,6 +149,12 @@ class PanelDataset(Dataset):
         """SHA-256 of the price file and the version of the computations."""
         return {"sha256": file_sha256(self._spec.path), "panel_version": str(VERSION)}
 
+    def session_hashes(self) -> dict[str, str]:
+        """A hash of the closes of each session, of the instruments of the universe."""
+        panel = self._panel()
+        days = np.datetime_as_string(panel.sessions.to_numpy("datetime64[D]")).tolist()
+        return dict(zip(days, panel.content.astype(str).tolist(), strict=True))
+
     def _panel(self) -> Panel:
         if self._loaded is None:
             folder = Path(self._cache_dir) if self._cache_dir else current_settings().state_dir / "cache"

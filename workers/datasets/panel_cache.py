@@ -16,14 +16,17 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from tasks.day_hashes import DIGITS, frame_hashes
 from tasks.errors import Unavailable
 from workers.datasets.features import compute
 from workers.datasets.labels import Label
 from workers.datasets.prices import file_sha256, read_closes
 
 VERSION = 2  # raise it when a feature or label is computed differently
+LAYOUT = 2  # raise it when other files are kept
 META = "meta.json"
-ARRAYS = ("session_of", "instrument_of", "features", "label", "raw")
+ARRAYS = ("session_of", "instrument_of", "features", "label", "raw", "content")
+BLOCK = 250  # sessions whose closes are hashed at once
 _verified: set[tuple[Path, str]] = set()  # (folder, meta) of which this process has compared the checksums
 
 
@@ -32,6 +35,7 @@ class Panel:
     """Rows sorted by (session, instrument); row r belongs to ``sessions[session_of[r]]``.
 
     ``features``: rows x features, float32; ``label`` and ``raw``: rows, float32; ``starts[s]``: first row of session s.
+    ``content``: sessions, a hash of the closes of each (``frame_hashes``), empty where there is none.
     """
 
     sessions: pd.DatetimeIndex
@@ -42,6 +46,7 @@ class Panel:
     features: npt.NDArray[np.float32]
     label: npt.NDArray[np.float32]
     raw: npt.NDArray[np.float32]
+    content: npt.NDArray[np.bytes_]
 
 
 @dataclass(frozen=True)
@@ -56,7 +61,7 @@ class PanelSpec:
 
     def key(self) -> str:
         """Name of the panel's folder in the cache: it changes with the data, the features, the label, and the code."""
-        parts = [VERSION, file_sha256(self.path), self.features, str(self.label), self.rank, self.universe]
+        parts = [VERSION, LAYOUT, file_sha256(self.path), self.features, str(self.label), self.rank, self.universe]
         return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:24]
 
 
@@ -132,9 +137,18 @@ def _write_arrays(spec: PanelSpec, close: pd.DataFrame, folder: Path) -> None:
         "raw": raw.to_numpy()[present].astype(np.float32),
         "session_of": session_of,
         "instrument_of": instrument_of,
+        "content": _content(close),
     }
     for name, values in arrays.items():
         np.save(folder / f"{name}.npy", values, allow_pickle=False)
+
+
+def _content(close: pd.DataFrame) -> npt.NDArray[np.bytes_]:
+    """The hash of the closes of each session."""
+    hashes: dict[str, str] = {}
+    for start in range(0, len(close), BLOCK):
+        hashes |= frame_hashes(close.iloc[start : start + BLOCK].stack().to_frame("close"))
+    return np.array([hashes.get(f"{day:%Y-%m-%d}", "") for day in close.index], dtype=f"S{DIGITS}")
 
 
 def _stamp(path: Path) -> dict[str, Any]:

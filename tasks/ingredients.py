@@ -1,0 +1,75 @@
+"""What a rolling task is made of besides its template: the data that its window sees, code, and libraries."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from tasks.components import resolve
+from tasks.identity import IDENTITY, WHOLE
+from tasks.seen import Seen
+from tasks.source import Source, source_of, versions_of
+from tasks.task import Definition, segments_of
+
+MARKS = "marks"  # in an identity: what tells later which sessions were revised; not part of what the task is
+
+
+def components_of(definition: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
+    """The components of a definition that decide what comes out of it, each with its place."""
+    for part in ("model", "dataset"):
+        if isinstance(definition.get(part), Mapping):
+            yield part, definition[part]
+    records = definition.get("record")
+    for position, record in enumerate(records if isinstance(records, list) else ()):
+        yield f"record[{position}]", record
+
+
+def sources_of(definition: Mapping[str, Any], extra: tuple[str, ...] = ()) -> dict[str, Source]:
+    """The source of each component, by its place in the definition.
+
+    Raises:
+        ComponentError: a class is not registered, or cannot be imported.
+    """
+    return {place: source_of(resolve(config, place, extra)) for place, config in components_of(definition)}
+
+
+class Ingredients:
+    """Adds to the windows of one template what they are made of.
+
+    Args:
+        definition: of the template.
+        dataset: it says what its sessions hold, or at least what identifies its data (``rollq.Dataset``).
+        sessions: all sessions of the data, as ``YYYY-MM-DD``.
+        extra: further registered classes (the setting ``components``).
+    """
+
+    def __init__(
+        self, definition: Mapping[str, Any], dataset: Any, sessions: list[str], extra: tuple[str, ...] = ()
+    ) -> None:
+        sources = sources_of(definition, extra)
+        self._code = {
+            place: {"class": source.target, "own": source.own, "sha256": source.sha256}
+            for place, source in sources.items()
+        }
+        self._libraries = versions_of({name for source in sources.values() for name in source.libraries})
+        self._state = dict(dataset.fingerprint())
+        self._seen = seen_of(dataset, sessions)
+
+    def added_to(self, window: Definition) -> Definition:
+        """``window`` with its ``identity``, and with ``data``: the state of all of the data when it was planned."""
+        segments = segments_of(window)
+        identity: dict[str, Any] = {"code": self._code, "libraries": self._libraries}
+        if self._seen is None:
+            identity["data"] = {WHOLE: self._state}
+        else:
+            identity |= {"data": self._seen.data(segments), MARKS: self._seen.marks(segments)}
+        return {**window, "data": self._state, IDENTITY: identity}
+
+
+def seen_of(dataset: Any, sessions: list[str]) -> Seen | None:
+    """What windows can see of a dataset; None if it does not say what its sessions hold."""
+    ask = getattr(dataset, "session_hashes", None)
+    hashes = ask() if callable(ask) else None
+    if hashes is None:
+        return None
+    return Seen(sessions, hashes, int(getattr(dataset, "feature_lookback", 0)), int(dataset.label_lookahead))
