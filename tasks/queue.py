@@ -11,6 +11,8 @@ from typing import Any
 
 import redis
 from celery import Celery
+from celery.backends.base import DisabledBackend
+from celery.loaders.app import AppLoader
 from kombu.entity import Exchange, Queue
 from kombu.exceptions import OperationalError
 from kombu.transport import TRANSPORT_ALIASES
@@ -33,12 +35,39 @@ def queue_name(queue: str) -> str:
     return f"rollq.queue.{queue}"
 
 
+class OwnCelery(Celery):  # type: ignore[misc]
+    """A Celery application that obeys rollq's settings alone.
+
+    Celery itself prefers ``CELERY_BROKER_URL`` and the like, and those of the user's own Celery project may be there.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self._own_url = _for_kombu(settings.redis_url)
+        super().__init__("rollq", set_as_current=False, loader=AppLoader, config_source={"broker_url": self._own_url})
+
+    def connection_for_read(self, url: str | None = None, **options: Any) -> Any:
+        """A connection to the broker of the settings."""
+        return super().connection_for_read(self._own_url, **options)
+
+    def connection_for_write(self, url: str | None = None, **options: Any) -> Any:
+        """A connection to the broker of the settings."""
+        return super().connection_for_write(self._own_url, **options)
+
+    def _get_backend(self) -> DisabledBackend:
+        return DisabledBackend(app=self)
+
+
+def _for_kombu(url: str) -> str:
+    """``url`` as kombu shows and parses it; the connection itself is made by ``tasks.transport``."""
+    return f"{GATE}+socket://{url.removeprefix('unix://')}" if url.startswith("unix://") else url
+
+
 def make_app(settings: Settings) -> Celery:
     """The Celery application: JSON only, acknowledged early, no result backend.
 
     Why: ``docs/decisions/early-acknowledgement.md``.
     """
-    app = Celery("rollq", broker=settings.redis_url, set_as_current=False)
+    app = OwnCelery(settings)
     app.conf.update(
         broker_transport=GATE,
         accept_content=["json"],
@@ -57,7 +86,12 @@ def make_app(settings: Settings) -> Celery:
         worker_proc_alive_timeout=60.0,
         broker_connection_retry_on_startup=True,
         broker_connection_max_retries=None,
-        broker_transport_options={"socket_keepalive": True, "health_check_interval": 10, "socket_timeout": 20},
+        broker_transport_options={
+            "url": settings.redis_url,
+            "socket_keepalive": True,
+            "health_check_interval": 10,
+            "socket_timeout": 20,
+        },
         worker_cancel_long_running_tasks_on_connection_loss=False,
         enable_utc=True,
         timezone="UTC",

@@ -2,46 +2,56 @@
 
 from __future__ import annotations
 
+import json
 import os
 from functools import cache
 from pathlib import Path
-from typing import Any, Literal
-from urllib.parse import urlsplit
+from typing import Annotated, Any, Literal, get_origin
 
-from pydantic import AliasChoices, Field, ValidationError
-from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
 from tasks.errors import SettingsError
+from tasks.server_urls import SCHEMES, check_server, plain_broker_url
+from tasks.settings_sources import PREFIX, Given, gather
 
-CONFIG_FILE = "rollq.toml"
-LOOPBACK = {"localhost", "127.0.0.1", "::1"}
+SQLITE = "sqlite:///"
 
 
-class Settings(BaseSettings):
-    """Everything that can be configured. Durations are in seconds.
+def expanded(path: Path) -> Path:
+    """A path in which ``~`` is the home, as a shell would have it, even where no shell looked at it.
+
+    Raises:
+        ValueError: there is no such user, or no home.
+    """
+    try:
+        return path.expanduser()
+    except RuntimeError as error:
+        raise ValueError(str(error)) from None
+
+
+def _expanded_uri(uri: str) -> str:
+    return SQLITE + str(expanded(Path(uri.removeprefix(SQLITE)))) if uri.startswith(f"{SQLITE}~") else uri
+
+
+class Settings(BaseModel):
+    """Everything that can be configured. Durations are in seconds. ``load_settings`` reads what was given.
 
     Raises:
         SettingsError: through ``load_settings`` only; the bare class raises pydantic's ``ValidationError``.
     """
 
-    model_config = SettingsConfigDict(
-        env_prefix="ROLLQ_",
-        toml_file=CONFIG_FILE,
-        extra="forbid",
-        frozen=True,
-        populate_by_name=True,
-    )
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
     # Where things are. Empty URLs mean: the embedded stack in ``state_dir``.
-    state_dir: Path = Field(Path(".rollq"), description="Folder of the embedded stack: data, caches, logs")
+    state_dir: Annotated[Path, AfterValidator(expanded)] = Field(
+        Path(".rollq"), description="Folder of the embedded stack: data, caches, logs"
+    )
     mongo_uri: str = Field("", description="mongodb:// URI of the task store")
     mongo_database: str = Field("rollq", min_length=1, description="Database of the task store")
-    redis_url: str = Field("", description="redis:// URL of the broker")
-    mlflow_uri: str = Field(
-        "",
-        description="MLflow tracking URI",
-        validation_alias=AliasChoices("ROLLQ_MLFLOW_URI", "MLFLOW_TRACKING_URI", "mlflow_uri"),
+    redis_url: Annotated[str, AfterValidator(plain_broker_url)] = Field(
+        "", description="redis://, rediss:// or unix:// URL of the broker"
     )
+    mlflow_uri: Annotated[str, AfterValidator(_expanded_uri)] = Field("", description="MLflow tracking URI")
     allow_insecure: bool = Field(False, description="Accept a remote Redis or MongoDB without authentication")
 
     # How tasks are held, tried and given up.
@@ -75,38 +85,23 @@ class Settings(BaseSettings):
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     log_format: Literal["human", "json"] = "human"
 
-    @classmethod
-    def settings_customise_sources(
-        cls,
-        settings_cls: type[BaseSettings],
-        init_settings: PydanticBaseSettingsSource,
-        env_settings: PydanticBaseSettingsSource,
-        dotenv_settings: PydanticBaseSettingsSource,
-        file_secret_settings: PydanticBaseSettingsSource,
-    ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """Order of precedence, strongest first; ``.env`` files and secret folders are not read."""
-        return init_settings, env_settings, TomlConfigSettingsSource(settings_cls)
-
 
 def load_settings(**overrides: Any) -> Settings:
     """Settings of this process, with ``overrides`` (the command line) on top; ``None`` means not given.
 
     Raises:
-        SettingsError: a key is unknown or a value is out of range, or a remote server has no authentication.
+        SettingsError: a key is unknown or a value is out of range, or a remote server has no authentication; it says
+            where that was given.
     """
-    given = {name: value for name, value in overrides.items() if value is not None}
+    lists = {name: get_origin(field.annotation) is tuple for name, field in Settings.model_fields.items()}
+    given = gather(lists, overrides)
     try:
-        settings = Settings(**given)
+        settings = Settings(**{name: one.value for name, one in given.items()})
     except ValidationError as error:
-        first = error.errors()[0]
-        name = ".".join(str(part) for part in first["loc"])
-        fix = f"Look at {CONFIG_FILE}, ROLLQ_{name.upper()} or the option; docs/reference/settings.md lists all."
-        raise SettingsError(f"Setting {name!r}: {first['msg']}.", fix) from None
-    except ValueError as error:  # a TOML file that cannot be parsed
-        raise SettingsError(
-            f"{CONFIG_FILE} cannot be read: {error}.", "Mend the file; it must be valid TOML."
-        ) from None
-    _refuse_open_servers(settings)
+        raise _refusal(error, given) from None
+    for name in SCHEMES:
+        if url := getattr(settings, name):
+            check_server(name, url, given[name].place, settings.allow_insecure)
     return settings
 
 
@@ -120,21 +115,15 @@ def worker_environment(settings: Settings) -> dict[str, str]:
     """``settings`` as environment variables, for a child process that calls ``current_settings``."""
     values: dict[str, str] = {}
     for name, value in settings.model_dump(mode="json").items():
-        if isinstance(value, list):
-            values[f"ROLLQ_{name.upper()}"] = "[" + ",".join(f'"{item}"' for item in value) + "]"
-        else:
-            values[f"ROLLQ_{name.upper()}"] = str(value)
+        values[PREFIX + name.upper()] = json.dumps(value) if isinstance(value, list) else str(value)
     return {**os.environ, **values}
 
 
-def _refuse_open_servers(settings: Settings) -> None:
-    if settings.allow_insecure:
-        return
-    for name, url in (("mongo_uri", settings.mongo_uri), ("redis_url", settings.redis_url)):
-        parts = urlsplit(url)
-        hosts = {host.rsplit("@", 1)[-1].rsplit(":", 1)[0].strip("[]") for host in parts.netloc.split(",")}
-        if url and not hosts <= LOOPBACK and "@" not in parts.netloc:
-            raise SettingsError(
-                f"Setting {name!r} names a server on another machine without a password.",
-                "Put user:password@ into the URL, or set ROLLQ_ALLOW_INSECURE=true for a network that you trust.",
-            )
+def _refusal(error: ValidationError, given: dict[str, Given]) -> SettingsError:
+    first = error.errors()[0]
+    name = str(first["loc"][0])
+    reason = first["msg"].removeprefix("Value error, ")
+    return SettingsError(
+        f"Setting {name!r} ({given[name].place}): {reason}; it is {first['input']!r}.",
+        "Mend it there; docs/reference/settings.md lists all settings.",
+    )

@@ -9,6 +9,7 @@ import logging
 from typing import Any
 
 from kombu.transport import redis
+from redis.connection import UnixDomainSocketConnection, parse_url
 
 from tasks.errors import MessageRefused
 from tasks.messages import clean
@@ -19,8 +20,35 @@ log = logging.getLogger(__name__)
 UNREADABLE = (ValueError, TypeError, LookupError, ArithmeticError, AttributeError, RecursionError)
 
 
+# What of a connection is TCP's, or is said by the URL.
+OF_TCP = ("socket_connect_timeout", "socket_keepalive", "socket_keepalive_options")
+OF_URL = ("host", "port", "path", "username", "password", "db")
+
+
 class Channel(redis.Channel):
     """Reads messages; an unreadable one is dropped."""
+
+    def _connparams(self, asynchronous: bool = False) -> dict[str, Any]:
+        """The connection that the URL describes to redis-py, so that rollq and Celery read it alike."""
+        made: dict[str, Any] = super()._connparams(asynchronous)
+        url = parse_url(self.connection.client.transport_options["url"])
+        wanted = url.pop("connection_class", None)
+        if wanted is not None and not issubclass(made["connection_class"], wanted):
+            made["connection_class"] = self._watched(wanted) if asynchronous else wanted
+        left_out = OF_URL + (OF_TCP if wanted is UnixDomainSocketConnection else ())
+        return {**{name: value for name, value in made.items() if name not in left_out}, **url}
+
+    def _watched(self, kind: type[Any]) -> type[Any]:
+        """``kind``, which tells the poller when it disconnects, as kombu's own connections do."""
+        channel = self
+
+        class Watched(kind):  # type: ignore[misc]
+            def disconnect(self, *args: Any, **kwargs: Any) -> None:
+                super().disconnect(*args, **kwargs)
+                if channel._registered:
+                    channel._on_connection_disconnect(self)
+
+        return Watched
 
     def _brpop_read(self, **options: Any) -> Any:
         try:
