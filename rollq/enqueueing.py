@@ -41,6 +41,7 @@ def enqueue_plan(
     policy: str = "all",
     after: Sequence[str] = (),
     priority: int = 0,
+    force: bool = False,
 ) -> TrainedRound:
     """Open a round for a plan; the pool is by default the strategy's name.
 
@@ -48,6 +49,7 @@ def enqueue_plan(
         policy: how many windows must be DONE: ``all``, a fraction such as ``0.9``, or ``best_effort``.
         after: rounds that must be gathered first.
         priority: of the new tasks; higher is sooner.
+        force: windows whose tasks are finished already are trained again.
 
     Raises:
         TemplateError: the pool's name is not possible.
@@ -62,4 +64,4 @@ def enqueue_plan(
     trainer = Trainer(backend, pool or plan.strategy)
     needed(policy, len(plan.definitions))  # a wrong policy is refused before anything is created
     options = {**plan.options, "priority": priority}
-    return trainer.train(plan.definitions, plan.purpose, policy, options, after)
+    return trainer.train(plan.definitions, plan.purpose, policy, options, after, force=force)

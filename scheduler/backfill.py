@@ -19,7 +19,7 @@ from tasks.backend import Backend
 from tasks.backfill import Backfill, BackfillMode
 from tasks.backfills import INTERRUPTED
 from tasks.errors import CalendarError, RollqError
-from tasks.identity import task_id, task_key
+from tasks.reuse import NEW, REUSED, judge
 from tasks.states import ACTIVE, TaskState
 from tasks.task import Definition, segments_of
 from tasks.turns import CHUNK, Standing, Turns
@@ -111,14 +111,16 @@ def plan_backfill(
     """
     where = pool or plan.strategy
     definitions = sorted(_meeting(plan, span), key=_test, reverse=newest_first)
-    ids = [task_id(where, task_key(definition)) for definition in definitions]
-    standing = backend.tasks.standing(ids) if backend else {}
+    verdicts = judge(backend.tasks if backend else None, where, definitions)
+    standing = backend.tasks.standing([verdict.task_id for verdict in verdicts]) if backend else {}
     live = _live(backend, standing)
     windows = []
-    for ident, definition in zip(ids, definitions, strict=True):
-        found = standing.get(ident)
+    for verdict, definition in zip(verdicts, definitions, strict=True):
+        found = standing.get(verdict.task_id)
         fate, why = fate_of(found, mode, live)
-        windows.append(BackfillWindow(ident, _test(definition), fate, why, definition, found))
+        if fate is Fate.CREATE:
+            why = verdict.why
+        windows.append(BackfillWindow(verdict.task_id, _test(definition), fate, why, definition, found))
     return BackfillPlan(where, plan.strategy, mode, *span, newest_first, tuple(windows), plan.options)
 
 
@@ -129,9 +131,9 @@ def fate_of(found: Standing | None, mode: BackfillMode, live: set[str]) -> tuple
         live: ids of the backfills that still go on.
     """
     if found is None:
-        return (Fate.LEAVE, "never created") if mode is BackfillMode.FAILED else (Fate.CREATE, "no task yet")
+        return (Fate.LEAVE, "never created") if mode is BackfillMode.FAILED else (Fate.CREATE, NEW)
     if found.status is TaskState.DONE and mode is not BackfillMode.ALL:
-        return Fate.LEAVE, "done"
+        return Fate.LEAVE, REUSED
     if found.backfill in live:
         return Fate.LEAVE, f"belongs to backfill {found.backfill}"
     if found.status is TaskState.WAITING and found.turn is not None:

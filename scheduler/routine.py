@@ -30,6 +30,7 @@ from tasks.backend import Backend
 from tasks.errors import LeaseLost, NotFound, RollqError, RoundFailed, StateError, Unavailable
 from tasks.logs import log_context
 from tasks.messages import ROUTINE, check_arguments
+from tasks.reuse import judge, summary
 from tasks.rounds import Round, RoundState
 from tasks.task import Created
 
@@ -237,8 +238,9 @@ def _prepare(job: Job, routine: Routine) -> dict[str, Any]:
         return {"tasks": 0}
     why = "routine" if history else "first training"
     purpose = {**plan.purpose, "mode": LIVE, "why": why, "routine": job.strategy.name}
+    why_each = summary(judge(job.backend.tasks, job.booked.pool, plan.definitions))
     trained = job.trainer.train(plan.definitions, purpose, options=plan.options, ident=ident)
-    return {"tasks": len(plan.definitions), "round": ident, "ids": list(trained.created.ids)}
+    return {"tasks": len(plan.definitions), "round": ident, "ids": list(trained.created.ids), "why": why_each}
 
 
 def known_round(backend: Backend, ident: str) -> Round | None:

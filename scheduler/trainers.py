@@ -53,6 +53,8 @@ class Trainer:
         options: Mapping[str, Any] | None = None,
         after: Sequence[str] = (),
         ident: str | None = None,
+        *,
+        force: bool = False,
     ) -> TrainedRound:
         """Open a round over ``definitions``; workers start at once (or at ``end_train``, if this is a DelayTrainer).
 
@@ -61,6 +63,7 @@ class Trainer:
             options: as the trainer's, for these tasks.
             after: rounds that must be gathered first; if one of them fails, this one fails too and says so.
             ident: of the round; calls with the same one open one round.
+            force: tasks that are there already and finished are trained again; they keep their result until then.
 
         Raises:
             NotFound: there is no round that it could wait for.
@@ -70,7 +73,10 @@ class Trainer:
             self._backend.rounds.get(earlier)  # nothing is created if it is not there
         tasks = self._backend.tasks
         chosen = {**self._options, **(options or {})}
-        created = tasks.create_tasks(self._pool, definitions, held=self.is_delay or bool(after), **chosen)
+        held = self.is_delay or bool(after)
+        created = tasks.create_tasks(self._pool, definitions, held=held, **chosen)
+        if force and created.existing:
+            tasks.retry(created.ids, "enqueue --force", done=True, held=held)
         round_id = self._backend.rounds.create(
             self._pool, created.ids, purpose, policy=policy, held=self.is_delay, after=after, ident=ident
         )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from tasks.backend import Backend
+from tasks.reuse import lineage
 from tasks.states import TaskState
 from tasks.task import Task
 
@@ -15,7 +16,7 @@ def explain(backend: Backend, task: Task) -> list[str]:
     Raises:
         Unavailable: the store or the broker does not answer.
     """
-    return [*_reasons(backend, task), *_kept(task)]
+    return [*_reasons(backend, task), *_kept(task), *lineage(backend.tasks, task)]
 
 
 def _reasons(backend: Backend, task: Task) -> list[str]:

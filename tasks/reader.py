@@ -99,6 +99,13 @@ class TaskReader:
             found = self._tasks.find(query, None if definitions else {"definition": 0}).sort("seq", ASCENDING)
             return [to_task(document) for document in (found.limit(limit) if limit else found)]
 
+    def outlines(self, pool: str) -> list[Task]:
+        """The tasks of a pool with the least of their definitions: ``variant`` and ``window``, and their segments."""
+        left_out = ("model", "dataset", "record", "identity", "data")
+        with reachable():
+            found = self._tasks.find({"pool": pool}, {f"definition.{name}": 0 for name in left_out})
+            return [to_task(document) for document in found]
+
     def get(self, ident: str) -> Task:
         """The task whose id is or starts with ``ident`` (at least four characters).
 

@@ -11,7 +11,7 @@ import base64
 import hashlib
 from bisect import bisect_left, bisect_right
 from collections.abc import Mapping, Sequence
-from itertools import pairwise
+from datetime import date
 from typing import Any
 
 import numpy as np
@@ -43,29 +43,9 @@ class Seen:
         """What each segment sees: ``{from, to, sessions, sha256}``, by the name of the segment."""
         return {name: self._data(*self._reach(name, bounds)) for name, bounds in segments.items()}
 
-    def marks(self, segments: Segments) -> dict[str, str]:
-        """A mark of each session that each segment sees, as one text (Base64)."""
-        made = {}
-        for name, bounds in segments.items():
-            first, end = self._reach(name, bounds)
-            made[name] = base64.b64encode(self._leaves[first:end, :MARK].tobytes()).decode()
-        return made
-
-    def changed(self, segments: Segments, marks: Mapping[str, str]) -> tuple[set[str], int]:
-        """The sessions that the segments see now with another content, or anew; and how many are gone.
-
-        Args:
-            marks: those of an earlier time, as ``marks`` made them for the same segments.
-        """
-        days, now, before = set(), set(), set()
-        for name, bounds in segments.items():
-            earlier = set(_split(marks.get(name, "")))
-            first, end = self._reach(name, bounds)
-            found = {self._mark(position): self.sessions[position] for position in range(first, end)}
-            days |= {day for mark, day in found.items() if mark not in earlier}
-            now |= set(found)
-            before |= earlier
-        return days, len(before - now)
+    def marks(self, segments: Segments) -> dict[str, dict[str, str]]:
+        """The days that each segment sees and a mark of what is on each, in a form that ``marked_days`` reads."""
+        return {name: self._marks(*self._reach(name, bounds)) for name, bounds in segments.items()}
 
     def _data(self, first: int, end: int) -> dict[str, Any]:
         if first >= end:
@@ -73,8 +53,14 @@ class Seen:
         sha256 = hashlib.sha256(self._leaves[first:end].data).hexdigest()
         return {"from": self.sessions[first], "to": self.sessions[end - 1], "sessions": end - first, "sha256": sha256}
 
-    def _mark(self, position: int) -> bytes:
-        return self._leaves[position, :MARK].tobytes()
+    def _marks(self, first: int, end: int) -> dict[str, str]:
+        days = np.array(self.sessions[first:end], dtype="datetime64[D]").astype(np.int64)
+        calendar = np.zeros(days[-1] - days[0] + 1 if end > first else 0, dtype=bool)
+        calendar[days - days[:1]] = True
+        return {
+            "days": _text(np.packbits(calendar).tobytes()),
+            "hashes": _text(self._leaves[first:end, :MARK].tobytes()),
+        }
 
     def _reach(self, name: str, bounds: Sequence[Any]) -> tuple[int, int]:
         """The positions of the first session that is seen, and after the last one."""
@@ -85,9 +71,21 @@ class Seen:
         return max(first - self._back, 0), min(after + ahead, len(self.sessions))
 
 
-def _split(text: str) -> list[bytes]:
+def marked_days(start: Any, marks: Any) -> dict[str, bytes]:
+    """The mark of each session that a segment saw, by its day; nothing if they are not as ``Seen.marks`` makes them.
+
+    Args:
+        start: the first day.
+    """
     try:
-        content = base64.b64decode(text)
-    except ValueError:  # the document is not as rollq wrote it: then all of it counts as changed
-        return []
-    return [content[at:end] for at, end in pairwise(range(0, len(content) + 1, MARK))]
+        content, hashes = (base64.b64decode(marks[name]) for name in ("days", "hashes"))
+        first = date.fromisoformat(start).toordinal()
+    except (LookupError, TypeError, ValueError):
+        return {}
+    positions = np.flatnonzero(np.unpackbits(np.frombuffer(content, dtype=np.uint8))).tolist()
+    days = (date.fromordinal(first + position).isoformat() for position in positions)
+    return {day: hashes[at * MARK : (at + 1) * MARK] for at, day in enumerate(days)}
+
+
+def _text(content: bytes) -> str:
+    return base64.b64encode(content).decode()

@@ -36,6 +36,7 @@ def create(
     missing: Annotated[bool, typer.Option("--missing", help="Windows without a result [this one]")] = False,
     failed: Annotated[bool, typer.Option("--failed", help="Only failed, quarantined and cancelled windows")] = False,
     everything: Annotated[bool, typer.Option("--all", help="Every window; done ones are trained anew")] = False,
+    force: Annotated[bool, typer.Option("--force", help="Train all the same what could be reused: as --all")] = False,
     pool: Annotated[str | None, typer.Option(help="Task pool [the template's name]")] = None,
     max_active: Annotated[int | None, typer.Option(min=1, help="At most so many at a time [as many as run]")] = None,
     newest_first: Annotated[bool, typer.Option("--newest-first", help="The latest test segments first")] = False,
@@ -47,7 +48,7 @@ def create(
     from scheduler.backfill import begin_backfill, plan_backfill, read_span
     from tasks.template import check_name
 
-    mode = _mode(missing, failed, everything)
+    mode = _mode(missing and not force, failed, everything or force)
     span = read_span(start, end)
     if pool is not None:
         check_name(pool, "--pool")

@@ -222,11 +222,13 @@ def _say_reached(name: str, reached: Routine | None, remark: str) -> None:
         return
     signals = reached.steps.get("publish signals", {})
     say(f"{name}: session {reached.session} is done, {signals.get('rows', 0)} signals were published. {remark}")
+    for line in reached.steps.get("prepare tasks", {}).get("why", ()):
+        say(f"  windows: {line}")
 
 
 def _came_to(came: dict[str, Any]) -> str:
     shown = {name: value for name, value in came.items() if name not in ("at", "by", "ids") and value is not None}
-    return ", ".join(f"{name} {value}" for name, value in shown.items())
+    return ", ".join(f"{name} {'; '.join(v) if isinstance(v, list) else v}" for name, v in shown.items())
 
 
 def _me() -> str:

@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from rollq.cli import tasks_change, tasks_hand, tasks_look
-from rollq.cli.context import JSON, of, print_json, print_table, say, segment
+from rollq.cli.context import JSON, Context, of, print_json, print_table, say, segment
+
+if TYPE_CHECKING:
+    from scheduler.strategies import Plan
+    from scheduler.trainers import TrainedRound
+    from tasks.reuse import Verdict
+    from tasks.task import Definition
 
 tasks_app = typer.Typer(help="Look at tasks and change their fate.", no_args_is_help=True)
 
@@ -30,33 +37,65 @@ def enqueue(
         list[str] | None, typer.Option(help="A round that must be gathered first; may be repeated")
     ] = None,
     priority: Annotated[int, typer.Option(help="Higher is sooner; 0 is usual")] = 0,
+    force: Annotated[bool, typer.Option("--force", help="Train all the same what could be reused")] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show the windows, enqueue nothing")] = False,
     as_json: Annotated[bool, JSON] = False,
 ) -> None:
     """Cut a template into rolling windows and put them into the queue. Doing it twice makes nothing twice."""
     from rollq.enqueueing import enqueue_plan, plan_template
+    from tasks.reuse import judge
 
-    if dry_run:
-        plan = plan_template(template, of(context).settings())
-        _show_plan(pool or plan.strategy, [task["dataset"]["kwargs"]["segments"] for task in plan.definitions], as_json)
-        return
     settings = of(context).settings()
     plan = plan_template(template, settings)  # bad input is refused before any server is needed
+    where = pool or plan.strategy
+    if dry_run:
+        _show_plan(where, plan.definitions, _as_it_stands(of(context), where, plan), as_json)
+        return
     with of(context).backend() as backend:
-        trained = enqueue_plan(plan, backend, pool, policy, after or (), priority)
-        created = trained.created
+        verdicts = judge(backend.tasks, where, plan.definitions)
+        trained = enqueue_plan(plan, backend, pool, policy, after or (), priority, force)
         if as_json:
+            created = trained.created
             answer = {"pool": trained.pool, "round": trained.id, "tasks": list(created.ids)}
-            print_json({**answer, "new": created.new, "existing": created.existing})
+            reasons = [verdict.to_dict() for verdict in verdicts]
+            print_json({**answer, "new": created.new, "existing": created.existing, "reasons": reasons})
             return
-        say(f"Pool {trained.pool}: {created.new} new tasks, {created.existing} were there already; round {trained.id}.")
-        say("They are trained by `rollq worker`; `rollq status --watch` shows how far they are.")
+        _tell_enqueued(trained, verdicts, force)
 
 
-def _show_plan(pool: str, windows: list[dict[str, Any]], as_json: bool) -> None:
+def _as_it_stands(context: Context, pool: str, plan: Plan) -> list[Verdict]:
+    """What would become of the windows; without any servers there are no tasks."""
+    from rollq.local.attach import has_store
+    from tasks.reuse import judge
+
+    if not has_store(context.settings()):
+        return judge(None, pool, plan.definitions)
+    with context.backend() as backend:
+        return judge(backend.tasks, pool, plan.definitions)
+
+
+def _tell_enqueued(trained: TrainedRound, verdicts: list[Verdict], force: bool) -> None:
+    from tasks.reuse import summary
+
+    created = trained.created
+    say(f"Pool {trained.pool}: {created.new} new tasks, {created.existing} were there already; round {trained.id}.")
+    for line in summary(verdicts):
+        say(f"  {line}")
+    if force and created.existing:
+        say("  --force: those that were there are trained all the same.")
+    say("They are trained by `rollq worker`; `rollq status --watch` shows how far they are.")
+
+
+def _show_plan(pool: str, definitions: Sequence[Definition], verdicts: list[Verdict], as_json: bool) -> None:
+    windows: list[dict[str, Any]] = [task["dataset"]["kwargs"]["segments"] for task in definitions]
     if as_json:
-        print_json({"pool": pool, "dry_run": True, "windows": windows})
+        reasons = [verdict.to_dict() for verdict in verdicts]
+        print_json({"pool": pool, "dry_run": True, "windows": windows, "reasons": reasons})
         return
     names = list(windows[0])
-    rows = [[number, *(segment(window[name]) for name in names)] for number, window in enumerate(windows, 1)]
-    print_table(f"{len(windows)} windows for pool {pool} (dry run: nothing was enqueued)", ["#", *names], rows)
+    rows = [
+        [number, *(segment(window[name]) for name in names), verdict.why]
+        for number, (window, verdict) in enumerate(zip(windows, verdicts, strict=True), 1)
+    ]
+    title = f"{len(windows)} windows for pool {pool} (dry run: nothing was enqueued)"
+    print_table(title, ["#", *names, "because"], rows)

@@ -13,7 +13,7 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from tasks.identity import identity_of, task_key
-from tasks.seen import Seen
+from tasks.seen import Seen, marked_days
 from tasks.settings import load_settings
 from tasks.task import Definition, segments_of
 from tasks.template import Template
@@ -141,33 +141,29 @@ def given_to_models(dataset: Any) -> dict[str, bytes]:
     return made
 
 
-@pytest.mark.parametrize(
-    ("changed", "expected"),
-    [
-        ({}, (set(), 0)),
-        ({5: "x"}, ({"2024-01-06"}, 1)),
-        ({0: "x"}, (set(), 0)),
-        ({12: "x", 3: "y"}, ({"2024-01-13", "2024-01-04"}, 2)),
-    ],
-)
-def test_sessions_that_were_revised_are_named(changed: dict[int, str], expected: tuple[set[str], int]) -> None:
-    hashes = dict.fromkeys(DAYS, "h")
+def marked(seen: Seen, name: str) -> dict[str, bytes]:
     segments = {"train": (DAYS[5], DAYS[9]), "test": (DAYS[11], DAYS[14])}
-    before = Seen(DAYS, hashes, back=2, ahead=3)
-    after = Seen(DAYS, {**hashes, **{DAYS[position]: value for position, value in changed.items()}}, back=2, ahead=3)
-    assert after.changed(segments, before.marks(segments)) == expected
+    return marked_days(seen.data(segments)[name]["from"], seen.marks(segments)[name])
 
 
-def test_a_session_that_came_or_went_is_counted() -> None:
-    hashes = dict.fromkeys(DAYS, "h")
-    segments = {"train": (DAYS[5], DAYS[9]), "test": (DAYS[11], DAYS[14])}
-    whole, fewer = Seen(DAYS, hashes), Seen([day for day in DAYS if day != DAYS[7]], hashes)
-    assert whole.changed(segments, fewer.marks(segments)) == ({DAYS[7]}, 0)
-    assert fewer.changed(segments, whole.marks(segments)) == (set(), 1)
-    assert whole.data(segments)["train"] != fewer.data(segments)["train"]
+def test_the_marks_tell_which_session_holds_what() -> None:
+    days = [day for day in DAYS if day not in (DAYS[3], DAYS[8])]
+    seen = Seen(days, dict.fromkeys(days, "h"), back=2, ahead=3)
+    assert list(marked(seen, "train")) == [*DAYS[2:3], *DAYS[4:8], *DAYS[9:13]]
+    assert list(marked(seen, "test")) == DAYS[9:15]
+    revised = Seen(days, {**dict.fromkeys(days, "h"), DAYS[6]: "x"}, back=2, ahead=3)
+    before, after = marked(seen, "train"), marked(revised, "train")
+    assert [day for day in before if before[day] != after[day]] == [DAYS[6]]
 
 
-def test_marks_of_another_form_count_as_changed() -> None:
-    seen = Seen(DAYS, {})
-    segments = {"train": (DAYS[0], DAYS[1])}
-    assert seen.changed(segments, {"train": "%%%"}) == ({DAYS[0], DAYS[1]}, 0)
+@pytest.mark.parametrize("marks", [None, 3, {}, {"days": "%", "hashes": "%"}, {"days": 3, "hashes": "AAAA"}])
+def test_marks_of_another_form_say_nothing(marks: Any) -> None:
+    assert marked_days("2024-01-01", marks) == {}
+    assert marked_days(None, {"days": "gA==", "hashes": "AAAA"}) == {}
+
+
+def test_a_segment_without_a_session_has_no_marks() -> None:
+    segments = {"test": ("2025-01-01", "2025-01-02")}
+    seen = Seen([], {})
+    assert seen.data(segments)["test"]["sessions"] == 0
+    assert marked_days("2025-01-01", seen.marks(segments)["test"]) == {}
