@@ -7,7 +7,6 @@ write, the new online set. Whoever gathers again after a kill does the same and 
 from __future__ import annotations
 
 import logging
-from contextlib import suppress
 from typing import Any
 
 from celery import Celery
@@ -18,10 +17,12 @@ from scheduler.online_set import OnlineSet
 from scheduler.renewing import Renewing
 from tasks.backend import Backend
 from tasks.dependencies import settle
-from tasks.errors import ArtifactCorrupted, CoverageError, LeaseLost, NotFound, RollqError, RoundFailed, Unavailable
+from tasks.errors import LeaseLost, RollqError, Unavailable
+from tasks.failures import Kind, described, kind_of, text_of
 from tasks.logs import log_context
 from tasks.messages import GATHER, check_arguments
 from tasks.rounds import Round
+from tasks.user_code import place_of
 
 log = logging.getLogger(__name__)
 
@@ -79,21 +80,13 @@ def _gather_under_lease(backend: Backend, gathering: Round, by: str) -> OnlineSe
     except LeaseLost as error:
         log.warning("%s", error)
         return None
-    except (KeyboardInterrupt, SystemExit):
-        with suppress(RollqError):
-            backend.rounds.release(gathering, "it was interrupted")
-        raise
-    except (RoundFailed, CoverageError, NotFound, ArtifactCorrupted) as error:
-        backend.rounds.fail(gathering, str(error))
-        log.error("the round failed, what was online stays online: %s", error)  # noqa: TRY400 - not a defect of rollq
-        return None
-    except RollqError as error:
+    except BaseException as error:
+        if kind_of(error) is Kind.OWN:
+            _fail(backend, gathering, error)
+            return None
         _give_up(backend, gathering, error)
-        return None
-    except (LookupError, TypeError, ValueError, AttributeError) as error:
-        # What the tasks left behind has another form than rollq gives it: gathering again would end the same way.
-        backend.rounds.fail(gathering, f"What was to be gathered is corrupted ({type(error).__name__}: {error}).")
-        log.exception("the round failed, what was online stays online")
+        if kind_of(error) is Kind.STOP:
+            raise
         return None
     log.info("strategy %s: version %s is online", online.strategy, online.version)
     return online
@@ -117,10 +110,24 @@ def _show(backend: Backend, online: OnlineSet) -> None:
         log.warning("MLflow does not show %s version %s: %s", online.strategy, online.version, error)
 
 
-def _give_up(backend: Backend, gathering: Round, error: RollqError) -> None:
-    """Something around us does not work: give the round back, another coordinator tries again."""
-    log.warning("gathering was interrupted and will be tried again: %s", error)
+def _fail(backend: Backend, gathering: Round, error: BaseException) -> None:
+    """Gathering again would end the same way, until somebody has mended the cause."""
+    if isinstance(error, RollqError):
+        why = str(error)
+    elif place := place_of(error):  # an own strategy, or a class of an own artifact
+        why = f"{described(error)} ({place})"
+    else:
+        why = f"What was to be gathered is corrupted ({described(error)})."
+        log.debug("the round failed", exc_info=error)
+    backend.rounds.fail(gathering, why)
+    log.error("the round failed, what was online stays online: %s", why)
+
+
+def _give_up(backend: Backend, gathering: Round, error: BaseException) -> None:
+    """Something around us does not work, or we are to end: give the round back, another coordinator tries again."""
+    log.warning("gathering was interrupted and will be tried again: %s", described(error))
+    why = "it was interrupted" if kind_of(error) is Kind.STOP else f"{kind_of(error)}: {text_of(error)}"
     try:
-        backend.rounds.release(gathering, str(error))
+        backend.rounds.release(gathering, why)
     except RollqError as second:
         log.warning("the round could not be given back, its lease will run out: %s", second)

@@ -27,15 +27,18 @@ from scheduler.strategies import Latest, OnlineStrategy, latest_of
 from scheduler.strategy_book import Booked, StrategyBook
 from scheduler.trainers import DelayTrainer, TrainedRound, Trainer
 from tasks.backend import Backend
-from tasks.errors import LeaseLost, NotFound, RollqError, RoundFailed, StateError, Unavailable
+from tasks.errors import LeaseLost, NotFound, RollqError, RoundFailed, StateError
+from tasks.failures import Kind, described, kind_of
 from tasks.logs import log_context
 from tasks.messages import ROUTINE, check_arguments
 from tasks.reuse import judge, summary
 from tasks.rounds import Round, RoundState
 from tasks.task import Created
+from tasks.user_code import place_of
 
 log = logging.getLogger(__name__)
 
+DATA = "data: "  # how ``waits_for`` begins when the data of a session cannot be used yet
 LOOK_AGAIN_SECONDS = 5.0  # a routine that waits is looked at so often, should the bell for it be lost
 
 
@@ -192,20 +195,35 @@ def _do_steps(job: Job, routine: Routine) -> Routine:
         return routines.release(routines.note(routine, waiting.args[1]), waiting.args[0])
     except LeaseLost:
         raise
-    except Unavailable as error:
-        log.warning("the routine of %s for %s is tried again: %s", job.booked.name, job.session, error)
-        return routines.release(routine, f"another try: {error.message}")
-    except RollqError as error:
-        log.error("routine of %s for %s failed: %s", job.booked.name, job.session, error)  # noqa: TRY400
-        return routines.fail(routine, str(error))
-    except (LookupError, TypeError, ValueError, AttributeError) as error:
-        # What is in the store or in MLflow has another form than rollq gives it.
-        log.exception("routine of %s for %s failed", job.booked.name, job.session)
-        return routines.fail(routine, f"What it works with is corrupted ({type(error).__name__}: {error}).")
-    except (KeyboardInterrupt, SystemExit):
+    except BaseException as error:  # noqa: BLE001 - also what an own strategy raises
+        return _ended(job, routines, routine, error)
+
+
+def _ended(job: Job, routines: Routines, routine: Routine, error: BaseException) -> Routine:
+    """A step raised: only its own error is a failure of the routine."""
+    kind = kind_of(error)
+    if kind is Kind.STOP:
         with suppress(RollqError):  # so that the next one need not wait for the lease to run out
             routines.release(routine, "another try: it was interrupted")
-        raise
+        raise error
+    what = f"the routine of {job.booked.name} for {job.session}"
+    if kind is Kind.OWN:
+        why = _reason(error)
+        log.error("%s failed: %s", what, why)
+        return routines.fail(routine, why)
+    log.warning("%s is tried again: %s", what, described(error))
+    message = error.message if isinstance(error, RollqError) else described(error)
+    return routines.release(routine, f"{DATA if kind is Kind.NOT_YET else 'another try: '}{message}")
+
+
+def _reason(error: BaseException) -> str:
+    if isinstance(error, RollqError):
+        return str(error)
+    if place := place_of(error):  # an own strategy, dataset or model
+        return f"{described(error)} ({place})"
+    log.debug("the routine failed", exc_info=error)
+    # What is in the store or in MLflow has another form than rollq gives it.
+    return f"What it works with is corrupted ({described(error)})."
 
 
 # -- the steps: each returns what is kept of it, or raises Waiting(what for, what to remember) -------------------------

@@ -15,7 +15,7 @@ from scheduler.serving import Served
 from scheduler.strategies import OnlineStrategy
 from scheduler.trainers import Trainer
 from tasks.backend import Backend
-from tasks.errors import RoundFailed, StateError, Unavailable
+from tasks.errors import NotYet, RoundFailed, StateError, Unavailable
 from tasks.task import Definition
 
 PRIORITY = 10  # before trainings: there is little to do, and signals wait for it
@@ -87,6 +87,7 @@ def settled(backend: Backend, ids: Sequence[str], why: str = ADDED) -> bool:
 
     Raises:
         RoundFailed: one of them will not be DONE without help.
+        NotYet: one of them waits for its data.
     """
     if not ids:
         return True
@@ -98,6 +99,9 @@ def settled(backend: Backend, ids: Sequence[str], why: str = ADDED) -> bool:
             f"{len(lost)} of {len(ids)} predictions failed: {blamed(lost)}.",
             "See `rollq tasks show ID`, mend the cause, then `rollq tasks retry ID`.",
         )
+    for task in tasks:
+        if why := task.not_yet:
+            raise NotYet(why)
     if open_:
         return False
     predictions = Predictions(backend)

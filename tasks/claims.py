@@ -19,13 +19,12 @@ from tasks.errors import LeaseLost
 from tasks.needs import Needs
 from tasks.states import Stage, TaskState, check_transition
 from tasks.store import Document, reachable
-from tasks.task import Claim, Task, TaskError
+from tasks.task import Claim, TaskError
 from tasks.window import BEST_FIRST, TaskWindow
 
 CANDIDATES = 8  # waiting tasks looked at per claim; one of the best is tried, so that workers seldom collide
 AHEAD = 32  # as many, for a process that claims again at once
 CLAIMED = "pool key queue priority stage fence attempts failures needs time_limit rounds definition result backfill"
-LOST = dict.fromkeys(("pool", "fence", "losses", "lease", "home", "started_at"), 1)
 WAITING, RUNNING = TaskState.WAITING, TaskState.RUNNING
 
 
@@ -193,6 +192,8 @@ class TaskClaims(TaskWindow):
         final = error.permanent or failures >= self._settings.max_attempts
         end = TaskState.FAILED if final else claim.home
         detail = {"type": error.type, "message": error.message, "traceback": error.traceback, "host": error.host}
+        if error.where:
+            detail["where"] = error.where
         changes = {
             "lease": None,
             "failures": failures,
@@ -222,53 +223,6 @@ class TaskClaims(TaskWindow):
         with reachable():
             if not self._move(self._held_by(claim), RUNNING, claim.home, claim.worker, why, changes):
                 raise _lost(claim)
-
-    def reclaim(
-        self, by: str, dead_workers: Mapping[str, str] | Sequence[str] = (), among: Document | None = None
-    ) -> list[Task]:
-        """Take back tasks whose lease expired or whose worker is known to be dead: a worker loss.
-
-        Args:
-            dead_workers: names of workers that are dead; a mapping says also how each of them ended.
-            among: only tasks that this query (of fields of their documents) finds.
-
-        A task that lost ``max_worker_losses`` workers is QUARANTINED, the others wait again.
-
-        Returns:
-            The tasks as they are now.
-        """
-        with reachable():
-            now = self._store.now()
-            ends = dead_workers if isinstance(dead_workers, Mapping) else {}
-            running = self._tasks.find({"$and": [{"status": RUNNING}, among]} if among else {"status": RUNNING}, LOST)
-            lost = [
-                document
-                for document in running
-                if document["lease"]["expires_at"] < now or document["lease"]["worker"] in dead_workers
-            ]
-            taken = [document["_id"] for document in lost if self._reclaim(document, by, ends)]
-            return self.find(ids=taken) if taken else []
-
-    def _reclaim(self, document: Document, by: str, ends: Mapping[str, str]) -> bool:
-        losses = document["losses"] + 1
-        poison = losses >= self._settings.max_worker_losses
-        end = TaskState.QUARANTINED if poison else TaskState(document["home"])
-        worker, memory = document["lease"]["worker"], document["lease"].get("memory_mb")
-        detail = {"worker": worker, "signal": ends.get(worker, "unknown"), "memory_mb": memory}
-        why = f"worker {worker} was lost ({losses} of {self._settings.max_worker_losses})"
-        if worker in ends:
-            why += f": {ends[worker]}"
-        if memory:
-            why += f"; it used up to {memory:.0f} MB when it was last seen"
-        # The very lease that was seen: if it was renewed since, its worker lives.
-        lease = {"lease.expires_at": document["lease"]["expires_at"]}
-        query = {"_id": document["_id"], "fence": document["fence"], **lease}
-        # No backoff: the worker died, which says little about the task.
-        changes: Document = {"lease": None, "losses": losses, "ended_at": NOW}
-        if poison:
-            changes["error"] = literal({"type": "WorkerLost", "message": why, **detail})
-        self.loose_ends.note(document["_id"], document["pool"], why)
-        return self._move(query, RUNNING, end, by, why, changes, fence=True)
 
     # -- the one write ------------------------------------------------------------------------------------------------
 

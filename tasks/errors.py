@@ -120,7 +120,28 @@ class LeaseLost(StateError):
 
 
 class NotLogged(StateError):
-    """MLflow did not take something that was logged; the message names it. Everything else was written."""
+    """MLflow did not take something that was logged; the message names it. Everything else was written.
+
+    ``away`` says that it was not refused: MLflow did not answer.
+    """
+
+    away = False
+
+
+class NotYet(StateError):
+    """Data, or an earlier task, is not there yet. The attempt has not failed: it is made again later, by itself.
+
+    Args:
+        wait: seconds until then; None: twice as long each time.
+    """
+
+    def __init__(self, message: str, fix: str = "", wait: float | None = None) -> None:
+        super().__init__(message, fix)
+        self.wait = wait
+
+
+class Draining(StateError):
+    """The worker is asked to end: the task goes back untried."""
 
 
 class RoundFailed(StateError):

@@ -48,7 +48,14 @@ def _kept(task: Task) -> list[str]:
 
 def _waiting(backend: Backend, task: Task) -> list[str]:
     """What keeps it: being held, or its backoff; else its turn has not come, or nobody can serve it."""
-    return [*_held(backend, task), *_backoff(backend, task)] or [*_unserved(backend, task), *_turn(backend, task)]
+    keeps = [*_held(backend, task), *_backoff(backend, task)] or [*_unserved(backend, task), *_turn(backend, task)]
+    return [*keeps, *_given_back(task)]
+
+
+def _given_back(task: Task) -> list[str]:
+    """Why the last attempt came to nothing, if that was not the task's own failure."""
+    why = task.given_back
+    return [f"Attempt {task.attempts} was given back and does not count: {why}"] if why else []
 
 
 def _held(backend: Backend, task: Task) -> list[str]:
@@ -69,6 +76,8 @@ def _backoff(backend: Backend, task: Task) -> list[str]:
     seconds = (task.not_before - backend.tasks.now()).total_seconds()
     if seconds <= 0:
         return []
+    if task.given_back:
+        return [f"It waits {seconds:.0f} s more."]
     last = (task.error or {}).get("message", "it failed")
     return [f"It waits {seconds:.0f} s more after attempt {task.attempts} failed ({last})."]
 

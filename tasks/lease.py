@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable
 from types import TracebackType
 
-from tasks.errors import LeaseLost, RollqError, Unavailable
+from tasks.errors import Draining, LeaseLost, RollqError, Unavailable
 from tasks.pools import TaskPools
 from tasks.store import within
 from tasks.task import Claim, TaskError
@@ -25,10 +25,6 @@ GRACE_SECONDS = 5.0  # a model that does not look at the checkpoint for this lon
 
 class TimeLimitExceeded(RollqError):
     """The attempt took longer than the task's ``time_limit``."""
-
-
-class Draining(RollqError):
-    """The worker stops: the task goes back untried."""
 
 
 class LeaseKeeper:

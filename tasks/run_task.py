@@ -8,11 +8,13 @@ from typing import Any
 
 from tasks.backend import Backend
 from tasks.errors import BadInput, LeaseLost
+from tasks.failures import Kind, described, kind_of, text_of, wait_after
 from tasks.lease import LeaseKeeper
 from tasks.manager import TaskManager
 from tasks.queries import as_state
 from tasks.states import TaskState
 from tasks.task import Task, claim_on
+from tasks.user_code import place_of
 
 log = logging.getLogger(__name__)
 
@@ -33,9 +35,9 @@ def run_task(
 ) -> int:
     """Take task after task of a pool, each under a renewed lease, until none can be taken.
 
-    A task whose function raises is tried again later, or FAILED (attempts used up, bad input): it stops neither this
-    loop nor others. One that is in its backoff is left to whoever comes later. Loops and Celery workers may share a
-    pool, any number of each.
+    A task whose function raises is tried again later, or FAILED (attempts used up, or trying again cannot help): it
+    stops neither this loop nor others. Servers that are away and data that are not there use up no attempt. A task that
+    has to wait is left to whoever comes later. Loops and Celery workers may share a pool, any number of each.
 
     Args:
         task_func: called with a task's definition, or, if ``before_status`` is PART_DONE, with the result of its first
@@ -76,12 +78,26 @@ def _attempt(
             manager.commit_task_res(task, task_func(given, **kwargs), after)
         except LeaseLost as error:
             log.warning("%s", error)
-        except Exception as error:  # noqa: BLE001 - whatever a task raises is its own failure, not the loop's
-            log.warning("task %s failed: %s: %s", task.id, type(error).__name__, error)
-            manager.fail_task(task, error)
-        except BaseException:
-            manager.return_task(task)
-            raise
+        except BaseException as error:
+            _give_up(manager, task, error)
+            if kind_of(error) is Kind.STOP:
+                raise
         else:
             return True
     return False
+
+
+def _give_up(manager: TaskManager, task: Task, error: BaseException) -> None:
+    """Only the task's own error is a failure of it; else it goes back untried."""
+    kind = kind_of(error)
+    try:
+        if kind is Kind.OWN:
+            log.warning("task %s failed: %s %s", task.id, described(error), place_of(error))
+            manager.fail_task(task, error)
+            return
+        claim = claim_on(task)
+        wait = 0.0 if kind is Kind.STOP else wait_after(kind, max(1, claim.attempt - claim.failures))
+        log.warning("task %s is given back: %s: %s", task.id, kind, described(error))
+        manager.backend.tasks.release(claim, f"{kind}: {text_of(error)}", wait)
+    except LeaseLost as lost:
+        log.warning("%s", lost)

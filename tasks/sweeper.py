@@ -23,18 +23,21 @@ class Swept:
     rounds: int
 
 
-def sweep(backend: Backend, by: str, dead_workers: Mapping[str, str] | Sequence[str] = ()) -> Swept:
+def sweep(
+    backend: Backend, by: str, dead_workers: Mapping[str, str] | Sequence[str] = (), *, blamed: bool = True
+) -> Swept:
     """One sweep.
 
     Args:
         by: who sweeps, for the history.
         dead_workers: names of workers that the caller knows to be dead (and how they ended), so that their leases
             need not run out.
+        blamed: as for ``reclaim``.
 
     Raises:
         Unavailable: the store or the broker does not answer.
     """
-    reclaimed = backend.tasks.reclaim(by, dead_workers)
+    reclaimed = backend.tasks.reclaim(by, dead_workers, blamed=blamed)
     for task in reclaimed:
         log.warning("task %s of pool %s was taken back: it is %s", task.id, task.pool, task.status)
     for ident in backend.backfills.unsettled():
@@ -70,6 +73,7 @@ class SweepTimer:
         self._duties = (self._sweep, *duties)
         self._farewell = farewell
         self._stop = threading.Event()
+        self._away = False  # whether the store did not answer at the last sweep
         self._thread = threading.Thread(target=self._run, name="rollq-sweeper", daemon=True)
 
     def start(self) -> None:
@@ -96,4 +100,8 @@ class SweepTimer:
             log.exception("a sweep was left out")
 
     def _sweep(self) -> None:
-        sweep(self._backend, self._by, self._dead_workers())
+        away, self._away = self._away, True
+        self._backend.store.ping()
+        self._away = False
+        # While the store was away nobody could renew a lease, however well he is.
+        sweep(self._backend, self._by, self._dead_workers(), blamed=not away)

@@ -7,18 +7,19 @@ import time
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime
-from traceback import format_exception
 from typing import TYPE_CHECKING, Any
 
-from tasks.errors import BadInput, LeaseLost, PermanentError
+from tasks.errors import LeaseLost
+from tasks.failures import Kind, is_permanent, storable, text_of, trace_of
 from tasks.needs import Needs
 from tasks.states import TaskState
+from tasks.user_code import place_of
 
 if TYPE_CHECKING:
     from tasks.ahead import Lookahead
 
+NOT_YET = f"{Kind.NOT_YET}: "  # how the reason of an attempt begins that was made too early
 TRACEBACK_CHARS = 4_000  # kept of a traceback: its end, where the cause is
-MESSAGE_CHARS = 2_000
 
 Definition = dict[str, Any]
 Segments = dict[str, tuple[str | None, str | None]]
@@ -127,6 +128,19 @@ class Task:
         """Why an attempt ended; empty if it has not, or if nobody knows any more."""
         return next((one.why for one in self.attempts_made() if one.number == number), "")
 
+    @property
+    def given_back(self) -> str:
+        """Why the last attempt was given back untried; empty if it was not, or if the task is not WAITING since."""
+        last = self.history[-1] if self.history else None
+        if self.status is not TaskState.WAITING or last is None or last.start is not TaskState.RUNNING:
+            return ""
+        return "" if (self.error or {}).get("attempt") == self.attempts else last.why
+
+    @property
+    def not_yet(self) -> str:
+        """What it waits for that was not there at the last attempt; empty if there is no such thing."""
+        return self.given_back.removeprefix(NOT_YET) if self.given_back.startswith(NOT_YET) else ""
+
     def to_dict(self) -> dict[str, Any]:
         """JSON-able: times as ISO 8601 with zone."""
         return {name: _plain(value) for name, value in asdict(self).items()}
@@ -188,21 +202,20 @@ def claim_on(task: Task) -> Claim:
 
 @dataclass(frozen=True)
 class TaskError:
-    """Why an attempt failed; ``traceback`` is shortened to its end."""
+    """Why an attempt failed; ``traceback`` is shortened to its end, ``where`` is the line of the user's own code."""
 
     type: str
     message: str
     traceback: str = ""
     host: str = ""
     permanent: bool = False
+    where: str = ""
 
     @classmethod
     def of(cls, error: BaseException) -> TaskError:
-        """What is kept of an exception; bad input and ``PermanentError`` are not worth another attempt."""
-        permanent = isinstance(error, BadInput | PermanentError)
-        text = _storable("".join(format_exception(error))[-TRACEBACK_CHARS:])
-        message = _storable(str(error)[:MESSAGE_CHARS])
-        return cls(type(error).__name__, message, text, socket.gethostname(), permanent)
+        """What is kept of an exception."""
+        text, name = trace_of(error, TRACEBACK_CHARS), storable(type(error).__name__)
+        return cls(name, text_of(error), text, socket.gethostname(), is_permanent(error), place_of(error))
 
 
 @dataclass(frozen=True)
@@ -225,11 +238,6 @@ def segments_of(definition: Mapping[str, Any]) -> Segments:
         found = found.get(key) if isinstance(found, Mapping) else None
     pairs = found.items() if isinstance(found, Mapping) else ()
     return {name: (*bounds,) for name, bounds in pairs if isinstance(bounds, list | tuple) and len(bounds) == 2}
-
-
-def _storable(text: str) -> str:
-    """``text`` without halves of characters, which a message of another program may hold."""
-    return text.encode("utf-8", "backslashreplace").decode("utf-8")
 
 
 def _plain(value: Any) -> Any:

@@ -17,8 +17,9 @@ from typing import Any
 
 from pymongo import UpdateOne
 
-from tasks.claims import RUNNING, WAITING, TaskClaims
+from tasks.claims import RUNNING, WAITING
 from tasks.documents import NOW, cancelling, fence_after, history_after, waiting_again
+from tasks.losses import TaskLosses
 from tasks.states import ACTIVE, TERMINAL, Stage, TaskState, check_transition
 from tasks.store import Document, reachable
 
@@ -60,7 +61,7 @@ class Standing:
         return self.turn is None and (self.status.is_terminal or (self.status is WAITING and self.held))
 
 
-class TaskTurns(TaskClaims):
+class TaskTurns(TaskLosses):
     """What backfills do with tasks."""
 
     def standing(self, ids: Sequence[str]) -> dict[str, Standing]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import logging
 import os
+import signal
 import threading
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -18,7 +19,7 @@ from tasks.logs import setup_logging
 from tasks.messages import TRAIN, check_arguments
 from tasks.sweeper import SweepTimer
 from workers.attempt import Post, Run, serve
-from workers.drain import DrainFlag
+from workers.drain import Asked, DrainFlag
 from workers.identity import host, worker_name
 from workers.offer import offer_of
 from workers.pool_watch import PoolWatch
@@ -48,6 +49,8 @@ class WorkerLife:
         self.main_pid = os.getpid()
         self.name = f"{host()}/{self.main_pid}"
         self.drain = DrainFlag()
+        self.asked = Asked(self.drain, lambda: self._busy)
+        self._ignores_hangup = signal.getsignal(signal.SIGHUP) is signal.SIG_IGN  # as under nohup
         self.ear = Ear()
         self.restart_wanted = False
         self._sweeper: SweepTimer | None = None
@@ -68,12 +71,16 @@ class WorkerLife:
         try:
             check_arguments(TRAIN, (pool, task_id))
             queues = self.backend.settings.queues
-            post = Post(worker_name(self.main_pid), queues, self.drain.is_raised, self.offer, self.run)
+            post = Post(worker_name(self.main_pid), queues, self.gives_back, self.drain.is_begun, self.offer, self.run)
             serve(self.backend, pool, task_id, post)
         except RollqError as error:
             log.warning("the message could not be served, the sweeper rings again: %s", error)
         finally:
             self._busy = False
+
+    def gives_back(self) -> bool:
+        """Whether this pool process gives its task back now."""
+        return self.drain.is_raised() or self.asked.alone()
 
     def on_process_start(self, **_: Any) -> None:
         """A pool process starts: import what trains, with one thread each."""
@@ -87,23 +94,45 @@ class WorkerLife:
 
     def on_heard(self, **_: Any) -> None:
         """A pool process has heard a message, of whatever kind."""
+        self.asked.listen()  # not before: billiard sets its own signal handlers when a process has started
         self.ear.hear()
 
     def on_ready(self, sender: Any = None, **_: Any) -> None:
         """The main process starts to sweep."""
+        self._hear_hangups()
         self.watch = PoolWatch(getattr(getattr(sender, "pool", None), "_pool", None))
         duties = [self.sign, self._watchdog().look, *self._duties]
         self._sweeper = SweepTimer(self.backend, self.name, self.dead_processes, duties, self.leave)
         self._sweeper.start()
 
-    def on_shutting_down(self, **_: Any) -> None:
-        """SIGTERM: running tasks may finish for ``drain_seconds``; then they are given back."""
+    def on_shutting_down(self, how: str = "Warm", **_: Any) -> None:
+        """SIGTERM: running tasks may finish for ``drain_seconds``; then they are given back, or at once if asked again.
+
+        It is called within a signal handler: the store is told by a thread.
+        """
+        again = self.drain.is_begun()
+        self.drain.begin()
         if self._sweeper:
             self._sweeper.stop()
+        if again or how == "Cold":
+            self.drain.raise_()
         if self._drain_timer is None:
             self._drain_timer = threading.Timer(self.backend.settings.drain_seconds, self.drain.raise_)
             self._drain_timer.daemon = True
             self._drain_timer.start()
+            threading.Thread(target=self._tell_store, name="rollq-stopping", daemon=True).start()
+
+    def _tell_store(self) -> None:
+        """Should this worker be killed before it has given everything back: it was asked to end, that is no loss."""
+        try:
+            self.backend.tasks.excuse(f"{self.name}/")
+        except RollqError as error:
+            log.warning("the store does not know that this worker was asked to end: %s", error)
+
+    def _hear_hangups(self) -> None:
+        """A terminal that is closed asks the worker to end, as SIGTERM does."""
+        meant = signal.SIG_IGN if self._ignores_hangup else signal.getsignal(signal.SIGTERM)
+        signal.signal(signal.SIGHUP, meant)
 
     def stumbled(self, code: int) -> bool:
         """Whether the worker was at work and ended with this exit code though nobody told it to stop.

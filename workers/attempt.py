@@ -7,27 +7,28 @@ import logging
 import random
 import time
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from enum import StrEnum
 
 from tasks.ahead import Lookahead
 from tasks.backend import Backend
 from tasks.claims import CANDIDATES
-from tasks.errors import LeaseLost, RollqError
-from tasks.lease import Draining, LeaseKeeper
+from tasks.errors import Draining, LeaseLost, RollqError
+from tasks.failures import Kind, described, kind_of, text_of, wait_after
+from tasks.lease import LeaseKeeper
 from tasks.logs import log_context
 from tasks.needs import Needs
 from tasks.task import Claim, TaskError
+from tasks.user_code import place_of
 from workers.jobs import Job, job_of
-from workers.warm_start import NotYet
 
 log = logging.getLogger(__name__)
 
 SLICE_SECONDS = 0.25  # a message keeps a process at work for this long, or for one task
-NOT_YET_SECONDS = 1.0  # until a task that waits for another one is looked at again
+REST_SECONDS = 5.0  # after an outage a process claims nothing for this long: what is away for one task is for others
 TOP_UP_EVERY = 16  # tasks of a process; the window holds several times as many
-_ended = itertools.count()
+_count = itertools.count()
+_rests_until = 0.0
 
 
 class Outcome(StrEnum):
@@ -37,9 +38,11 @@ class Outcome(StrEnum):
     COMMITTED = "committed"
     FAILED = "failed"  # its own exception; the task waits again or is FAILED
     LOST = "lost"  # the claim went to somebody else, or the task was cancelled
-    RELEASED = "released"  # the worker stops and gave the task back
+    RELEASED = "released"  # the worker stops, or an earlier task is not finished: the task was given back
+    OUTAGE = "outage"  # a server is away, or a disk is full: the task was given back
 
 
+OUTCOMES = {Kind.STOP: Outcome.RELEASED, Kind.OUTAGE: Outcome.OUTAGE, Kind.NOT_YET: Outcome.RELEASED}
 Run = Callable[[Backend, Claim, Callable[[], bool]], Outcome]
 
 
@@ -47,12 +50,14 @@ Run = Callable[[Backend, Claim, Callable[[], bool]], Outcome]
 class Post:
     """Where attempts are made: a worker's process, the queues it serves, what it offers, and how it runs a claim.
 
-    ``draining`` says whether the worker wants to stop; ``run`` is by default ``train_under_lease``.
+    ``stopping`` says whether the worker is to end soon: it begins nothing new; ``draining``, whether it wants its tasks
+    back at once; ``run`` is by default ``train_under_lease``.
     """
 
     worker: str
     queues: Sequence[str] = ("default",)
     draining: Callable[[], bool] = lambda: False
+    stopping: Callable[[], bool] = lambda: False
     offer: Needs | None = None
     run: Run | None = None
 
@@ -69,13 +74,19 @@ def serve(backend: Backend, pool: str, wanted: str, post: Post) -> int:
     Raises:
         Unavailable: the store does not answer; the lease of a claim that was made runs out by itself.
     """
+    global _rests_until
+    if time.monotonic() < _rests_until:
+        return 0  # a sweep rings again
     end, attempts = time.monotonic() + SLICE_SECONDS, 0
     turn = random.choice(backend.tasks.pools_rung(post.queues) or [pool])  # noqa: S311 - a fair turn, no secret
     for name in dict.fromkeys([turn, pool]):
-        ahead = Lookahead(go_on=lambda: time.monotonic() < end and not post.draining())
+        ahead = Lookahead(go_on=lambda: time.monotonic() < end and not _is_ending(post))
         while claim := _claim(backend, name, wanted, post, ahead):
-            _attempt(backend, claim, post)
+            outcome = _attempt(backend, claim, post)
             attempts += 1
+            if outcome is Outcome.OUTAGE:
+                _rests_until = time.monotonic() + REST_SECONDS
+                return attempts
             if time.monotonic() >= end and not ahead.claimed:
                 _pass_on(backend, claim)
                 return attempts
@@ -96,17 +107,23 @@ def run_one(backend: Backend, pool: str, wanted: str | None, post: Post) -> Outc
 
 
 def _claim(backend: Backend, pool: str, wanted: str | None, post: Post, ahead: Lookahead | None = None) -> Claim | None:
-    if post.draining() and not (ahead and ahead.claimed):
+    if _is_ending(post) and not (ahead and ahead.claimed):
         return None
     return backend.tasks.claim(pool, post.worker, post.queues, wanted, post.offer, ahead)
+
+
+def _is_ending(post: Post) -> bool:
+    return post.stopping() or post.draining()
 
 
 def _attempt(backend: Backend, claim: Claim, post: Post) -> Outcome:
     with log_context(pool=claim.pool, task=claim.task_id, attempt=claim.attempt, worker=post.worker):
         try:
             outcome = (post.run or train_under_lease)(backend, claim, post.draining)
-        except (TypeError, ValueError, LookupError, AttributeError) as error:  # of a run that is not ours
-            outcome = _fail(backend, claim, None, error)
+        except Exception as error:
+            if kind_of(error) is Kind.OUTAGE:
+                raise
+            outcome = _fail(backend, claim, error)
         log.info("%s", outcome)
         _ring(backend, claim)
     return outcome
@@ -114,43 +131,57 @@ def _attempt(backend: Backend, claim: Claim, post: Post) -> Outcome:
 
 def train_under_lease(backend: Backend, claim: Claim, draining: Callable[[], bool]) -> Outcome:
     """Do the job of a claim, train or predict, and commit what came out; or say in the store why not."""
-    job = job_of(backend, claim)
+    job, outcome = job_of(backend, claim), None
     try:
         with LeaseKeeper(backend.tasks, claim, draining, own_process=True) as lease:
-            result = job.run(lease.checkpoint)
-            # The lease is renewed until the commit is written: what the job ended is ended before the task is DONE.
-            lease.insist(lambda: backend.tasks.commit(claim, result))
-    except LeaseLost as error:
-        job.give_up(str(error))
-        return Outcome.LOST
-    except Draining as error:
-        job.give_up(str(error))
-        return _release(backend, claim, "the worker was stopped")
-    except (KeyboardInterrupt, SystemExit):
-        job.give_up("it was interrupted")
-        with suppress(RollqError):  # so that the next one need not wait for the lease to run out
-            backend.tasks.release(claim, "it was interrupted")
-        raise
-    except NotYet as error:
-        job.give_up(str(error))
-        return _release(backend, claim, str(error), NOT_YET_SECONDS)
-    except Exception as error:  # noqa: BLE001 - whatever a task raises is its own failure, never the worker's
-        return _fail(backend, claim, job, error)
+            try:
+                result = job.run(lease.checkpoint)
+                # Renewed until the commit is written: what the job ended is ended before the task is DONE.
+                lease.insist(lambda: backend.tasks.commit(claim, result))
+            except BaseException as error:
+                outcome = _written_down(backend, claim, error)
+                raise
+    except BaseException as error:
+        # The store came first: MLflow may be slow or away, and a sweep closes what is missed here.
+        _close(job, error)
+        if outcome is None or (kind_of(error) is Kind.STOP and not isinstance(error, Draining)):
+            raise  # the store is away, or this process is to end
+        return outcome
     return Outcome.COMMITTED
 
 
-def _release(backend: Backend, claim: Claim, why: str, wait: float = 0.0) -> Outcome:
+def _written_down(backend: Backend, claim: Claim, error: BaseException) -> Outcome:
+    """Say in the store how an attempt ended: only its own error is a failure of the task."""
+    if isinstance(error, LeaseLost):
+        return Outcome.LOST
+    kind = kind_of(error)
+    return _fail(backend, claim, error) if kind is Kind.OWN else _give_back(backend, claim, kind, error)
+
+
+def _close(job: Job, error: BaseException) -> None:
+    if isinstance(error, LeaseLost) or kind_of(error) is not Kind.OWN:
+        job.give_up(text_of(error))
+    else:
+        job.fail(error)
+
+
+def _give_back(backend: Backend, claim: Claim, kind: Kind, error: BaseException) -> Outcome:
+    """Give the task back untried: nothing speaks against it, only against the moment."""
+    wait = 0.0
+    if kind is not Kind.STOP:
+        given = getattr(error, "wait", None)
+        wait = wait_after(kind, max(1, claim.attempt - claim.failures)) if given is None else given
+        log.warning("%s: %s", kind, described(error))
     try:
+        why = "the worker was stopped" if kind is Kind.STOP else f"{kind}: {text_of(error)}"
         backend.tasks.release(claim, why, wait)
     except LeaseLost:
         return Outcome.LOST
-    return Outcome.RELEASED
+    return OUTCOMES[kind]
 
 
-def _fail(backend: Backend, claim: Claim, job: Job | None, error: Exception) -> Outcome:
-    log.warning("the attempt failed: %s: %s", type(error).__name__, error)
-    if job:
-        job.fail(error)
+def _fail(backend: Backend, claim: Claim, error: BaseException) -> Outcome:
+    log.warning("the attempt failed: %s %s", described(error), place_of(error))
     try:
         state = backend.tasks.fail(claim, TaskError.of(error))
     except LeaseLost:
@@ -165,7 +196,7 @@ def _ring(backend: Backend, claim: Claim) -> None:
         try:
             _see_to_backfill(backend, claim)
             # While many tasks wait in the window, it is looked at now and then only.
-            if claim.seen < CANDIDATES or next(_ended) % TOP_UP_EVERY == 0:
+            if claim.seen < CANDIDATES or next(_count) % TOP_UP_EVERY == 0:
                 backend.doorbell.refill(claim.pool)
             backend.doorbell.ring_if_finished(claim.pool, claim.rounds)
             routine = claim.definition.get("routine")

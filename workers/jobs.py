@@ -8,6 +8,8 @@ from collections.abc import Callable
 from typing import Any
 
 from tasks.backend import Backend
+from tasks.errors import DataError, NotYet
+from tasks.failures import described
 from tasks.task import Claim, segments_of
 from tasks.tracking.lifecycle import RecorderStatus
 from tasks.tracking.mlflow_experiment import MLflowExperiment
@@ -17,6 +19,8 @@ from workers.training import check_parts, train
 from workers.warm_start import find_earlier
 
 log = logging.getLogger(__name__)
+
+ROUTINE = "routine"  # part of a definition: (strategy, session) of the routine that waits for it
 
 
 class Job(ABC):
@@ -35,7 +39,7 @@ class Job(ABC):
         """
 
     @abstractmethod
-    def fail(self, error: Exception) -> None:
+    def fail(self, error: BaseException) -> None:
         """The attempt failed: close what it began."""
 
     @abstractmethod
@@ -55,9 +59,15 @@ class Prediction(Job):
 
     def run(self, checkpoint: Callable[[], None]) -> dict[str, Any]:
         """Predict, and put an increment beside the model."""
-        return predict(self.claim, checkpoint, self.backend.settings)
+        try:
+            return predict(self.claim, checkpoint, self.backend.settings)
+        except DataError as error:
+            if ROUTINE not in self.claim.definition:
+                raise
+            # The model was trained on such data: a routine waits until those of the new session can be used.
+            raise NotYet(error.message, error.fix) from error
 
-    def fail(self, error: Exception) -> None:
+    def fail(self, error: BaseException) -> None:
         """Nothing is to be closed."""
 
     def give_up(self, why: str) -> None:
@@ -79,12 +89,12 @@ class Training(Job):
         recorder.end_run("FINISHED")
         return result
 
-    def fail(self, error: Exception) -> None:
+    def fail(self, error: BaseException) -> None:
         """End the run as FAILED, with the reason."""
         if self._recorder is None:
             return
         try:
-            self._recorder.set_tags({"rollq.error": f"{type(error).__name__}: {error}"[:500]})
+            self._recorder.set_tags({"rollq.error": described(error)[:500]})
             self._recorder.end_run("FAILED")
         except Exception as second:  # noqa: BLE001 - the tracking server may be the very thing that failed
             log.warning("the MLflow run %s could not be ended: %s", self._recorder.id, second)

@@ -10,7 +10,7 @@ import inspect
 import re
 from typing import Any
 
-from tasks.errors import ComponentError, NotFound, PermanentError, RollqError, StateError, TemplateError
+from tasks.errors import ComponentError, NotFound, NotYet, PermanentError, StateError, TemplateError
 from tasks.reader import TaskReader
 from tasks.settings import Settings
 from tasks.states import TaskState
@@ -19,12 +19,6 @@ from tasks.tracking.mlflow_experiment import MLflowExperiment
 from tasks.tracking.mlflow_recorder import MLflowRecorder
 
 KEY = "init_model"
-
-
-class NotYet(RollqError):
-    """The earlier task is not finished: the attempt is to be made again later, and has not failed."""
-
-    exit_code = StateError.exit_code
 
 
 def find_earlier(definition: Definition, tasks: TaskReader | None) -> Task | None:

@@ -17,6 +17,7 @@ routine_app = typer.Typer(help="The daily routine of each strategy that is kept 
 predictions_app = typer.Typer(help="What the models predict, day by day.", no_args_is_help=True)
 HINT_SECONDS = 10.0
 START = "start `rollq worker`, or give --here"
+DATA_SECONDS = 10.0  # a session whose data cannot be used yet is waited for this long; the routine goes on by itself
 SHOWN = 10  # sessions that are named
 NOTHING = {"missing": "no day is missing", "revised": "no day was revised", "labels": "no label is to be learned"}
 
@@ -42,7 +43,7 @@ def run(
 ) -> None:
     """Bring a strategy up to a session: predict, train, gather, promote, publish. What is done is not done again."""
     from rollq.days import day
-    from scheduler.routine import bring_up_to
+    from scheduler.routine import DATA, bring_up_to
     from scheduler.routines import RoutineState
     from tasks.errors import RoundFailed, StateError
 
@@ -51,12 +52,18 @@ def run(
         name = one_strategy(backend, strategy)
         make, work = _trainer(backend, here)
         end, hint = _after(timeout), time.monotonic() + HINT_SECONDS
+        patience = _after(DATA_SECONDS)
         shown: tuple[str, str] | None = None
         while True:
             reached = bring_up_to(backend, name, upto, _me(), make, allow_gaps=allow_gaps)
             if reached is None or reached.status is not RoutineState.OPEN:
                 break
             shown = _show_progress(reached, shown, as_json)
+            if time.monotonic() > patience and reached.waits_for.startswith(DATA):
+                raise StateError(
+                    f"The routine of {name} waits for its data: {reached.waits_for.removeprefix(DATA)}",
+                    "It goes on by itself when they are there, or run it again.",
+                )
             if time.monotonic() > end:
                 raise StateError(f"The routine is not done after {timeout:.0f} s.", _goes_on(backend, here))
             if hint and time.monotonic() > hint and not here:

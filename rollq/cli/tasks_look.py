@@ -89,6 +89,8 @@ def show(
 
 def _show_error(error: dict[str, Any]) -> None:
     say(f"  error  {error.get('type')}: {error.get('message')}")
+    if where := error.get("where"):
+        say(f"  where  {where}")
     known = {name: error.get(name) for name in ("host", "attempt", "worker", "signal", "memory_mb") if error.get(name)}
     say("         " + ", ".join(f"{name} {value}" for name, value in known.items()))
     if trace := str(error.get("traceback", "")).rstrip():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -23,7 +24,10 @@ from tests.pool_tasks import age
 from workers import jobs, training
 
 UPTO = LIVED[4]  # a window begins on LIVED[3]
-Died = RuntimeError
+
+
+class Died(BaseException):
+    """What happens to a process that is killed: nobody handles it."""
 
 
 @pytest.fixture
@@ -130,8 +134,12 @@ def _let_every_step_die(monkeypatch: pytest.MonkeyPatch) -> set[tuple[Any, ...]]
 
         return run
 
+    def unhandled(*_: Any) -> Any:
+        raise sys.exc_info()[1] or AssertionError
+
     for step, real in routine_module.STEPS.items():
         monkeypatch.setitem(routine_module.STEPS, step, dying(step, real))
+    monkeypatch.setattr(routine_module, "_ended", unhandled)
     return deaths
 
 

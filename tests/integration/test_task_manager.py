@@ -207,7 +207,7 @@ def test_two_loops_share_a_pool_and_a_bad_task_stops_neither(manager: TaskManage
 
     def work(task: dict[str, Any], factor: int) -> dict[str, Any]:
         if task["model"]["kwargs"]["n"] == 7:
-            raise ValueError("bad window")
+            raise RuntimeError("bad window")
         return {"n": task["model"]["kwargs"]["n"] * factor}
 
     others = [
@@ -224,7 +224,7 @@ def test_two_loops_share_a_pool_and_a_bad_task_stops_neither(manager: TaskManage
     (failed,) = waited.failures
     assert (failed.id, failed.failures) == (ids[7], manager.backend.settings.max_attempts)
     assert (failed.error or {})["message"] == "bad window"
-    assert "ValueError" in (failed.error or {})["traceback"]
+    assert "RuntimeError" in (failed.error or {})["traceback"]
     assert manager.re_query(ids[3]).result == {"n": 9}
 
 

@@ -54,6 +54,7 @@ ONLINE, ROUTINE, COVERAGE, CHALLENGERS, REVISIONS = (
 ROUTINES, LEDGER = _conformance("routines"), _conformance("signal_ledger")
 START = ("tests/acceptance/test_worker_start.py",)
 
+LOSSES_PY = "tasks/losses.py"
 CLAIMS_PY, POOLS_PY, WINDOW_PY, ROUNDS_PY = "tasks/claims.py", "tasks/pools.py", "tasks/window.py", "tasks/rounds.py"
 
 MUTANTS = (
@@ -146,14 +147,14 @@ MUTANTS = (
     # -- leases
     Mutant(
         "a live lease is reclaimed",
-        CLAIMS_PY,
+        LOSSES_PY,
         'document["lease"]["expires_at"] < now or',
         "True or",
         CLAIMS,
     ),
     Mutant(
         "a lease that was renewed meanwhile is reclaimed",
-        CLAIMS_PY,
+        LOSSES_PY,
         'lease = {"lease.expires_at": document["lease"]["expires_at"]}',
         "lease: Document = {}",
         CLAIMS,
@@ -189,14 +190,14 @@ MUTANTS = (
     # -- failures
     Mutant(
         "losses are not counted",
-        CLAIMS_PY,
+        LOSSES_PY,
         'losses = document["losses"] + 1',
         'losses = document["losses"]',
         CLAIMS,
     ),
     Mutant(
         "nothing is put into quarantine",
-        CLAIMS_PY,
+        LOSSES_PY,
         "poison = losses >= self._settings.max_worker_losses",
         "poison = False",
         CLAIMS,

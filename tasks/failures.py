@@ -1,0 +1,179 @@
+"""Failures are of four kinds, and only one of them is the task's own. Everybody who catches one asks here.
+
+- stop: the process is asked to end. What it holds goes back untried.
+- outage: a server is away, refuses, is read-only or full, or a disk is. What it holds waits, untried.
+- not yet: data, or an earlier task, is not there. What it holds waits, untried.
+- own: the task's own error. Only this one uses up an attempt.
+"""
+
+from __future__ import annotations
+
+import errno
+import random
+import signal
+import traceback
+from collections.abc import Iterator
+from enum import StrEnum
+from types import CodeType
+from typing import Any
+
+from tasks.errors import BadInput, Draining, NotLogged, NotYet, PermanentError, RollqError, Unavailable
+
+MESSAGE_CHARS = 2_000
+LONGEST_OUTAGE_SECONDS = 60.0  # a task that met an outage is tried again after at most this long
+LONGEST_NOT_YET_SECONDS = 8.0
+
+# Errors of the system that say: the disk, or a share of the network, is full, read-only or away.
+DISK = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO, errno.ESTALE, errno.ENOTCONN, errno.EHOSTDOWN}
+FULL = ("no space left on device", "disk quota exceeded", "database or disk is full", "outofdiskspace")
+READ_ONLY = ("read-only file system", "attempt to write a readonly database")
+# What clients of rollq's servers raise when the server is away, refuses, or is not the one that takes writes. They are
+# known by name: importing the clients would take seconds.
+AWAY = {
+    "pymongo.errors.ConnectionFailure",
+    "pymongo.errors.OperationFailure",
+    "redis.exceptions.RedisError",
+    "kombu.exceptions.OperationalError",
+    "sqlalchemy.exc.OperationalError",
+    "botocore.exceptions.HTTPClientError",
+    "botocore.exceptions.ConnectionError",
+}
+ANSWERS = {"pymongo.errors.DuplicateKeyError", "pymongo.errors.BulkWriteError", "redis.exceptions.DataError"}
+MLFLOW = "mlflow.exceptions.MlflowException"
+MLFLOW_AWAY = {
+    *("TEMPORARILY_UNAVAILABLE", "REQUEST_LIMIT_EXCEEDED", "INTERNAL_ERROR"),
+    *("UNAUTHENTICATED", "PERMISSION_DENIED", "ENDPOINT_NOT_FOUND"),
+}
+# Own errors that come again however often the task is tried: the same code meets the same data.
+DETERMINISTIC = (
+    *(TypeError, ValueError, LookupError, AttributeError, NameError, SyntaxError),
+    *(NotImplementedError, RecursionError, ArithmeticError),
+)
+
+
+class Kind(StrEnum):
+    """Of which kind a failure is."""
+
+    STOP = "stop"
+    OUTAGE = "outage"
+    NOT_YET = "not yet"
+    OWN = "own"
+
+
+def kind_of(error: BaseException) -> Kind:
+    """The kind of a failure. ``LeaseLost`` is none: whoever gets it has nothing to decide any more."""
+    if isinstance(error, Draining) or _is_interrupt(error):
+        return Kind.STOP
+    if isinstance(error, NotYet):
+        return Kind.NOT_YET
+    return Kind.OUTAGE if is_outage(error) else Kind.OWN
+
+
+def is_outage(error: BaseException) -> bool:
+    """Whether something around us is away, refuses, is read-only or is full; the error itself, or its cause."""
+    if isinstance(error, Unavailable):
+        return True
+    if isinstance(error, NotLogged):
+        return error.away
+    if isinstance(error, RollqError):
+        return False  # it says what it is
+    if isinstance(error, BaseExceptionGroup):
+        return all(map(is_outage, error.exceptions))
+    if _is_server_away(error) or is_disk(error):
+        return True
+    return error.__cause__ is not None and is_outage(error.__cause__)
+
+
+def is_full(error: BaseException) -> bool:
+    """Whether a disk is full."""
+    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return True
+    return any(words in text_of(error).lower() for words in FULL)
+
+
+def is_disk(error: BaseException) -> bool:
+    """Whether a disk is full, read-only or away."""
+    if isinstance(error, OSError) and error.errno in DISK:
+        return True
+    return is_full(error) or any(words in text_of(error).lower() for words in READ_ONLY)
+
+
+def is_permanent(error: BaseException) -> bool:
+    """Whether trying again cannot help: bad input, ``PermanentError``, or an error that comes again each time."""
+    if isinstance(error, OSError):  # some are ValueErrors, too
+        return False
+    return isinstance(error, (BadInput, PermanentError, *DETERMINISTIC))
+
+
+def wait_after(kind: Kind, times: int) -> float:
+    """Seconds before what was given back is tried again: twice as long each time, and a little spread.
+
+    Args:
+        times: how often it was given back, this time included.
+    """
+    longest = LONGEST_OUTAGE_SECONDS if kind is Kind.OUTAGE else LONGEST_NOT_YET_SECONDS
+    return min(longest, 2.0 ** min(times, 10)) * random.uniform(0.5, 1.0)  # noqa: S311 - spreads, protects nothing
+
+
+def text_of(error: BaseException) -> str:
+    """What an error says, as text that can be stored anywhere, whatever its class does."""
+    try:
+        text = _said(error)
+    except BaseException as second:
+        if _is_interrupt(second):
+            raise
+        text = f"(its text cannot be shown: __str__ raised {type(second).__name__})"
+    return storable(text[:MESSAGE_CHARS])
+
+
+def described(error: BaseException) -> str:
+    """Its type and what it says, in one line for a person."""
+    return f"{storable(type(error).__name__)}: {text_of(error)}"
+
+
+def trace_of(error: BaseException, length: int) -> str:
+    """The end of its traceback; long messages in it are shortened, so that the lines of code stay."""
+    try:
+        parts = traceback.format_exception(error)
+    except Exception:  # noqa: BLE001 - as above
+        parts = [*traceback.format_tb(error.__traceback__), described(error)]
+    return storable("".join(part if len(part) <= MESSAGE_CHARS else f"{part[:MESSAGE_CHARS]}...\n" for part in parts))[
+        -length:
+    ]
+
+
+def storable(text: str) -> str:
+    """``text`` without halves of characters and without control characters, which no store or terminal likes."""
+    whole = text.encode("utf-8", "backslashreplace").decode("utf-8")
+    return "".join(c if c in "\n\t" or c.isprintable() or ord(c) > 0xA0 else f"\\x{ord(c):02x}" for c in whole)
+
+
+def _said(error: BaseException) -> str:
+    if isinstance(error, SystemExit) and not isinstance(error.code, str):
+        return "it left with sys.exit()" if error.code is None else f"it left with sys.exit({error.code!r})"
+    return str(error) or repr(error)
+
+
+def _is_interrupt(error: BaseException) -> bool:
+    """Whether a signal brought it: Ctrl-C, or a signal handler that raises; ``sys.exit`` in a model is none."""
+    if type(error) is KeyboardInterrupt and signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+        return True
+    if isinstance(error, Exception):
+        return False
+    handlers = set(_handlers())
+    return any(frame.f_code in handlers for frame, _ in traceback.walk_tb(error.__traceback__))
+
+
+def _handlers() -> Iterator[CodeType]:
+    for number in signal.valid_signals():
+        handler: Any = signal.getsignal(number)
+        code = getattr(getattr(handler, "__func__", handler), "__code__", None)
+        if code is not None:
+            yield code
+
+
+def _is_server_away(error: BaseException) -> bool:
+    names = {f"{cls.__module__}.{cls.__qualname__}" for cls in type(error).__mro__}
+    if MLFLOW in names:
+        return getattr(error, "error_code", "") in MLFLOW_AWAY
+    return bool(names & AWAY) and not names & ANSWERS
