@@ -99,9 +99,9 @@ def settled(backend: Backend, ids: Sequence[str], why: str = ADDED) -> bool:
             f"{len(lost)} of {len(ids)} predictions failed: {blamed(lost)}.",
             "See `rollq tasks show ID`, mend the cause, then `rollq tasks retry ID`.",
         )
-    for task in tasks:
-        if why := task.not_yet:
-            raise NotYet(why)
+    for task in open_:
+        if task.not_yet:
+            raise NotYet(task.not_yet)
     if open_:
         return False
     predictions = Predictions(backend)
