@@ -110,7 +110,9 @@ class Training(Job):
 
     def _open(self) -> MLflowRecorder:
         claim = self.claim
-        experiment = MLflowExperiment.open(claim.pool, self.backend.settings.mlflow_uri)
+        settings = self.backend.settings
+        options = {"components": settings.components, "pickle_classes": settings.pickle_classes}
+        experiment = MLflowExperiment.open(claim.pool, settings.mlflow_uri, **options)
         if claim.attempt > 1:
             self._close_earlier(experiment)
         test, _ = segments_of(claim.definition).get("test", ("", None))

@@ -2,28 +2,35 @@
 
 from __future__ import annotations
 
+import copy
 import tempfile
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Any
 
 from tasks.components import resolve
-from tasks.errors import ArtifactMissing, BadInput
-from tasks.tracking.kinds import KINDS, kind_named, kind_of
-from tasks.tracking.manifest import MANIFEST, Entry, Manifest, check, safe_name
+from tasks.errors import ArtifactMissing, BadInput, ComponentError
+from tasks.tracking.kinds import KINDS, Kind, kind_named, kind_of
+from tasks.tracking.manifest import MANIFEST, OWN, Entry, Manifest, check, safe_name
 from tasks.tracking.place import Place
 
 FILE = "file"
 
 
 @dataclass
-class Waiting:
-    """Files that are kept until they are written, their entries, and the models among them."""
+class Draft:
+    """Files that are to be written, and what the manifest is to say of them."""
 
     files: dict[str, bytes] = field(default_factory=dict)
-    entries: dict[str, Entry] = field(default_factory=dict)
-    models: dict[str, dict[str, str]] = field(default_factory=dict)
+    manifest: Manifest = field(default_factory=Manifest)
+
+    def add(self, name: str, path: str, content: bytes, kind: str) -> None:
+        """One file of what is saved under ``name``."""
+        if path in self.files:
+            raise BadInput(f"Two of the names mean one file: {path!r}.", "Rename one of them.")
+        self.files[path], self.manifest.entries[path] = content, Entry.of(content, kind)
 
 
 class Artifacts:
@@ -44,43 +51,48 @@ class Artifacts:
         self._components = components
         self._pickle_classes = pickle_classes
         self._known: Manifest | None = Manifest() if own else None
-        self._waiting = Waiting()
+        self._waiting = Draft()
 
     def save(self, objects: Mapping[str, Any], folder: str | None = None) -> None:
         """Write values, and the manifest with them.
 
         Raises:
             BadInput: a name or a value cannot be an artifact; none of them was written.
-            Unavailable: the place cannot be written.
+            Unavailable: the place cannot be written; none of them counts as saved.
         """
-        self.keep(objects, folder)
-        self.write()
+        draft = self._drafted(objects, folder)
+        if clash := [path for path in draft.files if path in OWN]:
+            raise BadInput(f"{clash[0]!r} is the recorder's own file.", "Choose another name.")
+        self._write(draft)
 
-    def keep(self, objects: Mapping[str, Any], folder: str | None = None) -> None:
-        """Keep values for the next ``write``. Raises ``BadInput`` as ``save``."""
-        made = Waiting()
-        for name, value in objects.items():
-            full = safe_name(f"{folder}/{name}" if folder else name)
-            for path, content, kind in self._encode(value, full, made.models):
-                made.files[path], made.entries[path] = content, Entry.of(content, kind)
-        if MANIFEST in made.files:
-            raise BadInput(f"{MANIFEST!r} is the name of the manifest.", "Choose another name.")
-        for whole, part in zip(vars(self._waiting).values(), vars(made).values(), strict=True):
-            whole.update(part)
+    def keep(self, objects: Mapping[str, Any]) -> None:
+        """Keep values, the recorder's own, for the next write."""
+        draft = self._drafted(objects)
+        self._waiting.files.update(draft.files)
+        self._waiting.manifest.put(draft.manifest)
 
     def write(self) -> None:
-        """Write what was kept, in one go.
+        """Write what was kept.
 
         Raises:
             Unavailable: the place cannot be written; the values are still kept.
         """
-        if not self._waiting.files:
-            return
-        manifest = self.manifest(fresh=not self._own)
-        manifest.entries.update(self._waiting.entries)
-        manifest.models.update(self._waiting.models)
-        self.place.write({**self._waiting.files, MANIFEST: manifest.to_json()})
-        self._waiting = Waiting()
+        if self._waiting.files:
+            self._write(Draft())
+
+    def _write(self, draft: Draft) -> None:
+        """Write a draft after what was kept, in one go. If that fails, nobody has to write the draft again."""
+        manifest = copy.deepcopy(self.manifest(fresh=not self._own))
+        dropped = [path for part in (self._waiting, draft) for path in manifest.put(part.manifest)]
+        self.place.write({**self._waiting.files, **draft.files, MANIFEST: manifest.to_json()})
+        self._known, self._waiting = manifest, Draft()
+        self.place.remove(path for path in dropped if path not in manifest.entries)
+
+    def _drafted(self, objects: Mapping[str, Any], folder: str | None = None) -> Draft:
+        draft = Draft()
+        for name, value in objects.items():
+            self._encode(value, safe_name(f"{folder}/{name}" if folder else name), draft)
+        return draft
 
     def load(self, name: str) -> Any:
         """A value.
@@ -136,31 +148,84 @@ class Artifacts:
             raise ArtifactMissing(f"There is no artifact {name!r}.", "See the recorder's list_artifacts().")
         return kept
 
-    def _encode(self, value: Any, name: str, models: dict[str, dict[str, str]]) -> list[tuple[str, bytes, str]]:
-        """(name, content, kind) of each file that a value becomes."""
+    def _encode(self, value: Any, name: str, draft: Draft) -> None:
+        """Add the files that a value becomes."""
         if isinstance(value, Path):
-            return _copies(value, name)
-        if _is_model(value):
-            models[name] = {"class": type(value).__name__, "module_path": type(value).__module__}
-            with tempfile.TemporaryDirectory(prefix="rollq-") as folder:
-                value.save(Path(folder))
-                return _copies(Path(folder), name)
-        kind = kind_of(value, self._pickle_classes)
-        full = name if PurePosixPath(name).suffix else name + kind.suffix
-        return [(safe_name(full), kind.encode(value), kind.name)]
+            _add_copies(value, name, draft)
+        elif _is_model(value):
+            self._add_model(value, name, draft)
+        else:
+            kind = kind_of(value, self._pickle_classes)
+            path = _path_of(name, kind)
+            draft.add(name, path, kind.encode(value), kind.name)
+            draft.manifest.names[name] = path
+
+    def _add_model(self, model: Any, name: str, draft: Draft) -> None:
+        component = self._component(type(model))
+        with tempfile.TemporaryDirectory(prefix="rollq-") as made:
+            model.save(Path(made))
+            if not any(path.is_file() for path in Path(made).rglob("*")):
+                raise BadInput(
+                    f"{type(model).__name__}.save(folder) wrote nothing into its folder.",
+                    "Write what load(folder) needs into the folder that save is given.",
+                )
+            _add_copies(Path(made), name, draft)
+        draft.manifest.models[name] = component
+
+    def _component(self, cls: type[Any]) -> dict[str, str]:
+        """What finds the class of a model again, once it is registered.
+
+        Raises:
+            BadInput: nothing does: it was made inside a function or another class.
+        """
+        if cls.__qualname__ != cls.__name__:
+            raise BadInput(f"The class {cls.__qualname__} cannot be found again.", "Define it at the top of a module.")
+        with suppress(ComponentError):
+            if resolve({"class": cls.__name__}, "model", self._components) is cls:
+                return {"class": cls.__name__}  # also where its package offers it in another module
+        return {"class": cls.__name__, "module_path": cls.__module__}
 
     def _load_model(self, name: str, component: Mapping[str, str]) -> Any:
         cls = resolve(dict(component), f"artifact {name}", self._components)
         return cls.load(self.folder(name))
 
 
-def _copies(source: Path, name: str) -> list[tuple[str, bytes, str]]:
-    if source.is_file():
-        return [(name, source.read_bytes(), FILE)]
+def _path_of(name: str, kind: Kind) -> str:
+    """The path of the file of a name: its ending says what is in it.
+
+    Text and bytes may have any ending: whoever saves them says what they are. ``pred.pkl``, as the reference calls a
+    frame, is ``pred``.
+    """
+    ending = PurePosixPath(name).suffix
+    if ending == kind.suffix or (ending and kind.name in ("text", "bytes")):
+        return name
+    return safe_name(name.removesuffix(".pkl") + kind.suffix)
+
+
+def _add_copies(source: Path, name: str, draft: Draft) -> None:
+    """Add a file, or the files of a folder.
+
+    Raises:
+        BadInput: there is nothing, or something that is neither a file nor a folder.
+    """
+    try:
+        found = {source: name} if source.is_file() else _inside(source, name)
+        for path, kept in found.items():
+            draft.add(name, kept, path.read_bytes(), FILE)
+    except OSError as error:
+        raise BadInput(f"{str(source)!r} cannot be read: {error.strerror}.", "Look at its permissions.") from None
+    draft.manifest.names[name] = name
+
+
+def _inside(source: Path, name: str) -> dict[Path, str]:
     if not source.is_dir():
         raise BadInput(f"There is no file or folder {str(source)!r}.", "Give the path of one.")
-    inside = sorted(path for path in source.rglob("*") if path.is_file() and not path.is_symlink())
-    return [(safe_name(f"{name}/{path.relative_to(source).as_posix()}"), path.read_bytes(), FILE) for path in inside]
+    found = [path for path in sorted(source.rglob("*")) if path.is_symlink() or not path.is_dir()]
+    if not found:
+        raise BadInput(f"There is no file in the folder {str(source)!r}.", "Give one that holds files.")
+    if odd := [path for path in found if path.is_symlink() or not path.is_file()]:
+        raise BadInput(f"{str(odd[0])!r} is no file of its own, but a link or a device.", "Copy what it stands for.")
+    return {path: safe_name(f"{name}/{path.relative_to(source).as_posix()}") for path in found}
 
 
 def _is_model(value: Any) -> bool:

@@ -13,20 +13,73 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 
-from tasks.errors import ArtifactCorrupted, BadInput, TemplateError
-from tasks.identity import canonical
+from tasks.errors import ArtifactCorrupted, BadInput
+from tasks.tracking.frames import frame_bytes, read_frame, read_series, same_table, series_bytes
+from tasks.tracking.plain import from_json, to_json
+
+# What the libraries raise for a value that they cannot write, or would write as another one.
+REFUSALS: tuple[type[Exception], ...] = (
+    *(TypeError, ValueError, LookupError, AttributeError, ArithmeticError, NotImplementedError, RecursionError),
+    *(pa.ArrowException, pickle.PickleError, Warning),
+)
 
 
 @dataclass(frozen=True)
 class Kind:
-    """A kind: its file ending, whether it can hold a value, and how the value becomes bytes and comes back."""
+    """A kind: its file ending, whether it can hold a value, how the value becomes bytes and comes back, and whether
+    what came back is the same.
+    """
 
     name: str
     suffix: str
     holds: Callable[[Any], bool]
-    encode: Callable[[Any], bytes]
-    decode: Callable[[bytes], Any]
+    write: Callable[[Any], bytes]
+    read: Callable[[bytes], Any]
+    same: Callable[[Any, Any], bool] | None = None  # None: it is not read back
+
+    def encode(self, value: Any) -> bytes:
+        """The bytes of ``value``, read back and compared: what would come back as another value is refused here.
+
+        Raises:
+            BadInput: it would not come back equal.
+        """
+        try:
+            content = self.write(value)
+            good = self.same is None or self.same(value, self.read(content))
+            why = "" if good else "it would come back as another value"
+        except BadInput:
+            raise
+        except REFUSALS as error:
+            why = f"{type(error).__name__}: {' '.join(str(error).split())[:200]}"
+        if why:
+            raise BadInput(
+                f"This {type(value).__name__} cannot be kept as {self.name}: {why}.", FIXES.get(self.name, "")
+            )
+        return content
+
+    def decode(self, content: bytes) -> Any:
+        """The value that was written.
+
+        Raises:
+            ArtifactCorrupted: the bytes are no value of this kind.
+        """
+        try:
+            return self.read(content)
+        except REFUSALS as error:
+            why = f"{type(error).__name__}: {' '.join(str(error).split())[:200]}"
+            raise ArtifactCorrupted(f"It cannot be read as {self.name}: {why}.", "Train the task again.") from error
+
+
+FIXES = {
+    "frame": "Give each column one name, one type, and values that Parquet knows.",
+    "series": "Give it one type, and values that Parquet knows.",
+    "array": "Give a plain array of numbers or text: numpy.asarray(value), and a dtype without objects.",
+    "masked": "Give a numpy.ma.MaskedArray of numbers or text, without objects.",
+    "text": "Mend the text, or give bytes.",
+    "json": "Give a flatter value of lists, mappings, numbers and text.",
+}
 
 
 def kind_of(value: Any, pickle_classes: tuple[str, ...] = ()) -> Kind:
@@ -38,12 +91,15 @@ def kind_of(value: Any, pickle_classes: tuple[str, ...] = ()) -> Kind:
     found = next((kind for kind in KINDS.values() if kind.holds(value)), None)
     if found is not None:
         return found
-    if pickle_classes:
-        return _pickle(pickle_classes)
-    raise BadInput(
-        f"A {type(value).__name__} has no safe form as an artifact.",
-        "Give a frame, an array, JSON values, text, bytes, a Path, a Booster, or a model with save and load.",
-    )
+    try:
+        to_json(value)
+    except BadInput:
+        if pickle_classes:
+            return _pickle(pickle_classes)
+        raise
+    except RecursionError:
+        raise BadInput("The value contains itself, or lies too deep.", FIXES["json"]) from None
+    return KINDS["json"]
 
 
 def kind_named(name: str, pickle_classes: tuple[str, ...] = ()) -> Kind:
@@ -62,38 +118,57 @@ def kind_named(name: str, pickle_classes: tuple[str, ...] = ()) -> Kind:
     return KINDS[name]
 
 
-def _frame_bytes(frame: pd.DataFrame) -> bytes:
-    buffer = io.BytesIO()
-    frame.to_parquet(buffer, engine="pyarrow", compression="zstd")
-    return buffer.getvalue()
-
-
-def _read_frame(content: bytes) -> pd.DataFrame:
-    return pd.read_parquet(io.BytesIO(content), engine="pyarrow")
-
-
-def _series_bytes(series: pd.Series) -> bytes:
-    return _frame_bytes(series.to_frame(series.name if series.name is not None else "value"))
-
-
 def _array_bytes(array: np.ndarray) -> bytes:
-    if array.dtype.hasobject:
-        raise BadInput("An array of Python objects has no safe form.", "Give it a dtype of numbers or text.")
     buffer = io.BytesIO()
     np.save(buffer, array, allow_pickle=False)
     return buffer.getvalue()
 
 
+def _read_array(content: bytes) -> Any:
+    return np.load(io.BytesIO(content), allow_pickle=False)
+
+
+def _same_array(one: np.ndarray, other: np.ndarray) -> bool:
+    alike = type(one) is type(other) and one.dtype == other.dtype and one.shape == other.shape
+    return alike and one.tobytes() == other.tobytes()
+
+
+def _masked_bytes(array: np.ma.MaskedArray) -> bytes:
+    """Data, mask and fill value as ``.npz``; what lies under the mask is kept too."""
+    parts: dict[str, Any] = {
+        "data": array.data,
+        "fill_value": np.asarray(array.fill_value),
+        "hard": np.asarray(array.hardmask),
+    }
+    if array.mask is not np.ma.nomask:
+        parts["mask"] = array.mask
+    if any(part.dtype.hasobject for part in parts.values()):
+        raise BadInput("An array of Python objects has no safe form.", FIXES["masked"])
+    buffer = io.BytesIO()
+    np.savez(buffer, allow_pickle=False, **parts)
+    return buffer.getvalue()
+
+
+def _read_masked(content: bytes) -> Any:
+    with np.load(io.BytesIO(content), allow_pickle=False) as parts:
+        mask = parts.get("mask", np.ma.nomask)
+        fill = parts["fill_value"][()]
+        return np.ma.MaskedArray(parts["data"], mask, fill_value=fill, hard_mask=bool(parts["hard"]))
+
+
+def _same_masked(one: Any, other: Any) -> bool:
+    pairs = [(one.data, other.data), (np.ma.getmaskarray(one), np.ma.getmaskarray(other))]
+    fills = (np.asarray(one.fill_value), np.asarray(other.fill_value))
+    return type(one) is type(other) and all(_same_array(*pair) for pair in [*pairs, fills])
+
+
 def _json_bytes(value: Any) -> bytes:
-    return json.dumps(canonical(value), indent=1, sort_keys=True, allow_nan=False).encode()
+    return json.dumps(to_json(value), indent=1, allow_nan=False).encode()
 
 
-def _is_json(value: Any) -> bool:
-    try:
-        canonical(value)
-    except (TemplateError, RecursionError):
-        return False
-    return True
+def _same_json(value: Any, back: Any) -> bool:
+    """``to_json`` marks every type, so two values with one form are the same."""
+    return repr(to_json(value)) == repr(to_json(back))
 
 
 def _is_booster(value: Any) -> bool:
@@ -107,28 +182,21 @@ def _read_booster(content: bytes) -> Any:
     return lightgbm.Booster(model_str=content.decode())
 
 
+def _is_a(kind: type) -> Callable[[Any], bool]:
+    return lambda value: isinstance(value, kind)
+
+
 KINDS: Mapping[str, Kind] = {
     kind.name: kind
     for kind in (
-        Kind("frame", ".parquet", lambda value: isinstance(value, pd.DataFrame), _frame_bytes, _read_frame),
-        Kind(
-            "series",
-            ".parquet",
-            lambda value: isinstance(value, pd.Series),
-            _series_bytes,
-            lambda content: _read_frame(content).iloc[:, 0],
-        ),
-        Kind(
-            "array",
-            ".npy",
-            lambda value: isinstance(value, np.ndarray),
-            _array_bytes,
-            lambda content: np.load(io.BytesIO(content), allow_pickle=False),
-        ),
-        Kind("text", ".txt", lambda value: isinstance(value, str), lambda value: str(value).encode(), bytes.decode),
-        Kind("bytes", ".bin", lambda value: isinstance(value, bytes), bytes, bytes),
-        Kind("booster", ".txt", _is_booster, lambda value: str(value.model_to_string()).encode(), _read_booster),
-        Kind("json", ".json", _is_json, _json_bytes, json.loads),
+        Kind("frame", ".parquet", _is_a(pd.DataFrame), frame_bytes, read_frame, same_table),
+        Kind("series", ".parquet", _is_a(pd.Series), series_bytes, read_series, same_table),
+        Kind("masked", ".npz", _is_a(np.ma.MaskedArray), _masked_bytes, _read_masked, _same_masked),
+        Kind("array", ".npy", _is_a(np.ndarray), _array_bytes, _read_array, _same_array),
+        Kind("text", ".txt", lambda value: type(value) is str, str.encode, bytes.decode, str.__eq__),
+        Kind("bytes", ".bin", lambda value: type(value) is bytes, bytes, bytes),
+        Kind("booster", ".txt", _is_booster, lambda value: value.model_to_string().encode(), _read_booster),
+        Kind("json", ".json", lambda value: False, _json_bytes, lambda made: from_json(json.loads(made)), _same_json),
     )
 }
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import PurePosixPath
 from typing import Any
@@ -14,6 +14,8 @@ from tasks.errors import ArtifactCorrupted, BadInput
 from tasks.tracking.provenance import library_versions
 
 MANIFEST = "manifest.json"
+LONG = "long_values.json"  # what the recorder keeps beside the store: texts and names that are too long for it
+OWN = (MANIFEST, LONG)  # the recorder's own files
 MAX_NAME = 500  # characters of an artifact's name
 # What the reference calls an artifact that has another name here; other ``.pkl`` names are found by their stem.
 OLD_NAMES = {"params.pkl": "model", "params": "model"}
@@ -35,10 +37,13 @@ class Entry:
 
 @dataclass
 class Manifest:
-    """Entries by name; ``models`` are folders that hold a model, with the component that loads it."""
+    """Entries by the path of their file; ``models`` are folders that hold a model, with the component that loads it;
+    ``names`` says which file or folder holds what was saved under a name.
+    """
 
     entries: dict[str, Entry] = field(default_factory=dict)
     models: dict[str, dict[str, str]] = field(default_factory=dict)
+    names: dict[str, str] = field(default_factory=dict)
 
     @classmethod
     def parse(cls, content: bytes) -> Manifest:
@@ -50,33 +55,72 @@ class Manifest:
         try:
             found = json.loads(content)
             entries = {safe_name(name): Entry(**entry) for name, entry in found["entries"].items()}
-            return cls(entries, dict(found["models"]))
+            names = {safe_name(name): safe_name(kept) for name, kept in dict(found.get("names", {})).items()}
+            return cls(entries, dict(found["models"]), names)
         except (ValueError, TypeError, KeyError, AttributeError, BadInput) as error:
             raise ArtifactCorrupted(f"The manifest cannot be read: {error}.", "Train the task again.") from None
 
     def to_json(self) -> bytes:
         """The content of the file."""
         entries = {name: asdict(entry) for name, entry in sorted(self.entries.items())}
-        parts: dict[str, Any] = {"version": 1, "libraries": library_versions(), "models": self.models}
+        parts: dict[str, Any] = {
+            "version": 1,
+            "libraries": library_versions(),
+            "models": self.models,
+            "names": self.names,
+        }
         return json.dumps({**parts, "entries": entries}, indent=1).encode()
 
     def resolve(self, name: str) -> str | None:
-        """The name under which ``name`` is kept: itself, a folder, what the reference calls so, or its stem.
+        """The path under which ``name`` is kept: what was saved under it, itself, a folder, what the reference calls
+        so, or its stem.
 
         Raises:
             BadInput: it is no name of an artifact.
         """
         asked = safe_name(name)
-        for wanted in (asked, OLD_NAMES.get(asked, "")):
-            if wanted and (wanted in self.entries or self.below(wanted)):
-                return wanted
         stem = asked.removesuffix(".pkl")
+        for wanted in (asked, stem, OLD_NAMES.get(asked, asked)):
+            kept = self.names.get(wanted, wanted)
+            if kept in self.entries or self.below(kept):
+                return kept
         fitting = [found for found in self.entries if str(PurePosixPath(found).with_suffix("")) == stem]
         return fitting[0] if len(fitting) == 1 else None
+
+    def put(self, other: Manifest) -> list[str]:
+        """Take what another manifest holds; what was saved under the same names before is dropped, and returned.
+
+        Raises:
+            BadInput: a name of it is the folder of another, or the other way round.
+        """
+        replaced = {self.names[name] for name in other.names if name in self.names}
+        replaced -= {kept for name, kept in self.names.items() if name not in other.names}
+        dropped = {path for kept in replaced for path in self._parts(kept)}
+        left = {path: entry for path, entry in self.entries.items() if path not in dropped}
+        _check_apart({*left, *other.entries, *OWN})
+        models = {path: model for path, model in self.models.items() if path not in replaced}
+        self.entries = {**left, **other.entries}
+        self.models = {**models, **other.models}
+        self.names = {**self.names, **other.names}
+        return sorted(dropped - other.entries.keys())
+
+    def _parts(self, kept: str) -> list[str]:
+        return [kept] if kept in self.entries else list(self.below(kept))
 
     def below(self, folder: str) -> Mapping[str, Entry]:
         """The entries of a folder."""
         return {name: entry for name, entry in self.entries.items() if name.startswith(f"{folder}/")}
+
+
+def _check_apart(paths: Collection[str]) -> None:
+    """Refuse paths of which one would be the folder of another."""
+    for path in paths:
+        for folder in map(str, PurePosixPath(path).parents):
+            if folder in paths:
+                raise BadInput(
+                    f"{path!r} and {folder!r} cannot both be artifacts: one would be the folder of the other.",
+                    "Choose another name.",
+                )
 
 
 def safe_name(name: Any) -> str:

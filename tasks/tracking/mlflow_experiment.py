@@ -16,7 +16,7 @@ from tasks.errors import BadInput, NotFound, Unavailable
 from tasks.tracking.experiment import Experiment
 from tasks.tracking.lifecycle import RecorderStatus
 from tasks.tracking.mlflow_recorder import MLflowRecorder
-from tasks.tracking.names import quoted, unescape
+from tasks.tracking.names import MAX_TAG, quoted, unescape
 from tasks.tracking.provenance import provenance
 from tasks.tracking.recorder import Recorder
 from tasks.tracking.store import artifact_location
@@ -90,8 +90,10 @@ class MLflowExperiment(Experiment):
     ) -> MLflowRecorder:
         """A new recorder: SCHEDULED, or with ``start`` RUNNING at once."""
         name = recorder_name or DEFAULT_RECORDER
+        long = {key: value for key, value in (tags or {}).items() if len(str(value)) > MAX_TAG}
+        first = {key: value for key, value in (tags or {}).items() if key not in long}
         try:
-            run = self._client.create_run(self.id, run_name=name, tags={**provenance().tags, **(tags or {})})
+            run = self._client.create_run(self.id, run_name=name, tags={**provenance().tags, **first})
             if not start:
                 self._client.update_run(run.info.run_id, status="SCHEDULED")
         except MlflowException as error:
@@ -100,6 +102,8 @@ class MLflowExperiment(Experiment):
         if not start:
             recorder.status = RecorderStatus.SCHEDULED
         recorder.keep_provenance()
+        if long:
+            recorder.set_tags(long)
         return recorder
 
     def get_recorder(

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import shutil
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -19,18 +19,32 @@ from mlflow.exceptions import MlflowException
 from mlflow.tracking import MlflowClient
 
 import tasks.tracking.store  # noqa: F401 - quietens MLflow before it is used
-from tasks.errors import ArtifactMissing, NotFound, NotLogged, StateError, Unavailable
+from tasks.errors import ArtifactMissing, BadInput, NotFound, NotLogged, RollqError, StateError, Unavailable
 from tasks.tracking.artifacts import Artifacts
 from tasks.tracking.lifecycle import RecorderStatus, check_change
-from tasks.tracking.names import MAX_VALUE, escape, flatten, is_shortened, unescape
+from tasks.tracking.manifest import LONG
+from tasks.tracking.names import (
+    MAX_TAG,
+    MAX_VALUE,
+    escape,
+    flatten,
+    infinite_again,
+    is_shortened,
+    number,
+    step_of,
+    text,
+    unescape,
+)
 from tasks.tracking.place import Place, place_of
 from tasks.tracking.provenance import provenance
 from tasks.tracking.recorder import Recorder
 from tasks.tracking.writer import Item, Writer, patiently
 
-LONG = "long_values.json"  # params whose value, and names that are too long for the store
+POINTER = f"see the artifact {LONG}:"
 SUPERSEDED = "rollq.superseded"
 SHOWN = 3  # items named in an error
+
+Long = dict[str, dict[str, str]]  # texts and names that are too long for the store, by what they are
 
 
 class MLflowRecorder(Recorder):
@@ -45,7 +59,7 @@ class MLflowRecorder(Recorder):
         self._client = client
         self._pid = os.getpid()
         self._writer = Writer(self._send)
-        self._long: dict[str, dict[str, str]] = {"params": {}, "names": {}}
+        self._long: Long = {"params": {}, "tags": {}, "names": {}}
         self._unsaved = False
         self.id = run.info.run_id
         self.name = run.info.run_name
@@ -67,7 +81,7 @@ class MLflowRecorder(Recorder):
         return self
 
     def end_run(self, status: str = RecorderStatus.FINISHED) -> None:
-        """Write what is left and end."""
+        """Write what is left and end; also if something cannot be written."""
         self._check_process()
         end = check_change(self.status, status)
         failed = self._written()
@@ -89,35 +103,33 @@ class MLflowRecorder(Recorder):
 
     def log_params(self, params: Mapping[str, Any] | None = None, /, **more: Any) -> None:
         """Log nested parameters; values too long for the store go to an artifact that the param points to."""
-        items = []
-        for name, value in flatten({**(params or {}), **more}).items():
-            key = self._key(name)
-            if len(value) > MAX_VALUE:
-                self._long["params"][name] = value
-                self._unsaved = True
-                value = f"see the artifact {LONG}: {value[:100]}..."
-            items.append(Param(key, value))
-        self._put(items)
+        flat = flatten({**(params or {}), **more})
+        self._put(
+            [Param(self._key(name), self._short("params", name, value, MAX_VALUE)) for name, value in flat.items()]
+        )
 
     def log_metrics(
         self, metrics: Mapping[str, float] | None = None, /, step: int | None = None, **more: float
     ) -> None:
         """Log metrics of one step."""
-        now, given = int(time.time() * 1000), {**(metrics or {}), **more}
-        self._put(Metric(self._key(name), float(value), now, step or 0) for name, value in given.items())
+        now, at, given = int(time.time() * 1000), step_of(step), {**(metrics or {}), **more}
+        self._put([Metric(self._key(name), number(value, name), now, at) for name, value in given.items()])
 
     def log_history(self, history: Mapping[str, Sequence[float]]) -> None:
         """Log series, one value a step (a step is a boosting round, for example)."""
         now = int(time.time() * 1000)
         self._put(
-            Metric(key, float(value), now, step)
-            for key, values in [(self._key(name), values) for name, values in history.items()]
-            for step, value in enumerate(values)
+            [
+                Metric(key, number(value, key), now, step)
+                for key, values in [(self._key(name), values) for name, values in history.items()]
+                for step, value in enumerate(values)
+            ]
         )
 
     def set_tags(self, tags: Mapping[str, Any] | None = None, /, **more: Any) -> None:
-        """Set tags."""
-        self._put(RunTag(self._key(name), str(value)) for name, value in {**(tags or {}), **more}.items())
+        """Set tags, of any length: one that is too long for the store goes to an artifact that the tag points to."""
+        given = {**(tags or {}), **more}
+        self._put([RunTag(self._key(name), self._short("tags", name, value, MAX_TAG)) for name, value in given.items()])
 
     def delete_tags(self, *keys: str) -> None:
         """Delete tags."""
@@ -134,18 +146,17 @@ class MLflowRecorder(Recorder):
     def list_params(self) -> dict[str, str]:
         """Every param, whole."""
         long = self._read_long()
-        found = {self._name(key, long): value for key, value in self._fresh().params.items()}
-        return {**found, **long["params"]}
+        return self._whole(self._fresh().params, long["params"], long)
 
     def list_metrics(self) -> dict[str, float]:
         """The last value of every metric."""
         long = self._read_long()
-        return {self._name(key, long): value for key, value in self._fresh().metrics.items()}
+        return {self._name(key, long): infinite_again(value) for key, value in self._fresh().metrics.items()}
 
     def list_tags(self) -> dict[str, str]:
         """Every tag."""
         long = self._read_long()
-        return {self._name(key, long): value for key, value in self._fresh().tags.items()}
+        return self._whole(self._fresh().tags, long["tags"], long)
 
     @property
     def tags(self) -> dict[str, str]:
@@ -160,7 +171,7 @@ class MLflowRecorder(Recorder):
     @property
     def metrics(self) -> dict[str, float]:
         """Metrics as they were when the run was read."""
-        return {unescape(key): value for key, value in self._data.metrics.items()}
+        return {unescape(key): infinite_again(value) for key, value in self._data.metrics.items()}
 
     # -- artifacts ----------------------------------------------------------------------------------------------------
 
@@ -186,12 +197,10 @@ class MLflowRecorder(Recorder):
         """Save a file under its own name, or what is in a folder."""
         self._check_process()
         source = Path(local_path)
-        if source.is_dir() and artifact_path is None:
-            self._artifacts.save({path.name: path for path in sorted(source.iterdir())})
-        elif source.is_dir():
-            self._artifacts.save({artifact_path or "": source})
-        else:
-            self._artifacts.save({source.name: source}, artifact_path)
+        parts = sorted(source.iterdir()) if source.is_dir() else [source]
+        if not parts:
+            raise BadInput(f"There is no file in the folder {str(source)!r}.", "Give one that holds files.")
+        self._artifacts.save({part.name: part for part in parts}, artifact_path)
 
     def list_artifacts(self, artifact_path: str | None = None) -> list[str]:
         """Names of all artifacts, or of those in a folder."""
@@ -235,11 +244,11 @@ class MLflowRecorder(Recorder):
 
     # -- inside -------------------------------------------------------------------------------------------------------
 
-    def _put(self, items: Iterable[Item]) -> None:
+    def _put(self, items: Sequence[Item]) -> None:
         self._check_process()
+        self._writer.put(items)
         if failed := self._not_logged():
             raise failed
-        self._writer.put(items)
 
     def _send(self, items: Sequence[Item]) -> None:
         self._client.log_batch(
@@ -249,14 +258,16 @@ class MLflowRecorder(Recorder):
             tags=[item for item in items if isinstance(item, RunTag)],
         )
 
-    def _written(self) -> NotLogged | None:
+    def _written(self) -> RollqError | None:
         """Write everything; what could not be, as an error."""
-        if self._unsaved:
-            self._artifacts.keep({LONG: self._long})
-            self._unsaved = False
-        self._artifacts.write()
+        failed: RollqError | None = None
+        try:
+            self._save_long()
+            self._artifacts.write()
+        except RollqError as error:
+            failed = error
         self._writer.flush()
-        return self._not_logged()
+        return self._not_logged() or failed
 
     def _not_logged(self) -> NotLogged | None:
         failed = self._writer.take_failures()
@@ -267,9 +278,11 @@ class MLflowRecorder(Recorder):
         return NotLogged(f"Recorder {self.id}: MLflow did not take {shown}{more}.", "Everything else was written.")
 
     def _terminate(self, status: RecorderStatus) -> None:
-        self._call(lambda: self._client.set_terminated(self.id, str(status)))
+        try:
+            self._call(lambda: self._client.set_terminated(self.id, str(status)))
+        finally:
+            self._writer.close()
         self.status, self.end_time = status, _time(int(time.time() * 1000))
-        self._writer.close()
 
     def _key(self, name: str) -> str:
         key = escape(name)
@@ -278,17 +291,40 @@ class MLflowRecorder(Recorder):
             self._unsaved = True
         return key
 
-    def _name(self, key: str, long: Mapping[str, Mapping[str, str]]) -> str:
+    def _short(self, part: str, name: str, value: Any, most: int) -> str:
+        """A value as the store takes it; a longer one is kept, and pointed to."""
+        whole = text(value, f"The value of {name!r}")
+        if len(whole) <= most:
+            return whole
+        self._long[part][name] = whole
+        self._unsaved = True
+        return f"{POINTER} {whole[:100]}..."
+
+    def _whole(self, found: Mapping[str, str], kept: Mapping[str, str], long: Long) -> dict[str, str]:
+        named = {self._name(key, long): value for key, value in found.items()}
+        return {name: kept.get(name, value) if value.startswith(POINTER) else value for name, value in named.items()}
+
+    def _name(self, key: str, long: Long) -> str:
         return long["names"][key] if key in long["names"] else unescape(key)
 
-    def _read_long(self) -> dict[str, dict[str, str]]:
+    def _read_long(self) -> Long:
         if self._pid == os.getpid():
             self.flush()
+        return self._kept_long()
+
+    def _kept_long(self) -> Long:
         try:
-            kept: dict[str, dict[str, str]] = self._artifacts.load(LONG)
+            found: Long = self._artifacts.load(LONG)
         except ArtifactMissing:
-            return {"params": {}, "names": {}}
-        return kept
+            found = {}
+        return {part: found.get(part, {}) for part in self._long}
+
+    def _save_long(self) -> None:
+        """Add to what is there: another process may have written into this run before."""
+        if self._unsaved:
+            self._long = {part: {**kept, **self._long[part]} for part, kept in self._kept_long().items()}
+            self._artifacts.keep({LONG: self._long})
+            self._unsaved = False
 
     def _fresh(self) -> Any:
         self._call(self._refresh)

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
+import operator
 import posixpath
 import re
+import sys
 from collections.abc import Mapping
 from typing import Any
 
@@ -14,14 +17,22 @@ from tasks.identity import canonical
 
 MAX_NAME = 250  # characters of a name, MLflow's limit
 MAX_VALUE = 500  # characters of a param that every tracking store takes; longer ones become an artifact
+MAX_TAG = 5_000  # characters of a tag that every tracking store takes
+LARGEST_STEP = 2**63
 CUT = ":z"
 KEPT = 180  # characters of a name that is too long
 PLAIN = re.compile(r"[^\w\-. /]", re.ASCII)
 
 
 def escape(name: str) -> str:
-    """``name`` as MLflow takes it: what it refuses as ``:hex:``; a name that is too long keeps its head and a hash."""
-    plain = PLAIN.sub(_code, name)
+    """``name`` as MLflow takes it: what it refuses as ``:hex:``; a name that is too long keeps its head and a hash.
+
+    Raises:
+        BadInput: it is no text.
+    """
+    if not isinstance(name, str):
+        raise BadInput(f"{name!r} is not the name of a param, metric or tag.", "Use text.")
+    plain = PLAIN.sub(_code, text(name, "A name"))
     if not plain or posixpath.normpath(plain) != plain or plain.startswith(("/", "..")):
         plain = re.sub(r"[/.]", _code, plain) or ":empty:"  # MLflow takes no name that looks like another path
     return plain if len(plain) <= MAX_NAME else shorten(plain)
@@ -52,10 +63,59 @@ def flatten(params: Mapping[str, Any], prefix: str = "") -> dict[str, str]:
     flat: dict[str, str] = {}
     for name, value in params.items():
         if isinstance(value, Mapping) and value:
-            flat.update(flatten(value, f"{prefix}{name}."))
+            found = flatten(value, f"{prefix}{name}.")
         else:
-            flat[f"{prefix}{name}"] = value if isinstance(value, str) else json.dumps(canonical(value, str(name)))
+            found = {f"{prefix}{name}": value if isinstance(value, str) else json.dumps(canonical(value, str(name)))}
+        if twice := flat.keys() & found.keys():
+            raise BadInput(f"Two params have the name {sorted(twice)[0]!r}.", "Rename one of them.")
+        flat.update(found)
     return flat
+
+
+def text(value: Any, what: str) -> str:
+    """``value`` as text that every store takes.
+
+    Raises:
+        BadInput: it holds half a character (a lone surrogate).
+    """
+    made = str(value)
+    try:
+        made.encode()
+    except UnicodeEncodeError:
+        raise BadInput(f"{what} holds half a character (a lone surrogate).", "Mend the text.") from None
+    return made
+
+
+def number(value: Any, name: str) -> float:
+    """``value`` as the number of a metric.
+
+    Raises:
+        BadInput: it is none.
+    """
+    try:
+        return float(value)
+    except (TypeError, ValueError, OverflowError) as error:
+        raise BadInput(f"The metric {name!r} is no number: {error}.", "Give a float.") from None
+
+
+def step_of(value: Any) -> int:
+    """``value`` as the step of a metric; None is 0.
+
+    Raises:
+        BadInput: it is no whole number, or too large.
+    """
+    try:
+        step = 0 if value is None else operator.index(value)
+    except TypeError:
+        raise BadInput(f"A step is a whole number, not {value!r}.", "Count the steps.") from None
+    if not -LARGEST_STEP <= step < LARGEST_STEP:
+        raise BadInput(f"The step {step} is too large.", "Use one of at most 63 bits.")
+    return step
+
+
+def infinite_again(value: float) -> float:
+    """A metric as it was logged: SQL stores hold the largest number there is in place of infinity."""
+    return math.copysign(math.inf, value) if abs(value) == sys.float_info.max else value
 
 
 def quoted(text: str) -> str:

@@ -6,14 +6,14 @@ import contextlib
 import os
 import tempfile
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path, PurePosixPath
 from urllib.parse import unquote, urlsplit
 
 from mlflow.exceptions import MlflowException
 from mlflow.tracking import MlflowClient
 
-from tasks.errors import ArtifactMissing, Unavailable
+from tasks.errors import ArtifactMissing, BadInput, Unavailable
 from tasks.tracking.writer import patiently
 
 
@@ -27,6 +27,10 @@ class Place(ABC):
         Raises:
             Unavailable: they cannot be written.
         """
+
+    @abstractmethod
+    def remove(self, names: Iterable[str]) -> None:
+        """Remove files that no manifest names any more, where that is easy; they do no harm if they stay."""
 
     @abstractmethod
     def read(self, name: str) -> bytes:
@@ -63,16 +67,30 @@ class LocalPlace(Place):
         return self._root
 
     def write(self, files: Mapping[str, bytes]) -> None:
-        """Each file is renamed into its place, so that a killed process leaves no half of one."""
+        """All are written first and renamed then, so that neither a kill nor a full disk leaves half of them."""
         try:
-            for name, content in files.items():
-                target = self._root / name
-                target.parent.mkdir(parents=True, exist_ok=True)
-                draft = target.with_name(f".{target.name}.{os.getpid()}")
-                draft.write_bytes(content)
-                draft.replace(target)
+            drafts = {name: self._draft(name, content) for name, content in files.items()}
+            for name, draft in drafts.items():
+                draft.replace(self._root / name)
+        except (NotADirectoryError, IsADirectoryError, FileExistsError) as error:
+            raise BadInput(
+                f"Something else lies where an artifact is to be: {error}.", "Choose another name."
+            ) from error
         except OSError as error:
             raise Unavailable(f"Artifacts cannot be written: {error}.", f"Look at {self._root}.") from error
+
+    def _draft(self, name: str, content: bytes) -> Path:
+        target = self._root / name
+        target.parent.mkdir(parents=True, exist_ok=True)
+        draft = target.with_name(f".{target.name}.{os.getpid()}")
+        draft.write_bytes(content)
+        return draft
+
+    def remove(self, names: Iterable[str]) -> None:
+        """What lies in the folder by mistake is not worth an error."""
+        for name in names:
+            with contextlib.suppress(OSError):
+                (self._root / name).unlink()
 
     def read(self, name: str) -> bytes:
         """The content of a file."""
@@ -105,6 +123,9 @@ class RemotePlace(Place):
                 path.write_bytes(content)
             with _answering():
                 patiently(lambda: self._client.log_artifacts(self._run_id, temporary))
+
+    def remove(self, names: Iterable[str]) -> None:
+        """MLflow has no call for it."""
 
     def read(self, name: str) -> bytes:
         """The content of a file."""

@@ -81,7 +81,8 @@ class Recorder(ABC):
         """Log nested parameters of any length under dotted names.
 
         Raises:
-            NotLogged: something that was logged earlier could not be written.
+            BadInput: a name or value cannot be logged; nothing of the call is.
+            NotLogged: something that was logged earlier could not be written; what is given now is.
         """
 
     @abstractmethod
@@ -96,7 +97,7 @@ class Recorder(ABC):
 
     @abstractmethod
     def set_tags(self, tags: Mapping[str, Any] | None = None, /, **more: Any) -> None:
-        """Set tags. Raises as ``log_params``."""
+        """Set tags, of any length. Raises as ``log_params``."""
 
     @abstractmethod
     def delete_tags(self, *keys: str) -> None:
@@ -127,10 +128,10 @@ class Recorder(ABC):
         """Save values as artifacts, or the file or folder ``local_path``.
 
         Frames become Parquet, JSON values JSON, text and Boosters text, arrays ``.npy``; a ``Path`` is copied; a model
-        with ``save`` and ``load`` becomes a folder. A name without an ending gets that of its kind.
+        with ``save`` and ``load`` becomes a folder. The file gets the ending of its kind.
 
         Raises:
-            BadInput: a name leaves the artifact folder, or a value has no safe form.
+            BadInput: a name cannot be one, or a value would not come back equal. Nothing was saved.
         """
 
     @abstractmethod

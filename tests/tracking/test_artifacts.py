@@ -70,7 +70,7 @@ def test_every_kind_comes_back(experiment: MLflowExperiment, tmp_path: Path) -> 
     found = again(experiment, recorder)
     pd.testing.assert_series_equal(found.load_object("pred.parquet"), SERIES, check_index_type=False, check_freq=False)
     pd.testing.assert_frame_equal(found.load_object("frame.parquet"), FRAME)
-    assert found.load_object("task.json") == {"a": None, "b": [1, 2]}
+    assert found.load_object("task.json") == {"a": None, "b": (1, 2)}
     assert found.load_object("note.txt") == "text"
     np.testing.assert_array_equal(found.load_object("array.npy"), array)
     assert found.load_object("deep/er/raw.bin") == b"\x00\x01"
