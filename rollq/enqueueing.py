@@ -16,13 +16,18 @@ if TYPE_CHECKING:
     from tasks.backend import Backend
 
 
-def load_strategy(path: Path, settings: Settings, name: str | None = None) -> RollingStrategy:
+def load_strategy(
+    path: Path, settings: Settings, name: str | None = None, accept: Sequence[str] = ()
+) -> RollingStrategy:
     """The strategy that a template describes; its name is by default the template's.
+
+    Args:
+        accept: odd sessions of its data that are taken as they are.
 
     Raises:
         BadInput: something is wrong with it; the message names the key and the fix.
     """
-    return RollingStrategy(load_template(path, settings), settings, name)
+    return RollingStrategy(load_template(path, settings).accepting(accept), settings, name)
 
 
 def plan_template(path: Path, settings: Settings) -> Plan:

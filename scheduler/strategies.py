@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from copy import deepcopy
 from dataclasses import dataclass, field
 from typing import Any
@@ -13,6 +13,8 @@ from scheduler.online_set import OnlineModel
 from scheduler.recorder_collector import RecorderCollector
 from tasks.backend import Backend
 from tasks.components import resolve
+from tasks.data_checks import KEY as CHECKS
+from tasks.data_checks import Finding
 from tasks.errors import TemplateError
 from tasks.identity import task_id, task_key
 from tasks.online_options import BASE, PromotionRule
@@ -89,6 +91,20 @@ class OnlineStrategy(ABC):
     @abstractmethod
     def sessions(self) -> Sequence[str]:
         """The sessions of its data."""
+
+    def findings(self) -> Sequence[Finding]:
+        """What is odd about the sessions of its data. Raises as ``sessions``."""
+        look = getattr(self.dataset_of(), "findings", None)
+        return look() if look else ()
+
+    def accept(self, sessions: Iterable[str]) -> None:
+        """Take odd sessions as they are: ``YYYY-MM-DD``, or ``YYYY-MM-DD:check``.
+
+        Raises:
+            TemplateError: it has no checks, or one of them is no session.
+        """
+        if list(sessions):
+            raise TemplateError(f"{self.name!r} does not look at its data.", "Leave --accept out.")
 
     @abstractmethod
     def dataset_of(self, variant: str = BASE) -> Any:
@@ -173,6 +189,11 @@ class RollingStrategy(OnlineStrategy):
         """The sessions of the template's data."""
         return self._cutter(BASE).sessions
 
+    def accept(self, sessions: Iterable[str]) -> None:
+        """Take odd sessions of its data as they are."""
+        self.template = self.template.accepting(sessions)
+        self._cutters.clear()
+
     @property
     def promotion_rule(self) -> PromotionRule | None:
         """When a challenger becomes champion by itself; None: never."""
@@ -183,11 +204,13 @@ class RollingStrategy(OnlineStrategy):
         return self._cutter(variant).dataset
 
     def dataset_config(self, trained: Definition) -> dict[str, Any]:
-        """As it was trained, but with the file that the template names now."""
+        """As it was trained, but with the file that the template names now, and what it says of odd sessions."""
         config: dict[str, Any] = deepcopy(trained["dataset"])
         current = self.template.variants.get(variant_of(trained), self.template.definition)["dataset"]["kwargs"]
         if "path" in config["kwargs"] and "path" in current:
             config["kwargs"]["path"] = current["path"]
+        if CHECKS in current:
+            config["kwargs"][CHECKS] = current[CHECKS]
         return config
 
     def to_config(self) -> dict[str, Any]:

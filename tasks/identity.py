@@ -26,6 +26,7 @@ PARTS = ("data", "code", "libraries")
 WHOLE = "whole"  # in ``data``: the dataset cannot tell what a window sees
 BESIDE = (IDENTITY, "data", "project")  # of a definition with an identity: not part of its template
 PLACES = ("path", "cache_dir")  # of a dataset: where its files are
+CHECKS = "data_checks"  # of a dataset: what it leaves out is seen in the data
 
 
 def canonical(value: Any, key: str = "", level: int = 0) -> Any:
@@ -141,10 +142,11 @@ def _mapping(value: Any) -> Mapping[str, Any]:
 
 
 def _placeless(dataset: Any, whole: bool) -> Any:
-    """A dataset's part without its places; the name of its file stays where only its fingerprint tells data apart."""
+    """A dataset's part without places and checks; the file keeps its name where the fingerprint is of all of it."""
     if not isinstance(dataset, Mapping) or not isinstance(dataset.get("kwargs"), Mapping):
         return dataset
-    kwargs = {name: value for name, value in dataset["kwargs"].items() if name not in PLACES}
+    places = PLACES if whole else (*PLACES, CHECKS)
+    kwargs = {name: value for name, value in dataset["kwargs"].items() if name not in places}
     path = dataset["kwargs"].get("path")
     if whole and isinstance(path, str):
         kwargs["path"] = re.split(r"[/\\]", path.rstrip("/\\"))[-1]

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import inspect
 import re
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping
+from copy import deepcopy
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from itertools import pairwise
 from pathlib import Path
@@ -12,17 +14,20 @@ from typing import Any
 
 from tasks.calendar import TimeAdjuster
 from tasks.components import build, check_kwargs, did_you_mean, resolve
+from tasks.data_checks import KEY as CHECKS
+from tasks.data_checks import DataChecks, check_accepted, with_accepted
 from tasks.errors import BadInput, SegmentError, TemplateError
 from tasks.identity import canonical
 from tasks.needs import Needs
 from tasks.online_options import BASE, Challenger, OnlineOptions
+from tasks.paths import absolute, folder_of
 from tasks.settings import Settings
 from tasks.task import Definition
 from tasks.user_file import read_yaml
 from tasks.windows import TEST, WindowCutter, Windows
 
 REQUIRED = {"model", "dataset", "record", "rolling"}
-KEYS = REQUIRED | {"name", "queue", "resources", "time_limit", "online"}
+KEYS = REQUIRED | {"name", "queue", "resources", "time_limit", "online", CHECKS}
 ASIDE = "x-"  # keys that begin so are the user's own: a place for anchors
 WARM = "warm_starts"  # of a model class: its ``fit`` takes an ``init_model``
 PYTHON_ONLY = {"calendar", "task_copy_func", "ds_extra_mod_func"}
@@ -58,6 +63,24 @@ class Template:
     def variants(self) -> dict[str, Definition]:
         """The definitions that are trained side by side: the template's own and those of its challengers."""
         return {BASE: self.definition, **self.challengers}
+
+    def accepting(self, sessions: Iterable[str]) -> Template:
+        """The same template, in which odd sessions are accepted: ``YYYY-MM-DD``, or ``YYYY-MM-DD:check``.
+
+        Raises:
+            TemplateError: one of them is something else.
+        """
+        more = check_accepted(list(sessions), "--accept")
+
+        def accepting(definition: Definition) -> Definition:
+            made = deepcopy(definition)
+            kwargs = made["dataset"]["kwargs"]
+            if (section := with_accepted(kwargs.get(CHECKS), more)) is not None:
+                kwargs[CHECKS] = section
+            return made
+
+        challengers = {name: accepting(definition) for name, definition in self.challengers.items()}
+        return replace(self, definition=accepting(self.definition), challengers=challengers) if more else self
 
     def to_config(self) -> dict[str, Any]:
         """JSON-able; ``of_config`` reads it."""
@@ -96,7 +119,7 @@ def _checked(written: Any, path: Path, settings: Settings) -> Template:
         raise TemplateError("A template is a mapping.", f"It has the keys {', '.join(sorted(KEYS))}.")
     content = {name: value for name, value in written.items() if not name.startswith(ASIDE)}
     _check_keys(content)
-    folder = path.resolve().parent
+    folder = folder_of(path)
     definition = _checked_definition(content, folder, settings)
     rolling = {"class": "RollingGen", **content["rolling"]}
     build(rolling, "rolling", settings.components, calendar=TimeAdjuster(ANY_SESSION))
@@ -131,6 +154,7 @@ def _challenger(
 def _checked_definition(content: Mapping[str, Any], folder: Path, settings: Settings) -> Definition:
     """``{model, dataset, record}`` with absolute paths, every component known and every segment possible."""
     definition = _definition(content, folder)
+    _add_checks(definition, content, settings)
     for part in ("model", "dataset"):
         cls = resolve(definition[part], part, settings.components)
         check_kwargs(cls, definition[part].get("kwargs") or {}, f"{part}.kwargs")
@@ -215,8 +239,27 @@ def _definition(content: Mapping[str, Any], folder: Path) -> Definition:
     definition: Definition = canonical({part: content[part] for part in ("model", "dataset", "record")})
     kwargs = definition["dataset"].get("kwargs") if isinstance(definition["dataset"], dict) else None
     if isinstance(kwargs, dict) and isinstance(kwargs.get("path"), str):
-        kwargs["path"] = str((folder / kwargs["path"]).resolve())
+        kwargs["path"] = str(absolute(folder / kwargs["path"]))  # links are followed when it is read: they may move
     return definition
+
+
+def _add_checks(definition: Definition, content: Mapping[str, Any], settings: Settings) -> None:
+    """Give the dataset the template's ``data_checks``; today is the day of the exchange, where its zone is given."""
+    DataChecks.of(content.get(CHECKS))
+    online, dataset = content.get("online"), definition["dataset"]
+    zone = {"timezone": online["timezone"]} if isinstance(online, Mapping) and online.get("timezone") else {}
+    section = content.get(CHECKS, zone or None)
+    if section is None or not _takes_checks(dataset, settings):
+        if content.get(CHECKS) is not None:
+            raise TemplateError("the dataset has no checks.", "Leave it out.", CHECKS)
+        return
+    if isinstance(section, Mapping):
+        section = {**zone, **section}
+    dataset["kwargs"] = {CHECKS: canonical(section), **(dataset.get("kwargs") or {})}
+
+
+def _takes_checks(dataset: Any, settings: Settings) -> bool:
+    return CHECKS in inspect.signature(resolve(dataset, "dataset", settings.components)).parameters
 
 
 def _options(content: Mapping[str, Any]) -> dict[str, Any]:

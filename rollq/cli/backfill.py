@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from rollq.cli.context import JSON, Context, of, print_json, print_table, say, segment
+from rollq.cli.data import Accept, say_odd
 
 if TYPE_CHECKING:
     from scheduler.backfill import BackfillPlan
@@ -41,10 +42,11 @@ def create(
     max_active: Annotated[int | None, typer.Option(min=1, help="At most so many at a time [as many as run]")] = None,
     newest_first: Annotated[bool, typer.Option("--newest-first", help="The latest test segments first")] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would be done, change nothing")] = False,
+    accept: Accept = None,
     as_json: Annotated[bool, JSON] = False,
 ) -> None:
     """Train the windows of a template that are tested in a range of days. Nothing is put online by it."""
-    from rollq.enqueueing import plan_template
+    from rollq.enqueueing import load_strategy
     from scheduler.backfill import begin_backfill, plan_backfill, read_span
     from tasks.template import check_name
 
@@ -53,7 +55,9 @@ def create(
     if pool is not None:
         check_name(pool, "--pool")
     settings = of(context).settings()
-    plan = plan_template(template, settings)  # bad input is refused before any server is needed
+    strategy = load_strategy(template, settings, accept=accept or ())
+    plan = strategy.first_tasks()  # bad input is refused before any server is needed
+    say_odd(strategy)
     chosen: dict[str, Any] = {"mode": mode, "pool": pool, "newest_first": newest_first}
     nowhere = plan_backfill(plan, None, span, **chosen)
     if dry_run:

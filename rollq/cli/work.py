@@ -10,6 +10,7 @@ import typer
 
 from rollq.cli import tasks_change, tasks_hand, tasks_look
 from rollq.cli.context import JSON, Context, of, print_json, print_table, say, segment
+from rollq.cli.data import Accept, say_odd
 
 if TYPE_CHECKING:
     from scheduler.strategies import Plan
@@ -39,14 +40,17 @@ def enqueue(
     priority: Annotated[int, typer.Option(help="Higher is sooner; 0 is usual")] = 0,
     force: Annotated[bool, typer.Option("--force", help="Train all the same what could be reused")] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show the windows, enqueue nothing")] = False,
+    accept: Accept = None,
     as_json: Annotated[bool, JSON] = False,
 ) -> None:
     """Cut a template into rolling windows and put them into the queue. Doing it twice makes nothing twice."""
-    from rollq.enqueueing import enqueue_plan, plan_template
+    from rollq.enqueueing import enqueue_plan, load_strategy
     from tasks.reuse import judge
 
     settings = of(context).settings()
-    plan = plan_template(template, settings)  # bad input is refused before any server is needed
+    strategy = load_strategy(template, settings, accept=accept or ())
+    plan = strategy.first_tasks()  # bad input is refused before any server is needed
+    say_odd(strategy)
     where = pool or plan.strategy
     if dry_run:
         _show_plan(where, plan.definitions, _as_it_stands(of(context), where, plan), as_json)

@@ -201,12 +201,6 @@ def test_a_cache_that_cannot_be_written_is_said(tmp_path: Path) -> None:
 # -- bad data ---------------------------------------------------------------------------------------------------------
 
 
-def with_close(value: float) -> pd.DataFrame:
-    prices = long(closes())
-    prices.loc[40, "close"] = value
-    return prices
-
-
 def with_column(name: str, change: Callable[[pd.Series], Any]) -> pd.DataFrame:
     prices = long(closes())
     return prices.assign(**{name: change(prices[name])})
@@ -215,9 +209,6 @@ def with_column(name: str, change: Callable[[pd.Series], Any]) -> pd.DataFrame:
 @pytest.mark.parametrize(
     ("prices", "says"),
     [
-        (with_close(0.0), "S04 on 2020-01-06 is 0.0"),
-        (with_close(-1.0), "not above 0"),
-        (with_close(np.inf), "not above 0 and finite"),
         (with_column("close", lambda close: close * np.nan), "no close at all"),
         (with_column("close", lambda close: close.astype(str)), "not numeric"),
         (with_column("datetime", lambda days: days.dt.tz_localize("UTC")), "time zone"),
@@ -226,7 +217,6 @@ def with_column(name: str, change: Callable[[pd.Series], Any]) -> pd.DataFrame:
         (with_column("datetime", lambda days: days.dt.strftime("%Y%m%d").astype(int)), "holds numbers"),
         (with_column("datetime", lambda days: days.where(days.index != 3)), "without a date"),
         (with_column("instrument", lambda names: names.where(names.index != 3)), "without an instrument"),
-        (pd.concat([long(closes()), long(closes()).iloc[[5]]]), "two closes of S05 on 2020-01-01"),
         (long(closes()).rename(columns={"instrument": "symbol"}), "no column 'instrument'"),
     ],
 )

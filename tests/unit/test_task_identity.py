@@ -37,6 +37,7 @@ def changed(*path: Any, to: Any) -> dict[str, Any]:
 
 
 SAME = {
+    "what is accepted elsewhere": changed("dataset", "kwargs", "data_checks", to={"accept": ["2030-01-02"]}),
     "a folder": changed("dataset", "kwargs", "path", to="/b/c/other.parquet"),
     "a cache": changed("dataset", "kwargs", "cache_dir", to="/tmp/cache"),
     "the file as a whole": changed("data", to={"sha256": "another"}),

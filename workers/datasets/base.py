@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Self
 
 import pandas as pd
+
+from tasks.data_checks import Finding
 
 
 class Dataset(ABC):
@@ -41,6 +43,10 @@ class Dataset(ABC):
         Raises:
             DataError: it cannot be used.
         """
+
+    def findings(self) -> Sequence[Finding]:
+        """What is odd about the sessions of its data; a dataset that looks at nothing has none."""
+        return ()
 
     @abstractmethod
     def fingerprint(self) -> dict[str, str]:

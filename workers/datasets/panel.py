@@ -9,18 +9,21 @@ from typing import Any, Self
 import numpy as np
 import pandas as pd
 
+from tasks.data_checks import DataChecks, Finding, some
 from tasks.errors import DataError, SegmentError, TemplateError
 from tasks.identity import canonical
 from tasks.settings import current_settings
 from workers.datasets import processors as processing
 from workers.datasets.base import Dataset
 from workers.datasets.features import check_features, lookback
+from workers.datasets.found_odd import findings_of
 from workers.datasets.labels import check_label
 from workers.datasets.panel_cache import VERSION, Panel, PanelSpec, load_panel
-from workers.datasets.prices import UNIVERSE_KEY, file_sha256
+from workers.datasets.prices import KEY, UNIVERSE_KEY, file_sha256
 
 NORMALIZE = ("rank", "none")
-SEGMENTS_KEY = "dataset.kwargs.segments"
+SEGMENTS_KEY, CHECKS_KEY = "dataset.kwargs.segments", "dataset.kwargs.data_checks"
+MOST_LEFT_OUT = 0.1  # of the sessions; where more are odd, the thresholds or the file are
 TRAIN = "train"
 
 
@@ -37,6 +40,7 @@ class PanelDataset(Dataset):
         universe: instruments to use; None: all.
         cache_dir: where panels are kept; by default in the state folder.
         fitted: what the processors learned from train, as ``to_config`` gives it; None: they learn when needed.
+        data_checks: what is odd about a session, as in a template; odd sessions are left out.
 
     Raises:
         TemplateError: an argument is wrong.
@@ -53,6 +57,7 @@ class PanelDataset(Dataset):
         universe: Sequence[str] | None = None,
         cache_dir: str | None = None,
         fitted: Sequence[Mapping[str, Any]] | None = None,
+        data_checks: Mapping[str, Any] | bool | None = None,
     ) -> None:
         if normalize not in NORMALIZE:
             key = "dataset.kwargs.normalize"
@@ -65,12 +70,15 @@ class PanelDataset(Dataset):
             "processors": list(processors),
             "universe": universe,
         }
+        if data_checks is not None:
+            self._kwargs["data_checks"] = data_checks
         self.segments = dict(segments)
         self._features = check_features(features)
         self._label = check_label(label)
         self._processors = processing.check_processors(processors)
         names = _check_universe(universe)
-        self._spec = PanelSpec(Path(path), tuple(self._features), self._label, normalize == "rank", names)
+        checks = DataChecks.of(data_checks, CHECKS_KEY)
+        self._spec = PanelSpec(Path(path), tuple(self._features), self._label, normalize == "rank", names, checks)
         self._cache_dir = cache_dir
         self._states = _check_fitted(fitted, len(self._processors), len(self._features))
         self._loaded: Panel | None = None
@@ -132,11 +140,12 @@ class PanelDataset(Dataset):
         """Look at the data before anything is enqueued.
 
         Raises:
-            DataError: the file is missing or no price table, the universe is empty, the label or a feature is NaN
-                everywhere, or a feature is NaN in the whole train segment.
+            DataError: the file is missing or no price table, too many sessions are odd, the universe is empty, the
+                label or a feature is NaN everywhere, or a feature is NaN in the whole train segment.
             SegmentError: a segment is reversed, leaves the calendar, or has no rows.
         """
         panel = self._panel()
+        self._check_left_out()
         self._check_features(slice(None), "in the whole file")
         if np.isnan(panel.label).all():
             raise DataError("dataset.kwargs.label: it is NaN everywhere.", "Use a shorter horizon.")
@@ -144,6 +153,15 @@ class PanelDataset(Dataset):
             self._check_segment(name)
         if TRAIN in self.segments:
             self._check_features(self._rows(TRAIN), "in the whole train segment")
+
+    def findings(self) -> tuple[Finding, ...]:
+        """What is odd about the sessions of the file; those that are left out are in none of ``sessions``.
+
+        Raises:
+            DataError: the file is missing, or is no price table.
+            Unavailable: the cache cannot be written.
+        """
+        return findings_of(self._spec.path, self._spec.universe, self._spec.checks, self._folder())
 
     def fingerprint(self) -> dict[str, str]:
         """SHA-256 of the price file and the version of the computations."""
@@ -157,9 +175,20 @@ class PanelDataset(Dataset):
 
     def _panel(self) -> Panel:
         if self._loaded is None:
-            folder = Path(self._cache_dir) if self._cache_dir else current_settings().state_dir / "cache"
-            self._loaded = load_panel(self._spec, folder)
+            self._loaded = load_panel(self._spec, self._folder())
         return self._loaded
+
+    def _folder(self) -> Path:
+        return Path(self._cache_dir) if self._cache_dir else current_settings().state_dir / "cache"
+
+    def _check_left_out(self) -> None:
+        odd = [one for one in self.findings() if one.left_out]
+        days = {one.session for one in odd}
+        if len(days) > MOST_LEFT_OUT * (len(days) + len(self.sessions)):
+            raise DataError(
+                f"{KEY}: {len(days)} of {len(days) + len(self.sessions)} sessions are odd: {some(odd)}.",
+                "See `rollq data check TEMPLATE`; mend the data, or set other thresholds: data_checks.",
+            )
 
     def _check_features(self, rows: slice, where: str) -> None:
         empty = np.isnan(self._panel().features[rows]).all(axis=0)

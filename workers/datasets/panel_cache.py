@@ -8,7 +8,8 @@ import json
 import os
 import shutil
 import tempfile
-from dataclasses import dataclass
+from collections.abc import Collection
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -16,11 +17,13 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from tasks.data_checks import DataChecks, left_out
 from tasks.day_hashes import DIGITS, frame_hashes
-from tasks.errors import Unavailable
+from tasks.errors import DataError, Unavailable
 from workers.datasets.features import compute
+from workers.datasets.found_odd import findings_of
 from workers.datasets.labels import Label
-from workers.datasets.prices import file_sha256, read_closes
+from workers.datasets.prices import KEY, file_sha256, read_closes
 
 VERSION = 2  # raise it when a feature or label is computed differently
 LAYOUT = 2  # raise it when other files are kept
@@ -58,10 +61,17 @@ class PanelSpec:
     label: Label
     rank: bool
     universe: tuple[str, ...] | None
+    checks: DataChecks = field(default_factory=DataChecks)
 
-    def key(self) -> str:
-        """Name of the panel's folder in the cache: it changes with the data, the features, the label, and the code."""
-        parts = [VERSION, LAYOUT, file_sha256(self.path), self.features, str(self.label), self.rank, self.universe]
+    def key(self, out: Collection[str]) -> str:
+        """Name of the panel's folder in the cache: it changes with the data, the features, the label, and the code.
+
+        Args:
+            out: sessions that are left out.
+        """
+        rows = [self.checks.name, self.checks.accept, sorted(out)]
+        made = [self.features, str(self.label), self.rank, self.universe]
+        parts = [VERSION, LAYOUT, file_sha256(self.path), *made, rows]
         return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:24]
 
 
@@ -72,18 +82,19 @@ def load_panel(spec: PanelSpec, cache_dir: Path) -> Panel:
         DataError: the file is missing, is no price table, or nothing of the universe is in it.
         Unavailable: the cache cannot be written.
     """
-    folder = cache_dir / f"panel-{spec.key()}"
+    out = left_out(findings_of(spec.path, spec.universe, spec.checks, cache_dir))
+    folder = cache_dir / f"panel-{spec.key(out)}"
     if panel := _open(folder):
         return panel
     try:
-        return _built_once(spec, folder)
+        return _built_once(spec, folder, out)
     except OSError as error:
         raise Unavailable(
             f"The cache {folder} cannot be written: {error}.", "Free the disk, or set ROLLQ_STATE_DIR."
         ) from error
 
 
-def _built_once(spec: PanelSpec, folder: Path) -> Panel:
+def _built_once(spec: PanelSpec, folder: Path, out: Collection[str]) -> Panel:
     cache_dir = folder.parent
     cache_dir.mkdir(parents=True, exist_ok=True)
     with (cache_dir / f"{folder.name}.lock").open("a") as lock:
@@ -91,7 +102,7 @@ def _built_once(spec: PanelSpec, folder: Path) -> Panel:
         if panel := _open(folder):
             return panel
         _clear(folder)
-        _build(spec, folder)
+        _build(spec, folder, out)
     panel = _open(folder)
     if panel is None:
         raise Unavailable(
@@ -106,9 +117,11 @@ def _clear(folder: Path) -> None:
         shutil.rmtree(left, ignore_errors=True)
 
 
-def _build(spec: PanelSpec, folder: Path) -> None:
+def _build(spec: PanelSpec, folder: Path, out: Collection[str]) -> None:
     """Compute the panel beside its place and move it there in one step."""
-    close = read_closes(spec.path, spec.universe)
+    close = read_closes(spec.path, spec.universe, spec.checks, out)
+    if close.empty:
+        raise DataError(f"{KEY}: no session of {spec.path} can be used.", "See `rollq data check TEMPLATE`.")
     temporary = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f".{folder.name}-"))
     try:
         _write_arrays(spec, close, temporary)

@@ -3,53 +3,72 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from functools import cache
 from io import BytesIO
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 
+from tasks.data_checks import DataChecks
 from tasks.errors import DataError
+from workers.datasets.session_checks import usable_closes
 
 KEY = "dataset.kwargs.path"
 UNIVERSE_KEY = "dataset.kwargs.universe"
 COLUMNS = ("datetime", "instrument", "close")
+BAR_COLUMNS = ("open", "high", "low")  # that are looked at, where a file has them
 
 
 def file_sha256(path: Path) -> str:
-    """SHA-256 (hex) of a file; read again only when it changed.
+    """SHA-256 (hex) of a file; read again only when it changed, or when a link leads to another file.
 
     Raises:
         DataError: there is no such file.
     """
     try:
         stat = path.stat()
-        return _file_sha256(path, stat.st_mtime_ns, stat.st_size)
+        return _file_sha256(path, (stat.st_dev, stat.st_ino, stat.st_mtime_ns, stat.st_size))
     except OSError as error:
         reason = "does not exist" if isinstance(error, FileNotFoundError) else f"cannot be read ({error.strerror})"
         raise DataError(f"{KEY}: the file {path} {reason}.", "Give a Parquet file, relative to the template.") from None
 
 
-def read_closes(path: Path, universe: Sequence[str] | None) -> pd.DataFrame:
+def read_closes(
+    path: Path, universe: Sequence[str] | None, checks: DataChecks, out: Collection[str] = ()
+) -> pd.DataFrame:
     """Closes as a wide float64 frame, sessions x instruments, NaN where there is none.
 
-    Its sessions are all the days of the file, whatever the universe: windows count sessions.
+    Its sessions are the days of the file, whatever the universe: windows count sessions.
+
+    Args:
+        out: sessions that are left out.
 
     Raises:
         DataError: the file is no price table, or the universe is empty or names what is not in the file.
     """
-    prices = _read(path)
-    _check_sessions(prices["datetime"], path)
-    _check_closes(prices, path)
-    wide = prices.pivot(index="datetime", columns="instrument", values="close")
+    wide = usable_closes(read_prices(path), checks, out)
     wide = wide.loc[:, wide.notna().any()]
     return wide if universe is None else wide[_members(universe, wide.columns)]
 
 
+def read_prices(path: Path) -> pd.DataFrame:
+    """A price file as a long frame: datetime, instrument, close; and open, high, low if they are there.
+
+    Raises:
+        DataError: the file is missing, or is no price table.
+    """
+    prices = _read(path)
+    _check_sessions(prices["datetime"], path)
+    if prices["instrument"].isna().any():
+        raise DataError(f"{KEY}: {path} has rows without an instrument.", "Remove them.")
+    if not prices["close"].notna().any():
+        raise DataError(f"{KEY}: {path} has no close at all.", "Give a file with prices.")
+    return prices
+
+
 @cache
-def _file_sha256(path: Path, _changed: int, _size: int) -> str:
+def _file_sha256(path: Path, _state: tuple[int, ...]) -> str:
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
@@ -58,6 +77,7 @@ def _read(path: Path) -> pd.DataFrame:
     expected = file_sha256(path)
     content = path.read_bytes()
     if hashlib.sha256(content).hexdigest() != expected:
+        _file_sha256.cache_clear()  # it may have been changed in place within one tick of its clock
         raise DataError(f"{KEY}: {path} changed while it was read.", "Replace a file in one move, then try again.")
     try:
         prices = pd.read_parquet(BytesIO(content)).reset_index()
@@ -72,7 +92,12 @@ def _read(path: Path) -> pd.DataFrame:
         "instrument": prices["instrument"].astype("str"),
         "close": prices["close"].astype(float),
     }
-    return pd.DataFrame(columns)
+    bars = {name: prices[name].astype(float) for name in BAR_COLUMNS if _is_number(prices.get(name))}
+    return pd.DataFrame({**columns, **bars})
+
+
+def _is_number(column: pd.Series | None) -> bool:
+    return column is not None and pd.api.types.is_numeric_dtype(column)
 
 
 def _as_days(column: pd.Series, path: Path) -> pd.Series:
@@ -91,28 +116,6 @@ def _check_sessions(days: pd.Series, path: Path) -> None:
         raise DataError(
             f"{KEY}: the column 'datetime' of {path} has times of day or a time zone.",
             "Store the session's date: one row per instrument and day.",
-        )
-
-
-def _check_closes(prices: pd.DataFrame, path: Path) -> None:
-    close = prices["close"]
-    if prices["instrument"].isna().any():
-        raise DataError(f"{KEY}: {path} has rows without an instrument.", "Remove them.")
-    if not close.notna().any():
-        raise DataError(f"{KEY}: {path} has no close at all.", "Give a file with prices.")
-    impossible = (close <= 0) | np.isinf(close)
-    if impossible.any():
-        first = prices[impossible].iloc[0]
-        raise DataError(
-            f"{KEY}: the close of {first['instrument']} on {first['datetime']:%Y-%m-%d} is {first['close']}; "
-            f"{int(impossible.sum())} in all are not above 0 and finite.",
-            "Remove these rows: a missing close is a gap.",
-        )
-    doubled = prices.duplicated(["datetime", "instrument"])
-    if doubled.any():
-        first = prices[doubled].iloc[0]
-        raise DataError(
-            f"{KEY}: {path} has two closes of {first['instrument']} on {first['datetime']:%Y-%m-%d}.", "Keep one."
         )
 
 
