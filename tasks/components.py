@@ -14,8 +14,11 @@ from functools import cache
 from importlib.metadata import entry_points
 from typing import Any
 
+from tasks.app_dir import app_dirs
 from tasks.errors import ComponentError, RollqError
+from tasks.failures import Kind, described, kind_of
 from tasks.source import note_loaded
+from tasks.user_code import place_of
 
 GROUP = "rollq.components"
 KEYS = {"class", "module_path", "kwargs"}
@@ -39,13 +42,13 @@ def resolve(config: Any, key: str, extra: Iterable[str] = ()) -> type[Any]:
         ComponentError: the form is wrong, or the class is not registered or cannot be imported.
     """
     name, module = _names(config, key)
-    registered = {**{target.rpartition(":")[2]: target for target in extra}, **installed_components()}
-    target = registered.get(name)
-    if target is None or module not in (None, target.partition(":")[0]):
-        target = _by_module(registered.values(), module, name)
-    if target is None:
-        raise _not_registered(name, module, key, registered)
-    return _load(target, key)
+    registered = _registered(extra)
+    found = [target for known, target in registered if _is_named(known, target, name, module)]
+    if not found:
+        raise _not_registered(name, module, key, dict(registered))
+    if len(found) > 1:
+        raise _ambiguous(name, found, key)
+    return _load(found[0], key)
 
 
 def build(config: Any, key: str, extra: Iterable[str] = (), **more: Any) -> Any:
@@ -113,15 +116,33 @@ def _names(config: Any, key: str) -> tuple[str, str | None]:
     return name, module
 
 
-def _by_module(targets: Iterable[str], module: str | None, name: str) -> str | None:
-    wanted = f"{module}:{name}"
-    return next((target for target in targets if target == wanted), None)
+def _registered(extra: Iterable[str]) -> list[tuple[str, str]]:
+    """Every registered class, by its name; one of one's own may have the name of an installed one."""
+    own = [(target.rpartition(":")[2], target) for target in extra]
+    return list(dict.fromkeys([*own, *installed_components().items()]))
+
+
+def _is_named(known: str, target: str, name: str, module: str | None) -> bool:
+    return (
+        known == name if module is None else target == f"{module}:{name}" or (known, module) == (name, _module(target))
+    )
+
+
+def _module(target: str) -> str:
+    return target.partition(":")[0]
+
+
+def _ambiguous(name: str, found: list[str], key: str) -> ComponentError:
+    which = " or ".join(f"module_path: {_module(target)}" for target in found)
+    return ComponentError(
+        f"there are {len(found)} registered classes {name!r}.", f"Say which: {which}.", f"{key}.class"
+    )
 
 
 def _not_registered(name: str, module: str | None, key: str, registered: Mapping[str, str]) -> ComponentError:
     shown = f"{module}.{name}" if module else name
     if name in registered:
-        fix = f"Use module_path: {registered[name].partition(':')[0]}, or leave module_path out."
+        fix = f"Use module_path: {_module(registered[name])}, or leave module_path out."
     else:
         fix = (
             f"{did_you_mean(name, registered)} A class of your own is registered with "
@@ -134,11 +155,24 @@ def _load(target: str, key: str) -> type[Any]:
     module, _, name = target.partition(":")
     try:
         cls = getattr(importlib.import_module(module), name)
-    except (ImportError, AttributeError) as error:
-        raise ComponentError(
-            f"the registered class {target} cannot be loaded: {error}.", "Install its package.", key
-        ) from None
+    except BaseException as error:
+        if kind_of(error) is Kind.STOP:
+            raise
+        raise _not_loaded(target, key, error) from error
     if not isinstance(cls, type):
         raise ComponentError(f"{target} is not a class.", "Register a class.", key)
     note_loaded(cls)
     return cls
+
+
+def _not_loaded(target: str, key: str, error: BaseException) -> ComponentError:
+    """Its module is not found, has no such class, or is broken; an import runs the user's own code."""
+    module = _module(target)
+    if isinstance(error, ModuleNotFoundError) and error.name == module.partition(".")[0]:
+        fix = (
+            f"Install its package, or name the folder of {module.partition('.')[0]} with --app-dir (setting app_dir), "
+            f"for workers too; looked in {', '.join(app_dirs()) or 'no folder'} and among the installed packages."
+        )
+    else:
+        fix = f"Mend it: {place}." if (place := place_of(error)) else "Mend its module, or install what it needs."
+    return ComponentError(f"the registered class {target} cannot be loaded: {described(error)}.", fix, key)

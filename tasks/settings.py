@@ -81,6 +81,9 @@ class Settings(BaseModel):
 
     # What may be loaded and how the process speaks.
     components: tuple[str, ...] = Field((), description="Extra classes that templates may name, as 'module:Class'")
+    app_dir: Annotated[Path, AfterValidator(expanded)] = Field(
+        Path(), description="Folder of your own modules, which components may name"
+    )
     pickle_classes: tuple[str, ...] = Field((), description="Classes that a pickled artifact may hold: 'module:Class'")
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     log_format: Literal["human", "json"] = "human"

@@ -12,6 +12,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+from tasks.app_dir import add_app_dir
 from tasks.calendar import TimeAdjuster
 from tasks.components import build, check_kwargs, did_you_mean, resolve
 from tasks.data_checks import KEY as CHECKS
@@ -110,6 +111,7 @@ def load_template(path: Path, settings: Settings) -> Template:
         SegmentError: segments are missing, reversed, or overlap; or a bound is no date.
     """
     file = read_yaml(path)
+    add_app_dir(path.parent)
     with file.placed():
         return _checked(file.content, path, settings)
 

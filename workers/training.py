@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Callable
 from typing import Any
 
 from tasks.components import build
 from tasks.errors import TemplateError
+from tasks.failures import described
 from tasks.reader import TaskReader
 from tasks.settings import Settings
 from tasks.task import Claim, Definition
 from tasks.tracking.mlflow_recorder import MLflowRecorder
 from workers import warm_start
+
+log = logging.getLogger(__name__)
 
 LOGGED = ("model", "dataset", warm_start.KEY)  # parts of a definition that become params
 
@@ -78,8 +82,20 @@ def check_parts(definition: Definition) -> None:
 
 def _save(recorder: MLflowRecorder, model: Any, dataset: Any, definition: Definition) -> None:
     recorder.save_objects(model=model, task=definition, dataset=dataset.to_config())
-    if history := getattr(model, "evals", None):
+    if history := _history(model):
         recorder.log_history(history)
+
+
+def _history(model: Any) -> dict[str, list[float]]:
+    """The values by round that a model has in ``evals``; an own model may have something else under this name."""
+    try:
+        evals = dict(model.evals)
+        found = {str(name): [float(value) for value in values] for name, values in evals.items()}
+    except Exception as error:  # noqa: BLE001 - what the class of somebody else does; its training is finished
+        if hasattr(type(model), "evals") or "evals" in vars(model):
+            log.info("the model's evals are no values by round, they are not logged: %s", described(error))
+        return {}
+    return found
 
 
 def _record(

@@ -30,11 +30,13 @@ class Context:
         Raises:
             SettingsError: one of them is wrong.
         """
+        from tasks.app_dir import add_app_dir
         from tasks.logs import setup_logging
         from tasks.settings import load_settings
 
         settings = load_settings(**{**self.overrides, **more})
         setup_logging(settings.log_level, settings.log_format)
+        add_app_dir(settings.app_dir)
         return settings
 
     @contextmanager

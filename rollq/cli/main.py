@@ -45,12 +45,14 @@ def options(
     state_dir: Annotated[Path | None, typer.Option(help="Folder of the embedded stack [.rollq]")] = None,
     log_level: Annotated[str | None, typer.Option(help="DEBUG, INFO, WARNING or ERROR [INFO]")] = None,
     log_format: Annotated[str | None, typer.Option(help="human or json [human]")] = None,
+    app_dir: Annotated[
+        Path | None, typer.Option(help="Folder of your own modules [this one, and the template's]")
+    ] = None,
     debug: Annotated[bool, typer.Option(help="Show tracebacks")] = False,
 ) -> None:
     """Options before the verb; ROLLQ_... variables and rollq.toml set the same (docs/reference/settings.md)."""
-    context.obj = Context(
-        {"state_dir": state_dir, "log_level": log_level and log_level.upper(), "log_format": log_format}, debug
-    )
+    given = {"state_dir": state_dir, "log_level": log_level and log_level.upper(), "log_format": log_format}
+    context.obj = Context({**given, "app_dir": app_dir}, debug)
 
 
 run.add_to(app)
@@ -68,10 +70,14 @@ demo.add_to(app)
 def main() -> None:
     """Run the command line; leave with a documented exit code (docs/reference/exit-codes.md)."""
     debug = "--debug" in sys.argv or os.environ.get("ROLLQ_DEBUG") == "1"
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that what was started is stopped
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        if signal.getsignal(number) is not signal.SIG_IGN:  # as under nohup
+            signal.signal(number, _leave_orderly)
     try:
         check_shadowing()
-        sys.exit(app(standalone_mode=False) or 0)
+        code = app(standalone_mode=False) or 0
+        sys.stdout.flush()  # here its error can be told
+        sys.exit(code)
     except RollqError as error:
         if debug:
             raise
@@ -82,14 +88,19 @@ def main() -> None:
         sys.stderr.write("\nStopped. What is done stays done.\n")
         sys.exit(130)
     except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        _forget_output()
         sys.exit(0)
     except Exception as error:  # noqa: BLE001 - the last resort: a line, not a traceback
         _leave(error, debug)
 
 
+def _leave_orderly(number: int, _: object) -> None:
+    """So that what was started is stopped, and what is held is given back."""
+    sys.exit(128 + number)
+
+
 def _leave(error: Exception, debug: bool) -> None:
-    """Usage errors of the command line, and defects of rollq itself."""
+    """Usage errors of the command line, what is wrong around us, errors of the user's code, and defects of rollq."""
     if isinstance(error, TyperException):
         _complain(error.format_message(), "See --help of this verb.")
         sys.exit(2)
@@ -99,8 +110,30 @@ def _leave(error: Exception, debug: bool) -> None:
         sys.exit(130)
     if debug:
         raise error
-    _complain(f"Unexpected {type(error).__name__}: {error}", "This is a defect of rollq: run again with --debug.")
+    from tasks.failures import described, is_disk, is_full, is_outage
+    from tasks.user_code import place_of
+
+    if is_disk(error):
+        _forget_output()
+        what = "There is no space left" if is_full(error) else "The disk does not do what it should"
+        _complain(f"{what}: {described(error)}.", "Mend that, then do it again; nothing that was done is lost.")
+        sys.exit(4)
+    if is_outage(error):
+        _complain(f"A server does not do what it should: {described(error)}.", LOOK)
+        sys.exit(4)
+    if place := place_of(error):
+        _complain(f"{described(error)} ({place})", "It comes from your own code: mend it there.")
+        sys.exit(1)
+    if isinstance(error, OSError) and error.filename is not None:
+        _complain(f"{error.filename}: {error.strerror}.", "Look at this path and its permissions.")
+        sys.exit(2)
+    _complain(f"Unexpected {described(error)}", "This is a defect of rollq: run again with --debug.")
     sys.exit(70)
+
+
+def _forget_output() -> None:
+    """Nobody takes what is left to be written: Python would complain about it once more."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
 
 
 def _complain(message: str, fix: str) -> None:
