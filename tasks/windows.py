@@ -67,7 +67,6 @@ class WindowCutter:
         Raises:
             ComponentError: a class or keyword is wrong.
         """
-        build(self._definition["model"], "model", self._components)
         return build(self._definition["dataset"], "dataset", self._components)
 
     @cached_property
@@ -120,6 +119,9 @@ class WindowCutter:
     def _check_data(self) -> None:
         """Once, before the first window is cut: it reads all of the data."""
         if not self._checked:
+            model = build(self._definition["model"], "model", self._components)
+            if check := getattr(model, "check_dataset", None):
+                check(self.dataset)
             self.dataset.check()
             self._checked = True
 

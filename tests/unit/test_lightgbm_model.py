@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 import subprocess
 import sys
 from pathlib import Path
@@ -173,3 +174,113 @@ def test_a_wrong_parameter_is_named(params: dict[str, Any], key: str, says: str)
 
 def test_other_names_that_lightgbm_knows_are_taken(tmp_path: Path) -> None:
     fitted(tmp_path, reg_alpha=0.1, lambda_l2=1.0, max_depth=4)
+
+
+@pytest.mark.parametrize(
+    ("params", "key", "says"),
+    [
+        ({"num_leaves": 1}, "num_leaves", "at least 2"),
+        ({"num_leaves": 31.0}, "num_leaves", "whole number"),
+        ({"num_leaves": "063"}, "num_leaves", "whole number"),
+        ({"max_leaves": True}, "max_leaves", "whole number"),
+        ({"learning_rate": 0}, "learning_rate", "above 0"),
+        ({"eta": math.inf}, "eta", "not possible"),
+        ({"learning_rate": "1e-1"}, "learning_rate", "not possible"),
+        ({"subsample": 1.5, "bagging_freq": 1}, "subsample", "at most 1"),
+        ({"min_data_in_leaf": 2.5}, "min_data_in_leaf", "whole number"),
+        ({"max_depth": 0}, "max_depth", "-1: no limit"),
+        ({"bagging_seed": 2**31, "bagging_freq": 1, "bagging_fraction": 0.5}, "bagging_seed", "not possible"),
+        ({"boosting": "gbdtt"}, "boosting", "Did you mean 'gbdt'?"),
+        ({"extra_trees": "yes"}, "extra_trees", "true or false"),
+        ({"extra_trees": 1}, "extra_trees", "true or false"),
+        ({"metric": "rmsee"}, "metric", "Did you mean 'rmse'?"),
+        ({"metric": ["l2", "auc"]}, "metric", "'auc' is unknown here"),
+        ({"max_delta_step": {"a": 1}}, "max_delta_step", "no number"),
+        ({"device": "gpu"}, "device", "Known: cpu"),
+        ({"monotone_constraints": [2, 0]}, "monotone_constraints", "-1, 0 and 1"),
+        ({"interaction_constraints": "[0,1]"}, "interaction_constraints", "list of groups"),
+        # two that do not go together
+        ({"eta": 0.1, "learning_rate": 0.1}, "learning_rate", "the same as 'eta'"),
+        ({"num_leaves": 255, "max_depth": 3}, "num_leaves", "at most 8 leaves"),
+        ({"boosting": "rf", "bagging_freq": 0}, "bagging_freq", "LightGBM refuses it"),
+        ({"boosting": "goss", "bagging_freq": 1, "bagging_fraction": 0.5}, "", "Cannot use bagging in GOSS"),
+        ({"data_sample_strategy": "goss", "top_rate": 0.9, "other_rate": 0.5}, "", "LightGBM refuses it"),
+        ({"loss": "mae", "linear_tree": True}, "", "linear trees"),
+        # what has no effect
+        ({"weight": 3}, "weight", "no effect"),
+        ({"group_column": "name:day"}, "group_column", "no effect"),
+        ({"tweedie_variance_power": 1.5}, "tweedie_variance_power", "objective"),
+        ({"categorical_feature": [0]}, "categorical_feature", "categories"),
+        ({"cat_l2": 1}, "cat_l2", "categories"),
+        ({"num_class": 3}, "num_class", "objective"),
+        ({"machines": "a:1,b:2"}, "machines", "one machine"),
+        ({"predict_contrib": True}, "predict_contrib", "prediction"),
+        ({"alpha": 0.5}, "alpha", "loss: huber"),
+        ({"bagging_fraction": 0.5}, "bagging_fraction", "bagging_freq"),
+        ({"bagging_freq": 5}, "bagging_freq", "bagging_fraction"),
+        ({"drop_rate": 0.1}, "drop_rate", "boosting: dart"),
+        ({"boosting": "dart", "early_stopping_rounds": 5}, "early_stopping_rounds", "dart"),
+        ({"boosting": "rf", "feature_fraction": 0.5, "learning_rate": 0.1}, "learning_rate", "rf"),
+        ({"top_rate": 0.5}, "top_rate", "goss"),
+        ({"linear_lambda": 1}, "linear_lambda", "linear_tree"),
+        ({"extra_seed": 3}, "extra_seed", "extra_trees"),
+        ({"mc_penalty": 1}, "mc_penalty", "monotone_constraints"),
+        ({"seed": True}, "seed", "no seed"),
+    ],
+)
+def test_values_are_looked_at_alone_and_together(params: dict[str, Any], key: str, says: str) -> None:
+    with pytest.raises(ComponentError) as caught:
+        LGBModel(**params)
+    assert caught.value.key == f"model.kwargs.{key}".rstrip(".")
+    assert says in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "params",
+    [
+        {"loss": "huber", "alpha": 0.5},
+        {"boosting_type": "dart", "drop_rate": 0.2},
+        {"boosting": "rf", "bagging_freq": 1, "bagging_fraction": 0.5},
+        {"data_sample_strategy": "goss", "top_rate": 0.3},
+        {"linear_tree": True, "linear_lambda": 0.1, "extra_trees": True, "extra_seed": 2},
+        {"metric": ["rmse", "quantile"], "alpha": 0.3, "path_smooth": 0.5, "num_leaves": None},
+        {
+            "monotone_constraints": [1] * 6,
+            "monotone_constraints_method": "advanced",
+            "interaction_constraints": [[0, 1]],
+        },
+        {"use_quantized_grad": True, "num_grad_quant_bins": 8, "learning_rate": 1, "max_depth": 3, "num_leaves": 8},
+    ],
+)
+def test_values_that_go_together_train(params: dict[str, Any], tmp_path: Path) -> None:
+    fitted(tmp_path, **{"bagging_freq": None, "bagging_fraction": None, **params})
+
+
+@pytest.mark.parametrize(
+    ("params", "says"),
+    [
+        ({"monotone_constraints": [1, 0]}, "monotone_constraints: LightGBM refuses it"),
+        ({"mc": [1] * 40}, "mc: LightGBM refuses it"),
+        ({"max_bin_by_feature": [9]}, "max_bin_by_feature: LightGBM refuses it"),
+        ({"interaction_constraints": [[0, 99]]}, "interaction_constraints: there are"),
+    ],
+)
+def test_parameters_by_feature_fit_the_features(params: dict[str, Any], says: str, tmp_path: Path) -> None:
+    model = LGBModel(**params)
+    with pytest.raises(ComponentError, match=says):
+        model.check_dataset(panel(tmp_path))
+
+
+def test_early_stopping_without_valid_is_refused_before_anything_is_enqueued(tmp_path: Path) -> None:
+    with pytest.raises(ComponentError, match="early_stopping_rounds needs a segment valid"):
+        LGBModel(early_stopping_rounds=5).check_dataset(panel(tmp_path, segments={"train": SEGMENTS["train"]}))
+
+
+def test_what_serves_is_loaded_whatever_would_be_refused_today(tmp_path: Path) -> None:
+    model, dataset = fitted(tmp_path)
+    folder = tmp_path / "model"
+    folder.mkdir()
+    model.save(folder)
+    text = (folder / "params.json").read_text()
+    (folder / "params.json").write_text(text.replace('"num_leaves": 7', '"weight": 1, "num_leaves": 7'))
+    assert digest(LGBModel.load(folder).predict(dataset)) == digest(model.predict(dataset))

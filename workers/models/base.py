@@ -22,6 +22,13 @@ class Model(ABC):
 
     warm_starts: ClassVar[bool] = False
 
+    def check_dataset(self, dataset: Dataset) -> None:  # noqa: B027 - most models fit any dataset
+        """Look whether this model can be trained on a dataset, before anything is enqueued.
+
+        Raises:
+            ComponentError: it cannot; the message names the parameter.
+        """
+
     @abstractmethod
     def fit(self, dataset: Dataset, *, checkpoint: Checkpoint | None = None, init_model: Model | None = None) -> None:
         """Train.

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from difflib import get_close_matches
-from functools import cache
 from pathlib import Path
 from typing import Any, Self
 
@@ -15,25 +13,15 @@ import pandas as pd
 from tasks.errors import ComponentError, PermanentError
 from workers.datasets.base import Dataset
 from workers.models.base import Checkpoint, Model
+from workers.models.lightgbm_params import check_features, check_params
+from workers.models.lightgbm_table import FIXED, OWN, Range
 from workers.models.mlmodel import write_lightgbm
 from workers.models.training_rows import TRAIN, check_names, features_like, known_rows, need_fitted
 
 LOSSES = {"mse": "regression", "mae": "regression_l1", "huber": "huber"}
-# One thread per worker, the same result on every run; bins and filters come from the window's own train rows.
-FIXED: dict[str, Any] = {
-    "num_threads": 1,
-    "deterministic": True,
-    "force_col_wise": True,
-    "verbosity": -1,
-    "feature_pre_filter": False,
-}
-# LightGBM knows these under other names too; here each has one.
-OWN = {
-    "objective": "loss",
-    "num_iterations": "num_boost_round",
-    "early_stopping_round": "early_stopping_rounds",
-    "seed": "seed",
-}
+OWN_KWARGS = set(OWN.values())
+SEED = Range(0, 2**31 - 1, whole=True)
+NEEDS_VALID, VALID_FIX = "early_stopping_rounds needs a segment valid.", "Add it under dataset.kwargs.segments."
 
 
 class LGBModel(Model):
@@ -48,8 +36,8 @@ class LGBModel(Model):
             ``deterministic`` and the like are rollq's: a worker has one thread.
 
     Raises:
-        ComponentError: the loss is unknown, a number is out of range, or ``params`` names what is rollq's or what
-            LightGBM does not know.
+        ComponentError: the loss is unknown, a number is out of range, or ``params`` names what is rollq's, what
+            LightGBM does not know, or what has no effect.
     """
 
     warm_starts = True
@@ -67,21 +55,42 @@ class LGBModel(Model):
         _check_count(num_boost_round, "num_boost_round")
         if early_stopping_rounds is not None:
             _check_count(early_stopping_rounds, "early_stopping_rounds")
-        for name in params:
-            _check_param(name)
-        self._kwargs = {
+        if not SEED.holds(seed):
+            raise ComponentError(f"{seed!r} is no seed.", f"Use {SEED}.", "model.kwargs.seed")
+        kwargs = {
             "loss": loss,
             "num_boost_round": num_boost_round,
             "early_stopping_rounds": early_stopping_rounds,
             "seed": seed,
             **params,
         }
-        self._params = {**params, "objective": LOSSES[loss], "seed": seed, **FIXED}
-        self._rounds = num_boost_round
-        self._patience = early_stopping_rounds
+        self._take(kwargs)
+        check_params(params, self._own)
+
+    def _take(self, kwargs: Mapping[str, Any]) -> None:
+        self._kwargs = dict(kwargs)
+        self._rounds: int = kwargs["num_boost_round"]
+        self._patience: int | None = kwargs["early_stopping_rounds"]
+        self._others = {name: value for name, value in kwargs.items() if name not in OWN_KWARGS}
+        self._own: dict[str, Any] = {"objective": LOSSES[kwargs["loss"]], "seed": kwargs["seed"]}
+        if self._patience is not None:
+            self._own["early_stopping_round"] = self._patience
+        self._params = {**self._others, "objective": self._own["objective"], "seed": kwargs["seed"], **FIXED}
         self._booster: lgb.Booster | None = None
         self._features: list[str] = []
         self.evals: dict[str, list[float]] = {}
+
+    def check_dataset(self, dataset: Dataset) -> None:
+        """Look whether the parameters fit the features and segments.
+
+        Raises:
+            ComponentError: there is no ``valid`` to stop early on, or a parameter names other features.
+        """
+        if self._patience and "valid" not in dataset.segments:
+            raise ComponentError(NEEDS_VALID, VALID_FIX, "model.kwargs.early_stopping_rounds")
+        names = getattr(dataset, "feature_names", None)
+        if isinstance(names, list | tuple):
+            check_features(self._others, self._own, len(names))
 
     def fit(self, dataset: Dataset, *, checkpoint: Checkpoint | None = None, init_model: Model | None = None) -> None:
         """Train on ``train``; stop early on ``valid`` if asked. ``evals`` has the losses by round afterwards.
@@ -95,9 +104,7 @@ class LGBModel(Model):
                 stop early on, or ``init_model`` was fitted on other features.
         """
         if self._patience and "valid" not in dataset.segments:
-            raise PermanentError(
-                "early_stopping_rounds needs a segment valid.", "Add it under dataset.kwargs.segments."
-            )
+            raise PermanentError(NEEDS_VALID, VALID_FIX)
         train = self._data(dataset, TRAIN)
         start = None if init_model is None else self._start(init_model)
         sets, names = [train], [TRAIN]
@@ -145,7 +152,8 @@ class LGBModel(Model):
     def load(cls, folder: Path) -> Self:
         """The model that ``save`` wrote."""
         params = json.loads((folder / "params.json").read_text(encoding="utf-8"))
-        model = cls(**params["kwargs"])
+        model = cls.__new__(cls)
+        model._take(params["kwargs"])  # unchecked: what serves is loaded, whatever would be refused today
         model._features = params["features"]
         model._booster = lgb.Booster(model_str=(folder / "model.txt").read_text(encoding="utf-8"))
         return model
@@ -174,23 +182,3 @@ def _check_count(value: Any, name: str) -> None:
         raise ComponentError(
             f"{value!r} is no number of rounds.", "Use a whole number above 0.", f"model.kwargs.{name}"
         )
-
-
-def _check_param(name: str) -> None:
-    """Refuse what LightGBM does not know: it would train happily without it."""
-    key, known = f"model.kwargs.{name}", _known_params()
-    if name not in known:
-        close = get_close_matches(name, known, n=1)
-        hint = f"Did you mean {known[close[0]]!r}? " if close else ""
-        raise ComponentError("LightGBM has no such parameter.", f"{hint}See LightGBM's list of parameters.", key)
-    if known[name] in OWN:
-        raise ComponentError(f"it has another name here: {OWN[known[name]]}.", "Use that one.", key)
-    if known[name] in FIXED:
-        raise ComponentError(f"it is set by rollq to {FIXED[known[name]]}.", "Leave it out.", key)
-
-
-@cache
-def _known_params() -> Mapping[str, str]:
-    """LightGBM's name of each parameter, by each of its aliases; the library itself keeps the list."""
-    aliases = lgb.basic._ConfigAliases._get_all_param_aliases()
-    return {name: main for main, others in aliases.items() for name in (main, *others)}

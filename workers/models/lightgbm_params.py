@@ -1,0 +1,184 @@
+"""Parameters of LightGBM: refused when they are unknown, out of range, or without effect on what rollq trains.
+
+LightGBM itself would train happily with most of them, or fail on every window. It has the last word on values: a model
+of no trees is made with the parameters.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Mapping
+from difflib import get_close_matches
+from functools import cache
+from typing import Any
+
+import lightgbm as lgb
+import numpy as np
+
+from tasks.components import did_you_mean
+from tasks.errors import ComponentError
+from workers.models.lightgbm_table import (
+    CHOICES,
+    COUNT,
+    FIXED,
+    FLAGS,
+    LARGEST_INT,
+    LISTS,
+    METRICS,
+    NEEDS,
+    OWN,
+    RANGES,
+    SOME,
+    WITHOUT_EFFECT,
+    Params,
+)
+
+KEY = "model.kwargs"
+
+
+def check_params(given: Mapping[str, Any], own: Params) -> None:
+    """Refuse parameters that are unknown, out of range, without effect, or that do not go together.
+
+    Args:
+        given: as the user names them; None is left out.
+        own: what rollq sets, by LightGBM's names: objective, seed, early_stopping_round.
+
+    Raises:
+        ComponentError: it names the parameter.
+    """
+    names = _main_names(given)
+    params = {**own, **{main: given[name] for main, name in names.items()}}
+    for main, name in names.items():
+        if main in WITHOUT_EFFECT:
+            raise ComponentError(f"it has no effect: {WITHOUT_EFFECT[main]}.", "Leave it out.", f"{KEY}.{name}")
+        _check_value(main, given[name], f"{KEY}.{name}")
+    for main, holds, needed in NEEDS:
+        if main in params and not holds(params):
+            name = names.get(main, OWN.get(main, main))
+            raise ComponentError(f"it has no effect without {needed}.", "Add that, or leave it out.", f"{KEY}.{name}")
+    _check_depth(params, names)
+    _ask_lightgbm(params, names)
+
+
+def check_features(given: Mapping[str, Any], own: Params, features: int) -> None:
+    """Refuse parameters that name other features than there are.
+
+    Raises:
+        ComponentError: it names the parameter.
+    """
+    names = _main_names(given)
+    groups = given[names["interaction_constraints"]] if "interaction_constraints" in names else []
+    if groups and max(max(group) for group in groups) >= features:
+        key = f"{KEY}.{names['interaction_constraints']}"
+        raise ComponentError(f"there are {features} features, the first is 0.", "Name those that there are.", key)
+    if not set(LISTS).isdisjoint(names):
+        _ask_lightgbm({**own, **{main: given[name] for main, name in names.items()}}, names, features)
+
+
+def _main_names(given: Mapping[str, Any]) -> dict[str, str]:
+    """The user's name of each parameter, by LightGBM's."""
+    found: dict[str, str] = {}
+    for name, value in given.items():
+        main = _main_name(name)
+        if main in found:
+            raise ComponentError(
+                f"it is the same as {found[main]!r}, which is there too.", "Keep one.", f"{KEY}.{name}"
+            )
+        if value is not None:
+            found[main] = name
+    return found
+
+
+def _main_name(name: str) -> str:
+    key, known = f"{KEY}.{name}", _known_params()
+    if name not in known:
+        close = get_close_matches(name, known, n=1)
+        hint = f"Did you mean {known[close[0]]!r}? " if close else ""
+        raise ComponentError("LightGBM has no such parameter.", f"{hint}See LightGBM's list of parameters.", key)
+    if known[name] in OWN:
+        raise ComponentError(f"it has another name here: {OWN[known[name]]}.", "Use that one.", key)
+    if known[name] in FIXED:
+        raise ComponentError(f"it is set by rollq to {FIXED[known[name]]}.", "Leave it out.", key)
+    return known[name]
+
+
+def _check_value(main: str, value: Any, key: str) -> None:
+    if main in RANGES and not RANGES[main].holds(value):
+        raise ComponentError(f"{value!r} is not possible.", f"Use {RANGES[main]}.", key)
+    if main == "max_depth" and not (value == -1 or SOME.holds(value)):
+        raise ComponentError(f"{value!r} is not possible.", "Use a whole number of at least 1, or -1: no limit.", key)
+    if main == "metric":
+        _check_metrics(value, key)
+    elif main in CHOICES and value not in CHOICES[main]:
+        raise ComponentError(f"{value!r} is unknown here.", did_you_mean(str(value), CHOICES[main]), key)
+    elif main in FLAGS and not isinstance(value, bool):
+        raise ComponentError(f"{value!r} is neither true nor false.", "Write true or false.", key)
+    elif main in LISTS:
+        _check_list(main, value, key)
+    elif main not in CHOICES and main not in FLAGS and not _is_number(value):
+        raise ComponentError(f"{value!r} is no number.", "Use a finite number, without quotes.", key)
+
+
+def _is_number(value: Any) -> bool:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return False
+    return abs(value) <= LARGEST_INT if isinstance(value, int) else math.isfinite(value)
+
+
+def _check_metrics(value: Any, key: str) -> None:
+    names = value.split(",") if isinstance(value, str) else value
+    for name in names if isinstance(names, list | tuple) and names else [value]:
+        if name not in METRICS:
+            raise ComponentError(f"the metric {name!r} is unknown here.", did_you_mean(str(name), METRICS), key)
+
+
+def _check_list(main: str, value: Any, key: str) -> None:
+    inner = value if isinstance(value, list | tuple) else [None]
+    if main == "interaction_constraints":
+        whole = all(isinstance(group, list | tuple) and group and all(map(COUNT.holds, group)) for group in inner)
+        if not inner or not whole:
+            raise ComponentError(f"{value!r} is no list of groups.", "Write [[0, 1], [2]]: numbers of features.", key)
+    elif not inner or not all(map(_is_number, inner)):
+        raise ComponentError(f"{value!r} is no list of numbers.", "Give one number for each feature.", key)
+    elif main == "monotone_constraints" and not set(inner) <= {-1, 0, 1}:
+        raise ComponentError(f"{value!r} is not possible.", "Use -1, 0 and 1.", key)
+
+
+def _check_depth(params: Params, names: Mapping[str, str]) -> None:
+    depth, leaves = params.get("max_depth", -1), params.get("num_leaves", 2)
+    if 0 < depth < 17 and leaves > 2**depth:
+        raise ComponentError(
+            f"it has no effect: trees of depth {depth} have at most {2**depth} leaves.",
+            "Use fewer leaves or a larger max_depth, or leave one out.",
+            f"{KEY}.{names['num_leaves']}",
+        )
+
+
+def _ask_lightgbm(params: Params, names: Mapping[str, str], features: int | None = None) -> None:
+    """Make a Booster of no trees with the parameters; without a number of features those by feature are left out."""
+    asked = {
+        main: value
+        for main, value in params.items()
+        if value is not None and main != "early_stopping_round" and (features or main not in LISTS)
+    }
+    rows = np.linspace(-0.5, 0.5, 20)
+    try:
+        data = lgb.Dataset(np.repeat(rows[:, None], features or 1, axis=1), rows, params={**asked, **FIXED})
+        lgb.Booster({**asked, **FIXED}, data)
+    except (lgb.basic.LightGBMError, TypeError, ValueError) as error:
+        raise _refused_by_lightgbm(str(error), names) from None
+
+
+def _refused_by_lightgbm(said: str, names: Mapping[str, str]) -> ComponentError:
+    reason = re.sub(r" at /\S+, line \d+ ?\.?", "", said).removeprefix("Check failed: ").strip().rstrip(".")
+    concerned = [name for main, name in names.items() if re.search(rf"\b{main}\b", reason)]
+    key = f"{KEY}.{concerned[0]}" if len(concerned) == 1 else KEY
+    return ComponentError(f"LightGBM refuses it: {reason}.", "Look it up in LightGBM's list of parameters.", key)
+
+
+@cache
+def _known_params() -> Mapping[str, str]:
+    """LightGBM's name of each parameter, by each of its aliases; the library itself keeps the list."""
+    aliases = lgb.basic._ConfigAliases._get_all_param_aliases()
+    return {name: main for main, others in aliases.items() for name in (main, *others)}
