@@ -11,6 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from rollq.doctor.check import Check
+from rollq.doctor.serving import serving_check
 from scheduler.coordinator import gather
 from scheduler.reconciler import StrayRun, close, stray_runs, tie_loose_ends
 from tasks.backend import Backend
@@ -54,7 +55,7 @@ def look_at_work(backend: Backend, repair: bool) -> list[Check]:
         if repair and finding.found and finding.mend:
             finding.mend()
         checks.append(finding.check(repair))
-    return checks
+    return [*checks, serving_check(backend, repair)]
 
 
 def _leases(backend: Backend) -> Finding:
@@ -97,7 +98,7 @@ def _runs(backend: Backend) -> Finding:
 def _close(backend: Backend, strays: list[StrayRun]) -> None:
     tie_loose_ends(backend)
     for stray in strays:
-        close(stray)
+        close(backend, stray)
 
 
 def _unserved(backend: Backend) -> Finding:

@@ -75,7 +75,7 @@ def put_online(backend: Backend, gathering: Round, by: str) -> OnlineSet:
         code=_code(),
     )
     if not new and signals:
-        experiment.get_recorder(signals["recorder_id"]).supersede("another set was first")
+        backend.tasks.references.close(experiment.get_recorder(signals["recorder_id"]), "another set was first")
     return online
 
 

@@ -12,6 +12,7 @@ from pymongo import ASCENDING
 from pymongo.collection import Collection as MongoCollection
 
 from scheduler.online_set import OnlineModel
+from scheduler.trained import trained_test
 from scheduler.typed import stored, typed
 from tasks.backend import Backend
 from tasks.errors import DocumentCorrupted
@@ -83,10 +84,10 @@ class Predictions:
             found = list(self._added.find(query).sort([("at", ASCENDING), ("_id", ASCENDING)]))
         return [_to_added(document) for document in found]
 
-    def last_day(self, model: OnlineModel, as_of: datetime | None = None) -> str:
+    def last_day(self, pool: str, model: OnlineModel, as_of: datetime | None = None) -> str:
         """The last session that a model has predicted."""
         ends = [one.end for one in self.added(model.recorder_id, as_of) if one.why != LABELS]
-        return max([self._trained_with(model)[1], *ends])
+        return max([trained_test(self._backend, pool, model)[1], *ends])
 
     def read(
         self,
@@ -123,7 +124,7 @@ class Predictions:
             if one.why != LABELS and needed(one.start, one.end):
                 parts += [_unseen(load_increment(recorder, one.result), wanted, seen)]
                 seen |= set(one.gone)  # they were there when they were predicted first
-        if needed(*self._trained_with(model)):
+        if needed(*trained_test(self._backend, pool, model)):
             parts += [_unseen(_trained(recorder, scores_only), wanted, seen)]
         learned = [] if scores_only else [one for one in added if one.why == LABELS]
         labels = [load_increment(recorder, one.result).label for one in learned]
@@ -133,11 +134,6 @@ class Predictions:
         if pool not in self._experiments:
             self._experiments[pool] = MLflowExperiment.open(pool, self._backend.settings.mlflow_uri)
         return self._experiments[pool]
-
-    def _trained_with(self, model: OnlineModel) -> tuple[str, str]:
-        """First and last day that were predicted when it was trained."""
-        start, end = segments_of(self._backend.tasks.get(model.task_id).definition)["test"]
-        return str(start), str(end)
 
 
 def _to_added(document: Document) -> Added:

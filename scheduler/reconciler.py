@@ -14,12 +14,12 @@ from typing import Any
 from celery import Celery
 
 from scheduler.online_sets import OnlineSets
+from tasks.attempt_runs import TASK, why_lost
 from tasks.backend import Backend
 from tasks.errors import NotFound, RollqError
 from tasks.loose_ends import LooseEnd
 from tasks.messages import RECONCILE
 from tasks.rounds import RoundState
-from tasks.states import TaskState
 from tasks.task import Task
 from tasks.tracking.lifecycle import RecorderStatus
 from tasks.tracking.mlflow_experiment import MLflowExperiment
@@ -71,7 +71,7 @@ def tie_loose_ends(backend: Backend) -> list[StrayRun]:
     """
     closed = []
     for end in backend.tasks.loose_ends.all():
-        closed += [close(stray) for stray in _of_task(backend, end)]
+        closed += [stray for stray in _of_task(backend, end) if close(backend, stray)]
         backend.tasks.loose_ends.strike_out(end)
     return closed
 
@@ -91,41 +91,30 @@ def stray_runs(backend: Backend) -> Iterator[StrayRun]:
                 yield StrayRun(pool, recorder, why)
 
 
-def close(stray: StrayRun) -> StrayRun:
-    """End a stray run as FAILED, with the reason as a tag."""
-    log.info("run %s is closed: %s", stray.recorder.id, stray.why)
-    stray.recorder.supersede(stray.why)
-    return stray
+def close(backend: Backend, stray: StrayRun) -> bool:
+    """End a stray run as FAILED, with the reason as a tag, unless something refers to it; whether it did."""
+    closed = backend.tasks.references.close(stray.recorder, stray.why)
+    if closed:
+        log.info("run %s is closed: %s", stray.recorder.id, stray.why)
+    return closed
 
 
 def _of_task(backend: Backend, end: LooseEnd) -> list[StrayRun]:
     experiment = MLflowExperiment.find(end.pool, backend.settings.mlflow_uri)
     if experiment is None:
         return []
-    found = list(experiment.iter_recorders(f"tags.`rollq.task` = '{end.task_id}'"))
+    found = list(experiment.iter_recorders(f"tags.`{TASK}` = '{end.task_id}'"))
     task = _task(backend, end.task_id)  # read after the runs: an attempt that began since has none of these
-    reasons = [(recorder, _attempt_over(recorder, task)) for recorder in found if recorder.status not in CLOSED]
+    reasons = [(recorder, why_lost(recorder, task)) for recorder in found if recorder.status not in CLOSED]
     return [StrayRun(end.pool, recorder, why) for recorder, why in reasons if why]
 
 
 def _why_over(backend: Backend, recorder: MLflowRecorder) -> str:
-    if ident := recorder.tags.get("rollq.task"):
-        return _attempt_over(recorder, _task(backend, ident))
+    if ident := recorder.tags.get(TASK):
+        return why_lost(recorder, _task(backend, ident))
     if ident := recorder.tags.get("rollq.round"):
         return _gathering_over(backend, recorder, ident)
     return ""  # not ours
-
-
-def _attempt_over(recorder: MLflowRecorder, task: Task | None) -> str:
-    """Why the attempt that a run belongs to is over; empty if it is not, or if it holds the task's result."""
-    if task is None:
-        return "its task was removed"
-    if task.status is TaskState.DONE and (task.result or {}).get("recorder_id") == recorder.id:
-        return ""
-    attempt = int(recorder.tags.get("rollq.attempt", "0"))
-    if task.status is TaskState.RUNNING and attempt == task.attempts:
-        return ""
-    return task.end_of_attempt(attempt) or f"its task is {task.status} without it"
 
 
 def _gathering_over(backend: Backend, recorder: MLflowRecorder, round_id: str) -> str:

@@ -10,6 +10,7 @@ from typing import Any, Literal
 from scheduler.collectors import Collector, Processes
 from scheduler.groups import RollingGroup
 from scheduler.window_join import WindowJoin
+from tasks.attempt_runs import TASK
 from tasks.errors import ArtifactMissing, BadInput, EnsembleError
 from tasks.model_identity import model_identity, window_of
 from tasks.tracking.experiment import Experiment
@@ -45,7 +46,8 @@ class RecorderCollector(Collector):
         list_kwargs: for ``Experiment.list_recorders``.
         status: collect recorders with this status, or one of these; None: with any.
         allow_missing: leave out what is missing; ``missing`` lists it.
-        on_duplicate: of two recorders with one key, ``latest`` takes the one that started later.
+        on_duplicate: of two recorders with one key, ``latest`` takes the one that started later; of a task that was
+            trained again that one is always taken.
         loader: called with (recorder, name of an artifact) in place of ``recorder.load_object``.
 
     Raises:
@@ -189,7 +191,7 @@ class RecorderCollector(Collector):
         return chosen
 
     def _later(self, key: Any, one: _Run, two: _Run) -> _Run:
-        if self.on_duplicate == "latest" and one.age != two.age:
+        if (self.on_duplicate == "latest" or _is_same_task(one, two)) and one.age != two.age:
             return max(one, two, key=lambda run: run.age)
         raise EnsembleError(
             f"The recorders {one.recorder.id} and {two.recorder.id} have one key: {key!r}.",
@@ -243,6 +245,12 @@ class _Run:
 
     recorder: Any
     age: tuple[Any, ...]
+
+
+def _is_same_task(one: _Run, two: _Run) -> bool:
+    """Whether two runs are trainings of one task: the earlier one may serve still, the later one is its result."""
+    tasks = [getattr(run.recorder, "tags", {}).get(TASK) for run in (one, two)]
+    return tasks[0] is not None and tasks[0] == tasks[1]
 
 
 def _experiment(experiment: Any) -> Any:

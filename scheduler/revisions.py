@@ -11,6 +11,7 @@ from scheduler.publishing import publish_signals
 from scheduler.serving import Served, served
 from scheduler.signal_ledger import SignalEntry, SignalLedger
 from scheduler.strategies import OnlineStrategy
+from scheduler.trained import trained_definition
 from scheduler.trainers import Trainer
 from scheduler.updates import Update, predict
 from tasks.backend import Backend
@@ -96,7 +97,7 @@ def _revised(backend: Backend, strategy: OnlineStrategy, part: Served) -> Update
     if not predicted:
         return None
     recorder = MLflowExperiment.open(part.pool, backend.settings.mlflow_uri).get_recorder(part.model.recorder_id)
-    config = strategy.dataset_config(backend.tasks.get(part.model.task_id).definition)
+    config = strategy.dataset_config(trained_definition(backend, part.pool, part.model))
     dataset = fitted_dataset(recorder, config, backend.settings.components)
     changed = changed_days(dataset, predicted)
     if not changed:

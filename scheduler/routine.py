@@ -10,7 +10,7 @@ import hashlib
 import logging
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
@@ -23,7 +23,7 @@ from scheduler.online_sets import OnlineSets
 from scheduler.renewing import Renewing
 from scheduler.routines import Routine, Routines, RoutineState, Step
 from scheduler.serving import served
-from scheduler.strategies import Latest, OnlineStrategy, latest_of
+from scheduler.strategies import Latest, OnlineStrategy
 from scheduler.strategy_book import Booked, StrategyBook
 from scheduler.trainers import DelayTrainer, TrainedRound, Trainer
 from tasks.backend import Backend
@@ -161,17 +161,13 @@ def round_id(strategy: str, session: str) -> str:
     return hashlib.sha256(f"round\0{strategy}\0{session}".encode()).hexdigest()[:12]
 
 
-def latest_planned(backend: Backend, history: list[OnlineSet]) -> Latest:
-    """The newest windows that came online, of every variant."""
-    models = [model for online in history for found in (online.models, *online.challengers.values()) for model in found]
-    if not models:
-        return Latest("")
-    start = max(model.test[0] for model in models)
-    ids = sorted({model.task_id for model in models if model.test[0] == start})
-    tasks = {task.id: task.definition for task in backend.tasks.find(ids=ids, definitions=True)}
-    return replace(
-        latest_of([tasks[ident] for ident in ids if ident in tasks], [i for i in ids if i in tasks]), start=start
-    )
+def latest_planned(history: list[OnlineSet]) -> Latest:
+    """The newest windows that came online, of every variant, as the ledger says it."""
+    named = [(online.champion, online.models) for online in history]
+    named += [one for online in history for one in online.challengers.items()]
+    start = max((model.test[0] for _, models in named for model in models), default="")
+    newest = {name: model.task_id for name, models in named for model in models if model.test[0] == start}
+    return Latest(start, newest)
 
 
 def _go_on(job: Job, routine: Routine) -> Routine:
@@ -249,7 +245,7 @@ def _prepare(job: Job, routine: Routine) -> dict[str, Any]:
         return {"tasks": len(known.task_ids), "round": ident, "ids": list(known.task_ids)}
     history = job.sets.history(job.strategy.name)
     if history:
-        plan = job.strategy.prepare_tasks(job.session, latest_planned(job.backend, history))
+        plan = job.strategy.prepare_tasks(job.session, latest_planned(history))
     else:
         plan = job.strategy.first_tasks(job.session)
     if not plan.definitions:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import tempfile
 from collections.abc import Collection, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from datetime import date, datetime
 from io import BytesIO
@@ -17,7 +18,7 @@ from typing import Any
 from uuid import uuid4
 
 import pandas as pd
-from pymongo import ASCENDING
+from pymongo import ASCENDING, DESCENDING
 from pymongo.collection import Collection as MongoCollection
 from pymongo.errors import DuplicateKeyError
 
@@ -189,9 +190,10 @@ class SignalLedger:
         """The run that holds the signals of a strategy: one for all of them."""
         experiment = MLflowExperiment.open(pool, self._backend.settings.mlflow_uri)
         with reachable():
-            known = list(self._entries.find({"strategy": strategy, "pool": pool}, {"recorder_id": 1}).limit(1))
-        if known:
-            return experiment.get_recorder(known[0]["recorder_id"])
+            known = list(self._entries.find({"strategy": strategy, "pool": pool}).sort("number", DESCENDING).limit(1))
+        with suppress(NotFound):  # somebody deleted it: what it holds is read again once it is restored
+            if known:
+                return experiment.get_recorder(known[0]["recorder_id"])
         tags = {"rollq.kind": "published signals", "rollq.strategy": strategy}
         recorder = experiment.create_recorder(f"published signals {strategy}", tags, start=True)
         recorder.end_run("FINISHED")

@@ -132,5 +132,5 @@ def _refuse_live(job: Job, end: str) -> None:
             f"{job.strategy.name!r} is online: its ledger is no simulation.",
             "Simulate under another name: RollingStrategy(template, settings, name=...).",
         )
-    if history and latest_planned(job.backend, history).start > end:
+    if history and latest_planned(history).start > end:
         raise StateError(f"{job.strategy.name!r} was simulated past {end} already.", "Use another name.")

@@ -13,6 +13,7 @@ from scheduler.online_set import OnlineModel
 from scheduler.predictions import ADDED, Predictions
 from scheduler.serving import Served
 from scheduler.strategies import OnlineStrategy
+from scheduler.trained import trained_definition
 from scheduler.trainers import Trainer
 from tasks.backend import Backend
 from tasks.errors import NotYet, RoundFailed, StateError, Unavailable
@@ -37,7 +38,7 @@ def missing(backend: Backend, serving: Iterable[Served]) -> list[Update]:
     predictions = Predictions(backend)
     updates = []
     for one in serving:
-        last = predictions.last_day(one.model)
+        last = predictions.last_day(one.pool, one.model)
         days = tuple(day for day in one.days if day > last)
         if days:
             updates.append(Update(one.pool, one.variant, one.model, days))
@@ -140,7 +141,7 @@ def prediction_pool(pool: str) -> str:
 
 
 def _definition(backend: Backend, strategy: OnlineStrategy, update: Update) -> Definition:
-    trained = backend.tasks.get(update.model.task_id).definition
+    trained = trained_definition(backend, update.pool, update.model)
     dataset: dict[str, Any] = strategy.dataset_config(trained)
     segments = {"test": [update.days[0], update.days[-1]]}
     definition: Definition = {

@@ -19,7 +19,7 @@ from tasks.errors import LeaseLost
 from tasks.needs import Needs
 from tasks.states import Stage, TaskState, check_transition
 from tasks.store import Document, reachable
-from tasks.task import Claim, TaskError
+from tasks.task import COMMITTED, Claim, TaskError
 from tasks.window import BEST_FIRST, TaskWindow
 
 CANDIDATES = 8  # waiting tasks looked at per claim; one of the best is tried, so that workers seldom collide
@@ -156,7 +156,7 @@ class TaskClaims(TaskWindow):
         end = TaskState.PART_DONE if part else TaskState.DONE
         if not part:
             changes["kept"] = None
-        commit = transition(self._held_by(claim), RUNNING, end, claim.worker, "committed", changes)
+        commit = transition(self._held_by(claim), RUNNING, end, claim.worker, COMMITTED, changes)
         with reachable():
             if claim.ahead and claim.ahead.wants_more():
                 written = self._write_and_claim(commit, claim.ahead, claim.worker)

@@ -55,7 +55,7 @@ def save_increment(recorder: MLflowRecorder, name: str, increment: Increment) ->
     """Write an increment into a run; nobody reads it before the result that names it is committed.
 
     Args:
-        name: of its folder, another one for each attempt.
+        name: of its folder, another one each time: what was written before is never written over.
 
     Returns:
         What the result says of it: ``{artifact, sha256: {file: hex}}``.

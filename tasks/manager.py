@@ -97,6 +97,8 @@ class TaskManager:
     def replace_task(self, task: Task | str, new_task: Query) -> str:
         """Put another definition in the place of a task: its priority, queue, needs and open rounds stay.
 
+        The old task is removed, unless it serves or ever served.
+
         Returns:
             The id of the new task: another definition is another task.
 
@@ -121,7 +123,7 @@ class TaskManager:
             return new
         for round_id in self.backend.rounds.replace_task(old.id, new):
             self._tasks.join_round([new], round_id)
-        if not self._tasks.remove([old.id]):
+        if not self._tasks.remove([old.id]) and not self._tasks.references.of_tasks([old.id]):
             raise StateError(f"Task {old.id} was taken by a worker just now.", f"Cancel it, then remove {new}.")
         if not old.held:
             self._tasks.unhold([new])
@@ -253,7 +255,7 @@ class TaskManager:
     # -- changing -----------------------------------------------------------------------------------------------------
 
     def remove(self, query: Query | None = None) -> Ids:
-        """Delete tasks and their history, except running ones; returns the ids of those that were deleted."""
+        """Delete tasks and their history, except what runs, serves or ever served; returns the ids of those deleted."""
         return self._tasks.remove(self._ids(query))
 
     def reset_waiting(self, query: Query | None = None) -> Ids:

@@ -224,13 +224,16 @@ class TaskPools(TaskTurns):
             self.open_window(pool, queue, [(task["priority"], task["seq"]) for task in mine])
 
     def remove(self, ids: Sequence[str]) -> list[str]:
-        """Delete tasks and their history for ever, except running ones. Returns the ids that were deleted.
+        """Delete tasks and their history for ever, except running ones and those that an online set of any version or
+        a prediction refers to. Returns the ids that were deleted.
 
         Their pool remembers the highest fence: who held a task that was removed does not hold it when it is made again.
         """
         with reachable():
             idle = {"status": {"$ne": RUNNING}}
-            found = {task["_id"]: task for task in self._tasks.find({"_id": {"$in": list(ids)}, **idle}, FENCED)}
+            serving = self.references.of_tasks(ids)
+            free = [ident for ident in ids if ident not in serving]
+            found = {task["_id"]: task for task in self._tasks.find({"_id": {"$in": free}, **idle}, FENCED)}
             for pool in {task["pool"] for task in found.values() if isinstance(task.get("pool"), str)}:
                 fences = [task.get("fence") for task in found.values() if task.get("pool") == pool]
                 highest = max((fence for fence in fences if isinstance(fence, int)), default=0)  # or corrupted

@@ -14,6 +14,7 @@ from tasks.documents import to_task
 from tasks.errors import NotFound, StateError
 from tasks.loose_ends import LooseEnds
 from tasks.needs import Needs
+from tasks.references import References
 from tasks.settings import Settings
 from tasks.states import ACTIVE, Stage, TaskState
 from tasks.store import Document, Store, reachable
@@ -36,6 +37,7 @@ class TaskReader:
         self._store = store
         self._settings = settings
         self.loose_ends = LooseEnds(store)
+        self.references = References(store)
 
     @property
     def _tasks(self) -> Collection[Document]:

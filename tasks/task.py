@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 NOT_YET = f"{Kind.NOT_YET}: "  # how the reason of an attempt begins that was made too early
 TRACEBACK_CHARS = 4_000  # kept of a traceback: its end, where the cause is
+COMMITTED = "committed"  # in a history: why an attempt ended well
 
 Definition = dict[str, Any]
 Segments = dict[str, tuple[str | None, str | None]]
@@ -49,6 +50,11 @@ class Attempt:
     ended_at: datetime | None = None
     end: TaskState | None = None
     why: str = ""
+
+    @property
+    def is_committed(self) -> bool:
+        """Whether its result was committed: a task may be DONE after it with an earlier one."""
+        return self.end in (TaskState.DONE, TaskState.PART_DONE) and self.why == COMMITTED
 
     @property
     def seconds(self) -> float | None:
@@ -123,10 +129,6 @@ class Task:
                 made[-1] = replace(made[-1], ended_at=step.at, end=step.end, why=step.why)
         forgotten = self.attempts - len(made)  # a long history keeps its last transitions only
         return [replace(one, number=one.number + forgotten) for one in made]
-
-    def end_of_attempt(self, number: int) -> str:
-        """Why an attempt ended; empty if it has not, or if nobody knows any more."""
-        return next((one.why for one in self.attempts_made() if one.number == number), "")
 
     @property
     def given_back(self) -> str:

@@ -7,6 +7,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable
 from typing import Any
 
+from tasks import attempt_runs
 from tasks.backend import Backend
 from tasks.errors import DataError, NotYet
 from tasks.failures import described
@@ -90,21 +91,28 @@ class Training(Job):
         return result
 
     def fail(self, error: BaseException) -> None:
-        """End the run as FAILED, with the reason."""
+        """End the run as FAILED, with the reason; one that is FINISHED may be committed, whatever was heard of it."""
         if self._recorder is None:
             return
+        why = described(error)[:500]
         try:
-            self._recorder.set_tags({"rollq.error": described(error)[:500]})
+            if self._recorder.status is RecorderStatus.FINISHED:
+                self.backend.tasks.references.close(self._recorder, why)
+                return
+            self._recorder.set_tags({"rollq.error": why})
             self._recorder.end_run("FAILED")
         except Exception as second:  # noqa: BLE001 - the tracking server may be the very thing that failed
             log.warning("the MLflow run %s could not be ended: %s", self._recorder.id, second)
 
     def give_up(self, why: str) -> None:
-        """Mark the run as superseded."""
+        """Mark the run as superseded, unless it was committed."""
         if self._recorder is None:
             return
         try:
-            self._recorder.supersede(why)
+            if self._recorder.status is RecorderStatus.FINISHED:
+                self.backend.tasks.references.close(self._recorder, why)
+            else:
+                self._recorder.supersede(why)
         except Exception as error:  # noqa: BLE001 - the next attempt closes it
             log.warning("the MLflow run %s could not be closed: %s", self._recorder.id, error)
 
@@ -117,16 +125,13 @@ class Training(Job):
             self._close_earlier(experiment)
         test, _ = segments_of(claim.definition).get("test", ("", None))
         name = f"{claim.definition['model'].get('class')} {test or ''}".strip()
-        tags = {
-            "rollq.pool": claim.pool,
-            "rollq.task": claim.task_id,
-            "rollq.attempt": str(claim.attempt),
-            "rollq.worker": claim.worker,
-        }
-        return experiment.create_recorder(name, tags, start=True)
+        return experiment.create_recorder(name, attempt_runs.tags_of(claim), start=True)
 
     def _close_earlier(self, experiment: MLflowExperiment) -> None:
-        """Close the runs that lost workers left behind: RUNNING, or FINISHED but never committed."""
-        for recorder in list(experiment.iter_recorders(f"tags.`rollq.task` = '{self.claim.task_id}'")):
-            if recorder.status is not RecorderStatus.FAILED:
-                recorder.supersede(f"attempt {self.claim.attempt} began on {self.claim.worker}")
+        """Close the runs that lost workers left behind, RUNNING or FINISHED; what was committed once stays."""
+        found = list(experiment.iter_recorders(f"tags.`{attempt_runs.TASK}` = '{self.claim.task_id}'"))
+        task = self.backend.tasks.get(self.claim.task_id)
+        for recorder in found:
+            if recorder.status is not RecorderStatus.FAILED and attempt_runs.why_lost(recorder, task):
+                why = f"attempt {self.claim.attempt} began on {self.claim.worker}"
+                self.backend.tasks.references.close(recorder, why)

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from datetime import date
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import pandas as pd
 
@@ -54,7 +55,7 @@ def predict(claim: Claim, checkpoint: Callable[[], None], settings: Settings) ->
     start, end = segments_of(definition)[TEST]
     increment = _predicted(model, dataset, str(start), end, definition[PREDICT]["days"])
     checkpoint()
-    kept = save_increment(recorder, f"{claim.task_id}-{claim.attempt}", increment)
+    kept = save_increment(recorder, f"{claim.task_id}-{claim.attempt}-{uuid4().hex[:8]}", increment)
     checkpoint()
     return {"recorder_id": recorder.id, **kept, **_summary(increment, definition[PREDICT]["days"])}
 

@@ -115,7 +115,8 @@ VERBS = (
     Verb(
         "remove",
         "removed",
-        "Delete tasks with their history, except running ones. Their MLflow runs stay.",
+        "Delete tasks with their history, except running ones and those whose models serve or ever served. "
+        "Their MLflow runs stay.",
         _remove,
         "Delete {count} tasks and their history for ever?",
     ),

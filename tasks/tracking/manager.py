@@ -15,6 +15,7 @@ from mlflow.tracking import MlflowClient
 
 from tasks.errors import BadInput, NotFound, StateError
 from tasks.tracking.experiment import Experiment
+from tasks.tracking.hands_off import check_hands_off
 from tasks.tracking.lifecycle import RecorderStatus
 from tasks.tracking.mlflow_experiment import MLflowExperiment, away
 from tasks.tracking.store import prepare_tracking
@@ -165,12 +166,17 @@ class MLflowExpManager(ExpManager):
         return MLflowExperiment.open(experiment_name or self.default_exp_name, self.uri, **self._options)
 
     def delete_exp(self, experiment_id: str | None = None, experiment_name: str | None = None) -> None:
-        """Delete an experiment, as MLflow does: it can be restored."""
+        """Delete an experiment, as MLflow does: it can be restored.
+
+        Raises:
+            StateError: an online set, signals or a task's result needs one of its recorders.
+        """
         if experiment_id is None and experiment_name is None:
             raise BadInput("Which experiment?", "Give its id or its name.")
         found = self._find(experiment_id, experiment_name or "")
         if found is None:
             raise NotFound(f"There is no experiment {experiment_id or experiment_name!r}.", "See list_experiments().")
+        check_hands_off(found.iter_recorders(), "deleted with its experiment")
         try:
             MlflowClient(self.uri).delete_experiment(found.id)
         except MlflowException as error:

@@ -14,6 +14,7 @@ from mlflow.tracking import MlflowClient
 import tasks.tracking.store  # noqa: F401 - quietens MLflow before it is used
 from tasks.errors import BadInput, NotFound, Unavailable
 from tasks.tracking.experiment import Experiment
+from tasks.tracking.hands_off import check_hands_off
 from tasks.tracking.lifecycle import RecorderStatus
 from tasks.tracking.mlflow_recorder import MLflowRecorder
 from tasks.tracking.names import MAX_TAG, quoted, unescape
@@ -148,13 +149,31 @@ class MLflowExperiment(Experiment):
         return records_of(islice(runs, max_results))
 
     def delete_recorder(self, recorder_id: str | None = None, recorder_name: str | None = None) -> None:
-        """Delete a recorder, as MLflow does: it can be restored until MLflow's garbage collection."""
+        """Delete a recorder, as MLflow does: it can be restored until MLflow's garbage collection.
+
+        Raises:
+            StateError: an online set, signals or a task's result needs it.
+        """
         found = self._find(recorder_id, recorder_name)
         if found is None:
             raise NotFound(f"There is no recorder {recorder_id or recorder_name!r}.", "See list_recorders().")
+        check_hands_off([found], "deleted")
         try:
             self._client.delete_run(found.id)
         except MlflowException as error:
+            raise away(error) from error
+
+    def was_deleted(self, recorder_id: str) -> bool:
+        """Whether there is a recorder of this id that was deleted, and can be restored in MLflow.
+
+        Raises:
+            Unavailable: the tracking store does not answer.
+        """
+        try:
+            return bool(self._client.get_run(recorder_id).info.lifecycle_stage == "deleted")
+        except MlflowException as error:
+            if error.error_code in ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"):
+                return False
             raise away(error) from error
 
     def _find(self, recorder_id: str | None, recorder_name: str | None) -> MLflowRecorder | None:

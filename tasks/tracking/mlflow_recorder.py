@@ -21,6 +21,7 @@ from mlflow.tracking import MlflowClient
 import tasks.tracking.store  # noqa: F401 - quietens MLflow before it is used
 from tasks.errors import ArtifactMissing, BadInput, NotFound, NotLogged, RollqError, StateError, Unavailable
 from tasks.tracking.artifacts import Artifacts
+from tasks.tracking.hands_off import check_hands_off
 from tasks.tracking.lifecycle import RecorderStatus, check_change
 from tasks.tracking.manifest import LONG
 from tasks.tracking.names import (
@@ -75,7 +76,9 @@ class MLflowRecorder(Recorder):
     def start_run(self) -> MLflowRecorder:
         """Begin, or begin again."""
         self._check_process()
-        self.status = check_change(self.status, RecorderStatus.RUNNING)
+        status = check_change(self.status, RecorderStatus.RUNNING)
+        self._check_unneeded("begun again")
+        self.status = status
         self._call(lambda: self._client.update_run(self.id, status="RUNNING"))
         self.start_time = self.start_time or _time(int(time.time() * 1000))
         return self
@@ -84,6 +87,7 @@ class MLflowRecorder(Recorder):
         """Write what is left and end; also if something cannot be written."""
         self._check_process()
         end = check_change(self.status, status)
+        self._check_unneeded(f"ended as {status}")
         failed = self._written()
         self._terminate(RecorderStatus.FAILED if failed else end)
         if failed:
@@ -93,6 +97,12 @@ class MLflowRecorder(Recorder):
         """Mark a run whose attempt lost its claim, whatever its status: FAILED, with the reason as a tag."""
         self._call(lambda: self._client.set_tag(self.id, SUPERSEDED, why[:MAX_VALUE]))
         self._terminate(RecorderStatus.FAILED)
+
+    def reinstate(self) -> None:
+        """Take back that a run was closed: it is FINISHED."""
+        self._terminate(RecorderStatus.FINISHED)
+        if SUPERSEDED in self.tags:
+            self._call(lambda: self._client.delete_tag(self.id, SUPERSEDED))
 
     def flush(self) -> None:
         """Wait until everything that was logged is written."""
@@ -338,6 +348,11 @@ class MLflowRecorder(Recorder):
             patiently(call)
         except (MlflowException, OSError) as error:
             raise Unavailable(f"MLflow does not answer: {error}.", "Check MLFLOW_TRACKING_URI.") from error
+
+    def _check_unneeded(self, deed: str) -> None:
+        """A finished run may be needed by others."""
+        if self.status is RecorderStatus.FINISHED:
+            check_hands_off([self], deed)
 
     def _check_process(self) -> None:
         """A forked child holds a copy of its parent's recorder: it must not write into the parent's run."""

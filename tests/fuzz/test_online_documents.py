@@ -73,7 +73,7 @@ def reads(backend: Backend) -> dict[str, list[Callable[[], Any]]]:
         ],
         "predictions": [
             lambda: Predictions(backend).added(current.models[-1].recorder_id),
-            lambda: Predictions(backend).last_day(current.models[-1]),
+            lambda: Predictions(backend).last_day(current.pool, current.models[-1]),
             lambda: Predictions(backend).read(NAME, current.models[-1]),
             lambda: champions.compare_variants(backend, strategy_of(backend), "line"),
         ],

@@ -51,6 +51,7 @@ ONLINE, ROUTINE, COVERAGE, CHALLENGERS, REVISIONS = (
     (f"tests/integration/test_{name}.py",)
     for name in ("online_manager", "routine", "coverage", "challengers", "revisions")
 )
+SERVING = ("tests/integration/test_serving_stays.py",)
 ROUTINES, LEDGER = _conformance("routines"), _conformance("signal_ledger")
 START = ("tests/acceptance/test_worker_start.py",)
 
@@ -244,6 +245,44 @@ MUTANTS = (
         'return {name: {"$cond": [has_kept, value,',
         'return {name: {"$cond": [False, value,',
         BY_HAND,
+    ),
+    # -- what serves stays
+    Mutant(
+        "a new attempt closes the runs of earlier ones, committed or not",
+        "workers/jobs.py",
+        "and attempt_runs.why_lost(recorder, task):",
+        "and recorder.tags:",
+        SERVING,
+    ),
+    Mutant(
+        "whatever refers to a run, it is closed",
+        "tasks/references.py",
+        "if what := self.of_runs([recorder.id]).get(recorder.id):",
+        "if what := self.of_runs([]).get(recorder.id):",
+        SERVING,
+    ),
+    Mutant(
+        "a run that is finished fails because the answer to its commit was lost",
+        "workers/jobs.py",
+        """                self.backend.tasks.references.close(self._recorder, why)
+                return
+""",
+        "                self._recorder.supersede(why)\n                return\n",
+        SERVING,
+    ),
+    Mutant(
+        "tasks that serve are removed",
+        POOLS_PY,
+        "serving = self.references.of_tasks(ids)",
+        "serving = self.references.of_tasks([])",
+        SERVING,
+    ),
+    Mutant(
+        "what a model was trained from is asked of its task",
+        "scheduler/trained.py",
+        "return _definition(backend.settings.mlflow_uri, pool, model.recorder_id)",
+        "raise ArtifactMissing(pool)",
+        SERVING,
     ),
     # -- whose turn it is
     Mutant(

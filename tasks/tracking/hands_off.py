@@ -1,0 +1,60 @@
+"""Hands off: what people may not do to runs by hand, because an online set, signals or a task's result needs them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from tasks.errors import StateError
+from tasks.references import FIX, References
+from tasks.runtime import find_running
+from tasks.settings import load_settings
+from tasks.store import Store
+from tasks.tracking.lifecycle import RecorderStatus
+
+if TYPE_CHECKING:
+    from tasks.tracking.mlflow_recorder import MLflowRecorder
+
+OURS = ("rollq.task", "rollq.round", "rollq.kind")  # tags of runs that rollq made
+
+
+def check_hands_off(recorders: Iterable[MLflowRecorder], deed: str) -> None:
+    """Refuse to do something to runs that something refers to.
+
+    The task store that the settings name, or that of the stack that runs, is asked. Without one, no run that rollq made
+    and finished may be touched.
+
+    Args:
+        deed: what was to be done, such as "deleted".
+
+    Raises:
+        StateError: something refers to one of them, or may do so.
+        Unavailable: the task store does not answer.
+    """
+    found = list(recorders)
+    with _references() as references:
+        if references:
+            references.check_runs([recorder.id for recorder in found], deed)
+            return
+    for recorder in found:
+        if recorder.status is RecorderStatus.FINISHED and not recorder.tags.keys().isdisjoint(OURS):
+            raise StateError(
+                f"Run {recorder.id} cannot be {deed}: there is no task store to ask whether a model of it serves.",
+                f"{FIX} Set ROLLQ_MONGO_URI, or start the stack with `rollq up`.",
+            )
+
+
+@contextmanager
+def _references() -> Iterator[References | None]:
+    settings = load_settings()
+    if not settings.mongo_uri and (running := find_running(settings.state_dir)):
+        settings = running.settings(settings)
+    if not settings.mongo_uri:
+        yield None
+        return
+    store = Store.of(settings)
+    try:
+        yield References(store)
+    finally:
+        store.close()
