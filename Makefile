@@ -16,7 +16,7 @@ test: $(STAMP)
 
 # Two strategies, kept online over four years of the past.
 online: $(STAMP)
-	@$(BIN)/rollq simulate examples/online/lightgbm.yaml examples/online/ridge.yaml --to 2018-12-31
+	@$(BIN)/rollq simulate examples/online/lightgbm.yaml examples/online/ridge.yaml --to 2021-12-15
 
 # 1,000 kills over 20,000 tasks, and (as root) a host that is cut off; CHAOS="--seed 7 --tasks 2000 --kills 100" for less.
 chaos: $(STAMP)

@@ -1,4 +1,4 @@
-"""Realistic definitions: the windows of ``examples/sp500/lightgbm.yaml``, over and over with another seed."""
+"""Realistic definitions: the windows of ``examples/pse/lightgbm.yaml``, over and over with another seed."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from tasks.calendar import TimeAdjuster
 from tasks.generator import RollingGen
 from tasks.identity import canonical
 
-TEMPLATE = ROOT / "examples" / "sp500" / "lightgbm.yaml"
+TEMPLATE = ROOT / "examples" / "pse" / "lightgbm.yaml"
 
 
 def windows() -> list[dict[str, Any]]:
     """The windows of the template on a calendar of business days, as the dicts that both systems take."""
     template = yaml.safe_load(TEMPLATE.read_text())
     options = template.pop("rolling")["kwargs"]
-    calendar = TimeAdjuster(pd.bdate_range("2000-01-03", "2018-12-31"))
+    calendar = TimeAdjuster(pd.bdate_range("2010-01-04", "2021-12-15"))
     generator = RollingGen(**options, calendar=calendar)
     return [canonical(task) for task in generator.generate(template)]
 

@@ -30,7 +30,7 @@ from tasks.components import build
 from tasks.template import load_template
 from tasks.tracking.store import prepare_tracking
 
-PRICES = ROOT / "examples" / "sp500" / "prices.parquet"
+PRICES = ROOT / "examples" / "pse" / "prices.parquet"
 NAME = "revised"
 
 
@@ -147,8 +147,8 @@ def main() -> None:
     """Options, measurement, table."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.revisions", description=__doc__)
     parser.add_argument("--revisions", type=int, default=100)
-    parser.add_argument("--begin", default="2015-01-02", help="the first session")
-    parser.add_argument("--end", default="2018-12-31")
+    parser.add_argument("--begin", default="2018-01-03", help="the first session")
+    parser.add_argument("--end", default="2021-12-15")
     parser.add_argument("--seed", type=int, default=7)
     parser.add_argument("--json", action="store_true", help="one JSON object instead of a table")
     given = parser.parse_args()

@@ -1,6 +1,6 @@
 """Four years, two strategies: a simulation with DelayTrainer on two worker processes, and one task after the other.
 
-Sliding LightGBM as in ``examples/sp500/lightgbm.yaml`` and an expanding ridge regression, on the prices of the example.
+Sliding LightGBM as in ``examples/pse/lightgbm.yaml`` and an expanding ridge regression, on the prices of the example.
 Both must come to the same histories and the same signals, byte by byte.
 """
 
@@ -32,7 +32,7 @@ from tasks.states import TaskState
 from tasks.template import load_template
 from tasks.tracking.store import prepare_tracking
 
-EXAMPLE = ROOT / "examples" / "sp500" / "lightgbm.yaml"
+EXAMPLE = ROOT / "examples" / "pse" / "lightgbm.yaml"
 FASTER = 1.8
 SIMULATED = ("lightgbm", "ridge")
 
@@ -150,8 +150,8 @@ def measure(bench: Bench, begin: str, end: str, step: int) -> tuple[dict[str, Ou
 def main() -> None:
     """Options, measurement, table."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.simulation", description=__doc__)
-    parser.add_argument("--begin", default="2015-01-02", help="the first session")
-    parser.add_argument("--end", default="2018-12-31")
+    parser.add_argument("--begin", default="2018-01-03", help="the first session")
+    parser.add_argument("--end", default="2021-12-15")
     parser.add_argument("--step", type=int, default=20, help="sessions of a window")
     parser.add_argument("--json", action="store_true", help="one JSON object instead of a table")
     given = parser.parse_args()

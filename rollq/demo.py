@@ -23,7 +23,7 @@ from tasks.states import TaskState
 from tasks.task import Task
 from tasks.template import check_name
 
-TEMPLATE = Path("sp500") / "lightgbm.yaml"
+TEMPLATE = Path("pse") / "lightgbm.yaml"
 TIMEOUT = 3_600.0
 
 

@@ -21,7 +21,7 @@ def add_to(app: typer.Typer) -> None:
 
 def demo(
     context: typer.Context,
-    template: Annotated[Path | None, typer.Option(help="Another template [examples/sp500/lightgbm.yaml]")] = None,
+    template: Annotated[Path | None, typer.Option(help="Another template [examples/pse/lightgbm.yaml]")] = None,
     workers: Annotated[int | None, typer.Option(help="Worker processes [one per core]")] = None,
     pool: Annotated[str | None, typer.Option(help="Task pool [a new one for each run]")] = None,
     as_json: Annotated[bool, JSON] = False,
