@@ -133,8 +133,12 @@ def _result(
     folder = backend.settings.state_dir.resolve() / "runs" / trained.pool
     folder.mkdir(parents=True, exist_ok=True)
     signals = export_signals(backend, online, folder)
+    came_to, serves = (
+        {"metrics": online.metrics, "signals": online.signals},
+        f"{online.strategy} version {online.version}",
+    )
     report = make_report(
-        backend, online.strategy, tasks, online, phases, daily_ic(backend, tasks), folder / "report.html"
+        backend, online.strategy, tasks, came_to, serves, phases, daily_ic(backend, tasks), folder / "report.html"
     )
     states = [task.status for task in tasks]
     return DemoResult(

@@ -7,12 +7,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from scheduler.strategies import Plan, RollingStrategy
+from tasks.online_options import BASE
 from tasks.rounds import needed
 from tasks.settings import Settings
 from tasks.template import check_name, load_template
 
 if TYPE_CHECKING:
-    from scheduler.trainers import TrainedRound
+    from scheduler.trainers import TrainedRound, Trainer
     from tasks.backend import Backend
 
 
@@ -62,11 +63,40 @@ def enqueue_plan(
         NotFound: there is no round that this one could wait for.
         Unavailable: the store does not answer.
     """
-    if pool is not None:
-        check_name(pool, "--pool")
+    trainer = _trainer(backend, pool or plan.strategy, policy, len(plan.definitions))
+    options = {**plan.options, "priority": priority}
+    return trainer.train(plan.definitions, plan.purpose, policy, options, after, force=force, once=True)
+
+
+def enqueue_research(
+    strategy: RollingStrategy,
+    backend: Backend,
+    pool: str | None = None,
+    policy: str = "all",
+    after: Sequence[str] = (),
+    priority: int = 0,
+    force: bool = False,
+) -> dict[str, TrainedRound]:
+    """Open a round of research for the template's own model and one for each of its challengers, by their names.
+
+    They put nothing online. Arguments and errors are those of ``enqueue_plan``.
+    """
+    from scheduler.research import LOOKAHEAD, RESEARCH
+
+    opened = {}
+    for variant, plan in strategy.research_plans().items():
+        name = strategy.name if variant == BASE else f"{strategy.name}:{variant}"
+        trainer = _trainer(backend, pool or strategy.pool, policy, len(plan.definitions))
+        purpose = {**plan.purpose, RESEARCH: name, LOOKAHEAD: strategy.dataset_of(variant).label_lookahead}
+        options = {**plan.options, "priority": priority}
+        opened[name] = trainer.train(plan.definitions, purpose, policy, options, after, force=force, once=True)
+    return opened
+
+
+def _trainer(backend: Backend, pool: str, policy: str, windows: int) -> Trainer:
+    """The trainer of a pool; wrong names and policies are refused before anything is created."""
     from scheduler.trainers import Trainer
 
-    trainer = Trainer(backend, pool or plan.strategy)
-    needed(policy, len(plan.definitions))  # a wrong policy is refused before anything is created
-    options = {**plan.options, "priority": priority}
-    return trainer.train(plan.definitions, plan.purpose, policy, options, after, force=force)
+    check_name(pool, "--pool")
+    needed(policy, windows)
+    return Trainer(backend, pool)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
@@ -11,10 +12,13 @@ from typing import Any
 import pandas as pd
 
 from rollq.report.data import ReportData, Window
+from rollq.report.markdown import write_markdown
 from rollq.report.page import write_report
 from scheduler.gathering import load_daily_ic
 from scheduler.online_set import OnlineSet
+from scheduler.research import findings, is_research, name_of
 from tasks.backend import Backend
+from tasks.rounds import Round
 from tasks.states import TaskState
 from tasks.task import Task
 from tasks.tracking.mlflow_experiment import MLflowExperiment
@@ -45,12 +49,21 @@ def make_report(
     backend: Backend,
     title: str,
     tasks: list[Task],
-    online: OnlineSet,
+    came_to: Mapping[str, Any],
+    online: str,
     phases: tuple[tuple[str, float], ...],
     daily: pd.DataFrame,
     path: Path,
 ) -> Path:
-    """Write the HTML report of a round."""
+    """Write the report of a round: HTML, or Markdown if ``path`` ends so.
+
+    Args:
+        came_to: ``{signals, metrics}`` of the round.
+        online: what of it serves, as text.
+
+    Raises:
+        Unavailable: plotly, which draws the charts of HTML, is not installed.
+    """
     windows = [_window(number, task) for number, task in enumerate(tasks, 1)]
     data = ReportData(
         title=title,
@@ -59,13 +72,34 @@ def make_report(
         windows=windows,
         daily=daily,
         phases=list(phases),
-        metrics=online.metrics,
-        signals=online.signals,
-        online=f"{online.strategy} version {online.version}",
+        metrics=came_to["metrics"],
+        signals=came_to["signals"],
+        online=online,
         versions={name: version(name) for name in LIBRARIES},
         cores=os.cpu_count() or 1,
     )
-    return write_report(data, path)
+    return write_markdown(data, path) if path.suffix == ".md" else write_report(data, path)
+
+
+def report_round(backend: Backend, found: Round, path: Path) -> Path:
+    """Write the report of a gathered round that is looked at later. Raises as ``findings`` and ``make_report``."""
+    came_to = findings(backend, found)
+    tasks = backend.tasks.find(ids=found.task_ids)
+    online = "nothing, it is research" if is_research(found) else f"{name_of(found)}, by round {found.id}"
+    return make_report(
+        backend, f"{name_of(found)}, round {found.id}", tasks, came_to, online, _phases(tasks, found),
+        daily_ic(backend, tasks), path,
+    )  # fmt: skip
+
+
+def _phases(tasks: list[Task], found: Round) -> tuple[tuple[str, float], ...]:
+    """How long the windows took, from the first start to the last end, and then the gathering."""
+    starts = [task.started_at for task in tasks if task.started_at]
+    ends = [task.ended_at for task in tasks if task.ended_at]
+    if not starts or not ends or not found.finished_at:
+        return ()
+    gathering = max((found.finished_at - max(ends)).total_seconds(), 0.0)
+    return (("training", (max(ends) - min(starts)).total_seconds()), ("gathering", gathering))
 
 
 def _window(number: int, task: Task) -> Window:

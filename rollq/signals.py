@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 import pandas as pd
 
 from scheduler.online_sets import OnlineSets
+from scheduler.research import find_round, name_of, signals_of
 from scheduler.signal_ledger import SignalLedger
 from scheduler.signals import read_signals
 from tasks.backend import Backend
@@ -17,11 +19,26 @@ from tasks.tracking.mlflow_experiment import MLflowExperiment
 
 @dataclass(frozen=True)
 class CurrentSignals:
-    """``frame`` has the column ``score``, indexed (datetime, instrument); ``version`` is the newest set in it."""
+    """``frame`` has the column ``score``, indexed (datetime, instrument); ``version`` is the newest set in it.
+
+    Signals of research belong to a round, and to no version.
+    """
 
     strategy: str
-    version: int
+    version: int | None
     frame: pd.DataFrame
+    round_id: str = ""
+
+    @property
+    def title(self) -> str:
+        """Whose they are, as text."""
+        return f"{self.strategy}, round {self.round_id}" if self.round_id else f"{self.strategy} version {self.version}"
+
+    @property
+    def source(self) -> dict[str, Any]:
+        """Whose they are, JSON-able."""
+        more = {"round": self.round_id} if self.round_id else {}
+        return {"strategy": self.strategy, "version": self.version, **more}
 
 
 def current_signals(backend: Backend, strategy: str, as_of: datetime | None = None) -> CurrentSignals:
@@ -45,3 +62,15 @@ def current_signals(backend: Backend, strategy: str, as_of: datetime | None = No
         online.signals["recorder_id"]
     )
     return CurrentSignals(strategy, online.version, read_signals(recorder.load_object(online.signals["artifact"])))
+
+
+def round_signals(backend: Backend, text: str) -> CurrentSignals:
+    """The signals of a round; ``text`` is its id or its name.
+
+    Raises:
+        NotFound: there is no such round.
+        StateError: it is not gathered, or wrote no signals of its own.
+        ArtifactCorrupted: they are not what was written.
+    """
+    found = find_round(backend, text)
+    return CurrentSignals(name_of(found), None, signals_of(backend, found), found.id)

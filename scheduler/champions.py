@@ -81,19 +81,19 @@ def by_rule(backend: Backend, strategy: OnlineStrategy, current: OnlineSet, sess
 
 def promote(backend: Backend, strategy: str, challenger: str, by: str) -> OnlineSet:
     """Make a challenger champion, for the sessions that are not published yet. Raises as ``OnlineSets.promote``."""
-    promoted = OnlineSets(backend.store).promote(strategy, by, challenger, _next_session(backend, strategy))
+    promoted = OnlineSets(backend.store).promote(strategy, by, challenger, next_session(backend, strategy))
     show(backend, promoted)
     return promoted
 
 
 def roll_back(backend: Backend, strategy: str, by: str, to: int | None = None) -> OnlineSet:
     """Put an earlier set back, for the sessions that are not published yet. Raises as ``OnlineSets.put_back``."""
-    back = OnlineSets(backend.store).put_back(strategy, by, _next_session(backend, strategy), to)
+    back = OnlineSets(backend.store).put_back(strategy, by, next_session(backend, strategy), to)
     show(backend, back)
     return back
 
 
-def _next_session(backend: Backend, strategy: str) -> str:
+def next_session(backend: Backend, strategy: str) -> str:
     """The day after the last session that was published: what was published is not touched."""
     last = SignalLedger(backend).last_day(strategy)
     return f"{date.fromisoformat(last) + timedelta(days=1)}" if last else ""

@@ -15,6 +15,7 @@ from scheduler.gathering import put_online
 from scheduler.mirror import show
 from scheduler.online_set import OnlineSet
 from scheduler.renewing import Renewing
+from scheduler.research import is_research, measure
 from tasks.backend import Backend
 from tasks.dependencies import settle
 from tasks.errors import LeaseLost, RollqError, Unavailable
@@ -45,7 +46,7 @@ def gather(backend: Backend, round_id: str, by: str) -> OnlineSet | None:
     """Gather a round, if nobody else does.
 
     Returns:
-        The new online set; None if the round is finished, gathered by somebody else, or failed.
+        The new online set; None if the round is finished, gathered by somebody else, failed, or for research.
     """
     if not backend.rounds.in_turn(round_id):
         return None
@@ -73,10 +74,9 @@ def _tell_others(backend: Backend, ended: Round) -> None:
 def _gather_under_lease(backend: Backend, gathering: Round, by: str) -> OnlineSet | None:
     try:
         with Renewing(lambda: backend.rounds.renew(gathering), backend.settings.lease_seconds) as lease:
-            online = put_online(backend, gathering, by)
-            _show(backend, online)
+            online, result = _make(backend, gathering, by)
             lease.check()
-        backend.rounds.finish(gathering, _result(gathering, online))
+        backend.rounds.finish(gathering, result)
     except LeaseLost as error:
         log.warning("%s", error)
         return None
@@ -88,8 +88,20 @@ def _gather_under_lease(backend: Backend, gathering: Round, by: str) -> OnlineSe
         if kind_of(error) is Kind.STOP:
             raise
         return None
-    log.info("strategy %s: version %s is online", online.strategy, online.version)
+    if online is None:
+        log.info("the research round of %s is gathered", gathering.purpose["strategy"])
+    else:
+        log.info("strategy %s: version %s is online", online.strategy, online.version)
     return online
+
+
+def _make(backend: Backend, gathering: Round, by: str) -> tuple[OnlineSet | None, dict[str, Any]]:
+    """What a round is for: the set that it put online, if it puts one online, and what is kept as its result."""
+    if is_research(gathering):
+        return None, measure(backend, gathering)
+    online = put_online(backend, gathering, by)
+    _show(backend, online)
+    return online, _result(gathering, online)
 
 
 def _result(gathering: Round, online: OnlineSet) -> dict[str, Any]:

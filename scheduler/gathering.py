@@ -44,18 +44,18 @@ def put_online(backend: Backend, gathering: Round, by: str) -> OnlineSet:
         return made
     tasks = backend.tasks.find(ids=gathering.task_ids, definitions=True)
     current = _current(sets, gathering)
-    champion = current.champion if current else BASE  # it may have changed since the round was made
+    # The champion may have changed since the round was made.
+    champion = gathering.purpose.get("champion") or (current.champion if current else BASE)
     own = [task for task in tasks if variant_of(task.definition) == champion]
     done = check_policy(gathering, own, len(gathering.task_ids) - (len(tasks) - len(own)))
     experiment = MLflowExperiment.open(gathering.pool, backend.settings.mlflow_uri)
-    sessions, gaps = _expected(gathering.purpose["sessions"], own, done)
+    sessions, gaps = expected(gathering.purpose["sessions"], own, done)
     metrics = mean_metrics([load_daily_ic(experiment, task) for task in done])
     signals: dict[str, Any] = {}
     if gathering.purpose.get("session"):  # the routine publishes what the models say, and looks for holes then
         check_segments([planned_test(task.definition) for task in done], sessions)
     else:
-        joined = join_windows([load_window(experiment, task) for task in done], sessions)
-        signals = _publish_signals(experiment, gathering, gathering.purpose["strategy"], joined, metrics)
+        signals = write_joined(experiment, gathering, done, sessions, metrics)
     online, new = sets.publish(
         gathering.purpose["strategy"],
         gathering.pool,
@@ -66,7 +66,7 @@ def put_online(backend: Backend, gathering: Round, by: str) -> OnlineSet:
         metrics,
         gaps,
         planned_at=gathering.created_at,
-        session=gathering.purpose.get("session") or min(sessions, default=""),
+        session=gathering.purpose.get("session") or gathering.purpose.get("begin") or min(sessions, default=""),
         mode=gathering.purpose.get("mode", LIVE),
         why=gathering.purpose.get("why", "round"),
         champion=champion,
@@ -187,8 +187,8 @@ def _challengers(tasks: list[Task], champion: str, current: OnlineSet | None) ->
     return {**{name: models for name, models in kept.items() if name in variants}, **found}
 
 
-def _expected(sessions: list[str], tasks: list[Task], done: list[Task]) -> tuple[list[str], list[str]]:
-    """Sessions that must be covered, and those that the policy lets go with the windows that failed."""
+def expected(sessions: list[str], tasks: list[Task], done: list[Task]) -> tuple[list[str], list[str]]:
+    """Sessions that ``done`` must cover, and those that the policy lets go with the windows that failed."""
     lost = [planned_test(task.definition) for task in tasks if task not in done]
     gaps = [day for day in sessions if any(a <= day and (b is None or day <= b) for a, b in lost)]
     return [day for day in sessions if day not in set(gaps)], gaps
@@ -204,9 +204,20 @@ def _code() -> dict[str, str]:
     return {"rollq": summary["libraries"].get("rollq", ""), "git_commit": summary["git_commit"]}
 
 
-def _publish_signals(
-    experiment: MLflowExperiment, gathering: Round, strategy: str, signals: pd.DataFrame, metrics: dict[str, float]
+def write_joined(
+    experiment: MLflowExperiment,
+    gathering: Round,
+    done: Sequence[Task],
+    sessions: Sequence[str],
+    metrics: dict[str, float],
 ) -> dict[str, Any]:
+    """Join the predictions of ``done`` into signals and write them to a run of their own; returns where they are.
+
+    Raises:
+        CoverageError: they leave a hole in ``sessions``, or overlap.
+    """
+    strategy = gathering.purpose["strategy"]
+    signals = join_windows([load_window(experiment, task) for task in done], sessions)
     tags = {"rollq.round": gathering.id, "rollq.strategy": strategy, "rollq.kind": "signals"}
     recorder: MLflowRecorder = experiment.create_recorder(f"signals {strategy}", tags, start=True)
     with tempfile.TemporaryDirectory(prefix="rollq-") as folder:

@@ -151,6 +151,12 @@ class OnlineSets:
         """
         return self._newest({"strategy": strategy}, f"Nothing of strategy {strategy!r} is online.")
 
+    def find(self, strategy: str) -> OnlineSet | None:
+        """The set that serves now, if there is one."""
+        with reachable():
+            found = list(self._sets.find({"strategy": strategy}).sort("version", DESCENDING).limit(1))
+        return to_set(found[0]) if found else None
+
     def version(self, strategy: str, version: int) -> OnlineSet:
         """One version.
 

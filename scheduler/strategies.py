@@ -181,6 +181,15 @@ class RollingStrategy(OnlineStrategy):
             )
         return plan
 
+    def research_plans(self) -> dict[str, Plan]:
+        """Every window of the template, by variant: the template's own model and its challengers. Raises as above."""
+        plans = {}
+        for variant in self.template.variants:
+            windows = self._cutter(variant).all()
+            made = _of_variant(windows.definitions, variant)
+            plans[variant] = Plan(self.name, made, windows.sessions, self.template.options)
+        return plans
+
     def prepare_tasks(self, session: str, latest: Latest, until: str | None = None) -> Plan:
         """The windows that have begun since the latest ones: trained on the first session of their own test segment."""
         return self._plan(session, latest, until)
@@ -235,9 +244,7 @@ class RollingStrategy(OnlineStrategy):
         sessions: set[str] = set()
         for variant in self.template.variants:
             windows = self._cutter(variant).at(session, latest.start or None, until)
-            made = windows.definitions
-            if variant != BASE:
-                made = tuple({**definition, VARIANT: variant} for definition in made)
+            made = _of_variant(windows.definitions, variant)
             if self.template.online.warm_start and self._warm_starts(made):
                 made = self._chained(made, latest.tasks.get(variant))
             definitions += made
@@ -267,6 +274,11 @@ class RollingStrategy(OnlineStrategy):
                 raise TemplateError(f"{self.name!r} has no variant {variant!r}.", "See `rollq online show`.")
             self._cutters[variant] = WindowCutter(self.template, self._settings, definition, step)
         return self._cutters[variant]
+
+
+def _of_variant(definitions: Sequence[Definition], variant: str) -> tuple[Definition, ...]:
+    """The base says nothing, so that its tasks are those of a template without challengers."""
+    return tuple(definitions if variant == BASE else ({**found, VARIANT: variant} for found in definitions))
 
 
 def latest_of(definitions: Sequence[Definition], ids: Sequence[str], before: Latest | None = None) -> Latest:

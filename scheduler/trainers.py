@@ -7,12 +7,13 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from scheduler.known_round import Wanted, known_round
 from scheduler.online_set import OnlineSet
 from scheduler.online_sets import OnlineSets
 from tasks.backend import Backend
 from tasks.dependencies import settle
 from tasks.errors import RoundFailed, StateError, Unavailable
-from tasks.rounds import RoundState
+from tasks.rounds import Round, RoundState
 from tasks.states import TaskState
 from tasks.task import Created, Definition
 
@@ -23,11 +24,15 @@ Progress = Callable[[dict[TaskState, int]], None]
 
 @dataclass(frozen=True)
 class TrainedRound:
-    """A round that a trainer opened: its id, its pool, and its tasks in the order of their definitions."""
+    """A round that a trainer opened: its id, its pool, and its tasks in the order of their definitions.
+
+    ``ended``: it was there already, and there is nothing left to do for it.
+    """
 
     id: str
     pool: str
     created: Created
+    ended: bool = False
 
 
 class Trainer:
@@ -55,6 +60,7 @@ class Trainer:
         ident: str | None = None,
         *,
         force: bool = False,
+        once: bool = False,
     ) -> TrainedRound:
         """Open a round over ``definitions``; workers start at once (or at ``end_train``, if this is a DelayTrainer).
 
@@ -64,6 +70,7 @@ class Trainer:
             after: rounds that must be gathered first; if one of them fails, this one fails too and says so.
             ident: of the round; calls with the same one open one round.
             force: tasks that are there already and finished are trained again; they keep their result until then.
+            once: the same tasks with the same results for the same purpose are one round (``known_round``).
 
         Raises:
             NotFound: there is no round that it could wait for.
@@ -77,6 +84,12 @@ class Trainer:
         created = tasks.create_tasks(self._pool, definitions, held=held, **chosen)
         if force and created.existing:
             tasks.retry(created.ids, "enqueue --force", done=True, held=held)
+        ended = False
+        if once:
+            wanted = Wanted(self._pool, tuple(created.ids), purpose, policy, tuple(after))
+            ident, ended = known_round(self._backend, wanted)
+        if ident and ended:
+            return TrainedRound(ident, self._pool, created, ended)
         round_id = self._backend.rounds.create(
             self._pool, created.ids, purpose, policy=policy, held=self.is_delay, after=after, ident=ident
         )
@@ -103,7 +116,7 @@ class Trainer:
         progress: Progress | None = None,
         alive: Callable[[], None] | None = None,
     ) -> OnlineSet:
-        """Wait until the round is gathered.
+        """Wait until the round is gathered; returns what serves then.
 
         Args:
             timeout: seconds; None waits for ever.
@@ -112,15 +125,26 @@ class Trainer:
 
         Raises:
             RoundFailed: too few tasks were done, or their predictions do not fit together.
-            StateError: the time is over; the round goes on without the caller.
+            StateError: the time is over, and the round goes on without the caller; or it puts nothing online.
         """
+        self.wait_gathered(trained, timeout, progress, alive)
+        return self._online(trained)
+
+    def wait_gathered(
+        self,
+        trained: TrainedRound,
+        timeout: float | None = None,
+        progress: Progress | None = None,
+        alive: Callable[[], None] | None = None,
+    ) -> Round:
+        """As ``wait``, also for a round that puts nothing online; returns the round."""
         end = None if timeout is None else time.monotonic() + timeout
         while True:
             found = self._backend.rounds.get(trained.id)
             if progress:
                 progress(self._backend.tasks.stat(ids=trained.created.ids))
             if found.status is RoundState.GATHERED:
-                return self._online(trained)
+                return found
             if found.status is RoundState.FAILED:
                 raise RoundFailed(f"Round {trained.id} failed. {found.reason}")
             if end is not None and time.monotonic() > end:
@@ -148,7 +172,8 @@ class Trainer:
             online = sets.version(result["strategy"], result["version"])
         if online is None:
             raise StateError(
-                f"Round {trained.id} is gathered but has no online set.", "Look at the store with `rollq doctor`."
+                f"Round {trained.id} is gathered but put nothing online.",
+                "Wait for a round of research with `wait_gathered`.",
             )
         return online
 

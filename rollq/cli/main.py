@@ -11,7 +11,7 @@ from typing import Annotated, Any
 import typer
 from typer.exceptions import TyperException
 
-from rollq.cli import backfill, data, demo, inspect, online, routine, run, signals, simulate, work
+from rollq.cli import backfill, data, demo, inspect, online, research, routine, run, signals, simulate, work
 from rollq.cli.context import Context, say
 from rollq.shadow import check_shadowing
 from tasks.errors import RollqError, Unavailable
@@ -59,6 +59,7 @@ run.add_to(app)
 work.add_to(app)
 backfill.add_to(app)
 online.add_to(app)
+research.add_to(app)
 routine.add_to(app)
 signals.add_to(app)
 data.add_to(app)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from rollq.cli.comparison import show_comparison
 from rollq.cli.context import JSON, metrics_line, of, print_json, print_table, say, segment
 from rollq.cli.meant import Strategy, moment, one_strategy
 
@@ -241,15 +242,7 @@ def compare(
     if as_json:
         print_json(found.to_dict())
         return
-    names = ["IC", "ICIR", "Rank IC", "Rank ICIR", "turnover"]
-    rows = [[side, *(_number(found.metrics[side].get(name)) for name in names)] for side in found.metrics]
-    print_table(f"{found.sessions} sessions, {found.start} to {found.end}", ["variant", *names], rows)
-    for name, interval in found.difference.items():
-        say(
-            f"{name}: {found.challenger} less {found.champion} {interval.mean:+.4f}, "
-            f"{interval.confidence:.0%} interval {interval.low:+.4f} to {interval.high:+.4f}, "
-            f"better with probability {interval.p_better:.0%}"
-        )
+    show_comparison(found)
 
 
 def _say_set(found: OnlineSet) -> None:
@@ -273,10 +266,6 @@ def _told(found: OnlineSet, as_json: bool) -> None:
         print_json(found.to_dict())
         return
     say(f"{found.strategy}: version {found.version} serves from session {found.session or 'now'} ({found.why}).")
-
-
-def _number(value: float | None) -> str:
-    return "" if value is None else f"{value:.4f}"
 
 
 def _me() -> str:

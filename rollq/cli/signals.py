@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from rollq.signals import CurrentSignals
 
 signals_app = typer.Typer(help="What the models that serve say.", no_args_is_help=True)
+OfRound = Annotated[str | None, typer.Option("--round", help="Of this round of research: its id, or its name")]
 AsOf = Annotated[str | None, typer.Option("--as-of", help="As they were published at this time (2026-11-24T15:00Z)")]
 
 
@@ -31,12 +32,13 @@ def show(
     date: Annotated[str | None, typer.Option(help="Session [the last one]")] = None,
     top: Annotated[int, typer.Option(help="Instruments with the highest score")] = 10,
     as_of: AsOf = None,
+    of_round: OfRound = None,
     as_json: Annotated[bool, JSON] = False,
 ) -> None:
     """Show the signals of one session, best first."""
     from tasks.errors import NotFound
 
-    found = _signals(context, strategy, as_of)
+    found = _signals(context, strategy, as_of, of_round)
     days = found.frame.index.get_level_values("datetime").strftime("%Y-%m-%d")
     day = date or days[-1]
     chosen = found.frame[days == day].sort_values("score", ascending=False, kind="stable").head(top)
@@ -44,10 +46,10 @@ def show(
         raise NotFound(f"There are no signals for {day}.", f"They reach from {days[0]} to {days[-1]}.")
     rows = [[str(index[1]), float(row)] for index, row in chosen["score"].items()]
     if as_json:
-        answer = {"strategy": found.strategy, "version": found.version, "date": day}
+        answer = {**found.source, "date": day}
         print_json({**answer, "signals": [{"instrument": name, "score": score} for name, score in rows]})
         return
-    title = f"{found.strategy} version {found.version}, signals of {day}"
+    title = f"{found.title}, signals of {day}"
     print_table(title, ["instrument", "score"], [[name, f"{score:+.6f}"] for name, score in rows])
 
 
@@ -56,6 +58,7 @@ def export(
     path: Annotated[Path, typer.Argument(help="File to write: .parquet or .csv")],
     strategy: Annotated[str | None, typer.Option(help="Strategy [the only one]")] = None,
     as_of: AsOf = None,
+    of_round: OfRound = None,
     as_json: Annotated[bool, JSON] = False,
 ) -> None:
     """Write all signals of a strategy to a file."""
@@ -66,16 +69,16 @@ def export(
         raise BadInput(f"{path} is neither .parquet nor .csv.", "Give a file name with one of these endings.")
     if not path.parent.is_dir():
         raise BadInput(f"There is no folder {path.parent}.", "Make it, or write elsewhere.")
-    found = _signals(context, strategy, as_of)
+    found = _signals(context, strategy, as_of, of_round)
     if path.suffix == ".csv":
         found.frame.to_csv(path)
     else:
         write_signals(found.frame, path)
     if as_json:
-        shown = {"path": str(path), "strategy": found.strategy, "version": found.version}
+        shown = {"path": str(path), **found.source}
         print_json({**shown, **summary(found.frame), "sha256": file_sha256(path)})
         return
-    say(f"{len(found.frame)} signals of {found.strategy} version {found.version} are in {path}.")
+    say(f"{len(found.frame)} signals of {found.title} are in {path}.")
 
 
 def history(
@@ -105,12 +108,16 @@ def history(
     print_table(f"Published signals of {name}", names, rows)
 
 
-def _signals(context: typer.Context, strategy: str | None, as_of: str | None) -> CurrentSignals:
-    from rollq.signals import current_signals
+def _signals(context: typer.Context, strategy: str | None, as_of: str | None, of_round: str | None) -> CurrentSignals:
+    from rollq.signals import current_signals, round_signals
     from tasks.errors import BadInput
 
+    if of_round and (strategy or as_of):
+        raise BadInput("--round says whose signals are meant.", "Leave the strategy and --as-of out.")
     when = moment(as_of) if as_of else None
     if isinstance(when, str):
         raise BadInput(f"{as_of!r} is a date, not a time.", "Write 2026-11-24T15:00Z: the time of publication.")
     with of(context).backend() as backend:
+        if of_round:
+            return round_signals(backend, of_round)
         return current_signals(backend, one_strategy(backend, strategy), when)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -13,10 +13,13 @@ from rollq.cli.context import JSON, Context, of, print_json, print_table, say, s
 from rollq.cli.data import Accept, say_odd
 
 if TYPE_CHECKING:
-    from scheduler.strategies import Plan
+    from scheduler.strategies import Plan, RollingStrategy
     from scheduler.trainers import TrainedRound
+    from tasks.backend import Backend
     from tasks.reuse import Verdict
     from tasks.task import Definition
+
+TRAINED_BY = "They are trained by `rollq worker`; `rollq status --watch` shows how far they are."
 
 tasks_app = typer.Typer(help="Look at tasks and change their fate.", no_args_is_help=True)
 
@@ -39,12 +42,15 @@ def enqueue(
     ] = None,
     priority: Annotated[int, typer.Option(help="Higher is sooner; 0 is usual")] = 0,
     force: Annotated[bool, typer.Option("--force", help="Train all the same what could be reused")] = False,
+    research: Annotated[
+        bool, typer.Option("--research", help="Train, gather and measure it, and put nothing online")
+    ] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show the windows, enqueue nothing")] = False,
     accept: Accept = None,
     as_json: Annotated[bool, JSON] = False,
 ) -> None:
     """Cut a template into rolling windows and put them into the queue. Doing it twice makes nothing twice."""
-    from rollq.enqueueing import enqueue_plan, load_strategy
+    from rollq.enqueueing import enqueue_plan, enqueue_research, load_strategy
     from tasks.reuse import judge
 
     settings = of(context).settings()
@@ -55,16 +61,63 @@ def enqueue(
     if dry_run:
         _show_plan(where, plan.definitions, _as_it_stands(of(context), where, plan), as_json)
         return
+    if research:
+        strategy.research_plans()
     with of(context).backend() as backend:
+        if research:
+            _tell_research(
+                backend, enqueue_research(strategy, backend, pool, policy, after or (), priority, force), as_json
+            )
+            return
         verdicts = judge(backend.tasks, where, plan.definitions)
         trained = enqueue_plan(plan, backend, pool, policy, after or (), priority, force)
         if as_json:
-            created = trained.created
-            answer = {"pool": trained.pool, "round": trained.id, "tasks": list(created.ids)}
-            reasons = [verdict.to_dict() for verdict in verdicts]
-            print_json({**answer, "new": created.new, "existing": created.existing, "reasons": reasons})
+            print_json({**_answer(trained), "reasons": [verdict.to_dict() for verdict in verdicts]})
             return
         _tell_enqueued(trained, verdicts, force)
+        say(_what_next(backend, trained) if trained.ended else TRAINED_BY)
+
+
+def _tell_research(backend: Backend, opened: Mapping[str, TrainedRound], as_json: bool) -> None:
+    if as_json:
+        print_json([{"name": name, **_answer(trained)} for name, trained in opened.items()])
+        return
+    for name, trained in opened.items():
+        created = trained.created
+        say(f"Research {name}: {created.new} new tasks, {created.existing} were there already; round {trained.id}.")
+        say(_what_next(backend, trained) if trained.ended else TRAINED_BY)
+    say("Nothing goes online. `rollq research list` shows how good they are, `rollq research compare` compares them.")
+
+
+def _answer(trained: TrainedRound) -> dict[str, Any]:
+    """JSON-able."""
+    created = trained.created
+    counts = {"new": created.new, "existing": created.existing, "ended": trained.ended}
+    return {"pool": trained.pool, "round": trained.id, "tasks": list(created.ids), **counts}
+
+
+def _what_next(backend: Backend, trained: TrainedRound) -> str:
+    """What a round that had ended before came to, and what can be done about it."""
+    from scheduler.online_sets import OnlineSets
+    from scheduler.research import is_research
+    from tasks.rounds import RoundState
+
+    found = backend.rounds.get(trained.id)
+    if found.status is RoundState.FAILED:
+        retry = f"`rollq tasks retry --pool {trained.pool} --status failed` tries its tasks again."
+        return f"It failed before, nothing was enqueued: {found.reason}\n{retry}"
+    if is_research(found):
+        return f"It is gathered already, nothing was enqueued: `rollq research show {trained.id}`."
+    sets = OnlineSets(backend.store)
+    online = sets.of_round(trained.id)
+    if online is None:
+        return "It is gathered already, nothing was enqueued."
+    serving = sets.current(online.strategy).version
+    told = f"It is gathered already, as version {online.version} of {online.strategy}: nothing was enqueued."
+    if serving == online.version:
+        return f"{told} This version serves."
+    back = f"`rollq online rollback {online.strategy} --to {online.version}` lets it serve again."
+    return f"{told} Version {serving} serves; {back}"
 
 
 def _as_it_stands(context: Context, pool: str, plan: Plan) -> list[Verdict]:
@@ -87,7 +140,6 @@ def _tell_enqueued(trained: TrainedRound, verdicts: list[Verdict], force: bool) 
         say(f"  {line}")
     if force and created.existing:
         say("  --force: those that were there are trained all the same.")
-    say("They are trained by `rollq worker`; `rollq status --watch` shows how far they are.")
 
 
 def _show_plan(pool: str, definitions: Sequence[Definition], verdicts: list[Verdict], as_json: bool) -> None:

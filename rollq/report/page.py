@@ -25,9 +25,9 @@ def write_report(data: ReportData, path: Path) -> Path:
     return write_page(
         path,
         "page.html",
-        {**_drawn(data), "windows": _windows(data), "signals": escape(_signals(data))},
+        {**_drawn(data), "windows": _windows(data), "signals": escape(signals_line(data))},
         title=data.title,
-        facts=_facts(data),
+        facts=facts(data),
         tiles=(tile(name, value, name == "failed") for name, value in tiles(data)),
         foot=versions(data.versions, data.cores),
     )
@@ -71,11 +71,13 @@ def _drawn(data: ReportData) -> dict[str, str]:
     )
 
 
-def _facts(data: ReportData) -> str:
+def facts(data: ReportData) -> str:
+    """What was written when, and what of it serves."""
     return f"Pool {data.pool}. Online: {data.online}. Written {data.generated_at.astimezone(UTC):%Y-%m-%d %H:%M} UTC."
 
 
-def _signals(data: ReportData) -> str:
+def signals_line(data: ReportData) -> str:
+    """What the signals are."""
     signals = data.signals
     if not signals.get("rows"):
         return "No signals were written."
@@ -86,10 +88,11 @@ def _signals(data: ReportData) -> str:
 
 def _windows(data: ReportData) -> str:
     bad = {place for place, window in enumerate(data.windows) if window.status in BAD}
-    return table("Windows", COLUMNS, map(_row, data.windows), text=TEXT, bad=bad, kind="windows")
+    return table("Windows", COLUMNS, map(window_row, data.windows), text=TEXT, bad=bad, kind="windows")
 
 
-def _row(window: Window) -> list[str]:
+def window_row(window: Window) -> list[str]:
+    """The cells of a window, as ``COLUMNS`` names them."""
     cells = [str(window.index), window.status, _span(window.train), _span(window.valid), _span(window.test)]
     cells += [str(window.attempts), f"{window.seconds:.2f}" if window.ran else UNKNOWN]
     return cells + [number(window.metrics.get(name)) for name in METRICS]

@@ -1,0 +1,36 @@
+"""The page of a round as Markdown: the same numbers without the charts, for a pull request or a notebook."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from rollq.report.data import ReportData
+from rollq.report.frame import versions
+from rollq.report.page import COLUMNS, facts, signals_line, tiles, window_row
+
+
+def write_markdown(data: ReportData, path: Path) -> Path:
+    """Write the page of a round to ``path``; returns it."""
+    parts = [
+        f"# {_cell(data.title)}",
+        _cell(facts(data)),
+        _table(("what", "value"), tiles(data)),
+        _cell(signals_line(data)),
+        _table(COLUMNS, map(window_row, data.windows)),
+        _cell(versions(data.versions, data.cores)),
+    ]
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text("\n\n".join(parts) + "\n", encoding="utf-8")
+    return path
+
+
+def _table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    lines = [columns, ["---"] * len(columns), *rows]
+    return "\n".join(f"| {' | '.join(map(_cell, line))} |" for line in lines)
+
+
+def _cell(text: str) -> str:
+    """Text that ends no cell and is no HTML."""
+    plain = text.replace("\\", "\\\\").replace("|", "\\|").replace("<", "&lt;")
+    return " ".join(plain.split())

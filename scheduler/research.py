@@ -1,0 +1,206 @@
+"""Research: a round that is gathered, measured and compared, and puts nothing online."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import pandas as pd
+
+from scheduler.champions import next_session
+from scheduler.comparison import DAY, Comparison, Side, compare
+from scheduler.gathering import check_policy, expected, load_daily_ic, mean_metrics, recorder_of, write_joined
+from scheduler.known_round import RUNS, Wanted, known_round
+from scheduler.online_sets import OnlineSets
+from scheduler.signals import read_signals
+from scheduler.strategies import variant_of
+from tasks.backend import Backend
+from tasks.errors import CoverageError, NotFound, StateError
+from tasks.online_options import BASE
+from tasks.rounds import Round, RoundState
+from tasks.tracking.mlflow_experiment import MLflowExperiment
+
+RESEARCH = "research"  # in the purpose of a round: its name among those of research
+LOOKAHEAD = "lookahead"  # in the purpose: how many sessions its label looks ahead
+SHORTEST = 4  # digits that an id may be shortened to
+
+
+def is_research(found: Round) -> bool:
+    """Whether a round is for research."""
+    return RESEARCH in found.purpose
+
+
+def name_of(found: Round) -> str:
+    """The name of a round of research; of another one, the strategy that it serves."""
+    return str(found.purpose.get(RESEARCH) or found.purpose.get("strategy", ""))
+
+
+def measure(backend: Backend, gathering: Round) -> dict[str, Any]:
+    """What a finished round of research comes to: its signals, its metrics, and the runs that they are made of.
+
+    Raises:
+        RoundFailed, CoverageError, NotFound, ArtifactCorrupted: as ``put_online``.
+    """
+    tasks = backend.tasks.find(ids=gathering.task_ids, definitions=True)
+    done = check_policy(gathering, tasks)
+    experiment = MLflowExperiment.open(gathering.pool, backend.settings.mlflow_uri)
+    sessions, gaps = expected(gathering.purpose["sessions"], tasks, done)
+    metrics = mean_metrics([load_daily_ic(experiment, task) for task in done])
+    signals = write_joined(experiment, gathering, done, sessions, metrics)
+    return {"signals": signals, "metrics": metrics, "gaps": gaps, RUNS: [recorder_of(task) for task in done]}
+
+
+def research_rounds(backend: Backend) -> list[Round]:
+    """The rounds of research, oldest first."""
+    return [found for found in backend.rounds.find() if is_research(found)]
+
+
+def find_round(backend: Backend, text: str) -> Round:
+    """The round that is meant: by its id, which may be shortened, or the newest of a name.
+
+    Raises:
+        NotFound: there is none, or several begin so.
+    """
+    rounds = backend.rounds.find()
+    by_id = [found for found in rounds if len(text) >= SHORTEST and found.id.startswith(text)]
+    if len(by_id) > 1:
+        raise NotFound(f"Several rounds begin with {text!r}.", f"Name one: {', '.join(one.id for one in by_id)}.")
+    named = [found for found in rounds if name_of(found) == text]
+    chosen = by_id or [found for found in named if is_research(found)] or named
+    if not chosen:
+        known = ", ".join(sorted({name_of(found) for found in rounds if is_research(found)})) or "nothing yet"
+        raise NotFound(
+            f"There is no round {text!r}.", f"Research is: {known}. `rollq enqueue TEMPLATE --research` makes some."
+        )
+    return chosen[-1]
+
+
+def findings(backend: Backend, found: Round) -> dict[str, Any]:
+    """``{signals, metrics, gaps, runs}`` of a gathered round, for research or not.
+
+    Raises:
+        StateError: it is not gathered, or wrote no signals.
+    """
+    if found.status is RoundState.FAILED:
+        raise StateError(f"Round {found.id} of {name_of(found)!r} failed: {found.reason}", "Mend the cause first.")
+    if found.status is not RoundState.GATHERED:
+        raise StateError(
+            f"Round {found.id} of {name_of(found)!r} is not gathered yet.",
+            "`rollq worker` trains it; `rollq status` shows how far it is.",
+        )
+    if is_research(found):
+        return found.result or {}
+    online = OnlineSets(backend.store).of_round(found.id)
+    if online is None or not online.signals:
+        raise StateError(
+            f"Round {found.id} wrote no signals of its own: the routine publishes them day by day.",
+            f"`rollq signals show {name_of(found)}`; `rollq online compare` compares its challengers.",
+        )
+    runs = [model.recorder_id for model in online.models]
+    return {"signals": online.signals, "metrics": online.metrics, "gaps": list(online.gaps), RUNS: runs}
+
+
+def signals_of(backend: Backend, found: Round) -> pd.DataFrame:
+    """The signals of a gathered round: the column ``score`` by (datetime, instrument).
+
+    Raises:
+        StateError: as ``findings``.
+        ArtifactCorrupted: they are not what was written.
+    """
+    where = findings(backend, found)["signals"]
+    recorder = MLflowExperiment.open(found.pool, backend.settings.mlflow_uri).get_recorder(where["recorder_id"])
+    return read_signals(recorder.load_object(where["artifact"]))
+
+
+def labels_of(backend: Backend, found: Round) -> pd.Series:
+    """What really happened on the sessions of a gathered round, as its windows wrote it down when they were trained.
+
+    Raises:
+        StateError: as ``findings``.
+        NotFound: a window has no label.
+    """
+    experiment = MLflowExperiment.open(found.pool, backend.settings.mlflow_uri)
+    labels = [experiment.get_recorder(run).load_object("label.parquet") for run in findings(backend, found)[RUNS]]
+    return pd.concat([_series(label) for label in labels]).sort_index().rename("label")
+
+
+def compare_rounds(
+    backend: Backend,
+    reference: Round,
+    other: Round,
+    *,
+    start: str | None = None,
+    end: str | None = None,
+    last: int | None = None,
+    **options: Any,
+) -> Comparison:
+    """Compare two rounds on the sessions that both predict, with the labels of ``reference``.
+
+    Args:
+        start, end: sessions (``YYYY-MM-DD``).
+        last: only so many sessions, the newest.
+        options: as for ``compare``.
+
+    Raises:
+        StateError, NotFound: as ``labels_of``.
+        CoverageError: they have too few sessions in common.
+    """
+    names = [name_of(found) for found in (reference, other)]
+    if names[0] == names[1]:
+        names = [f"{name} {found.id}" for name, found in zip(names, (reference, other), strict=True)]
+    frames = [signals_of(backend, found) for found in (reference, other)]
+    days = _days(frames, start, end, last)
+    first, second = (Side(name, one[_day_of(one).isin(days)]) for name, one in zip(names, frames, strict=True))
+    ahead = max(1, *(int(found.purpose.get(LOOKAHEAD, 1)) for found in (reference, other)))
+    return compare(first, second, labels_of(backend, reference).to_frame(), lookahead=ahead, **options)
+
+
+def promote_round(backend: Backend, found: Round) -> str:
+    """Open the round that puts the models of a round of research online; returns its id.
+
+    They serve from the session on that follows what was published last; nothing is trained again.
+
+    Raises:
+        StateError: it is not gathered, or its tasks were trained again since; or it serves already.
+    """
+    runs = findings(backend, found)[RUNS]
+    tasks = backend.tasks.find(ids=found.task_ids, definitions=True)
+    now = {str((task.result or {}).get("recorder_id")) for task in tasks}
+    if not set(runs) <= now:
+        raise StateError(
+            f"Some tasks of round {found.id} were trained again, or removed, since it was gathered.",
+            "Enqueue its template with --research again, and promote that round.",
+        )
+    strategy = found.purpose["strategy"]
+    if (current := OnlineSets(backend.store).find(strategy)) and {m.recorder_id for m in current.models} == set(runs):
+        raise StateError(f"Round {found.id} serves already: {strategy} version {current.version}.")
+    begin = max(next_session(backend, strategy), min(found.purpose["sessions"], default=""))
+    champion = variant_of(tasks[0].definition) if tasks else BASE
+    purpose = {
+        "strategy": strategy,
+        "sessions": found.purpose["sessions"],
+        "begin": begin,
+        "champion": champion,
+        "why": f"research {name_of(found)}, round {found.id}",
+    }
+    ident, ended = known_round(backend, Wanted(found.pool, found.task_ids, purpose, found.policy))
+    if not ended:
+        backend.rounds.create(found.pool, found.task_ids, purpose, policy=found.policy, ident=ident)
+        backend.tasks.join_round(found.task_ids, ident)
+    return ident
+
+
+def _days(frames: Sequence[pd.DataFrame], start: str | None, end: str | None, last: int | None) -> pd.DatetimeIndex:
+    common = _day_of(frames[0]).unique().intersection(_day_of(frames[1]).unique()).sort_values()
+    days = common[(common >= pd.Timestamp(start or pd.Timestamp.min)) & (common <= pd.Timestamp(end or common.max()))]
+    if days.empty:
+        raise CoverageError("They have no session in common.", "Compare rounds whose test segments overlap.")
+    return days[-last:] if last else days
+
+
+def _day_of(frame: pd.DataFrame) -> pd.Index:
+    return frame.index.get_level_values(DAY)
+
+
+def _series(label: pd.DataFrame | pd.Series) -> pd.Series:
+    return label.iloc[:, 0] if isinstance(label, pd.DataFrame) else label
