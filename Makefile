@@ -5,7 +5,7 @@ BIN    := $(VENV)/bin
 TESTERS ?= 2
 STAMP  := $(VENV)/.installed
 
-.PHONY: demo online test check format clean system chaos mutants bench reference-env
+.PHONY: demo online test check format clean system chaos mutants bench reference-env compose-test
 
 demo: $(STAMP)
 	@$(BIN)/rollq demo
@@ -33,6 +33,10 @@ bench: $(STAMP)
 # The environment of the reference: pyqlib, 1.4 GB.
 reference-env: $(STAMP)
 	@$(BIN)/python -m benchmarks.reference_env
+
+# Builds the images, starts deploy/compose.yaml and trains the small example in it: needs Docker with compose (docs/how-to/many-machines.md).
+compose-test: $(STAMP)
+	@$(BIN)/python -m tests.compose
 
 check: $(STAMP)
 	@$(BIN)/ruff format --check .
