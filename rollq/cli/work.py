@@ -13,7 +13,7 @@ from rollq.cli.context import JSON, Context, of, print_json, print_table, say, s
 from rollq.cli.data import Accept, say_odd
 
 if TYPE_CHECKING:
-    from scheduler.strategies import Plan, RollingStrategy
+    from scheduler.strategies import Plan
     from scheduler.trainers import TrainedRound
     from tasks.backend import Backend
     from tasks.reuse import Verdict
