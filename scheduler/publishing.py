@@ -10,7 +10,7 @@ from scheduler.online_sets import OnlineSets
 from scheduler.predictions import Predictions
 from scheduler.serving import Served, served
 from scheduler.signal_ledger import SignalEntry, SignalLedger
-from scheduler.signals import holes_in, shown
+from scheduler.signals import holes_in, is_scored, shown
 from scheduler.strategies import OnlineStrategy
 from tasks.backend import Backend
 from tasks.errors import CoverageError, DataError, StateError
@@ -102,7 +102,7 @@ def covered(
         if frame.index.has_duplicates:
             raise CoverageError(f"Model {part.model.recorder_id} predicts an instrument twice on a day.")
         holes += holes_in(frame, expected)
-        frames.append(frame[frame["score"].notna() & frame.index.isin(expected)])
+        frames.append(frame[is_scored(frame) & frame.index.isin(expected)])
     joined = pd.concat(frames).sort_index() if frames else pd.DataFrame({"score": []})
     return joined, holes
 

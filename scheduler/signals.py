@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -101,10 +102,15 @@ def _check_window(window: WindowPrediction, sessions: Sequence[str]) -> None:
 
 
 def holes_in(frame: pd.DataFrame, expected: pd.MultiIndex | None) -> list[str]:
-    """Instrument-days without a score, as ``YYYY-MM-DD instrument``: left out of ``frame``, or NaN in it."""
-    scored = frame.index[frame["score"].notna()]
+    """Instrument-days without a score, as ``YYYY-MM-DD instrument``: left out of ``frame``, or not finite in it."""
+    scored = frame.index[is_scored(frame)]
     wanted = frame.index if expected is None else expected.union(frame.index)
     return [f"{day:%Y-%m-%d} {instrument}" for day, instrument in wanted.difference(scored)]
+
+
+def is_scored(frame: pd.DataFrame) -> pd.Series:
+    """Which rows have a score: a finite number."""
+    return frame["score"].abs() < math.inf
 
 
 def _contains(test: Bounds, session: str) -> bool:

@@ -22,6 +22,7 @@ from tasks.tracking.mlflow_experiment import MLflowExperiment
 from tasks.tracking.mlflow_recorder import MLflowRecorder
 from workers.datasets.base import Dataset
 from workers.models.base import Model
+from workers.scores import checked_scores
 
 PREDICT, TEST = "predict", "test"
 SEGMENT = f"dataset.kwargs.segments.{TEST}"
@@ -103,10 +104,12 @@ def predict_range(model: Model, dataset: Dataset, start: str, end: str | None, h
 
     Raises:
         DataError: these days have no rows.
+        PermanentError: the model's scores cannot be used (``workers/scores.py``).
     """
     later = dataset.config(segments={TEST: [_before(dataset, start, hist_ref), end]})
-    scores = model.predict(later, TEST)
-    increment = Increment(scores.to_frame("score"), later.prepare(TEST, "raw")[["label"]], day_hashes(later, TEST))
+    label = later.prepare(TEST, "raw")[["label"]]
+    scores = checked_scores(model.predict(later, TEST), label.index)
+    increment = Increment(scores.to_frame("score"), label, day_hashes(later, TEST))
     return increment.only([day for day in increment.days if day >= start]) if hist_ref else increment
 
 

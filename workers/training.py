@@ -82,6 +82,7 @@ def check_parts(definition: Definition) -> None:
 
 def _save(recorder: MLflowRecorder, model: Any, dataset: Any, definition: Definition) -> None:
     recorder.save_objects(model=model, task=definition, dataset=dataset.to_config())
+    type(model).load(recorder.load_folder("model"))  # one that cannot be loaded fails here, not when it is to serve
     if history := _history(model):
         recorder.log_history(history)
 

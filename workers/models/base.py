@@ -45,11 +45,11 @@ class Model(ABC):
 
     @abstractmethod
     def predict(self, dataset: Dataset, segment: str = "test") -> pd.Series:
-        """Scores named ``score``, indexed (datetime, instrument) and sorted."""
+        """Scores named ``score``, indexed (datetime, instrument) and sorted; finite numbers, not all of them equal."""
 
     @abstractmethod
     def save(self, folder: Path) -> None:
-        """Write the model's own text format into an existing folder."""
+        """Write the model's own text format into an existing folder; nothing written is refused."""
 
     @classmethod
     @abstractmethod

@@ -2,20 +2,38 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from tasks.day_hashes import day_hashes
+from workers.datasets.base import Dataset
+from workers.models.base import Model
 from workers.records.base import Record
+from workers.scores import check_learned, checked_scores
 
 
 class SignalRecord(Record):
     """Writes ``pred.parquet``, ``label.parquet`` (the label as it is, not ranked) and ``days.json``.
 
     ``days.json`` holds a hash of the features of each session, by which later revisions of the data are found.
+
+    Args:
+        allow_constant: the model may give every instrument on every day the same score.
     """
 
+    def __init__(self, recorder: Any, model: Model, dataset: Dataset, allow_constant: bool = False) -> None:
+        super().__init__(recorder, model, dataset)
+        self._allow_constant = allow_constant
+
     def generate(self) -> dict[str, float]:
-        """Predict and save; logs no metric."""
-        predictions = self.model.predict(self.dataset, "test")
+        """Predict and save; logs no metric.
+
+        Raises:
+            PermanentError: the model's scores cannot be used (``workers/scores.py``).
+        """
         label = self.dataset.prepare("test", "raw")["label"]
+        scores = self.model.predict(self.dataset, "test")
+        predictions = checked_scores(scores, label.index)
+        check_learned(predictions, allow_constant=self._allow_constant)
         days = day_hashes(self.dataset, "test")
         self.recorder.save_objects(**{"pred.parquet": predictions, "label.parquet": label, "days.json": days})
         return {}
