@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -22,6 +21,7 @@ from tasks.settings import Settings
 from tasks.states import TaskState
 from tasks.task import Task
 from tasks.template import check_name
+from workers.machine import this_machine
 
 TEMPLATE = Path("pse") / "lightgbm.yaml"
 TIMEOUT = 3_600.0
@@ -84,7 +84,7 @@ def run_demo(
     path = template or example(TEMPLATE)
     if pool is not None:
         check_name(pool, "--pool")
-    count = workers or os.cpu_count() or 1
+    count = workers or this_machine().cores
     clock = Phases(phase)
     with ExitStack() as running:
         clock.start("starting the stack")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
@@ -24,6 +23,7 @@ from tasks.errors import DataError
 from tasks.metrics import daily_ic
 from tasks.rounds import Round
 from tasks.task import Task
+from workers.machine import this_machine
 
 ENSEMBLE = "ensemble"
 
@@ -78,7 +78,7 @@ def read_online(backend: Backend, planned: Planned, ensemble: str, seconds: Seco
         trained=len(tasks),
         train_seconds=sum(_seconds(task) for task in tasks),
         versions={name: version(name) for name in LIBRARIES},
-        cores=os.cpu_count() or 1,
+        cores=this_machine().cores,
         notes=tuple(notes),
     )
 

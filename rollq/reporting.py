@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from importlib.metadata import version
@@ -22,6 +21,7 @@ from tasks.rounds import Round
 from tasks.states import TaskState
 from tasks.task import Task
 from tasks.tracking.mlflow_experiment import MLflowExperiment
+from workers.machine import this_machine
 
 LIBRARIES = ("rollq", "celery", "mlflow-skinny", "lightgbm", "pandas", "pymongo")
 
@@ -76,7 +76,7 @@ def make_report(
         signals=came_to["signals"],
         online=online,
         versions={name: version(name) for name in LIBRARIES},
-        cores=os.cpu_count() or 1,
+        cores=this_machine().cores,
     )
     return write_markdown(data, path) if path.suffix == ".md" else write_report(data, path)
 

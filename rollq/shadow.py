@@ -1,32 +1,50 @@
-"""Is the package that Python finds under our names really ours? ``tasks`` is a common name for a user's own file."""
+"""Is the package that Python finds under our names really ours? ``tasks`` is a common name for a user's own file.
+
+Nothing of ours is imported here before that is known.
+"""
 
 from __future__ import annotations
 
+import importlib.util
 import sys
-from importlib.machinery import PathFinder
 from pathlib import Path
-
-from tasks.errors import SettingsError
 
 ROOMS = ("tasks", "scheduler", "workers")
 
 
+def hidden() -> tuple[str, str] | None:
+    """What hides one of rollq's packages, and what to do about it; None if nothing does."""
+    home = Path(__file__).resolve().parent.parent
+    for name in ROOMS:
+        origin = _origin(name)
+        if origin is not None and home not in origin.parents:
+            fix = f"Rename it, or start `rollq` where {origin.parent} is not on Python's path (look at PYTHONPATH)."
+            return f"{origin} hides rollq's own package {name!r}.", fix
+    return None
+
+
+def _origin(name: str) -> Path | None:
+    try:
+        spec = importlib.util.find_spec(name)
+    except (ImportError, ValueError):  # a module that was made without one
+        return None
+    return Path(spec.origin).resolve() if spec and spec.origin else None
+
+
+def leave_if_hidden() -> None:
+    """Leave with one line and exit code 2 when a foreign module hides one of rollq's packages."""
+    if found := hidden():
+        sys.stderr.write(f"Error: {found[0]}\n  Fix: {found[1]}\n")
+        sys.exit(2)
+
+
 def check_shadowing() -> None:
-    """Refuse to start when a foreign module hides one of rollq's packages.
+    """Refuse to go on when a foreign module hides one of rollq's packages.
 
     Raises:
         SettingsError: it names the module and what to do.
     """
-    home = Path(__file__).resolve().parent.parent
-    for name in ROOMS:
-        spec = PathFinder.find_spec(name, sys.path)
-        origin = Path(spec.origin).resolve() if spec and spec.origin else None
-        if origin is not None and home not in origin.parents and not _is_editable(origin, name, home):
-            raise SettingsError(
-                f"{origin} hides rollq's own package {name!r}.",
-                f"Rename it, or start `rollq` where {origin.parent} is not on Python's path.",
-            )
+    if found := hidden():
+        from tasks.errors import SettingsError
 
-
-def _is_editable(origin: Path, name: str, home: Path) -> bool:
-    return origin == home / name / "__init__.py"
+        raise SettingsError(*found)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
@@ -25,6 +24,7 @@ from scheduler.trainers import DelayTrainer, TrainedRound, Trainer
 from tasks.backend import Backend
 from tasks.errors import BadInput, RoundFailed, StateError
 from tasks.settings import Settings
+from workers.machine import this_machine
 
 TIMEOUT = 3_600.0
 
@@ -219,7 +219,7 @@ def _check(request: Request) -> None:
 
 
 def _workers(request: Request) -> int:
-    return (os.cpu_count() or 1) if request.workers is None else request.workers
+    return this_machine().cores if request.workers is None else request.workers
 
 
 def _phases(watch: Watch, began: float, started: float) -> Seconds:

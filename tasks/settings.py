@@ -15,6 +15,7 @@ from tasks.server_urls import SCHEMES, check_server, plain_broker_url
 from tasks.settings_sources import PREFIX, Given, gather
 
 SQLITE = "sqlite:///"
+LONGEST = 1e8  # three years of seconds; Python's clocks end somewhere beyond
 
 
 def expanded(path: Path) -> Path:
@@ -55,22 +56,32 @@ class Settings(BaseModel):
     allow_insecure: bool = Field(False, description="Accept a remote Redis or MongoDB without authentication")
 
     # How tasks are held, tried and given up.
-    lease_seconds: float = Field(30.0, gt=0, description="A claim is lost when it is not renewed for this long")
-    sweep_seconds: float = Field(2.0, gt=0, description="Time between two sweeps of a worker or of beat")
+    lease_seconds: float = Field(
+        30.0, gt=0, le=LONGEST, description="A claim is lost when it is not renewed for this long"
+    )
+    sweep_seconds: float = Field(2.0, gt=0, le=LONGEST, description="Time between two sweeps of a worker or of beat")
     max_attempts: int = Field(3, ge=1, description="Attempts of a task before it is FAILED")
     max_worker_losses: int = Field(3, ge=1, description="Lost workers before a task is QUARANTINED")
-    backoff_seconds: float = Field(2.0, ge=0, description="Base of the exponential backoff between attempts")
-    backoff_max_seconds: float = Field(300.0, ge=0, description="Longest backoff between two attempts")
+    backoff_seconds: float = Field(
+        2.0, ge=0, le=LONGEST, description="Base of the exponential backoff between attempts"
+    )
+    backoff_max_seconds: float = Field(300.0, ge=0, le=LONGEST, description="Longest backoff between two attempts")
     max_outstanding: int = Field(64, ge=1, description="Messages per pool in Redis at most")
     watchdog_seconds: float = Field(
-        60.0, ge=0, description="A worker that hears nothing for this long while messages wait restarts; 0: never"
+        60.0,
+        ge=0,
+        le=LONGEST,
+        description="A worker that hears nothing for this long while messages wait restarts; 0: never",
     )
     routine_retry_seconds: float = Field(
         300.0,
         gt=0,
+        le=LONGEST,
         description="Beat rings so often for a routine that is due, until its session is there",
     )
-    drain_seconds: float = Field(60.0, ge=0, description="On SIGTERM a worker finishes for this long, then releases")
+    drain_seconds: float = Field(
+        60.0, ge=0, le=LONGEST, description="On SIGTERM a worker finishes for this long, then releases"
+    )
 
     # How workers run.
     concurrency: int = Field(0, ge=0, description="Processes of a worker; 0: one per core")

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import os
-
 from tasks.needs import Needs
 from tasks.settings import Settings
+from workers.machine import this_machine
 
 
 def offer_of(settings: Settings) -> Needs:
     """Processors, GPUs and gigabytes of memory of one pool process."""
-    cores = len(os.sched_getaffinity(0))
-    processes = settings.concurrency or cores
-    memory_gb = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 1e9
+    machine = this_machine()
+    processes = settings.concurrency or machine.cores
     # At least one processor: more processes than cores share them, which is slow but not wrong.
-    cpu = settings.cpu or max(1.0, cores / processes)
-    return Needs(cpu, settings.gpu, settings.mem_gb or memory_gb / processes)
+    cpu = settings.cpu or max(1.0, machine.processors / processes)
+    return Needs(cpu, settings.gpu, settings.mem_gb or machine.memory_bytes / 1e9 / processes)

@@ -10,6 +10,7 @@ import typer
 
 from rollq.cli.context import JSON, Context, of, print_json, print_table, say, segment
 from rollq.cli.data import Accept, say_odd
+from rollq.cli.values import at_home, check_pool
 
 if TYPE_CHECKING:
     from scheduler.backfill import BackfillPlan
@@ -31,7 +32,7 @@ def add_to(app: typer.Typer) -> None:
 @backfill_app.command()
 def create(
     context: typer.Context,
-    template: Annotated[Path, typer.Argument(help="Task template (YAML)")],
+    template: Annotated[Path, typer.Argument(callback=at_home, help="Task template (YAML)")],
     start: Annotated[str, typer.Option("--from", metavar="DAY", help="First day, YYYY-MM-DD")],
     end: Annotated[str, typer.Option("--to", metavar="DAY", help="Last day; windows tested in between are taken")],
     missing: Annotated[bool, typer.Option("--missing", help="Windows without a result [this one]")] = False,
@@ -84,6 +85,7 @@ def list_backfills(
 
     states = _states(status)
     with of(context).backend() as backend:
+        check_pool(backend, pool)
         found = [(one, progress_of(backend, one)) for one in backend.backfills.find(pool, states)]
     if as_json:
         print_json([{**one.to_dict(), "progress": progress.to_dict()} for one, progress in found])

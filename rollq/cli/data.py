@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from rollq.cli.context import JSON, of, print_json, print_table, say
+from rollq.cli.values import at_home
 
 if TYPE_CHECKING:
     from scheduler.strategies import OnlineStrategy
@@ -36,7 +37,7 @@ def group() -> None:
 
 def check(
     context: typer.Context,
-    template: Annotated[Path, typer.Argument(help="Task template (YAML)")],
+    template: Annotated[Path, typer.Argument(callback=at_home, help="Task template (YAML)")],
     accept: Accept = None,
     limit: Annotated[int, typer.Option(min=0, help="Only so many that are only named; 0: all")] = 30,
     as_json: Annotated[bool, JSON] = False,

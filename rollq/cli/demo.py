@@ -9,6 +9,7 @@ import typer
 
 from rollq.cli.context import JSON, metrics_line, of, print_json, print_table, say
 from rollq.cli.progress import ProgressBar, called_as
+from rollq.cli.values import at_home
 
 if TYPE_CHECKING:
     from rollq.demo import DemoResult
@@ -21,7 +22,9 @@ def add_to(app: typer.Typer) -> None:
 
 def demo(
     context: typer.Context,
-    template: Annotated[Path | None, typer.Option(help="Another template [examples/pse/lightgbm.yaml]")] = None,
+    template: Annotated[
+        Path | None, typer.Option(callback=at_home, help="Another template [examples/pse/lightgbm.yaml]")
+    ] = None,
     workers: Annotated[int | None, typer.Option(help="Worker processes [one per core]")] = None,
     pool: Annotated[str | None, typer.Option(help="Task pool [a new one for each run]")] = None,
     as_json: Annotated[bool, JSON] = False,

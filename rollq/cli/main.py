@@ -13,7 +13,6 @@ from typer.exceptions import TyperException
 
 from rollq.cli import backfill, data, demo, inspect, online, research, routine, run, signals, simulate, work
 from rollq.cli.context import Context, say
-from rollq.shadow import check_shadowing
 from tasks.errors import RollqError, Unavailable
 
 LOOK = "`rollq doctor` looks at all of it."
@@ -75,7 +74,6 @@ def main() -> None:
         if signal.getsignal(number) is not signal.SIG_IGN:  # as under nohup
             signal.signal(number, _leave_orderly)
     try:
-        check_shadowing()
         code = app(standalone_mode=False) or 0
         sys.stdout.flush()  # here its error can be told
         sys.exit(code)

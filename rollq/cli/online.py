@@ -10,6 +10,7 @@ import typer
 from rollq.cli.comparison import show_comparison
 from rollq.cli.context import JSON, metrics_line, of, print_json, print_table, say, segment
 from rollq.cli.meant import Strategy, moment, one_strategy
+from rollq.cli.values import at_home, share
 
 if TYPE_CHECKING:
     from scheduler.online_set import OnlineSet
@@ -31,7 +32,9 @@ def add_to(app: typer.Typer) -> None:
 
 def add(
     context: typer.Context,
-    template: Annotated[Path, typer.Argument(help="Task template (YAML); its section online says how")],
+    template: Annotated[
+        Path, typer.Argument(callback=at_home, help="Task template (YAML); its section online says how")
+    ],
     name: Annotated[str | None, typer.Option(help="Name of the strategy [the template's]")] = None,
     begin: Annotated[str | None, typer.Option(help="First session [the template's, or the last of the data]")] = None,
     replace: Annotated[bool, typer.Option("--replace", help="Take the place of one with this name")] = False,
@@ -218,7 +221,7 @@ def compare(
     start: Annotated[str | None, typer.Option("--from", help="First session")] = None,
     end: Annotated[str | None, typer.Option("--to", help="Last session")] = None,
     last: Annotated[int | None, typer.Option(min=1, help="Only so many sessions, the newest")] = None,
-    confidence: Annotated[float, typer.Option(help="Of the interval")] = 0.95,
+    confidence: Annotated[float, typer.Option(callback=share, help="Of the interval")] = 0.95,
     as_json: Annotated[bool, JSON] = False,
 ) -> None:
     """Compare a challenger with the champion, on the sessions that both have predicted and whose labels are known."""

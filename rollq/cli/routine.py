@@ -9,6 +9,7 @@ import typer
 
 from rollq.cli.context import JSON, of, print_json, print_table, say
 from rollq.cli.meant import Limit, Strategy, newest, one_strategy
+from rollq.cli.values import amount
 
 if TYPE_CHECKING:
     from scheduler.routines import Routine
@@ -38,7 +39,7 @@ def run(
     session: Annotated[str | None, typer.Option(help="Up to this session [the last of the data]")] = None,
     here: Annotated[bool, typer.Option("--here", help="Train and predict in this process, without workers")] = False,
     allow_gaps: Annotated[bool, typer.Option("--allow-gaps", help="Publish signals in spite of holes")] = False,
-    timeout: Annotated[float | None, typer.Option(help="Seconds to wait [for ever]")] = None,
+    timeout: Annotated[float | None, typer.Option(callback=amount, help="Seconds to wait [for ever]")] = None,
     as_json: Annotated[bool, JSON] = False,
 ) -> None:
     """Bring a strategy up to a session: predict, train, gather, promote, publish. What is done is not done again."""
@@ -135,7 +136,7 @@ def update(
     here: Annotated[bool, typer.Option("--here", help="Predict in this process, without workers")] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show the days, predict nothing")] = False,
     allow_gaps: Annotated[bool, typer.Option("--allow-gaps", help="Publish signals in spite of holes")] = False,
-    timeout: Annotated[float | None, typer.Option(help="Seconds to wait [for ever]")] = None,
+    timeout: Annotated[float | None, typer.Option(callback=amount, help="Seconds to wait [for ever]")] = None,
     as_json: Annotated[bool, JSON] = False,
 ) -> None:
     """Let the models predict the days that they lack; with --revised, those again whose data were revised since."""

@@ -45,12 +45,13 @@ def worker(
 ) -> None:
     """Run a worker: it claims tasks, trains them, and logs to MLflow. SIGTERM drains it."""
     from rollq.service import run_worker
+    from workers.machine import this_machine
     from workers.watchdog import RESTART, start_again
 
     more: dict[str, Any] = {"concurrency": concurrency, "queues": tuple(queues.split(",")) if queues else None}
     with of(context).backend(serve=True, **more) as backend:
         _share(backend.settings)
-        code = run_worker(backend.settings, backend.settings.concurrency or os.cpu_count() or 1)
+        code = run_worker(backend.settings, backend.settings.concurrency or this_machine().cores)
     if code == RESTART:
         start_again()
     raise typer.Exit(code)

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from rollq.cli.values import amount, check_pool
+
 if TYPE_CHECKING:
     from tasks.backend import Backend
     from tasks.states import TaskState
@@ -19,7 +21,10 @@ POOL = Annotated[str | None, typer.Option("--pool", help="Only this pool")]
 STATUS = Annotated[str | None, typer.Option("--status", help="Only these states, with commas")]
 WINDOW = Annotated[str | None, typer.Option("--window", help="Only tasks whose test segment holds this session")]
 MODEL = Annotated[str | None, typer.Option("--model", help="Only this model class")]
-OLDER = Annotated[float | None, typer.Option("--older-than", help="Only tasks created more than so many hours ago")]
+OLDER = Annotated[
+    float | None,
+    typer.Option("--older-than", callback=amount, help="Only tasks created more than so many hours ago"),
+]
 ERROR = Annotated[str | None, typer.Option("--error", help="Only tasks whose error holds this text, in any case")]
 YES = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask")]
 
@@ -53,6 +58,7 @@ class Selection:
         filters = self._filters()
         if self.ids and any(value is not None for value in filters.values()):
             raise BadInput("Ids and filters cannot be mixed.", "Give ids, or filters.")
+        check_pool(backend, self.pool)
         if self.ids:
             return [backend.tasks.get(ident) for ident in self.ids]
         return backend.tasks.find(**filters, limit=limit)

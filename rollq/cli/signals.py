@@ -9,6 +9,7 @@ import typer
 
 from rollq.cli.context import JSON, of, print_json, print_table, say
 from rollq.cli.meant import Limit, moment, newest, one_strategy
+from rollq.cli.values import at_home
 
 if TYPE_CHECKING:
     from rollq.signals import CurrentSignals
@@ -55,7 +56,7 @@ def show(
 
 def export(
     context: typer.Context,
-    path: Annotated[Path, typer.Argument(help="File to write: .parquet or .csv")],
+    path: Annotated[Path, typer.Argument(callback=at_home, help="File to write: .parquet or .csv")],
     strategy: Annotated[str | None, typer.Option(help="Strategy [the only one]")] = None,
     as_of: AsOf = None,
     of_round: OfRound = None,

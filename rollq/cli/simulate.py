@@ -10,6 +10,7 @@ import typer
 
 from rollq.cli.context import JSON, of, print_json, print_table, say
 from rollq.cli.progress import ProgressBar, called_as
+from rollq.cli.values import amount, at_home
 
 if TYPE_CHECKING:
     from rollq.simulating import SimulationResult
@@ -24,7 +25,9 @@ def add_to(app: typer.Typer) -> None:
 
 def simulate(
     context: typer.Context,
-    templates: Annotated[list[Path], typer.Argument(metavar="TEMPLATE...", help="Task templates (YAML)")],
+    templates: Annotated[
+        list[Path], typer.Argument(callback=at_home, metavar="TEMPLATE...", help="Task templates (YAML)")
+    ],
     begin: Annotated[str | None, typer.Option("--from", help="First session [online.begin, or start of test]")] = None,
     end: Annotated[str | None, typer.Option("--to", help="Last session [the last of the data]")] = None,
     name: Annotated[str | None, typer.Option(help="Name [made of the templates and the range]")] = None,
@@ -33,8 +36,10 @@ def simulate(
     serial: Annotated[
         bool, typer.Option("--serial", help="Train each window on its session, not all together")
     ] = False,
-    report: Annotated[Path | None, typer.Option(help="The page [in the state folder, under runs/]")] = None,
-    timeout: Annotated[float, typer.Option(help="Seconds until it gives up")] = 3600.0,
+    report: Annotated[
+        Path | None, typer.Option(callback=at_home, help="The page [in the state folder, under runs/]")
+    ] = None,
+    timeout: Annotated[float, typer.Option(callback=amount, help="Seconds until it gives up")] = 3600.0,
     allow_gaps: Annotated[bool, typer.Option("--allow-gaps", help="Publish signals in spite of holes")] = False,
     as_json: Annotated[bool, JSON] = False,
 ) -> None:

@@ -10,6 +10,7 @@ import typer
 
 from rollq.cli.context import JSON, of, print_json, say
 from rollq.cli.selection import ERROR, IDS, MODEL, OLDER, POOL, STATUS, WINDOW, YES, Selection, confirm
+from rollq.cli.values import check_pool
 
 if TYPE_CHECKING:
     from tasks.backend import Backend
@@ -152,6 +153,7 @@ def reset_waiting(
     from tasks.manager import TaskManager
 
     with of(context).backend() as backend:
+        check_pool(backend, pool)
         taken = TaskManager(pool, backend).reset_waiting()
     if as_json:
         print_json({"taken back": taken})

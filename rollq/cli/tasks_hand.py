@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from rollq.cli.context import JSON, of, print_json, say
+from rollq.cli.values import at_home, check_pool
 
 if TYPE_CHECKING:
     from tasks.backend import Backend
@@ -31,7 +32,9 @@ def add_to(app: typer.Typer) -> None:
 
 def create(
     context: typer.Context,
-    file: Annotated[Path, typer.Argument(help="JSON: a definition or a list of them; - for standard input")],
+    file: Annotated[
+        Path, typer.Argument(callback=at_home, help="JSON: a definition or a list of them; - for standard input")
+    ],
     pool: POOL,
     priority: Annotated[int, typer.Option(help="Higher is sooner")] = 0,
     queue: Annotated[str, typer.Option(help="Who works on them")] = "default",
@@ -63,7 +66,7 @@ def create(
 def replace(
     context: typer.Context,
     task: TASK,
-    file: Annotated[Path, typer.Argument(help="JSON: the new definition; - for standard input")],
+    file: Annotated[Path, typer.Argument(callback=at_home, help="JSON: the new definition; - for standard input")],
     as_json: Annotated[bool, JSON] = False,
 ) -> None:
     """Put another definition in the place of a task; it is another task then, in the same rounds."""
@@ -92,6 +95,7 @@ def fetch(
 
     asked = None if query is None else _check_mapping(_parse(query, "--query"), "--query")
     with of(context).backend() as backend:
+        check_pool(backend, pool)
         found = TaskManager(pool, backend).fetch_task(asked, status)
         seconds = backend.settings.lease_seconds
     if found is None:
@@ -114,7 +118,9 @@ def commit(
     context: typer.Context,
     task: TASK,
     fence: FENCE,
-    file: Annotated[Path, typer.Option("--result", help="JSON: the result, a mapping; - for standard input")],
+    file: Annotated[
+        Path, typer.Option("--result", callback=at_home, help="JSON: the result, a mapping; - for standard input")
+    ],
     part: Annotated[bool, typer.Option("--part", help="It is the result of the first of two phases")] = False,
     as_json: Annotated[bool, JSON] = False,
 ) -> None:
@@ -155,7 +161,7 @@ def fail(
 def run_pool(
     context: typer.Context,
     pool: POOL,
-    limit: Annotated[int, typer.Option(help="At most so many attempts; 0: until no task is left")] = 0,
+    limit: Annotated[int, typer.Option(min=0, help="At most so many attempts; 0: until no task is left")] = 0,
     as_json: Annotated[bool, JSON] = False,
 ) -> None:
     """Train the tasks of a pool in this process, one after another, without Celery, until none can be claimed."""
@@ -169,6 +175,7 @@ def run_pool(
 
     outcomes: list[str] = []
     with of(context).backend() as backend:
+        check_pool(backend, pool)
         post = Post(worker_name(os.getpid()), backend.tasks.queues(pool))
         while not limit or len(outcomes) < limit:
             outcome = run_one(backend, pool, None, post)
@@ -209,9 +216,21 @@ def _parse(text: str, name: str) -> Any:
     from tasks.errors import BadInput
 
     try:
-        return json.loads(text)
+        return json.loads(text, object_pairs_hook=_once, parse_constant=_no_number)
     except (ValueError, RecursionError) as error:
         raise BadInput(f"{name} is no JSON: {error}.", "Mend it.") from None
+
+
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    made = dict(pairs)
+    if len(made) < len(pairs):
+        names = [name for name, _ in pairs]
+        raise ValueError(f"the key {next(name for name in names if names.count(name) > 1)!r} is there twice")
+    return made
+
+
+def _no_number(text: str) -> Any:
+    raise ValueError(f"{text} is no JSON")
 
 
 def _check_mapping(value: Any, name: str) -> dict[str, Any]:

@@ -9,6 +9,7 @@ import typer
 
 from rollq.cli.context import JSON, of, print_json, print_table, say, segment
 from rollq.cli.selection import ERROR, MODEL, OLDER, POOL, STATUS, WINDOW, Selection
+from rollq.cli.values import amount, check_pool
 
 if TYPE_CHECKING:
     from tasks.task import Task
@@ -29,7 +30,7 @@ def list_tasks(
     model: MODEL = None,
     older_than: OLDER = None,
     error: ERROR = None,
-    limit: Annotated[int, typer.Option(help="At most so many; 0: all")] = 200,
+    limit: Annotated[int, typer.Option(min=0, help="At most so many; 0: all")] = 200,
     as_json: Annotated[bool, JSON] = False,
 ) -> None:
     """List tasks in the order in which they were created."""
@@ -134,6 +135,7 @@ def stat(
 
     selection = Selection(None, pool, None, window, model, older_than, error)
     with of(context).backend() as backend:
+        check_pool(backend, pool)
         if Selection(pool=pool) == selection:
             counts = backend.tasks.stat(pool)
         else:
@@ -149,7 +151,7 @@ def stat(
 def wait(
     context: typer.Context,
     pool: Annotated[str, typer.Option("--pool", help="The pool to wait for")],
-    timeout: Annotated[float | None, typer.Option(help="Seconds [for ever]")] = None,
+    timeout: Annotated[float | None, typer.Option(callback=amount, help="Seconds [for ever]")] = None,
     as_json: Annotated[bool, JSON] = False,
 ) -> None:
     """Wait until every task of a pool is finished; leave with 5 if some will never be DONE, or the time is over."""
@@ -162,6 +164,7 @@ def wait(
         sys.stderr.flush()
 
     with of(context).backend() as backend:
+        check_pool(backend, pool)
         waited = TaskManager(pool, backend).wait(timeout=timeout, progress=None if as_json else tell)
     if as_json:
         print_json(waited.to_dict())

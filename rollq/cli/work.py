@@ -11,6 +11,7 @@ import typer
 from rollq.cli import tasks_change, tasks_hand, tasks_look
 from rollq.cli.context import JSON, Context, of, print_json, print_table, say, segment
 from rollq.cli.data import Accept, say_odd
+from rollq.cli.values import at_home
 
 if TYPE_CHECKING:
     from scheduler.strategies import Plan
@@ -34,7 +35,7 @@ def add_to(app: typer.Typer) -> None:
 
 def enqueue(
     context: typer.Context,
-    template: Annotated[Path, typer.Argument(help="Task template (YAML)")],
+    template: Annotated[Path, typer.Argument(callback=at_home, help="Task template (YAML)")],
     pool: Annotated[str | None, typer.Option(help="Task pool [the template's name]")] = None,
     policy: Annotated[str, typer.Option(help="Windows that must be done: all, 0.9, best_effort")] = "all",
     after: Annotated[

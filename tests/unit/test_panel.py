@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import multiprocessing
+import os
 import time
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
@@ -196,6 +197,24 @@ def test_a_cache_that_cannot_be_written_is_said(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(Unavailable, match="ROLLQ_STATE_DIR"):
         panel(tmp_path, cache_dir=str(tmp_path / "file" / "cache")).check()
+
+
+def test_a_panel_of_another_user_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    before = os.umask(0o022)
+    try:
+        panel(tmp_path).check()
+    finally:
+        os.umask(before)
+    (folder,) = (tmp_path / "cache").glob("panel-*/")
+    assert folder.stat().st_mode & 0o777 == 0o755
+    assert all(file.stat().st_mode & 0o777 == 0o644 for file in folder.iterdir())
+
+    def not_mine(*_: object, **__: object) -> None:
+        raise PermissionError(1, "Operation not permitted")
+
+    monkeypatch.setattr("workers.datasets.panel_cache.os.utime", not_mine)
+    monkeypatch.setattr("workers.datasets.panel_cache._built_once", not_mine)
+    panel(tmp_path).check()
 
 
 # -- bad data ---------------------------------------------------------------------------------------------------------

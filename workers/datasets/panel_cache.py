@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import hashlib
 import json
 import os
+import secrets
 import shutil
-import tempfile
 from collections.abc import Collection
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -122,7 +123,8 @@ def _build(spec: PanelSpec, folder: Path, out: Collection[str]) -> None:
     close = read_closes(spec.path, spec.universe, spec.checks, out)
     if close.empty:
         raise DataError(f"{KEY}: no session of {spec.path} can be used.", "See `rollq data check TEMPLATE`.")
-    temporary = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f".{folder.name}-"))
+    temporary = folder.parent / f".{folder.name}-{secrets.token_hex(8)}"
+    temporary.mkdir()  # with the usual rights: other users read the panel, too (mkdtemp would keep it to this one)
     try:
         _write_arrays(spec, close, temporary)
         meta = {
@@ -182,7 +184,8 @@ def _open(folder: Path) -> Panel | None:
         if not _is_whole(folder, text, meta["files"]):
             return None
         arrays = {name: np.load(folder / f"{name}.npy", mmap_mode="r", allow_pickle=False) for name in ARRAYS}
-        os.utime(folder / META)  # tells a later clean-up what is in use
+        with contextlib.suppress(OSError):  # the panel of another user is read all the same
+            os.utime(folder / META)  # tells a later clean-up what is in use
     except (OSError, ValueError, KeyError, TypeError):
         return None
     sessions = pd.DatetimeIndex(meta["sessions"]).as_unit("ns")
