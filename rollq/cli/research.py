@@ -10,6 +10,7 @@ import typer
 from rollq.cli.comparison import number, show_comparison
 from rollq.cli.context import JSON, metrics_line, of, print_json, print_table, say
 from rollq.cli.meant import Limit, newest
+from rollq.cli.values import at_home, share
 
 if TYPE_CHECKING:
     from tasks.backend import Backend
@@ -80,7 +81,7 @@ def compare(
     start: Annotated[str | None, typer.Option("--from", help="First session")] = None,
     end: Annotated[str | None, typer.Option("--to", help="Last session")] = None,
     last: Annotated[int | None, typer.Option(min=1, help="Only so many sessions, the newest")] = None,
-    confidence: Annotated[float, typer.Option(help="Of the interval")] = 0.95,
+    confidence: Annotated[float, typer.Option(callback=share, help="Of the interval")] = 0.95,
     as_json: Annotated[bool, JSON] = False,
 ) -> None:
     """Compare rounds with a reference on the sessions that both predict, with the reference's labels."""
@@ -104,7 +105,9 @@ def compare(
 def report(
     context: typer.Context,
     which: OneRound,
-    out: Annotated[Path | None, typer.Option(help="File: .html or .md [in the state folder, under runs/]")] = None,
+    out: Annotated[
+        Path | None, typer.Option(callback=at_home, help="File: .html or .md [in the state folder, under runs/]")
+    ] = None,
     as_json: Annotated[bool, JSON] = False,
 ) -> None:
     """Write the page of a round: its windows, metrics, charts and signals."""
