@@ -12,6 +12,7 @@ from scheduler.coordinator import gather
 from scheduler.trainers import DelayTrainer, Trainer
 from scheduler.updates import prediction_pool
 from tasks.backend import Backend
+from tasks.code_check import refuse_if_stale
 from tasks.rounds import RoundState
 from workers.attempt import Outcome, Post, run_one
 from workers.identity import worker_name
@@ -47,7 +48,9 @@ def _work(backend: Backend, pool: str) -> None:
     post = Post(worker_name(os.getpid()), backend.settings.queues)
     for name in (prediction_pool(pool), pool):
         backend.tasks.next_to_ring(name, backend.settings.max_outstanding)  # nobody is rung for: it is done here
-        if run_one(backend, name, None, post) is not Outcome.NOTHING:
+        outcome = run_one(backend, name, None, post)
+        refuse_if_stale()
+        if outcome is not Outcome.NOTHING:
             return
     if not _gather_one(backend, pool, post.worker) and not backend.tasks.reclaim(post.worker):
         time.sleep(PAUSE_SECONDS)

@@ -83,7 +83,7 @@ class Trainer:
         held = self.is_delay or bool(after)
         created = tasks.create_tasks(self._pool, definitions, held=held, **chosen)
         if force and created.existing:
-            tasks.retry(created.ids, "enqueue --force", done=True, held=held)
+            tasks.retry(created.ids, "enqueue --force", done=True, held=held, any_code=False)
         ended = False
         if once:
             wanted = Wanted(self._pool, tuple(created.ids), purpose, policy, tuple(after))

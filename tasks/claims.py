@@ -24,7 +24,9 @@ from tasks.window import BEST_FIRST, TaskWindow
 
 CANDIDATES = 8  # waiting tasks looked at per claim; one of the best is tried, so that workers seldom collide
 AHEAD = 32  # as many, for a process that claims again at once
-CLAIMED = "pool key queue priority stage fence attempts failures needs time_limit rounds definition result backfill"
+CLAIMED = (
+    "pool key queue priority stage fence attempts failures needs time_limit rounds definition result backfill any_code"
+)
 WAITING, RUNNING = TaskState.WAITING, TaskState.RUNNING
 
 

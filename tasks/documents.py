@@ -185,6 +185,7 @@ def to_task(document: Document) -> Task:
         home=TaskState(document["home"]),
         rounds=tuple(document["rounds"]),
         backfill=document.get("backfill"),
+        any_code=document.get("any_code", False),
         history=tuple(_transition(entry) for entry in document["history"]),
         definition=document.get("definition") or {},
     )
@@ -215,6 +216,7 @@ def to_claim(document: Document, worker: str, lease_seconds: float, seen: int, h
         rounds=tuple(document["rounds"]),
         seen=seen,
         backfill=document.get("backfill"),
+        any_code=document.get("any_code", False),
     )
 
 

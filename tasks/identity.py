@@ -128,6 +128,12 @@ def template_of(definition: Mapping[str, Any]) -> dict[str, Any]:
     return {name: _by_value(value, name, code) for name, value in kept.items()}
 
 
+def places_of(definition: Mapping[str, Any]) -> dict[str, Any]:
+    """Where the files of a definition's dataset are, if that is no part of what it is."""
+    kwargs = _mapping(_mapping(definition.get("dataset")).get("kwargs"))
+    return {name: kwargs[name] for name in PLACES if name in kwargs} if IDENTITY in definition else {}
+
+
 def _made_of(plain: Mapping[str, Any]) -> dict[str, Any] | None:
     """The four parts of an identity; None if the definition has none."""
     found = plain.get(IDENTITY)

@@ -11,14 +11,14 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from pymongo import ASCENDING, DESCENDING
+from pymongo import ASCENDING, DESCENDING, UpdateOne
 from pymongo.errors import BulkWriteError, DuplicateKeyError
 
 from tasks.claims import RUNNING, WAITING
 from tasks.documents import Options, cancelling, giving_back, new_document, waiting_again
 from tasks.errors import DocumentCorrupted, InvalidTransition, TemplateError
 from tasks.guard import guarded
-from tasks.identity import canonical, plain_key, task_id
+from tasks.identity import IDENTITY, PLACES, canonical, places_of, plain_key, task_id
 from tasks.messages import check_label
 from tasks.needs import Needs
 from tasks.soundness import flaw
@@ -96,11 +96,30 @@ class TaskPools(TaskTurns):
                 document["fence"] = document["history"][0]["fence"] = floor
             batches = (documents[at : at + BATCH] for at in range(0, len(documents), BATCH))
             new = [document for batch in batches for document in self._insert(batch)]
+            if len(new) < len(documents):
+                self._follow_files(documents)
             if (risen := self._fence_floor(pool)) > floor:  # somebody removed tasks in between, perhaps these
                 ids = [document["_id"] for document in new]
                 self._tasks.update_many({"_id": {"$in": ids}, "fence": {"$lt": risen}}, {"$set": {"fence": risen}})
             self.open_window(pool, queue, [] if held else [(priority, document["seq"]) for document in new])
         return Created(tuple(document["_id"] for document in documents), len(new))
+
+    def _follow_files(self, documents: Sequence[Document]) -> None:
+        """Let tasks that were there find their files where they are now: a place is no part of what a task is."""
+        now = {one["_id"]: places_of(one["definition"]) for one in documents}
+        fields = {f"definition.dataset.kwargs.{name}": 1 for name in PLACES}
+        for start in range(0, len(documents), BATCH):
+            part = [one["_id"] for one in documents[start : start + BATCH] if now[one["_id"]]]
+            there = {one["_id"]: one.get("definition", {}) for one in self._tasks.find({"_id": {"$in": part}}, fields)}
+            moved = [
+                UpdateOne(
+                    {"_id": ident}, {"$set": {f"definition.dataset.kwargs.{k}": v for k, v in now[ident].items()}}
+                )
+                for ident in part
+                if ident in there and places_of({IDENTITY: {}, **there[ident]}) != now[ident]
+            ]
+            if moved:
+                self._tasks.bulk_write(moved, ordered=False)
 
     def _insert(self, documents: list[Document]) -> list[Document]:
         """Insert those that are not there yet; returns them."""
@@ -145,19 +164,22 @@ class TaskPools(TaskTurns):
         same = {name: task[name] for name in ("_id", "status", "fence")}
         return self._write((same, [{"$set": giving_back(TaskState(task["status"]), by)}]))
 
-    def retry(self, ids: Sequence[str], by: str, *, done: bool = False, held: bool = False) -> list[str]:
+    def retry(
+        self, ids: Sequence[str], by: str, *, done: bool = False, held: bool = False, any_code: bool = True
+    ) -> list[str]:
         """Let failed, quarantined or cancelled tasks wait again, with all their attempts.
 
         Args:
             done: DONE tasks too; they are trained anew, and keep their result until there is a new one.
             held: they are not claimed until ``unhold``.
+            any_code: they are run with the code that is there then, though it is another than they were made with.
 
         Returns:
             The ids of the tasks that wait again.
         """
         stage = Stage.HELD if held else Stage.NEAR if len(ids) <= BLOCK else Stage.FAR
         starts = [TaskState.FAILED, TaskState.QUARANTINED, TaskState.CANCELLED, *([TaskState.DONE] if done else [])]
-        fresh = {start: {**waiting_again(start), "stage": stage} for start in starts}
+        fresh = {start: {**waiting_again(start), "stage": stage, "any_code": any_code} for start in starts}
         moved = self._move_each(ids, WAITING, by, "retried by hand", fresh)
         if stage is Stage.FAR:
             self._write_down(moved)

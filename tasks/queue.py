@@ -180,6 +180,10 @@ class Doorbell:
         """Ask some coordinator to gather a round."""
         self._send(GATHER, GATHER, [round_id])
 
+    def repeat(self, name: str, args: list[Any]) -> None:
+        """Send a message to coordinators again, for a process that can serve it."""
+        self._send(name, GATHER, args)
+
     def ring_routine(self, strategy: str, session: str) -> None:
         """Ask somebody to bring the routine of a strategy up to a session (``YYYY-MM-DD``)."""
         self._send(ROUTINE, GATHER, [strategy, session])

@@ -14,6 +14,7 @@ from tasks.states import TaskState
 from tasks.task import Definition, Task, segments_of
 
 REUSED = "reused: same data, template, code and library versions"
+OTHER_CODE = "reused, though it was retried with other code: --force trains it with that of now"
 NEW = "no task yet"
 AGAIN = "trained again"
 TEST, VARIANT, WINDOW, CHAIN = "test", "variant", "window", "init_model"
@@ -49,13 +50,13 @@ def judge(tasks: TaskReader | None, pool: str, definitions: Sequence[Definition]
         Unavailable: the store does not answer.
     """
     ids = [task_id(pool, task_key(definition)) for definition in definitions]
-    there = {task.id: task.status for task in tasks.find(ids=ids)} if tasks else {}
+    there = {task.id: task for task in tasks.find(ids=ids)} if tasks else {}
     new = [definition for ident, definition in zip(ids, definitions, strict=True) if ident not in there]
     before = newest_before(tasks, pool, new) if tasks and new else {}
     verdicts = []
     for ident, definition in zip(ids, definitions, strict=True):
         if ident in there:
-            verdicts.append(Verdict(ident, there[ident], _standing(there[ident])))
+            verdicts.append(Verdict(ident, there[ident].status, _standing(there[ident])))
         else:
             earlier = before.get(window_of(definition))
             why = f"{AGAIN}: {'; '.join(differences(earlier.definition, definition))}" if earlier else NEW
@@ -134,9 +135,10 @@ def differences(old: Definition, new: Definition) -> list[str]:
     return found or ["what it is made of is written down in another way"]
 
 
-def _standing(status: TaskState) -> str:
+def _standing(task: Task) -> str:
+    status = task.status
     if status is TaskState.DONE:
-        return REUSED
+        return OTHER_CODE if (task.result or {}).get("other_code") else REUSED
     if status.is_terminal:
         return f"{status.lower()} before: `rollq tasks retry` lets it be tried again"
     return f"already under way: {status}"

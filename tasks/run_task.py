@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from tasks.backend import Backend
+from tasks.code_check import StaleCode, check_code
 from tasks.errors import BadInput, LeaseLost
 from tasks.failures import Kind, described, kind_of, text_of, wait_after
 from tasks.lease import LeaseKeeper
@@ -51,6 +52,7 @@ def run_task(
 
     Raises:
         BadInput: a state is none of these.
+        StaleCode: this process has imported older code of a component than a task was made with: start it again.
     """
     shown = ", ".join(f"{start} to {end}" for start, end in PHASES)
     before, after = as_state(before_status), as_state(after_status)
@@ -75,7 +77,12 @@ def _attempt(
     given = task.definition if before is TaskState.WAITING else task.result
     with LeaseKeeper(manager.backend.tasks, claim_on(task)):
         try:
+            if before is TaskState.WAITING:
+                check_code(task.definition, manager.backend.settings.components, as_found=task.any_code)
             manager.commit_task_res(task, task_func(given, **kwargs), after)
+        except StaleCode:
+            manager.return_task(task)
+            raise
         except LeaseLost as error:
             log.warning("%s", error)
         except BaseException as error:

@@ -120,6 +120,7 @@ FIELDS: dict[str, tuple[Check, Any]] = {
     "error": (_optional(_is_mapping), None),
     "rounds": (_is_texts, []),
     "backfill": (_optional(_is_text), None),
+    "any_code": (_is_truth, False),
     "segments": (_is_segments, {}),
     "history": (_is_history, []),
     "definition": (_is_mapping, {}),
@@ -142,7 +143,12 @@ ROUND_FIELDS: dict[str, tuple[Check, Any]] = {
     "result": (_optional(_is_mapping), None),
     "reason": (_is_text, ""),
 }
-MAY_LACK = {"backfill", "definition", "kept"}  # documents of earlier versions; what was read without the definition
+MAY_LACK = {
+    "any_code",
+    "backfill",
+    "definition",
+    "kept",
+}  # documents of earlier versions; what was read without the definition
 
 
 def flaw(document: Document, *, whole: bool = False) -> str:

@@ -90,6 +90,12 @@ def changed_since_loaded() -> list[str]:
     return changed
 
 
+def forget_changed() -> None:
+    """Let modules whose source has changed be imported anew: for a process that has just been forked."""
+    for name in changed_since_loaded():
+        del sys.modules[name], _loaded[name]
+
+
 def versions_of(libraries: Iterable[str]) -> dict[str, str]:
     """The version of each package that is imported under one of these names, by the name of its distribution."""
     found = {}

@@ -102,6 +102,7 @@ class Task:
     home: TaskState = TaskState.WAITING
     rounds: tuple[str, ...] = ()
     backfill: str | None = None
+    any_code: bool = False
     history: tuple[Transition, ...] = ()
     definition: Definition = field(default_factory=dict, repr=False)
 
@@ -174,6 +175,7 @@ class Claim:
     home: TaskState = TaskState.WAITING
     partial: dict[str, Any] | None = None
     backfill: str | None = None
+    any_code: bool = False
     ahead: Lookahead | None = field(default=None, repr=False, compare=False)
     since: float = field(default_factory=time.monotonic, repr=False, compare=False)
 

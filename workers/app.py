@@ -14,9 +14,11 @@ from billiard import pool as billiard_pool
 from celery import Celery, signals
 
 from tasks.backend import Backend
+from tasks.code_check import is_stale
 from tasks.errors import RollqError
 from tasks.logs import setup_logging
 from tasks.messages import TRAIN, check_arguments
+from tasks.source import changed_since_loaded, forget_changed
 from tasks.sweeper import SweepTimer
 from workers.attempt import Post, Run, serve
 from workers.drain import Asked, DrainFlag
@@ -27,6 +29,8 @@ from workers.watchdog import Ear, Watchdog, ask_for_restart, restarts
 
 log = logging.getLogger(__name__)
 
+BEGINS_ANEW = 0  # exit code of a pool process whose code is older than a task's; nothing else ends one with it
+LOST = f"Worker exited prematurely: exitcode {BEGINS_ANEW}."
 EX_FAILURE = 1  # Celery's exit code for an error that it has no answer to
 # Imported by each pool process before its first task; never by the parent, which forks (LightGBM hangs after a fork).
 WARM_UP = ("lightgbm", "mlflow", "workers.models.lightgbm", "workers.datasets.panel", "workers.records.analysis")
@@ -77,6 +81,7 @@ class WorkerLife:
             log.warning("the message could not be served, the sweeper rings again: %s", error)
         finally:
             self._busy = False
+        self._begin_anew_if_stale()
 
     def gives_back(self) -> bool:
         """Whether this pool process gives its task back now."""
@@ -89,17 +94,28 @@ class WorkerLife:
         # results say nothing, so a second is enough.
         billiard_pool.GUARANTEE_MESSAGE_CONSUMPTION_RETRY_LIMIT = 10
         threading.Thread(target=self._end_with_parent, name="rollq-parent", daemon=True).start()
+        forget_changed()
         for name in WARM_UP if self.run is None else ():
             importlib.import_module(name)
 
-    def on_heard(self, **_: Any) -> None:
+    def on_heard(self, task: Any = None, args: Any = (), **_: Any) -> None:
         """A pool process has heard a message, of whatever kind."""
         self.asked.listen()  # not before: billiard sets its own signal handlers when a process has started
         self.ear.hear()
+        if task is not None and task.name != TRAIN and changed_since_loaded():
+            self.backend.doorbell.repeat(task.name, list(args))  # for a process that has the code of now
+            raise SystemExit(BEGINS_ANEW)
+
+    def _begin_anew_if_stale(self) -> None:
+        """End this process, so that another one takes its place and imports the code as it is now."""
+        if is_stale():
+            log.info("this process begins anew: the code of a component was changed")
+            raise SystemExit(BEGINS_ANEW)
 
     def on_ready(self, sender: Any = None, **_: Any) -> None:
         """The main process starts to sweep."""
         self._hear_hangups()
+        logging.getLogger("celery.worker.request").addFilter(_is_worth_telling)
         self.watch = PoolWatch(getattr(getattr(sender, "pool", None), "_pool", None))
         duties = [self.sign, self._watchdog().look, *self._duties]
         self._sweeper = SweepTimer(self.backend, self.name, self.dead_processes, duties, self.leave)
@@ -178,3 +194,8 @@ class WorkerLife:
         while os.getppid() == self.main_pid or self._busy:
             pause.wait(0.5)
         os._exit(0)
+
+
+def _is_worth_telling(record: logging.LogRecord) -> bool:
+    """Celery calls a pool process lost that has ended on purpose, and shows a traceback of its own."""
+    return LOST not in record.getMessage()

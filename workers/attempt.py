@@ -13,6 +13,7 @@ from enum import StrEnum
 from tasks.ahead import Lookahead
 from tasks.backend import Backend
 from tasks.claims import CANDIDATES
+from tasks.code_check import is_stale
 from tasks.errors import Draining, LeaseLost, RollqError
 from tasks.failures import Kind, described, kind_of, text_of, wait_after
 from tasks.lease import LeaseKeeper
@@ -87,7 +88,7 @@ def serve(backend: Backend, pool: str, wanted: str, post: Post) -> int:
             if outcome is Outcome.OUTAGE:
                 _rests_until = time.monotonic() + REST_SECONDS
                 return attempts
-            if time.monotonic() >= end and not ahead.claimed:
+            if (is_stale() or time.monotonic() >= end) and not ahead.claimed:
                 _pass_on(backend, claim)
                 return attempts
     return attempts
@@ -113,7 +114,7 @@ def _claim(backend: Backend, pool: str, wanted: str | None, post: Post, ahead: L
 
 
 def _is_ending(post: Post) -> bool:
-    return post.stopping() or post.draining()
+    return post.stopping() or post.draining() or is_stale()
 
 
 def _attempt(backend: Backend, claim: Claim, post: Post) -> Outcome:

@@ -9,6 +9,7 @@ from typing import Any
 
 from tasks import attempt_runs
 from tasks.backend import Backend
+from tasks.code_check import check_code, check_loaded, others_serve
 from tasks.errors import DataError, NotYet
 from tasks.failures import described
 from tasks.task import Claim, segments_of
@@ -60,6 +61,7 @@ class Prediction(Job):
 
     def run(self, checkpoint: Callable[[], None]) -> dict[str, Any]:
         """Predict, and put an increment beside the model."""
+        check_loaded()
         try:
             return predict(self.claim, checkpoint, self.backend.settings)
         except DataError as error:
@@ -83,12 +85,13 @@ class Training(Job):
     def run(self, checkpoint: Callable[[], None]) -> dict[str, Any]:
         """Train; the run is FINISHED before the task is DONE."""
         check_parts(self.claim.definition)
+        other_code = self._check_code()
         find_earlier(self.claim.definition, self.backend.tasks)  # before a run is opened that would come to nothing
         self._recorder = recorder = self._open()
         result = train(self.claim, recorder, checkpoint, self.backend.settings, self.backend.tasks)
         checkpoint()
         recorder.end_run("FINISHED")
-        return result
+        return {**result, "other_code": other_code} if other_code else result
 
     def fail(self, error: BaseException) -> None:
         """End the run as FAILED, with the reason; one that is FINISHED may be committed, whatever was heard of it."""
@@ -115,6 +118,15 @@ class Training(Job):
                 self._recorder.supersede(why)
         except Exception as error:  # noqa: BLE001 - the next attempt closes it
             log.warning("the MLflow run %s could not be closed: %s", self._recorder.id, error)
+
+    def _check_code(self) -> dict[str, str]:
+        claim, backend = self.claim, self.backend
+        return check_code(
+            claim.definition,
+            backend.settings.components,
+            as_found=claim.any_code,
+            elsewhere=lambda: others_serve(backend.roster, claim.queue),
+        )
 
     def _open(self) -> MLflowRecorder:
         claim = self.claim

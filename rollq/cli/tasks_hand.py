@@ -170,6 +170,7 @@ def run_pool(
     from rollq.service import THREADS
 
     os.environ.update(THREADS)
+    from tasks.code_check import refuse_if_stale
     from workers.attempt import Outcome, Post, run_one
     from workers.identity import worker_name
 
@@ -179,6 +180,7 @@ def run_pool(
         post = Post(worker_name(os.getpid()), backend.tasks.queues(pool))
         while not limit or len(outcomes) < limit:
             outcome = run_one(backend, pool, None, post)
+            refuse_if_stale()
             if outcome is Outcome.NOTHING:
                 break
             outcomes.append(outcome)

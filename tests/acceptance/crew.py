@@ -19,11 +19,16 @@ PATIENCE = 90.0
 
 @contextmanager
 def worker(
-    settings: Settings, processes: int = 2, script: Path | None = None, log: Path | None = None
+    settings: Settings,
+    processes: int = 2,
+    script: Path | None = None,
+    log: Path | None = None,
+    folder: Path | None = None,
 ) -> Iterator[subprocess.Popen[bytes]]:
-    """A ``rollq worker`` (or a script that runs one) that is stopped at the end."""
+    """A ``rollq worker`` (or a script that runs one) that is stopped at the end; it imports from ``folder``, too."""
     module = [str(script)] if script else ["-P", "-m", "rollq", "worker"]
-    environment = {**worker_environment(settings), **THREADS, "PYTHONPATH": str(Path(__file__).parents[2])}
+    path = os.pathsep.join(map(str, filter(None, [Path(__file__).parents[2], folder])))
+    environment = {**worker_environment(settings), **THREADS, "PYTHONPATH": path}
     environment["ROLLQ_CONCURRENCY"] = str(processes)
     with (log or settings.state_dir / "worker.log").open("ab") as output:
         process = subprocess.Popen([sys.executable, *module], env=environment, stdout=output, stderr=output)

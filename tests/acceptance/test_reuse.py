@@ -104,7 +104,11 @@ def test_from_one_row_more_to_changed_code(backend: Backend, call: Call, templat
     (tmp_path / "prices_small.parquet").rename(elsewhere / "prices_small.parquet")
     moved = elsewhere / "small.yaml"
     moved.write_text(template.read_text().replace("learning_rate: 0.05", "learning_rate: 5e-2"))
-    assert {reason["why"] for reason in call("enqueue", str(moved), "--dry-run")["reasons"]} == {REUSED}
+    assert {reason["why"] for reason in call("enqueue", str(moved))["reasons"]} == {REUSED}
+    paths = {
+        task.definition["dataset"]["kwargs"]["path"] for task in backend.tasks.find("sp500-small", definitions=True)
+    }
+    assert paths == {str(elsewhere / "prices_small.parquet")}  # whoever trains one again finds its file
 
     revise(moved, ["2016-02-01", "2016-02-02", "2016-02-03"])
     reasons = call("enqueue", str(moved))["reasons"]

@@ -288,7 +288,7 @@ def test_a_worker_that_stops_gives_the_task_back(scene: Scene, monkeypatch: pyte
 
 def test_a_training_that_fails_or_is_lost_closes_its_own_run(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
     broken = copy.deepcopy(scene.definition)
-    broken["dataset"]["kwargs"]["path"] = "nowhere.parquet"
+    broken["dataset"]["kwargs"]["universe"] = ["NOBODY"]
     (task,) = scene.run(broken)
     assert task.status is TaskState.FAILED
     (failed, _) = scene.runs.iter_recorders()

@@ -1,0 +1,86 @@
+"""A process trains a task with the code that it was made with, or says why not; in this process, without workers."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+
+import pytest
+
+from rollq import Backend, StateError, TaskState, run_task
+from rollq.enqueueing import enqueue_plan
+from tasks.code_check import StaleCode, check_code, check_loaded, refuse_if_stale
+from tasks.errors import NotYet, PermanentError
+from tasks.reuse import judge
+from tests.own_model import Project, project
+from workers.attempt import Outcome, Post, run_one
+
+__all__ = ["project"]
+POST = Post("w/1")
+
+
+@pytest.fixture
+def mine(backend: Backend, project: Project) -> Backend:
+    """The backend, which knows the project's class."""
+    made = Backend.of(project.settings)
+    yield made
+    made.store.close()
+    made.app.close()
+
+
+def test_other_code_on_this_machine_is_said_and_a_retry_takes_it(mine: Backend, project: Project) -> None:
+    ids = enqueue_plan(project.plan(), mine).created.ids
+    project.code(-1.0)
+    project.forget()
+    assert {run_one(mine, "signed", None, POST) for _ in ids} == {Outcome.FAILED}
+    failed, *_ = mine.tasks.find("signed", status=[TaskState.FAILED])
+    assert failed.error
+    assert "another code of signed_model:SignedModel than the task was made with" in failed.error["message"]
+    assert "rollq enqueue" in failed.error["message"] or "Enqueue the template again" in failed.error["message"]
+    mine.tasks.retry([failed.id], "me")
+    assert run_one(mine, "signed", failed.id, POST) is Outcome.COMMITTED
+    assert "model" in mine.tasks.get(failed.id).result["other_code"]
+    project.code(1.0)  # the code of before again: what was made with another is not called the same
+    whys = {one.task_id: one.why for one in judge(mine.tasks, "signed", project.plan().definitions)}
+    assert set(whys) == set(ids)
+    assert "other code" in whys[failed.id]
+
+
+def test_older_code_in_this_process_gives_the_task_back(mine: Backend, project: Project) -> None:
+    project.plan()  # this process has imported it
+    project.code(-1.0)
+    (ident, *_) = enqueue_plan(project.plan(), mine).created.ids
+    assert run_one(mine, "signed", ident, POST) is Outcome.RELEASED
+    task = mine.tasks.get(ident)
+    assert (task.status, task.failures, task.losses) == (TaskState.WAITING, 0, 0)
+    with pytest.raises(StateError, match="Start it again"):
+        refuse_if_stale()
+    with pytest.raises(StaleCode):
+        check_loaded()
+    for name in ("helper_of_model", "signed_model"):
+        importlib.reload(sys.modules[name])
+    refuse_if_stale()
+    assert run_one(mine, "signed", ident, POST) is Outcome.COMMITTED
+
+
+def test_run_task_asks_too(mine: Backend, project: Project) -> None:
+    project.plan()
+    project.code(-1.0)
+    ids = enqueue_plan(project.plan(), mine).created.ids
+    with pytest.raises(StaleCode):
+        run_task(lambda definition: {"ran": True}, "signed", backend=mine)
+    assert {task.status for task in mine.tasks.find(ids=ids)} == {TaskState.WAITING}
+    project.forget()
+    assert run_task(lambda definition: {"ran": True}, "signed", backend=mine) == len(ids)
+
+
+def test_a_task_is_left_to_machines_that_may_have_its_code(project: Project) -> None:
+    definition = project.plan().definitions[0]
+    project.code(-1.0)
+    project.forget()
+    components = project.settings.components
+    with pytest.raises(NotYet, match="left to workers of other machines"):
+        check_code(definition, components, elsewhere=lambda: True)
+    with pytest.raises(PermanentError, match="rollq tasks retry"):
+        check_code(definition, components)
+    assert set(check_code(definition, components, as_found=True)) == {"model"}
