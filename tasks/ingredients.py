@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import Any
 
 from tasks.components import resolve
 from tasks.identity import IDENTITY, WHOLE
+from tasks.project import project_of
 from tasks.seen import Seen
 from tasks.source import Source, source_of, versions_of
 from tasks.task import Definition, segments_of
@@ -41,10 +43,16 @@ class Ingredients:
         dataset: it says what its sessions hold, or at least what identifies its data (``rollq.Dataset``).
         sessions: all sessions of the data, as ``YYYY-MM-DD``.
         extra: further registered classes (the setting ``components``).
+        folder: of the template; the commit of its project is kept with the windows.
     """
 
     def __init__(
-        self, definition: Mapping[str, Any], dataset: Any, sessions: list[str], extra: tuple[str, ...] = ()
+        self,
+        definition: Mapping[str, Any],
+        dataset: Any,
+        sessions: list[str],
+        extra: tuple[str, ...] = (),
+        folder: Path | None = None,
     ) -> None:
         sources = sources_of(definition, extra)
         self._code = {
@@ -54,16 +62,21 @@ class Ingredients:
         self._libraries = versions_of({name for source in sources.values() for name in source.libraries})
         self._state = dict(dataset.fingerprint())
         self._seen = seen_of(dataset, sessions)
+        project = project_of(folder) if folder else {}
+        self._beside = {"data": self._state, **({"project": project} if project else {})}
 
     def added_to(self, window: Definition) -> Definition:
-        """``window`` with its ``identity``, and with ``data``: the state of all of the data when it was planned."""
+        """``window`` with its ``identity``, and beside it how things were when it was planned.
+
+        ``data`` is the state of all of the data, ``project`` the commit of the template's folder.
+        """
         segments = segments_of(window)
         identity: dict[str, Any] = {"code": self._code, "libraries": self._libraries}
         if self._seen is None:
             identity["data"] = {WHOLE: self._state}
         else:
             identity |= {"data": self._seen.data(segments), MARKS: self._seen.marks(segments)}
-        return {**window, "data": self._state, IDENTITY: identity}
+        return {**window, **self._beside, IDENTITY: identity}
 
 
 def seen_of(dataset: Any, sessions: list[str]) -> Seen | None:

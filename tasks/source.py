@@ -46,6 +46,12 @@ class Source:
     libraries: frozenset[str]
 
     @property
+    def folder(self) -> Path | None:
+        """The folder of the class's module."""
+        path = self.modules.get(self.target.partition(":")[0])
+        return path.resolve().parent if path else None
+
+    @property
     def sha256(self) -> str:
         """Of the source as it is on this machine's disk."""
         return self._hash({name: _read(path).sha256 for name, path in self.modules.items()})

@@ -41,6 +41,7 @@ class Template:
     """A checked template. ``definition`` is ``{model, dataset, record}`` with absolute paths.
 
     ``options`` say how its tasks are to be run, and are no part of what they are: keywords of ``create_tasks``.
+    ``folder`` is that of its file, if it was read from one.
     """
 
     name: str
@@ -49,6 +50,7 @@ class Template:
     options: dict[str, Any] = field(default_factory=dict)
     online: OnlineOptions = field(default_factory=OnlineOptions)
     challengers: Mapping[str, Definition] = field(default_factory=dict)
+    folder: Path | None = field(default=None, compare=False)
 
     def windows(self, settings: Settings) -> Windows:
         """Cut the template into rolling windows on the calendar of its data.
@@ -136,7 +138,7 @@ def _checked(written: Any, path: Path, settings: Settings) -> Template:
     }
     name = content.get("name", path.stem)
     check_name(name, "name")
-    return Template(name, definition, rolling, _options(content), online, challengers)
+    return Template(name, definition, rolling, _options(content), online, challengers, folder)
 
 
 def _challenger(

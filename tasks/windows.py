@@ -58,6 +58,7 @@ class WindowCutter:
         if step is not None:
             self._rolling["kwargs"] = {**(self._rolling.get("kwargs") or {}), "step": step}
         self._components = settings.components
+        self._folder = template.folder
         self._checked = False
 
     @cached_property
@@ -78,7 +79,7 @@ class WindowCutter:
     @cached_property
     def _ingredients(self) -> Ingredients:
         """What tells two windows apart besides the template: data, code, libraries."""
-        return Ingredients(self._definition, self.dataset, self.sessions, self._components)
+        return Ingredients(self._definition, self.dataset, self.sessions, self._components, self._folder)
 
     @cached_property
     def step(self) -> int:

@@ -12,6 +12,8 @@ from tasks.backend import Backend
 from tasks.code_check import check_code, check_loaded, others_serve
 from tasks.errors import DataError, NotYet
 from tasks.failures import described
+from tasks.ingredients import sources_of
+from tasks.project import project_tags
 from tasks.task import Claim, segments_of
 from tasks.tracking.lifecycle import RecorderStatus
 from tasks.tracking.mlflow_experiment import MLflowExperiment
@@ -137,7 +139,9 @@ class Training(Job):
             self._close_earlier(experiment)
         test, _ = segments_of(claim.definition).get("test", ("", None))
         name = f"{claim.definition['model'].get('class')} {test or ''}".strip()
-        return experiment.create_recorder(name, attempt_runs.tags_of(claim), start=True)
+        sources = sources_of(claim.definition, settings.components).values()
+        tags = {**attempt_runs.tags_of(claim), **project_tags(sources, claim.definition.get("project"))}
+        return experiment.create_recorder(name, tags, start=True)
 
     def _close_earlier(self, experiment: MLflowExperiment) -> None:
         """Close the runs that lost workers left behind, RUNNING or FINISHED; what was committed once stays."""

@@ -58,16 +58,20 @@ def show(
     as_json: Annotated[bool, JSON] = False,
 ) -> None:
     """Show one task: what it is, the attempts at it, and everything that happened to it."""
+    from tasks.identity import identity_of
+
     with of(context).backend() as backend:
         found = backend.tasks.get(task)
     if as_json:
-        print_json({**found.to_dict(), "timeline": [attempt.to_dict() for attempt in found.attempts_made()]})
+        timeline = [attempt.to_dict() for attempt in found.attempts_made()]
+        print_json({**found.to_dict(), "identity": identity_of(found.definition), "timeline": timeline})
         return
     say(f"Task {found.id} of pool {found.pool}: {found.status}")
     for name, bounds in found.segments.items():
         say(f"  {name:6} {segment(bounds)}")
     model = (found.definition.get("model") or {}).get("class", "-")
     say(f"  model  {model}, recorder {(found.result or {}).get('recorder_id', '-')}")
+    _show_identity(identity_of(found.definition))
     say(f"  queue  {found.queue}, needs {found.needs}, priority {found.priority}")
     if found.error:
         _show_error(found.error)
@@ -86,6 +90,19 @@ def show(
         print_table("Attempts (UTC)", ["#", "worker", "started", "took", "ended", "why"], rows)
     rows = [[f"{e.at:%Y-%m-%d %H:%M:%S}", e.start or "", e.end, e.fence, e.by, e.why] for e in found.history]
     print_table("History (UTC)", ["at", "from", "to", "fence", "by", "why"], rows)
+
+
+def _show_identity(identity: dict[str, Any] | None) -> None:
+    """What the task is made of, each part with the first digits of its hash."""
+    if identity is None:
+        return
+    data = [
+        f"{name} {str(one.get('sha256', ''))[:8]}" for name, one in identity["data"].items() if isinstance(one, dict)
+    ]
+    code = [f"{str(one['class']).rpartition(':')[2]} {one['sha256'][:8]}" for one in identity["code"].values()]
+    libraries = [f"{name} {version}" for name, version in identity["libraries"].items()]
+    parts = {"template": [identity["template"][:8]], "data": data, "code": code, "libraries": libraries}
+    say("  is     " + "; ".join(f"{name}: {', '.join(found)}" for name, found in parts.items() if found))
 
 
 def _show_error(error: dict[str, Any]) -> None:

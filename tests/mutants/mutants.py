@@ -227,7 +227,7 @@ MUTANTS = (
     Mutant(
         "who tries again by hand keeps the failures",
         POOLS_PY,
-        '{**waiting_again(start), "stage": stage}',
+        '{**waiting_again(start), "stage": stage, "any_code": any_code}',
         '{"stage": stage}',
         CLAIMS,
     ),
