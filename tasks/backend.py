@@ -15,6 +15,7 @@ from tasks.rounds import Rounds
 from tasks.runtime import find_running
 from tasks.settings import Settings, load_settings
 from tasks.store import Store
+from tasks.tracking_home import settled
 
 
 @dataclass(frozen=True)
@@ -59,7 +60,7 @@ class Backend:
                     "Start one with `rollq up`, or set ROLLQ_MONGO_URI and ROLLQ_REDIS_URL.",
                 )
             found = runtime.settings(found)
-        made = cls.of(found)
+        made = cls.of(settled(found))
         made.prepare()
         return made
 

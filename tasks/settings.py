@@ -13,8 +13,8 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 from tasks.errors import SettingsError
 from tasks.server_urls import SCHEMES, check_server, plain_broker_url
 from tasks.settings_sources import PREFIX, Given, gather
+from tasks.tracking_uri import usable_uri
 
-SQLITE = "sqlite:///"
 LONGEST = 1e8  # three years of seconds; Python's clocks end somewhere beyond
 
 
@@ -28,10 +28,6 @@ def expanded(path: Path) -> Path:
         return path.expanduser()
     except RuntimeError as error:
         raise ValueError(str(error)) from None
-
-
-def _expanded_uri(uri: str) -> str:
-    return SQLITE + str(expanded(Path(uri.removeprefix(SQLITE)))) if uri.startswith(f"{SQLITE}~") else uri
 
 
 class Settings(BaseModel):
@@ -52,7 +48,7 @@ class Settings(BaseModel):
     redis_url: Annotated[str, AfterValidator(plain_broker_url)] = Field(
         "", description="redis://, rediss:// or unix:// URL of the broker"
     )
-    mlflow_uri: Annotated[str, AfterValidator(_expanded_uri)] = Field("", description="MLflow tracking URI")
+    mlflow_uri: Annotated[str, AfterValidator(usable_uri)] = Field("", description="MLflow tracking URI")
     allow_insecure: bool = Field(False, description="Accept a remote Redis or MongoDB without authentication")
 
     # How tasks are held, tried and given up.

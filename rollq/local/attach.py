@@ -9,6 +9,7 @@ from rollq.local.stack import LocalStack
 from tasks.errors import SettingsError, Unavailable
 from tasks.runtime import find_running
 from tasks.settings import Settings
+from tasks.tracking_home import settled
 
 LOCK_SECONDS = 20.0  # how long a command waits for another short command in the same folder
 
@@ -33,13 +34,13 @@ def attach(settings: Settings, serve: bool = False) -> Iterator[Settings]:
     if settings.mongo_uri:
         if not settings.mlflow_uri:
             raise SettingsError("The servers are set but MLflow is not.", "Set MLFLOW_TRACKING_URI.")
-        yield settings
+        yield settled(settings)
     elif runtime := find_running(settings.state_dir):
-        yield runtime.settings(settings)
+        yield settled(runtime.settings(settings))
     elif serve or _has_data(settings):
         with LocalStack(settings.state_dir, announce=serve, lock_seconds=LOCK_SECONDS) as stack:
             assert stack.runtime  # noqa: S101 - a started stack has one
-            yield stack.runtime.settings(settings)
+            yield settled(stack.runtime.settings(settings))
     else:
         raise Unavailable(
             f"No rollq stack is running in {settings.state_dir} and no servers are configured.",

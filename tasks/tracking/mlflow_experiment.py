@@ -20,7 +20,7 @@ from tasks.tracking.mlflow_recorder import MLflowRecorder
 from tasks.tracking.names import MAX_TAG, quoted, unescape
 from tasks.tracking.provenance import provenance
 from tasks.tracking.recorder import Recorder
-from tasks.tracking.store import artifact_location
+from tasks.tracking.store import artifact_location, prepare_once
 
 PAGE = 1_000
 DEFAULT_RECORDER = "mlflow_recorder"
@@ -47,7 +47,7 @@ class MLflowExperiment(Experiment):
             Unavailable: the tracking store does not answer.
             BadInput: MLflow does not take the name, or the experiment was deleted.
         """
-        client = MlflowClient(uri)
+        client = _client(uri)
         try:
             found = client.get_experiment_by_name(name) or _create(client, name, uri)
         except MlflowException as error:
@@ -65,7 +65,7 @@ class MLflowExperiment(Experiment):
         Raises:
             Unavailable: the tracking store does not answer.
         """
-        client = MlflowClient(uri)
+        client = _client(uri)
         try:
             found = client.get_experiment_by_name(name)
         except MlflowException as error:
@@ -82,7 +82,7 @@ class MLflowExperiment(Experiment):
             Unavailable: there is none.
         """
         try:
-            MlflowClient(uri).search_experiments(max_results=1)
+            _client(uri).search_experiments(max_results=1)
         except MlflowException as error:
             raise away(error) from error
 
@@ -225,6 +225,12 @@ def records_of(runs: Iterator[Run]) -> pd.DataFrame:
 def away(error: MlflowException) -> Unavailable:
     """MLflow's failure as one that says what to do."""
     return Unavailable(f"MLflow does not answer: {error}.", "Check MLFLOW_TRACKING_URI and that the server runs.")
+
+
+def _client(uri: str) -> MlflowClient:
+    """A client of a store whose schema is there."""
+    prepare_once(uri)
+    return MlflowClient(uri)
 
 
 def _row(run: Run) -> dict[str, Any]:

@@ -9,8 +9,8 @@ import sqlite3
 from pathlib import Path
 
 from tasks.errors import Unavailable
+from tasks.tracking_uri import SQLITE
 
-SQLITE = "sqlite:///"
 # MLflow prints a line per run and phones home unless told not to; set before it is imported.
 QUIET = {
     "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
@@ -35,6 +35,16 @@ def artifact_location(uri: str, experiment: str) -> str | None:
         return None
     folder = Path(uri.removeprefix(SQLITE)).parent / "artifacts"
     return (folder / "".join(c if c.isalnum() or c in "-_." else "_" for c in experiment)).as_uri()
+
+
+_prepared: set[str] = set()
+
+
+def prepare_once(uri: str) -> None:
+    """As ``prepare_tracking``, once in a process. Raises the same."""
+    if uri not in _prepared:
+        prepare_tracking(uri)
+        _prepared.add(uri)
 
 
 def prepare_tracking(uri: str) -> None:
