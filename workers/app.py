@@ -114,7 +114,7 @@ class WorkerLife:
 
     def on_ready(self, sender: Any = None, **_: Any) -> None:
         """The main process starts to sweep."""
-        self._hear_hangups()
+        self._hear_signals()
         logging.getLogger("celery.worker.request").addFilter(_is_worth_telling)
         self.watch = PoolWatch(getattr(getattr(sender, "pool", None), "_pool", None))
         duties = [self.sign, self._watchdog().look, *self._duties]
@@ -132,6 +132,7 @@ class WorkerLife:
             self._sweeper.stop()
         if again or how == "Cold":
             self.drain.raise_()
+        signal.signal(signal.SIGINT, lambda *_: self.drain.raise_())  # Celery's would wait for the tasks in the handler
         if self._drain_timer is None:
             self._drain_timer = threading.Timer(self.backend.settings.drain_seconds, self.drain.raise_)
             self._drain_timer.daemon = True
@@ -145,10 +146,16 @@ class WorkerLife:
         except RollqError as error:
             log.warning("the store does not know that this worker was asked to end: %s", error)
 
-    def _hear_hangups(self) -> None:
-        """A terminal that is closed asks the worker to end, as SIGTERM does."""
-        meant = signal.SIG_IGN if self._ignores_hangup else signal.getsignal(signal.SIGTERM)
-        signal.signal(signal.SIGHUP, meant)
+    def _hear_signals(self) -> None:
+        """A terminal that is closed asks the worker to end, as SIGTERM does; SIGQUIT, to end at once."""
+        end: Any = signal.getsignal(signal.SIGTERM)
+        signal.signal(signal.SIGHUP, signal.SIG_IGN if self._ignores_hangup else end)
+
+        def end_now(*of_signal: Any) -> None:
+            self.drain.raise_()
+            end(*of_signal)
+
+        signal.signal(signal.SIGQUIT, end_now)
 
     def stumbled(self, code: int) -> bool:
         """Whether the worker was at work and ended with this exit code though nobody told it to stop.

@@ -16,7 +16,11 @@ from collections.abc import Callable
 
 log = logging.getLogger(__name__)
 
-ASKS = (signal.SIGTERM, signal.SIGHUP)  # signals that ask a process to end; pool processes ignore SIGINT
+ASKS = (
+    signal.SIGTERM,
+    signal.SIGHUP,
+    signal.SIGQUIT,
+)  # signals that ask a process to end; pool processes ignore SIGINT
 ALONE_SECONDS = 2.0  # a pool process that was asked and whose main process was not, after this long, was asked alone
 
 

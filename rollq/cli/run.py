@@ -33,8 +33,8 @@ def up(context: typer.Context) -> None:
         say(f"The stack runs in {stack.state_dir}")
         say(f"  broker      {runtime.redis_url}\n  task store  {runtime.mongo_uri}\n  MLflow      {runtime.mlflow_uri}")
         say("Other rollq commands in this folder find it. Ctrl-C stops it.")
-        while not stop.wait(0.5):
-            stack.check()
+        while not stop.wait(1.0):
+            stack.mend()
     say("The stack is stopped.")
 
 

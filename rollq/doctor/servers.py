@@ -2,22 +2,34 @@
 
 from __future__ import annotations
 
+import shutil
 import time
 from collections.abc import Callable
+from contextlib import closing
 from functools import partial
 from typing import Any
 
 from rollq.doctor.check import Check, checked
+from rollq.doctor.machine import FULL_BYTES, free_bytes, without_password
 from tasks.errors import RollqError
 from tasks.settings import Settings
-from tasks.store import Store
+from tasks.store import Store, reachable
 
 CLOCK_SECONDS = 2.0
+EXPERIMENT = "rollq doctor"  # the runs in it are deleted again
 
 
 def server_checks(settings: Settings) -> list[Check]:
     """Broker, task store, its clock, MLflow."""
-    return [checked(name, partial(look, settings), FIXES[name]) for name, look in SERVERS.items()]
+    return [_named(checked(name, partial(look, settings), FIXES[name]), settings) for name, look in SERVERS.items()]
+
+
+def _named(check: Check, settings: Settings) -> Check:
+    """An embedded server that fails because its disk is full: the disk is to blame."""
+    if check.ok or free_bytes(settings.state_dir) > FULL_BYTES:
+        return check
+    fix = f"Free some space there. `rollq up` starts its servers again when there is room. ({check.detail})"
+    return Check(check.name, False, f"the disk of {settings.state_dir} is full", fix)
 
 
 def _broker(settings: Settings) -> str:
@@ -25,25 +37,36 @@ def _broker(settings: Settings) -> str:
 
     with redis.Redis.from_url(settings.redis_url, socket_timeout=5) as client:
         info: Any = client.info()
-        client.ping()
+        _pass_a_message(client)
         kept = "with" if info.get("aof_enabled") else "without"
-        return f"version {info.get('valkey_version', info.get('redis_version'))}, {kept} an append-only file"
+        version = info.get("valkey_version", info.get("redis_version"))
+        return f"version {version}, takes and gives messages, {kept} an append-only file"
+
+
+def _pass_a_message(client: Any) -> None:
+    """As a worker is rung: a replica or a full server answers a ping and takes nothing."""
+    name, text = f"rollq.doctor.{time.time_ns()}", b"ring"
+    client.lpush(name, text)
+    client.expire(name, 60)
+    if client.brpop([name], timeout=5) != (name.encode(), text):
+        raise RollqError("what was written could not be read back", "Look at the server's log.")
 
 
 def _store(settings: Settings) -> str:
-    store = Store.of(settings)
-    store.ping()
-    scratch = store.collection("doctor")
-    ident = f"{time.time_ns()}"
-    scratch.insert_one({"_id": ident})
-    found = scratch.delete_one({"_id": ident}).deleted_count
+    with closing(Store.of(settings)) as store, reachable():
+        store.ping()
+        scratch = store.collection("doctor")
+        ident = f"{time.time_ns()}"
+        scratch.insert_one({"_id": ident})
+        found = scratch.delete_one({"_id": ident}).deleted_count
     if not found:
         raise RollqError("what was written could not be read back", "Look at the server's log.")
     return f"answers, writes and reads ({settings.mongo_database})"
 
 
 def _clock(settings: Settings) -> str:
-    apart = abs(Store.of(settings).now().timestamp() - time.time())
+    with closing(Store.of(settings)) as store, reachable():
+        apart = abs(store.now().timestamp() - time.time())
     if apart > CLOCK_SECONDS:
         raise RollqError(f"this machine and the task store are {apart:.0f} s apart", "Set both clocks with NTP.")
     return f"{apart * 1000:.0f} ms apart from the task store"
@@ -52,8 +75,19 @@ def _clock(settings: Settings) -> str:
 def _mlflow(settings: Settings) -> str:
     from tasks.tracking.mlflow_experiment import MLflowExperiment
 
-    MLflowExperiment.ping(settings.mlflow_uri)
-    return settings.mlflow_uri.split("@")[-1]
+    experiment = MLflowExperiment.open(EXPERIMENT, settings.mlflow_uri)
+    recorder = experiment.create_recorder("doctor", {"rollq.kind": "doctor"}, start=True)
+    try:
+        recorder.log_metrics({"looked": 1.0})
+        recorder.save_objects(looked={"at": time.time()})
+        recorder.end_run("FINISHED")
+        if recorder.load_object("looked").keys() != {"at"}:
+            raise RollqError("what was written could not be read back", "Look where the artifacts lie.")
+    finally:
+        experiment.delete_recorder(recorder.id)
+    if folder := recorder.get_local_dir():
+        shutil.rmtree(folder.parent, ignore_errors=True)
+    return f"takes runs and artifacts ({without_password(settings.mlflow_uri)})"
 
 
 SERVERS: dict[str, Callable[[Settings], str]] = {

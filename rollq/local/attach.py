@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -11,6 +13,9 @@ from tasks.runtime import find_running
 from tasks.settings import Settings
 from tasks.tracking_home import settled
 
+log = logging.getLogger(__name__)
+
+MEND_SECONDS = 1.0  # between two looks at the embedded servers
 LOCK_SECONDS = 20.0  # how long a command waits for another short command in the same folder
 
 
@@ -40,12 +45,24 @@ def attach(settings: Settings, serve: bool = False) -> Iterator[Settings]:
     elif serve or _has_data(settings):
         with LocalStack(settings.state_dir, announce=serve, lock_seconds=LOCK_SECONDS) as stack:
             assert stack.runtime  # noqa: S101 - a started stack has one
+            if serve:
+                threading.Thread(target=_keep, args=(stack,), name="rollq-stack", daemon=True).start()
             yield settled(stack.runtime.settings(settings))
     else:
         raise Unavailable(
             f"No rollq stack is running in {settings.state_dir} and no servers are configured.",
             "Start one with `rollq up`, try `rollq demo`, or set ROLLQ_MONGO_URI and ROLLQ_REDIS_URL.",
         )
+
+
+def _keep(stack: LocalStack) -> None:
+    """Mend what breaks for as long as the stack runs."""
+    while not stack.stopped.wait(MEND_SECONDS):
+        try:
+            stack.mend()
+        except Unavailable as error:
+            log.error("%s", error)  # noqa: TRY400 - it says all
+            return
 
 
 def has_store(settings: Settings) -> bool:

@@ -3,18 +3,27 @@
 from __future__ import annotations
 
 import fcntl
+import logging
 import os
 import socket
+import threading
 import time
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import IO
 
 from rollq.local.child import Child, free_port
+from rollq.local.health import broker_writes, free_bytes, store_writes
 from rollq.local.servers import start_broker, start_store, store_uri
 from tasks.errors import StackRunning, Unavailable
 from tasks.runtime import LOCK, RUNTIME, Runtime, read_runtime
 from tasks.tracking.store import local_tracking_uri, prepare_tracking
+
+log = logging.getLogger(__name__)
+
+ROOM_BYTES = 1 << 23  # with less a server would only break again
+MENDED = 5  # times in a row that a server is started again
 
 
 class LocalStack:
@@ -33,6 +42,8 @@ class LocalStack:
         self._broker: Child | None = None
         self._store: Child | None = None
         self._ports = (0, 0)
+        self._mended = 0
+        self.stopped = threading.Event()
         self.runtime: Runtime | None = None
 
     def __enter__(self) -> LocalStack:
@@ -72,6 +83,7 @@ class LocalStack:
 
     def stop(self) -> None:
         """Stop all servers; harmless if they are stopped."""
+        self.stopped.set()
         if self._announce and self._lock:
             (self.state_dir / RUNTIME).unlink(missing_ok=True)
         for child in (self._broker, self._store):
@@ -82,15 +94,40 @@ class LocalStack:
             self._lock.close()
             self._lock = None
 
-    def check(self) -> None:
-        """Look whether the servers live.
+    def mend(self) -> None:
+        """Start the servers that have ended, or cannot write any more, again; those that lack room, when there is some.
+
+        A server that met a full disk may stay broken for good, whatever room there is later.
 
         Raises:
-            Unavailable: one of them ended.
+            Unavailable: one of them ends again and again.
         """
-        for child in (self._broker, self._store):
-            if child and child.process.poll() is not None:
-                raise Unavailable(f"The embedded {child.name} ended.", f"Its log is in {self.state_dir / 'logs'}.")
+        broken = [restart for child, works, restart in self._looks() if child.process.poll() is not None or not works()]
+        if not broken:
+            self._mended = 0
+            return
+        if free_bytes(self.state_dir) < ROOM_BYTES:
+            log.warning("the disk of %s is full: the servers wait for room", self.state_dir)
+            return
+        self._mended += 1
+        if self._mended > MENDED:
+            raise Unavailable("An embedded server ends again and again.", f"Its log is in {self.state_dir / 'logs'}.")
+        for restart in broken:
+            log.warning("an embedded server does not work any more: it is started again")
+            try:
+                restart()
+            except Unavailable as error:
+                log.warning("%s", error)
+
+    def _looks(self) -> list[tuple[Child, Callable[[], bool], Callable[[], None]]]:
+        """Each server, whether it takes what is written, and how it is started again."""
+        if not (self._broker and self._store and self.runtime):
+            return []  # it is stopped
+        runtime = self.runtime
+        return [
+            (self._broker, lambda: broker_writes(runtime.redis_url), self.restart_broker),
+            (self._store, lambda: store_writes(runtime.mongo_uri), self.restart_store),
+        ]
 
     def restart_broker(self, *, emptied: bool = False) -> None:
         """Kill the broker as a crash would, and start it again on its port, with its data or without."""

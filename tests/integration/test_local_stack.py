@@ -95,3 +95,33 @@ def test_attach_prefers_what_is_set_then_what_runs_then_what_was(tmp_path: Path)
         attach(settings.model_copy(update={"mongo_uri": "mongodb://a"})),
     ):
         pass
+
+
+def test_servers_that_ended_or_take_nothing_are_started_again(tmp_path: Path) -> None:
+    with LocalStack(tmp_path) as stack:
+        assert stack.runtime
+        assert stack._broker
+        assert stack._store
+        write(stack.runtime, "kept")
+        stack.mend()
+        first = (stack._broker.process.pid, stack._store.process.pid)
+        with redis.Redis.from_url(stack.runtime.redis_url) as broker:
+            broker.execute_command("REPLICAOF", "127.0.0.1", "1")
+        stack._store.kill()
+        stack.mend()
+        assert first[0] != stack._broker.process.pid
+        assert first[1] != stack._store.process.pid
+        assert read(stack.runtime) == ("kept", "kept")
+
+
+def test_servers_wait_for_room(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with LocalStack(tmp_path) as stack:
+        assert stack._store
+        monkeypatch.setattr("rollq.local.stack.free_bytes", lambda _: 0)
+        stack._store.kill()
+        for _ in range(20):
+            stack.mend()
+        assert not alive(stack._store.process.pid)
+        monkeypatch.undo()
+        stack.mend()
+        assert alive(stack._store.process.pid)

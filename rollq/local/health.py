@@ -1,0 +1,43 @@
+"""Do the embedded servers still take what is written? One that met a full disk answers, and takes nothing."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+from tasks.errors import Unavailable
+from tasks.store import Store, reachable, within
+
+SECONDS = 10.0  # a busy machine is slow
+_stores: dict[str, Store] = {}  # connections that stay open from one look to the next
+
+
+def broker_writes(url: str) -> bool:
+    """Whether a message could be left at the broker; one that is only slow counts as well."""
+    import redis
+
+    try:
+        with redis.Redis.from_url(url, socket_timeout=SECONDS) as client:
+            client.set("rollq.looked", 1, ex=60)
+    except redis.exceptions.TimeoutError:
+        return True
+    except redis.exceptions.RedisError:
+        return False
+    return True
+
+
+def store_writes(uri: str) -> bool:
+    """Whether a document could be written."""
+    store = _stores.setdefault(uri, Store(uri, "rollq_stack"))
+    try:
+        with reachable(), within(SECONDS):
+            store.collection("looked").update_one({"_id": "stack"}, {"$inc": {"times": 1}}, upsert=True)
+    except Unavailable as error:
+        store.close()
+        return "timed out" in str(error.__cause__)
+    return True
+
+
+def free_bytes(folder: Path) -> int:
+    """Room on the disk of a folder."""
+    return shutil.disk_usage(folder).free

@@ -1,0 +1,98 @@
+"""A signal to all processes of a worker at once, as supervisors send it, is no loss of anybody."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from rollq import Backend, Settings, Task, TaskState
+from rollq.service import THREADS
+from tasks.settings import worker_environment
+from tests.acceptance.crew import children, wait_until
+from tests.chaos.job import definition
+
+ROOT = Path(__file__).parents[2]
+
+
+@contextmanager
+def group(settings: Settings) -> Iterator[subprocess.Popen[bytes]]:
+    """A worker that leads a process group of its own."""
+    environment = {**worker_environment(settings), **THREADS, "PYTHONPATH": str(ROOT), "ROLLQ_CONCURRENCY": "1"}
+    with (settings.state_dir / "group.log").open("ab") as output:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "tests.chaos.worker", "0"],
+            env=environment, cwd=ROOT, stdout=output, stderr=output, start_new_session=True,
+        )  # fmt: skip
+        try:
+            yield process
+        finally:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+
+
+def start(backend: Backend, seconds: float) -> str:
+    (ident,) = backend.tasks.create_tasks("pool", [definition(0, seconds)]).ids
+    backend.doorbell.top_up("pool")
+    return ident
+
+
+def task(backend: Backend) -> Task:
+    (found,) = backend.tasks.find("pool")
+    return found
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP, signal.SIGINT])
+def test_a_signal_to_the_group_lets_the_task_finish(backend: Backend, number: signal.Signals) -> None:
+    start(backend, 3.0)
+    with group(backend.settings) as process:
+        wait_until(lambda: task(backend).status is TaskState.RUNNING)
+        os.killpg(process.pid, number)
+        process.wait(60)
+    assert (task(backend).status, task(backend).attempts, task(backend).losses) == (TaskState.DONE, 1, 0)
+
+
+@pytest.mark.parametrize("numbers", [[signal.SIGTERM] * 2, [signal.SIGINT] * 2, [signal.SIGQUIT]], ids=str)
+def test_a_second_signal_gives_the_task_back_at_once(backend: Backend, numbers: list[signal.Signals]) -> None:
+    start(backend, 600.0)
+    with group(backend.settings) as process:
+        wait_until(lambda: task(backend).status is TaskState.RUNNING)
+        for number in numbers:
+            time.sleep(1.0)
+            os.killpg(process.pid, number)
+        wait_until(lambda: task(backend).status is TaskState.WAITING, 30)
+    found = task(backend)
+    assert (found.failures, found.losses, found.given_back) == (0, 0, "the worker was stopped")
+
+
+def test_a_process_that_is_asked_alone_gives_its_task_back(backend: Backend) -> None:
+    start(backend, 600.0)
+    with group(backend.settings) as process:
+        wait_until(lambda: task(backend).status is TaskState.RUNNING)
+        fence = task(backend).fence
+        for pid in children(process):
+            os.kill(pid, signal.SIGTERM)
+        wait_until(lambda: task(backend).fence > fence or task(backend).status is TaskState.WAITING, 30)
+        assert any(step.why == "the worker was stopped" for step in task(backend).history)
+    assert (task(backend).failures, task(backend).losses) == (0, 0)
+
+
+def test_a_worker_that_is_killed_while_it_drains_is_no_loss(backend: Backend) -> None:
+    start(backend, 600.0)
+    with group(backend.settings) as process:
+        wait_until(lambda: task(backend).status is TaskState.RUNNING)
+        process.terminate()
+        wait_until(lambda: bool(backend.store.collection("tasks").find_one({"lease.asked": True})), 30)
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+    wait_until(lambda: bool(backend.tasks.reclaim("sweeper")), 30)
+    assert (task(backend).status, task(backend).losses) == (TaskState.WAITING, 0)
