@@ -8,6 +8,7 @@ from pathlib import Path
 
 SQLITE = "sqlite:///"
 DIALECT = re.compile(r"sqlite(\+\w+)?://")
+OPTIONS = re.compile(r"\?\w+=[^/]*$")  # of the driver; any other question mark is part of a path
 FOLDERS_ALLOWED = "MLFLOW_ALLOW_FILE_STORE"  # MLflow's own variable
 _typed: dict[str, str] = {}  # how relative URIs were typed, by what became of them
 
@@ -27,8 +28,8 @@ def usable_uri(uri: str) -> str:
 
 
 def _sqlite(uri: str, rest: str) -> str:
-    path, _, query = rest.removeprefix("/").partition("?")
-    if path in ("", ":memory:") or "mode=memory" in query:
+    path = OPTIONS.sub("", rest.removeprefix("/"))
+    if path in ("", ":memory:") or "mode=memory" in rest:
         raise ValueError("a store in memory is seen by no other process: name a file, such as sqlite:///mlflow.db")
     absolute = f"{SQLITE}{_absolute(path)}"
     if not path.startswith(("/", "~")):
