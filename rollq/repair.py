@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from rollq.doctor.check import Check
 from rollq.doctor.serving import serving_check
 from scheduler.coordinator import gather
-from scheduler.reconciler import StrayRun, close, stray_runs, tie_loose_ends
+from scheduler.reconciler import StrayRun, close, survey, tie_loose_ends
 from tasks.backend import Backend
 from tasks.rounds import RoundState
 from tasks.states import TaskState
@@ -86,13 +86,18 @@ def _rounds(backend: Backend) -> Finding:
 
 
 def _runs(backend: Backend) -> Finding:
-    strays = list(stray_runs(backend))
+    found_runs = survey(backend)
+    strays = found_runs.strays
     ends = backend.tasks.loose_ends.all()
     found = (
         *(f"MLflow run {stray.recorder.id} shows RUNNING, but {stray.why}" for stray in strays),
         *(f"the runs of task {end.task_id} are not closed yet: {end.why}" for end in ends),
     )
-    return Finding("runs", "no dead attempt shows RUNNING in MLflow", found, lambda: _close(backend, strays))
+    good = "no dead attempt or process shows RUNNING in MLflow"
+    if found_runs.elsewhere:
+        hosts = ", ".join(f"{count} on {host or 'an unknown host'}" for host, count in found_runs.elsewhere.items())
+        good += f"; of other hosts and containers nothing can be said from here: {hosts}"
+    return Finding("runs", good, found, lambda: _close(backend, strays))
 
 
 def _close(backend: Backend, strays: list[StrayRun]) -> None:

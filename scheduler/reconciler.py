@@ -1,12 +1,15 @@
 """The reconciler: closes MLflow runs that dead attempts and dead coordinators left behind, as FAILED with the reason.
 
-A run is dead if the store says so: its task has gone on without it, or another run holds its result. Runs of attempts
-that live are never touched. It may run anywhere, any number of times.
+A run is dead if the store says so: its task has gone on without it, or another run holds its result; or if its process
+is gone from this machine (``tasks/tracking/process.py``). Runs that live are never touched. It may run anywhere, any
+number of times.
 """
 
 from __future__ import annotations
 
 import logging
+import time
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -17,13 +20,14 @@ from scheduler.online_sets import OnlineSets
 from tasks.attempt_runs import TASK, why_lost
 from tasks.backend import Backend
 from tasks.errors import NotFound, RollqError
-from tasks.loose_ends import LooseEnd
+from tasks.loose_ends import SEARCH_SECONDS, LooseEnd
 from tasks.messages import RECONCILE
 from tasks.rounds import RoundState
 from tasks.task import Task
 from tasks.tracking.lifecycle import RecorderStatus
 from tasks.tracking.mlflow_experiment import MLflowExperiment
 from tasks.tracking.mlflow_recorder import MLflowRecorder
+from tasks.tracking.process import Life, Process
 
 log = logging.getLogger(__name__)
 
@@ -43,6 +47,15 @@ class StrayRun:
         return {"pool": self.pool, "run": self.recorder.id, "name": self.recorder.name, "why": self.why}
 
 
+@dataclass(frozen=True)
+class Survey:
+    """What the runs that show RUNNING are about: those that are over, and how many there are, by host, of whose process
+    nothing can be said from here."""
+
+    strays: list[StrayRun]
+    elsewhere: Counter[str]
+
+
 def register(app: Celery, backend: Backend, *, tracked: bool = True) -> None:
     """Add the reconciling task to a Celery application.
 
@@ -50,10 +63,21 @@ def register(app: Celery, backend: Backend, *, tracked: bool = True) -> None:
         tracked: attempts of this worker make MLflow runs; else there is nothing to close.
     """
 
+    searched = -SEARCH_SECONDS
+
+    def search() -> None:
+        """Look for what nobody noted, too, now and then: it goes through all experiments."""
+        nonlocal searched
+        if time.monotonic() - searched > SEARCH_SECONDS / 2:
+            for stray in stray_runs(backend):
+                close(backend, stray)
+            searched = time.monotonic()
+
     def hear() -> None:
         try:
             if tracked:
                 tie_loose_ends(backend)
+                search()
             else:
                 for end in backend.tasks.loose_ends.all():
                     backend.tasks.loose_ends.strike_out(end)
@@ -77,18 +101,26 @@ def tie_loose_ends(backend: Backend) -> list[StrayRun]:
 
 
 def stray_runs(backend: Backend) -> Iterator[StrayRun]:
-    """Every run that shows RUNNING although its attempt or its coordinator is over, in the experiments of all pools.
+    """Every run that shows RUNNING although its attempt, its coordinator or its process is over.
 
     Raises:
         Unavailable: store or MLflow does not answer.
     """
-    for pool in backend.tasks.pools():
-        experiment = MLflowExperiment.find(pool, backend.settings.mlflow_uri)
-        running = experiment.iter_recorders(status="RUNNING") if experiment else ()
-        for recorder in list(running):  # all of them first: closing one would shift the pages
-            why = _why_over(backend, recorder)
-            if why:
-                yield StrayRun(pool, recorder, why)
+    yield from survey(backend).strays
+
+
+def survey(backend: Backend) -> Survey:
+    """Look at every run that shows RUNNING, in all experiments. Raises as ``stray_runs``."""
+    pools, found = set(backend.tasks.pools()), Survey([], Counter())
+    for experiment in MLflowExperiment.all(backend.settings.mlflow_uri):
+        for recorder in list(experiment.iter_recorders(status="RUNNING")):
+            process = Process.of_tags(recorder.tags)
+            life = process.life() if process else Life.UNKNOWN
+            if why := _why_over(backend, recorder, experiment.name in pools, life) or _why_gone(process, life):
+                found.strays.append(StrayRun(experiment.name, recorder, why))
+            elif process and life is Life.UNKNOWN and TASK not in recorder.tags:
+                found.elsewhere[process.host] += 1
+    return found
 
 
 def close(backend: Backend, stray: StrayRun) -> bool:
@@ -109,12 +141,23 @@ def _of_task(backend: Backend, end: LooseEnd) -> list[StrayRun]:
     return [StrayRun(end.pool, recorder, why) for recorder, why in reasons if why]
 
 
-def _why_over(backend: Backend, recorder: MLflowRecorder) -> str:
+def _why_over(backend: Backend, recorder: MLflowRecorder, is_pool: bool, life: Life) -> str:
+    """Why the attempt or the gathering that a run belongs to is over; empty if it is not, or if it is none.
+
+    Several task stores may share one MLflow: outside of the pools of this one, a task must be known here.
+    """
     if ident := recorder.tags.get(TASK):
-        return why_lost(recorder, _task(backend, ident))
-    if ident := recorder.tags.get("rollq.round"):
+        task = _task(backend, ident)
+        judged = is_pool or (task is not None and life is not Life.ALIVE)
+        return why_lost(recorder, task) if judged else ""
+    if is_pool and (ident := recorder.tags.get("rollq.round")):
         return _gathering_over(backend, recorder, ident)
-    return ""  # not ours
+    return ""
+
+
+def _why_gone(process: Process | None, life: Life) -> str:
+    """Why nobody will end a run: its process is gone from this machine."""
+    return f"{process} is gone" if process and life is Life.GONE else ""
 
 
 def _gathering_over(backend: Backend, recorder: MLflowRecorder, round_id: str) -> str:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import TYPE_CHECKING
 
 from tasks.states import TaskState
@@ -14,6 +16,9 @@ if TYPE_CHECKING:
 
 POOL, TASK, ATTEMPT, FENCE, WORKER = ("rollq.pool", "rollq.task", "rollq.attempt", "rollq.fence", "rollq.worker")
 
+NO_TAGS: Mapping[str, str] = {}
+_current: ContextVar[Mapping[str, str]] = ContextVar("rollq_attempt", default=NO_TAGS)
+
 
 def tags_of(claim: Claim) -> dict[str, str]:
     """The tags of a run that is made under a claim. The fence tells it from others, also once the task is made anew."""
@@ -24,6 +29,21 @@ def tags_of(claim: Claim) -> dict[str, str]:
         FENCE: str(claim.fence),
         WORKER: claim.worker,
     }
+
+
+@contextmanager
+def made_under(claim: Claim) -> Iterator[None]:
+    """Runs that are begun inside the block, of whatever experiment, belong to the attempt."""
+    before = _current.set(tags_of(claim))
+    try:
+        yield
+    finally:
+        _current.reset(before)
+
+
+def current_tags() -> Mapping[str, str]:
+    """The tags of the attempt that this code is part of; none outside of ``made_under``."""
+    return _current.get()
 
 
 def why_lost(recorder: MLflowRecorder, task: Task | None) -> str:

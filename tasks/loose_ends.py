@@ -13,6 +13,7 @@ from pymongo.collection import Collection
 
 from tasks.store import Document, Store, reachable
 
+SEARCH_SECONDS = 600.0
 REST_SECONDS = 5.0  # a holder that lives closes its run itself; and one try after another
 
 
@@ -52,6 +53,15 @@ class LooseEnds:
                 for end in due
             ]
             return any(written.modified_count for written in won)
+
+    def take_search(self) -> bool:
+        """Whether it is time to search for what nobody noted; one caller in ``SEARCH_SECONDS`` is told so."""
+        with reachable():
+            now = self._store.now()
+            searches = self._store.collection("searches")
+            searches.update_one({"_id": "runs"}, {"$setOnInsert": {"at": now}}, upsert=True)
+            due = {"_id": "runs", "at": {"$lt": now - timedelta(seconds=SEARCH_SECONDS)}}
+            return bool(searches.update_one(due, {"$set": {"at": now}}).modified_count)
 
     def all(self) -> list[LooseEnd]:
         """All of them."""

@@ -189,8 +189,13 @@ class Doorbell:
         self._send(ROUTINE, GATHER, [strategy, session])
 
     def ring_to_reconcile(self) -> int:
-        """Ask for loose ends to be tied, if there are some that nobody looks at; returns how many messages it sent."""
-        if not self._tasks.loose_ends.take_due():
+        """Ask for loose ends to be tied, if there are some that nobody looks at; now and then, for a search for more.
+
+        Returns:
+            How many messages it sent.
+        """
+        ends = self._tasks.loose_ends
+        if not ends.take_due() and not ends.take_search():
             return 0
         self._send(RECONCILE, GATHER, [])
         return 1

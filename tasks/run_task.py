@@ -6,6 +6,7 @@ import logging
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from tasks.attempt_runs import made_under
 from tasks.backend import Backend
 from tasks.code_check import StaleCode, check_code
 from tasks.errors import BadInput, LeaseLost
@@ -75,11 +76,14 @@ def _attempt(
 ) -> bool:
     """One attempt; whether its result was committed."""
     given = task.definition if before is TaskState.WAITING else task.result
-    with LeaseKeeper(manager.backend.tasks, claim_on(task)):
+    claim = claim_on(task)
+    with LeaseKeeper(manager.backend.tasks, claim):
         try:
             if before is TaskState.WAITING:
                 check_code(task.definition, manager.backend.settings.components, as_found=task.any_code)
-            manager.commit_task_res(task, task_func(given, **kwargs), after)
+            with made_under(claim):
+                result = task_func(given, **kwargs)
+            manager.commit_task_res(task, result, after)
         except StaleCode:
             manager.return_task(task)
             raise

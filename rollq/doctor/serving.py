@@ -19,6 +19,7 @@ from tasks.errors import NotFound, RollqError
 from tasks.tracking.lifecycle import RecorderStatus
 from tasks.tracking.mlflow_experiment import MLflowExperiment
 from tasks.tracking.mlflow_recorder import SUPERSEDED, MLflowRecorder
+from tasks.tracking.process import Life, Process
 
 READ_SECONDS = 20.0  # models are read for so long
 FEW = 50  # runs that are asked for one by one; more are found by paging through their experiment
@@ -61,12 +62,15 @@ def serving_check(backend: Backend, repair: bool) -> Check:
             continue
         if finished:
             continue
-        if repair:
+        process = Process.of_tags(recorder.tags)
+        lives = recorder.status is RecorderStatus.RUNNING and process and process.life() is Life.ALIVE
+        if repair and not lives:
             recorder.reinstate()
             mended.append(f"run {one.run} of {one.what} is FINISHED again")
         else:
             closed = recorder.tags.get(SUPERSEDED, "")
-            why = f"it shows {recorder.status}{f' ({closed})' if closed else ''}; `rollq doctor --repair` mends it"
+            mend = f"end {process}, then `rollq doctor --repair`" if lives else "`rollq doctor --repair` mends it"
+            why = f"it shows {recorder.status}{f' ({closed})' if closed else ''}: {mend}"
             faults.append(f"run {one.run} of {one.what}: {why}")
     models = sum(one.is_model for one in needed)
     good = f"{models} models that serve or ever served can be loaded"

@@ -9,7 +9,6 @@ from contextlib import contextmanager
 from typing import Any
 
 import pandas as pd
-from mlflow.entities import ViewType
 from mlflow.exceptions import MlflowException
 from mlflow.tracking import MlflowClient
 
@@ -185,17 +184,7 @@ class MLflowExpManager(ExpManager):
     def list_experiments(self) -> dict[str, Experiment]:
         """All experiments by name."""
         prepare_tracking(self.uri)
-        client, token = MlflowClient(self.uri), None
-        found: dict[str, Experiment] = {}
-        while True:
-            try:
-                page = client.search_experiments(ViewType.ACTIVE_ONLY, page_token=token)
-            except MlflowException as error:
-                raise away(error) from error
-            found |= {one.name: MLflowExperiment(client, one.experiment_id, one.name, **self._options) for one in page}
-            token = page.token
-            if not token:
-                return found
+        return {one.name: one for one in MLflowExperiment.all(self.uri, **self._options)}
 
     def search_records(self, experiment_ids: Sequence[str] | None = None, **kwargs: Any) -> pd.DataFrame:
         """Recorders of several experiments; by default of the active or the default one."""

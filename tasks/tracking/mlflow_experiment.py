@@ -12,12 +12,14 @@ from mlflow.exceptions import MlflowException
 from mlflow.tracking import MlflowClient
 
 import tasks.tracking.store  # noqa: F401 - quietens MLflow before it is used
+from tasks import attempt_runs
 from tasks.errors import BadInput, NotFound, Unavailable
 from tasks.tracking.experiment import Experiment
 from tasks.tracking.hands_off import check_hands_off
 from tasks.tracking.lifecycle import RecorderStatus
 from tasks.tracking.mlflow_recorder import MLflowRecorder
 from tasks.tracking.names import MAX_TAG, quoted, unescape
+from tasks.tracking.process import Process
 from tasks.tracking.provenance import provenance
 from tasks.tracking.recorder import Recorder
 from tasks.tracking.store import artifact_location, prepare_once
@@ -74,6 +76,24 @@ class MLflowExperiment(Experiment):
             return None
         return cls(client, found.experiment_id, name, **options)
 
+    @classmethod
+    def all(cls, uri: str, **options: Any) -> Iterator[MLflowExperiment]:
+        """Every experiment that is not deleted, fetched page by page.
+
+        Raises:
+            Unavailable: the tracking store does not answer.
+        """
+        client, token = MlflowClient(uri), None
+        while True:
+            try:
+                page = client.search_experiments(ViewType.ACTIVE_ONLY, page_token=token)
+            except MlflowException as error:
+                raise away(error) from error
+            yield from (cls(client, one.experiment_id, one.name, **options) for one in page)
+            token = page.token
+            if not token:
+                return
+
     @staticmethod
     def ping(uri: str) -> None:
         """Ask the tracking store for a sign of life.
@@ -93,8 +113,9 @@ class MLflowExperiment(Experiment):
         name = recorder_name or DEFAULT_RECORDER
         long = {key: value for key, value in (tags or {}).items() if len(str(value)) > MAX_TAG}
         first = {key: value for key, value in (tags or {}).items() if key not in long}
+        began = {**Process.this().tags(), **attempt_runs.current_tags()}
         try:
-            run = self._client.create_run(self.id, run_name=name, tags={**provenance().tags, **first})
+            run = self._client.create_run(self.id, run_name=name, tags={**provenance().tags, **began, **first})
             if not start:
                 self._client.update_run(run.info.run_id, status="SCHEDULED")
         except MlflowException as error:

@@ -37,6 +37,7 @@ from tasks.tracking.names import (
     unescape,
 )
 from tasks.tracking.place import Place, place_of
+from tasks.tracking.process import Process
 from tasks.tracking.provenance import provenance
 from tasks.tracking.recorder import Recorder
 from tasks.tracking.writer import Item, Writer, patiently
@@ -79,6 +80,7 @@ class MLflowRecorder(Recorder):
         status = check_change(self.status, RecorderStatus.RUNNING)
         self._check_unneeded("begun again")
         self.status = status
+        self._call(lambda: self._send([RunTag(key, value) for key, value in Process.this().tags().items()]))
         self._call(lambda: self._client.update_run(self.id, status="RUNNING"))
         self.start_time = self.start_time or _time(int(time.time() * 1000))
         return self

@@ -51,6 +51,7 @@ ONLINE, ROUTINE, COVERAGE, CHALLENGERS, REVISIONS = (
     (f"tests/integration/test_{name}.py",)
     for name in ("online_manager", "routine", "coverage", "challengers", "revisions")
 )
+PROCESS = ("tests/unit/test_process.py",)
 SERVING = ("tests/integration/test_serving_stays.py",)
 ROUTINES, LEDGER = _conformance("routines"), _conformance("signal_ledger")
 START = ("tests/acceptance/test_worker_start.py",)
@@ -283,6 +284,20 @@ MUTANTS = (
         "return _definition(backend.settings.mlflow_uri, pool, model.recorder_id)",
         "raise ArtifactMissing(pool)",
         SERVING,
+    ),
+    Mutant(
+        "a process number that was given away is believed",
+        "tasks/tracking/process.py",
+        'return Life.GONE if ticks != self.ticks or state in "ZX" else Life.ALIVE',
+        'return Life.GONE if state in "ZX" else Life.ALIVE',
+        PROCESS,
+    ),
+    Mutant(
+        "a process in another container is taken for dead",
+        "tasks/tracking/process.py",
+        "if (self.boot, self.namespace) == (boot, namespace):",
+        "if self.boot == boot:",
+        PROCESS,
     ),
     # -- whose turn it is
     Mutant(
