@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from tasks.components import resolve
-from tasks.identity import IDENTITY, WHOLE
+from tasks.identity import IDENTITY, WHOLE, canonical
 from tasks.project import project_of
 from tasks.seen import Seen
 from tasks.source import Source, source_of, versions_of
@@ -86,3 +86,20 @@ def seen_of(dataset: Any, sessions: list[str]) -> Seen | None:
     if hashes is None:
         return None
     return Seen(sessions, hashes, int(getattr(dataset, "feature_lookback", 0)), int(dataset.label_lookahead))
+
+
+def other_data(definition: Mapping[str, Any], dataset: Any) -> list[str]:
+    """The segments that see other data in this dataset than when the task was made: it was revised since.
+
+    Args:
+        dataset: of the definition.
+    """
+    identity = definition.get(IDENTITY)
+    planned = identity.get("data") if isinstance(identity, Mapping) else None
+    if not isinstance(planned, Mapping):
+        return []
+    if WHOLE in planned:
+        return [] if canonical(dict(dataset.fingerprint())) == planned[WHOLE] else [WHOLE]
+    seen = seen_of(dataset, [f"{day:%Y-%m-%d}" for day in dataset.sessions])
+    now = seen.data(segments_of(definition)) if seen else {}
+    return [name for name in planned if planned[name] != now.get(name)]

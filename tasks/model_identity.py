@@ -13,7 +13,8 @@ from tasks.handlers import FIT_DATES
 from tasks.identity import canonical
 
 DIGITS = 8  # of the hash: two of a thousand variants share one with a chance of 1 in 8,600
-ROLLING = {"segments", "fitted", "cache_dir"}  # of a dataset: its window, what it learned there, where it keeps files
+# Of a dataset: its window, what it learned there, where it keeps files, how it looks at its data.
+ROLLING = {"segments", "fitted", "cache_dir", "data_checks"}
 LOADED = {"start_time", "end_time"}  # of a handler: how far it loads
 CHAIN = {"init_model"}  # a warm start: the windows of the chain are one model
 

@@ -15,6 +15,7 @@ from tasks.task import Definition, Task, segments_of
 
 REUSED = "reused: same data, template, code and library versions"
 OTHER_CODE = "reused, though it was retried with other code: --force trains it with that of now"
+OTHER_DATA = "reused, though its data had been revised when it was trained: --force trains it with those of now"
 NEW = "no task yet"
 AGAIN = "trained again"
 TEST, VARIANT, WINDOW, CHAIN = "test", "variant", "window", "init_model"
@@ -138,7 +139,8 @@ def differences(old: Definition, new: Definition) -> list[str]:
 def _standing(task: Task) -> str:
     status = task.status
     if status is TaskState.DONE:
-        return OTHER_CODE if (task.result or {}).get("other_code") else REUSED
+        result = task.result or {}
+        return OTHER_CODE if result.get("other_code") else OTHER_DATA if result.get("other_data") else REUSED
     if status.is_terminal:
         return f"{status.lower()} before: `rollq tasks retry` lets it be tried again"
     return f"already under way: {status}"

@@ -10,6 +10,7 @@ from typing import Any
 from tasks.components import build
 from tasks.errors import TemplateError
 from tasks.failures import described
+from tasks.ingredients import other_data
 from tasks.reader import TaskReader
 from tasks.settings import Settings
 from tasks.task import Claim, Definition
@@ -48,6 +49,8 @@ def train(
     dataset = build(definition["dataset"], "dataset", extra)
     model = build(definition["model"], "model", extra)
     start = warm_start.keywords(model, earlier, settings)
+    if revised := other_data(definition, dataset):
+        log.warning("the data of %s were revised since this task was made", ", ".join(revised))
     checkpoint()
     prepared = time.perf_counter()
     model.fit(dataset, checkpoint=checkpoint, **start)
@@ -66,6 +69,7 @@ def train(
         "metrics": metrics,
         "seconds": {name: round(value, 4) for name, value in seconds.items()},
         "artifacts": recorder.checksums(),
+        **({"other_data": revised} if revised else {}),
     }
 
 

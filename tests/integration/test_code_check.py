@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import sys
+from types import SimpleNamespace
 
 import pytest
 
@@ -11,8 +12,12 @@ from rollq import Backend, StateError, TaskState, run_task
 from rollq.enqueueing import enqueue_plan
 from tasks.code_check import StaleCode, check_code, check_loaded, refuse_if_stale
 from tasks.errors import NotYet, PermanentError
-from tasks.reuse import judge
+from tasks.messages import ROUTINE, TRAIN
+from tasks.reuse import REUSED, judge
+from tasks.source import forget_changed
 from tests.own_model import Project, project
+from tests.unit.synthetic import closes, write
+from workers.app import WorkerLife
 from workers.attempt import Outcome, Post, run_one
 
 __all__ = ["project"]
@@ -72,6 +77,41 @@ def test_run_task_asks_too(mine: Backend, project: Project) -> None:
     assert {task.status for task in mine.tasks.find(ids=ids)} == {TaskState.WAITING}
     project.forget()
     assert run_task(lambda definition: {"ran": True}, "signed", backend=mine) == len(ids)
+
+
+def test_data_that_were_revised_before_the_training_are_written_down(mine: Backend, project: Project) -> None:
+    planned = project.plan()
+    first, second = enqueue_plan(planned, mine).created.ids
+    prices = closes(sessions=250)
+    prices.loc["2020-08-20", "S03"] *= 1.01  # seen by the second window alone
+    write(prices, project.folder)
+    assert [run_one(mine, "signed", ident, POST) for ident in (first, second)] == [Outcome.COMMITTED] * 2
+    results = [mine.tasks.get(ident).result or {} for ident in (first, second)]
+    assert [result.get("other_data") for result in results] == [None, ["test"]]
+    kept, other = judge(mine.tasks, "signed", planned.definitions)
+    assert kept.why == REUSED
+    assert "had been revised" in other.why
+    again = judge(mine.tasks, "signed", project.plan().definitions)
+    assert [one.why.partition(" (")[0] for one in again] == [
+        REUSED,
+        "trained again: 1 session of test was revised",
+    ]
+
+
+def test_a_process_passes_on_what_it_would_do_with_older_code(mine: Backend, project: Project) -> None:
+    life = WorkerLife(mine)
+    life.asked = SimpleNamespace(listen=lambda: None)  # type: ignore[assignment]
+    project.plan()
+    heard = {"task": SimpleNamespace(name=ROUTINE), "args": ("signed", "2020-08-03")}
+    life.on_heard(**heard)
+    assert not mine.doorbell.waiting([])
+    project.code(-1.0)
+    life.on_heard(task=SimpleNamespace(name=TRAIN), args=("signed", "0" * 24))  # the task says which code it means
+    with pytest.raises(SystemExit):
+        life.on_heard(**heard)
+    assert mine.doorbell.waiting([]) == 1
+    forget_changed()
+    life.on_heard(**heard)
 
 
 def test_a_task_is_left_to_machines_that_may_have_its_code(project: Project) -> None:

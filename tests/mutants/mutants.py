@@ -438,4 +438,33 @@ MUTANTS = (
         "for entry in entries:",
         LEDGER,
     ),
+    # -- what a task is made of
+    Mutant(
+        "what features look back to is not seen",
+        "tasks/seen.py",
+        "return max(first - self._back, 0), ",
+        "return first, ",
+        ("tests/unit/test_seen.py",),
+    ),
+    Mutant(
+        "what labels look ahead to is not seen",
+        "tasks/seen.py",
+        "ahead = 0 if name == TEST else self._ahead",
+        "ahead = 0",
+        ("tests/unit/test_seen.py",),
+    ),
+    Mutant(
+        "the code of a component is no part of its task",
+        "tasks/identity.py",
+        '"data": found["data"], "code": code,',
+        '"data": found["data"], "code": {},',
+        ("tests/unit/test_task_identity.py",),
+    ),
+    Mutant(
+        "a process trains with older code than the task's",
+        "tasks/code_check.py",
+        "if loaded != meant and disk == meant:",
+        "if loaded != meant and disk != meant:",
+        ("tests/integration/test_code_check.py",),
+    ),
 )

@@ -87,6 +87,7 @@ SAME: list[Callable[[], dict[str, Any]]] = [
     lambda: {**template(), "record": []},
     lambda: changed("dataset", "kwargs", "fitted", to=[{"mean": [1.0]}]),
     lambda: changed("dataset", "kwargs", "cache_dir", to="/tmp/here"),
+    lambda: changed("dataset", "kwargs", "data_checks", to={"accept": ["2024-01-02"]}),
     lambda: changed("dataset", "kwargs", "path", to="/elsewhere/prices.parquet"),
     lambda: changed("dataset", "kwargs", "path", to="C:\\data\\prices.parquet"),
     lambda: changed("model", "kwargs", "init_model", to="run-17"),
