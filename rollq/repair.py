@@ -11,6 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from rollq.doctor.check import Check
+from rollq.doctor.documents import FIX, unreadable
 from rollq.doctor.serving import serving_check
 from scheduler.coordinator import gather
 from scheduler.reconciler import StrayRun, close, survey, tie_loose_ends
@@ -50,12 +51,16 @@ def look_at_work(backend: Backend, repair: bool) -> list[Check]:
         Unavailable: store, broker or MLflow does not answer.
     """
     checks = []
-    for look in (_leases, _rounds, _runs, _unserved):
+    for look in (_documents, _leases, _rounds, _runs, _unserved):
         finding = look(backend)
         if repair and finding.found and finding.mend:
             finding.mend()
         checks.append(finding.check(repair))
     return [*checks, serving_check(backend, repair)]
+
+
+def _documents(backend: Backend) -> Finding:
+    return Finding("documents", "every document can be read", unreadable(backend), fix=FIX)
 
 
 def _leases(backend: Backend) -> Finding:

@@ -6,6 +6,7 @@ import os
 import socket
 import time
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -24,7 +25,8 @@ from scheduler.strategies import OnlineStrategy
 from scheduler.strategy_book import StrategyBook, book_strategy
 from scheduler.trainers import DelayTrainer, Trainer
 from tasks.backend import Backend
-from tasks.errors import DocumentCorrupted, NotFound, RoundFailed, StateError
+from tasks.errors import NotFound, RoundFailed, StateError
+from tasks.record import Reader, stored
 from tasks.store import Document, reachable
 
 TrainerType = Callable[[Backend, str], Trainer]
@@ -75,10 +77,7 @@ class OnlineManager:
         if document is None:
             raise NotFound(f"There is no online manager {name!r}.", "Make one: OnlineManager(backend, strategies).")
         book = StrategyBook(backend)
-        names = document.get("strategies")
-        if not isinstance(names, list) or not all(isinstance(one, str) for one in names):
-            raise DocumentCorrupted(f"The online manager {name!r} is corrupted.", "Make it anew.")
-        booked = [book.get(strategy) for strategy in names]
+        booked = [book.get(strategy) for strategy in MANAGERS.read(document).strategies]
         delayed = all(one.delayed for one in booked)
         chosen = trainer or (DelayTrainer if delayed else Trainer)
         return cls(backend, [book.strategy(one) for one in booked], chosen, name=name)
@@ -282,11 +281,26 @@ class OnlineManager:
         return bool(getattr(self._make, "is_delay", False))
 
 
+@stored
+@dataclass(frozen=True)
+class Kept:
+    """A manager as it stands in the store: its strategies by name."""
+
+    strategies: tuple[str, ...]
+
+
+MANAGERS = Reader("online_managers", "online manager", Kept, "Make it anew.")
+
+
 def strategies_of(backend: Backend, name: str) -> set[str]:
-    """The names of the strategies of a manager; empty if there is no manager of this name."""
+    """The names of the strategies of a manager; empty if there is no manager of this name.
+
+    Raises:
+        DocumentCorrupted: somebody else changed it.
+    """
     with reachable():
-        document = _managers(backend).find_one({"_id": name}) or {}
-    return set(document.get("strategies") or ())
+        document = _managers(backend).find_one({"_id": name})
+    return set(MANAGERS.read(document).strategies) if document else set()
 
 
 def _managers(backend: Backend) -> Collection[Document]:

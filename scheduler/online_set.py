@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from typing import Any
 
-from scheduler.typed import stored, typed
-from tasks.errors import DocumentCorrupted
 from tasks.online_options import BASE
-from tasks.store import Document
+from tasks.record import Reader, stored
 
 LIVE, SIMULATION = "live", "simulation"
 
@@ -101,37 +98,9 @@ def _span(test: tuple[str, str | None]) -> str:
     return f"{test[0]} to {test[1]}" if test[1] else f"{test[0]} on"
 
 
-def to_set(document: Document) -> OnlineSet:
-    try:
-        return _read(document)
-    except (LookupError, TypeError, AttributeError) as error:
-        raise DocumentCorrupted(
-            f"Online set {document['_id']!r} is corrupted ({type(error).__name__}: {error}).",
-            "Put another version online, or restore the document from a backup.",
-        ) from error
-
-
-REQUIRED = ("strategy", "version", "pool", "round_id", "at", "by", "signals", "metrics")
-OPTIONAL = ("session", "why", "mode", "champion", "code", "copy_of", "planned_at")
-
-
-def _read(document: Document) -> OnlineSet:
-    named = {name: document[name] for name in REQUIRED}
-    named |= {name: document[name] for name in OPTIONAL if name in document}
-    made = OnlineSet(
-        **named,
-        models=_models(document["models"]),
-        gaps=tuple(document["gaps"]),
-        challengers={name: _models(found) for name, found in document.get("challengers", {}).items()},
-        data=tuple(document.get("data", ())),
-    )
-    return typed(made)
-
-
-def _models(found: Sequence[Mapping[str, Any]]) -> tuple[OnlineModel, ...]:
-    return tuple(
-        OnlineModel(
-            model["task_id"], model["recorder_id"], (model["test"][0], model["test"][1]), model.get("identity", "")
-        )
-        for model in found
-    )
+ONLINE_SETS = Reader(
+    "online_sets",
+    "online set",
+    OnlineSet,
+    "Put another version online, or restore the document from a backup.",
+)

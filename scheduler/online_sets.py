@@ -15,7 +15,7 @@ from pymongo import ASCENDING, DESCENDING
 from pymongo.collection import Collection
 from pymongo.errors import DuplicateKeyError
 
-from scheduler.online_set import OnlineModel, OnlineSet, to_set
+from scheduler.online_set import ONLINE_SETS, OnlineModel, OnlineSet
 from tasks.errors import DocumentCorrupted, NotFound, StateError
 from tasks.store import Document, Store, reachable
 
@@ -155,7 +155,7 @@ class OnlineSets:
         """The set that serves now, if there is one."""
         with reachable():
             found = list(self._sets.find({"strategy": strategy}).sort("version", DESCENDING).limit(1))
-        return to_set(found[0]) if found else None
+        return ONLINE_SETS.read(found[0]) if found else None
 
     def version(self, strategy: str, version: int) -> OnlineSet:
         """One version.
@@ -180,7 +180,7 @@ class OnlineSets:
         """The set that a round made, if it made one."""
         with reachable():
             document = self._sets.find_one({"origin": round_id})
-        return to_set(document) if document else None
+        return ONLINE_SETS.read(document) if document else None
 
     def strategies(self) -> list[str]:
         """Names of all strategies that ever had a set online."""
@@ -191,7 +191,10 @@ class OnlineSets:
     def history(self, strategy: str) -> list[OnlineSet]:
         """Every version, oldest first."""
         with reachable():
-            return [to_set(document) for document in self._sets.find({"strategy": strategy}).sort("version", ASCENDING)]
+            return [
+                ONLINE_SETS.read(document)
+                for document in self._sets.find({"strategy": strategy}).sort("version", ASCENDING)
+            ]
 
     def _change(self, strategy: str, by: str, session: str, change: Callable[[OnlineSet], OnlineSet]) -> OnlineSet:
         """A new entry that is made of the current one; made again if another one came first."""
@@ -225,7 +228,7 @@ class OnlineSets:
             return None
         later: Document = {"strategy": strategy, "planned_at": {"$gt": planned_at}}
         newer = list(self._sets.find(later).sort("version", DESCENDING).limit(1))
-        return to_set(newer[0]) if newer else None
+        return ONLINE_SETS.read(newer[0]) if newer else None
 
     def _latest_version(self, strategy: str) -> int:
         numbered = {"strategy": strategy, "version": {"$gte": 0}}  # compares with numbers alone
@@ -241,7 +244,7 @@ class OnlineSets:
         if not found:
             names = ", ".join(self.strategies()) or "nothing yet: `rollq enqueue TEMPLATE` puts models online"
             raise NotFound(missing, f"Online is or was: {names}.")
-        return to_set(found[0])
+        return ONLINE_SETS.read(found[0])
 
 
 def _plain(fields: Mapping[str, Any]) -> Document:

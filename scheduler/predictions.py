@@ -13,10 +13,9 @@ from pymongo.collection import Collection as MongoCollection
 
 from scheduler.online_set import OnlineModel
 from scheduler.trained import trained_test
-from scheduler.typed import stored, typed
 from tasks.backend import Backend
-from tasks.errors import DocumentCorrupted
 from tasks.increments import Increment, load_increment
+from tasks.record import Reader, stored
 from tasks.store import Document, reachable
 from tasks.task import Task, segments_of
 from tasks.tracking.mlflow_experiment import MLflowExperiment
@@ -136,16 +135,13 @@ class Predictions:
         return self._experiments[pool]
 
 
+PREDICTIONS = Reader("predictions", "prediction", Added, "Restore the document from a backup.", {"task_id": "_id"})
+
+
 def _to_added(document: Document) -> Added:
-    names = ("recorder_id", "start", "end", "at", "why", "result")
-    try:
-        gone = tuple(document["result"].get("gone", ()))
-        return typed(Added(*(str(document["_id"]), *(document[name] for name in names), gone)))
-    except (LookupError, TypeError, AttributeError) as error:
-        raise DocumentCorrupted(
-            f"The prediction {document.get('_id')!r} is corrupted ({type(error).__name__}: {error}).",
-            "Restore the document from a backup.",
-        ) from error
+    result = document.get("result")
+    gone = result.get("gone", []) if isinstance(result, dict) else []
+    return PREDICTIONS.read({**document, "gone": gone})
 
 
 def _trained(recorder: MLflowRecorder, scores_only: bool) -> Increment:

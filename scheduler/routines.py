@@ -16,10 +16,10 @@ from pymongo import ASCENDING, DESCENDING
 from pymongo.collection import Collection
 from pymongo.errors import DuplicateKeyError
 
-from scheduler.typed import stored, typed
 from tasks.backend import Backend
 from tasks.documents import NOW, later, literal
-from tasks.errors import DocumentCorrupted, LeaseLost
+from tasks.errors import LeaseLost
+from tasks.record import Reader, stored
 from tasks.store import Document, reachable
 
 
@@ -112,7 +112,7 @@ class Routines:
                 self._routines.insert_one(document)
             except DuplicateKeyError:
                 return self._one(strategy, session)
-        return _to_routine(document)
+        return ROUTINES.read(document)
 
     def claim(self, strategy: str, session: str, by: str) -> Routine | None:
         """Become the one who works on a routine; None if it is DONE, or somebody else who is alive does."""
@@ -180,7 +180,7 @@ class Routines:
         """All routines of a strategy (or of all), oldest session first."""
         query: Document = {"strategy": strategy} if strategy else {}
         with reachable():
-            return [_to_routine(found) for found in self._routines.find(query).sort("session", ASCENDING)]
+            return ROUTINES.read_all(self._routines.find(query).sort("session", ASCENDING))
 
     def unfinished(self, seconds: float) -> list[Routine]:
         """Routines that are open, and that nobody works on or has looked at for so many seconds."""
@@ -188,11 +188,11 @@ class Routines:
         waiting = {"lease": None, "looked_at": {"$lt": now - timedelta(seconds=seconds)}}
         query: Document = {"status": RoutineState.OPEN, "$or": [waiting, {"lease.expires_at": {"$lt": now}}]}
         with reachable():
-            return [_to_routine(found) for found in self._routines.find(query).sort("session", ASCENDING)]
+            return ROUTINES.read_all(self._routines.find(query).sort("session", ASCENDING))
 
     def _one(self, strategy: str, session: str) -> Routine:
         document = self._routines.find_one({"_id": f"{strategy}:{session}"})
-        return _to_routine(document or {})
+        return ROUTINES.read(document or {})
 
     def _write(self, routine: Routine, changes: Document) -> Routine:
         query = {"_id": f"{routine.strategy}:{routine.session}", "fence": routine.fence, "lease": {"$ne": None}}
@@ -202,11 +202,4 @@ class Routines:
             return self._one(routine.strategy, routine.session)
 
 
-def _to_routine(document: Document) -> Routine:
-    try:
-        fields = {name: document[name] for name in Routine.__dataclass_fields__}
-        return typed(Routine(**{**fields, "status": RoutineState(document["status"])}))
-    except (LookupError, TypeError, ValueError) as error:
-        raise DocumentCorrupted(
-            f"The routine {document.get('_id')!r} is corrupted ({type(error).__name__}: {error}).", "Remove it."
-        ) from error
+ROUTINES = Reader("routines", "routine", Routine, "Remove it: it is done anew.")

@@ -23,9 +23,9 @@ from pymongo.collection import Collection as MongoCollection
 from pymongo.errors import DuplicateKeyError
 
 from scheduler.signals import read_signals, write_signals
-from scheduler.typed import stored, typed
 from tasks.backend import Backend
 from tasks.errors import ArtifactCorrupted, DocumentCorrupted, NotFound
+from tasks.record import Reader, stored
 from tasks.store import Document, reachable
 from tasks.tracking.manifest import safe_name
 from tasks.tracking.mlflow_experiment import MLflowExperiment
@@ -201,15 +201,14 @@ class SignalLedger:
 
 
 def _to_entry(document: Mapping[str, Any]) -> SignalEntry:
+    entry = SIGNALS.read(document)
     try:
-        fields: dict[str, Any] = {name: document[name] for name in SignalEntry.__dataclass_fields__}
-        lists = {name: tuple(fields[name]) for name in ("days", "versions", "gaps")}
-        entry = typed(SignalEntry(**{**fields, **lists}))
         for day in entry.days:
             date.fromisoformat(day)
-    except (LookupError, TypeError, ValueError) as error:
-        raise DocumentCorrupted(
-            f"The entry {document.get('_id')!r} of the signals is corrupted ({type(error).__name__}: {error}).",
-            "Restore the document from a backup.",
-        ) from error
+    except ValueError as error:
+        raise DocumentCorrupted(f"The entry {document['_id']!r} of the signals is corrupted: {error}.", FIX) from error
     return entry
+
+
+FIX = "Restore the document from a backup."
+SIGNALS = Reader("signals", "entry of the signals", SignalEntry, FIX)

@@ -15,10 +15,10 @@ from scheduler.predictions import Predictions
 from scheduler.routines import Routines
 from scheduler.signal_ledger import SignalLedger
 from scheduler.strategies import OnlineStrategy, RollingStrategy
-from scheduler.typed import stored, typed
 from tasks.backend import Backend
 from tasks.components import resolve
 from tasks.errors import DocumentCorrupted, NotFound, StateError
+from tasks.record import Reader, stored
 from tasks.store import Document, reachable
 
 BUILT_IN = {"RollingStrategy": RollingStrategy}
@@ -119,7 +119,7 @@ class StrategyBook:
         """One strategy; None if it is not in the book."""
         with reachable():
             document = self._book.find_one({"_id": name})
-        return _to_booked(document) if document else None
+        return STRATEGIES.read(document) if document else None
 
     def get(self, name: str) -> Booked:
         """One strategy.
@@ -134,12 +134,12 @@ class StrategyBook:
                 raise NotFound(
                     f"No strategy {name!r} is kept online.", f"There is: {known}. `rollq online add TEMPLATE` adds one."
                 )
-        return _to_booked(document)
+        return STRATEGIES.read(document)
 
     def all(self) -> list[Booked]:
-        """All strategies, by name."""
+        """All strategies that can be read, by name."""
         with reachable():
-            return [_to_booked(document) for document in self._book.find().sort("_id", ASCENDING)]
+            return STRATEGIES.read_all(self._book.find().sort("_id", ASCENDING))
 
     def remove(self, name: str) -> None:
         """Strike a strategy out. What it did stays: online sets, signals, tasks and runs.
@@ -198,14 +198,9 @@ def book_strategy(
     )
 
 
-def _to_booked(document: Document) -> Booked:
-    try:
-        fields: dict[str, Any] = {name: document[name] for name in Booked.__dataclass_fields__ if name != "name"}
-        return typed(Booked(name=document["_id"], **fields))
-    except (LookupError, TypeError) as error:
-        raise _corrupted(document.get("_id"), error) from error
-
-
 def _corrupted(name: Any, error: Exception) -> DocumentCorrupted:
     what = f"The strategy {name!r} in the store is corrupted ({type(error).__name__}: {error})."
     return DocumentCorrupted(what, "Add it again with --replace.")
+
+
+STRATEGIES = Reader("strategies", "strategy", Booked, "Add it again with --replace.", {"name": "_id"})

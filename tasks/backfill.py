@@ -8,7 +8,7 @@ from enum import StrEnum
 from typing import Any
 
 from tasks.errors import InvalidTransition
-from tasks.store import Document
+from tasks.record import Reader, stored
 
 INNER = {"turns", "cursor", "out", "step", "touched_at"}
 MICROSECONDS = 1_000_000  # tasks of one priority go by the time when they were made, in microseconds
@@ -50,6 +50,7 @@ CHANGES: dict[BackfillState, frozenset[BackfillState]] = {
 }
 
 
+@stored
 @dataclass(frozen=True)
 class Backfill:
     """A backfill as it is in the store. Times are UTC, from the store's clock.
@@ -112,12 +113,10 @@ def check_change(found: Backfill, end: BackfillState) -> None:
         raise InvalidTransition(f"Backfill {found.id} is {found.status}: it cannot become {end}.", fix)
 
 
-def to_backfill(document: Document) -> Backfill:
-    """The record of a document."""
-    fields = {name: value for name, value in document.items() if name != "_id"}
-    fields |= {
-        "mode": BackfillMode(document["mode"]),
-        "status": BackfillState(document["status"]),
-        "out": tuple(document["out"]),
-    }
-    return Backfill(id=document["_id"], **fields)
+BACKFILLS = Reader(
+    "backfills",
+    "backfill",
+    Backfill,
+    "Mend the document, or delete it and let its tasks go: `rollq tasks unhold`.",
+    named={"id": "_id"},
+)

@@ -17,6 +17,7 @@ from pymongo.collection import Collection
 
 from tasks.backfill import (
     ACTIVE,
+    BACKFILLS,
     CANCELLED,
     FINISHED,
     PAUSED,
@@ -25,7 +26,6 @@ from tasks.backfill import (
     BackfillMode,
     BackfillState,
     check_change,
-    to_backfill,
 )
 from tasks.documents import NOW
 from tasks.errors import InvalidTransition, NotFound, StateError
@@ -74,15 +74,15 @@ class Backfills:
             raise _unknown(ident)
         if len(found) > 1:
             raise StateError(f"Several backfills start with {ident!r}.", "Give more digits.")
-        return to_backfill(found[0])
+        return BACKFILLS.read(found[0])
 
     def find(self, pool: str | None = None, status: Sequence[BackfillState] = ()) -> list[Backfill]:
-        """Backfills, oldest first."""
+        """Backfills, oldest first; those whose documents cannot be read are left out."""
         query: Document = {"pool": pool} if pool is not None else {}
         if status:
             query["status"] = {"$in": list(status)}
         with reachable():
-            return [to_backfill(document) for document in self._backfills.find(query).sort("created_at", ASCENDING)]
+            return BACKFILLS.read_all(self._backfills.find(query).sort("created_at", ASCENDING))
 
     def unsettled(self) -> list[str]:
         """Ids of the backfills that ``advance`` may have something to do for, oldest first."""
@@ -233,7 +233,7 @@ class Backfills:
         """
         with reachable():
             document = self._backfills.find_one({"_id": ident})
-        found = to_backfill(document) if document else None
+        found = BACKFILLS.read(document) if document else None
         if found is None or found.settled:
             return 0
         if found.status is ACTIVE:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
 from bson.errors import BSONError
@@ -20,11 +20,10 @@ log = logging.getLogger(__name__)
 
 # What a document that is not as it should be leads to: Python's errors, or a refusal of the server to compute with it.
 SIGNS = (LookupError, TypeError, ValueError, AttributeError, ArithmeticError, BSONError, DocumentCorrupted)
-# What workers, sweeps and people do with documents that are there.
+# What works on one document, or only reads: nothing is lost if it is done again.
 GUARDED = (
-    *("claim", "claim_among", "renew", "holds", "commit", "fail", "release"),
-    *("reclaim", "next_to_ring", "pools_rung", "rung_before", "holders", "wants", "has_active"),
-    *("cancel", "retry", "let_go", "prioritize", "hold", "unhold", "remove"),
+    *("claim", "claim_among", "renew", "holds", "commit", "fail", "release", "excuse"),
+    *("next_to_ring", "pools_rung", "rung_before", "holders", "wants", "has_active"),
 )
 NO_DEFINITION = {"definition": None}
 Class = TypeVar("Class", bound=type[TaskReader])
@@ -60,8 +59,37 @@ def _guard(method: Callable[..., Any]) -> Callable[..., Any]:
     return call
 
 
-def set_aside(pools: TaskReader) -> list[str]:
+def each(pools: TaskReader, ids: Sequence[str], act: Callable[[str], bool]) -> list[str]:
+    """Those of the ids for which ``act`` is true: each task by itself.
+
+    One whose document is corrupted is set aside as FAILED, before or in between; the others are acted on.
+
+    Raises:
+        Unavailable: the store does not answer.
+    """
+    set_aside(pools, ids)
+    return [ident for ident in ids if _apart(pools, ident, act)]
+
+
+def _apart(pools: TaskReader, ident: str, act: Callable[[str], bool]) -> bool:
+    try:
+        return act(ident)
+    except (OperationFailure, *SIGNS) as error:
+        with reachable():
+            found = pools.documents()[0].find_one({"_id": ident})
+        why = flaw({**NO_DEFINITION, **found}, whole=True) if found else ""
+        if not why:
+            raise  # the store's refusal, or the caller's own mistake
+        if not set_aside(pools, [ident]):  # it is finished: it stays as it is
+            log.warning("task %s is left out: %s (%s)", ident, why, error)
+        return False
+
+
+def set_aside(pools: TaskReader, ids: Sequence[str] | None = None) -> list[str]:
     """Write down every corrupted document among the unfinished tasks as FAILED, and empty every corrupted window.
+
+    Args:
+        ids: only these tasks, and no window.
 
     Returns:
         The ids of these documents.
@@ -72,7 +100,8 @@ def set_aside(pools: TaskReader) -> list[str]:
     tasks, windows = pools.documents()
     with reachable():
         now = pools.now()
-        unfinished = tasks.find({"status": {"$nin": sorted(TERMINAL)}})
+        query: Document = {"status": {"$nin": sorted(TERMINAL)}}
+        unfinished = tasks.find(query if ids is None else {**query, "_id": {"$in": list(ids)}})
         bad = [(document, why) for document in unfinished if (why := flaw({**NO_DEFINITION, **document}, whole=True))]
         for document, why in bad:
             log.warning("%s", DocumentCorrupted(f"Task {document['_id']} is set aside as FAILED: {why}."))
@@ -80,7 +109,7 @@ def set_aside(pools: TaskReader) -> list[str]:
             if isinstance(document.get("fence"), int):  # if it moved since, whoever moved it is at work
                 same["fence"] = document["fence"]
             tasks.replace_one(same, mended(document, why, now))
-        broken = [window for window in windows.find({}) if not _is_window(window)]
+        broken = [window for window in windows.find({}) if not _is_window(window)] if ids is None else []
         for window in broken:
             log.warning("%s", DocumentCorrupted(f"The window {window['_id']!r} is emptied and made anew."))
             pool, _, queue = str(window["_id"]).partition("\n")

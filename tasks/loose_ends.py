@@ -11,12 +11,14 @@ from datetime import datetime, timedelta
 
 from pymongo.collection import Collection
 
+from tasks.record import Reader, stored
 from tasks.store import Document, Store, reachable
 
 SEARCH_SECONDS = 600.0
 REST_SECONDS = 5.0  # a holder that lives closes its run itself; and one try after another
 
 
+@stored
 @dataclass(frozen=True)
 class LooseEnd:
     """A task whose runs must be looked at. ``noted_at`` is UTC, from the store's clock."""
@@ -64,14 +66,16 @@ class LooseEnds:
             return bool(searches.update_one(due, {"$set": {"at": now}}).modified_count)
 
     def all(self) -> list[LooseEnd]:
-        """All of them."""
+        """All of them that can be read."""
         with reachable():
-            return [
-                LooseEnd(end["_id"], end["pool"], end["why"], end["noted_at"])
-                for end in self._ends.find().sort("noted_at", 1)
-            ]
+            return LOOSE_ENDS.read_all(self._ends.find().sort("noted_at", 1))
 
     def strike_out(self, end: LooseEnd) -> None:
         """It is tied up; if it was noted again meanwhile, it stays."""
         with reachable():
             self._ends.delete_one({"_id": end.task_id, "noted_at": end.noted_at})
+
+
+LOOSE_ENDS = Reader(
+    "loose_ends", "loose end", LooseEnd, "Delete it, and close the run of its task in MLflow.", {"task_id": "_id"}
+)

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from tasks.claims import TaskClaims
 from tasks.documents import NOW, literal
+from tasks.guard import set_aside
 from tasks.states import TaskState
 from tasks.store import Document, reachable
 from tasks.task import Task
@@ -51,6 +52,7 @@ class TaskLosses(TaskClaims):
         Returns:
             The tasks as they are now.
         """
+        self._set_aside_running()
         with reachable():
             now = self._store.now()
             ends = dead_workers if isinstance(dead_workers, Mapping) else {}
@@ -66,6 +68,13 @@ class TaskLosses(TaskClaims):
                 if self._reclaim(document, by, ends, _excuse(document["lease"], dead_workers, blamed))
             ]
             return self.find(ids=taken) if taken else []
+
+    def _set_aside_running(self) -> None:
+        """Whatever else is taken back, a corrupted document among the running tasks is set aside first."""
+        with reachable():
+            running = [document["_id"] for document in self._tasks.find({"status": RUNNING}, {"_id": 1})]
+        if running:
+            set_aside(self, running)
 
     def _reclaim(self, document: Document, by: str, ends: Mapping[str, str], excuse: str = "") -> bool:
         if excuse:

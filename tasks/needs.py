@@ -9,8 +9,10 @@ from typing import Any
 
 from tasks.components import did_you_mean
 from tasks.errors import TemplateError
+from tasks.record import stored
 
 
+@stored
 @dataclass(frozen=True)
 class Needs:
     """Processors, GPUs and gigabytes (10^9 bytes) of memory. 0: it does not matter."""

@@ -17,7 +17,7 @@ from pymongo.errors import BulkWriteError, DuplicateKeyError
 from tasks.claims import RUNNING, WAITING
 from tasks.documents import Options, cancelling, giving_back, new_document, waiting_again
 from tasks.errors import DocumentCorrupted, InvalidTransition, TemplateError
-from tasks.guard import guarded
+from tasks.guard import each, guarded, set_aside
 from tasks.identity import IDENTITY, PLACES, canonical, places_of, plain_key, task_id
 from tasks.messages import check_label
 from tasks.needs import Needs
@@ -149,13 +149,16 @@ class TaskPools(TaskTurns):
         Returns:
             The ids of the tasks that were cancelled or are DONE again.
         """
+        set_aside(self, ids)
         mine = {"_id": {"$in": list(ids)}}
         with reachable():
             for task in self._tasks.find({**mine, "status": RUNNING}, {"pool": 1}):
                 self.loose_ends.note(task["_id"], task["pool"], f"it was cancelled by {by}")
             failed = list(self._tasks.find({**mine, "status": {"$in": FAILED}}, {"status": 1, "fence": 1, "kept": 1}))
             back = {task["_id"] for task in failed if task.get("kept") is not None and self._give_back(task, by)}
-            return [ident for ident in ids if ident in back or any(self._cancel(ident, start, by) for start in ACTIVE)]
+            return each(
+                self, ids, lambda ident: ident in back or any(self._cancel(ident, start, by) for start in ACTIVE)
+            )
 
     def _cancel(self, ident: str, start: TaskState, by: str) -> bool:
         return self._write(({"_id": ident, "status": start}, [{"$set": cancelling(start, by)}]))
@@ -206,17 +209,19 @@ class TaskPools(TaskTurns):
         self, ids: Sequence[str], end: TaskState, by: str, why: str, changes: Mapping[TaskState, Document]
     ) -> list[str]:
         """Move tasks that are in one of the states of ``changes``, which says what else changes."""
+
+        def move(ident: str) -> bool:
+            moves = (
+                self._move({"_id": ident}, start, end, by, why, more, fence=True) for start, more in changes.items()
+            )
+            return any(moves)
+
         with reachable():
-            return [
-                ident
-                for ident in ids
-                if any(
-                    self._move({"_id": ident}, start, end, by, why, more, fence=True) for start, more in changes.items()
-                )
-            ]
+            return each(self, ids, move)
 
     def prioritize(self, ids: Sequence[str], priority: int) -> int:
         """Set the priority (higher is sooner) of tasks that are not finished; returns how many."""
+        set_aside(self, ids)
         with reachable():
             query = {"_id": {"$in": list(ids)}, "status": {"$in": sorted(ACTIVE)}}
             found = int(self._tasks.update_many(query, {"$set": {"priority": priority}}).matched_count)
@@ -226,11 +231,13 @@ class TaskPools(TaskTurns):
 
     def hold(self, ids: Sequence[str]) -> int:
         """Keep waiting tasks from being claimed until ``unhold``; returns how many. Running ones go on."""
+        set_aside(self, ids)
         with reachable():
             return sum(self._advance(ids, stage, Stage.HELD) for stage in Stage if stage is not Stage.HELD)
 
     def unhold(self, ids: Sequence[str]) -> int:
         """Let held tasks be claimed; returns how many were held."""
+        set_aside(self, ids)
         with reachable():
             few = len(ids) <= BLOCK
             found = self._advance(ids, Stage.HELD, Stage.NEAR if few else Stage.FAR)

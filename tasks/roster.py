@@ -6,7 +6,7 @@ It decides nothing (leases do); it lets people, ``rollq tasks explain`` and ``ro
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -14,6 +14,7 @@ from pymongo import ASCENDING
 from pymongo.collection import Collection
 
 from tasks.needs import Needs
+from tasks.record import Reader, stored
 from tasks.settings import Settings
 from tasks.store import Document, Store, reachable
 
@@ -21,6 +22,7 @@ FORGET_SECONDS = 24 * 3600
 MISSED_SWEEPS = 5  # a worker that was not seen for so many sweeps is taken for gone
 
 
+@stored
 @dataclass(frozen=True)
 class WorkerEntry:
     """A worker: ``name`` is ``host/main pid``; ``offer`` is what each of its ``processes`` offers. Times are UTC."""
@@ -31,8 +33,8 @@ class WorkerEntry:
     offer: Needs
     started_at: datetime
     seen_at: datetime
-    alive: bool
     restarts: int = 0
+    alive: bool = False
 
     def serves(self, queue: str, needs: Needs) -> bool:
         """Whether it can run a task of this queue with these needs."""
@@ -93,22 +95,17 @@ class Roster:
     def workers(self) -> list[WorkerEntry]:
         """Every worker of the last day, by name; ``alive`` says whether it was seen a moment ago.
 
+        Those whose documents cannot be read are left out.
+
         Raises:
             Unavailable: the store does not answer.
         """
         with reachable():
             since = self._store.now() - timedelta(seconds=self._patience)
-            return [_to_entry(document, since) for document in self._workers.find().sort("_id", ASCENDING)]
+            entries = WORKERS.read_all(self._workers.find().sort("_id", ASCENDING))
+            return [replace(entry, alive=entry.seen_at >= since) for entry in entries]
 
 
-def _to_entry(document: Document, since: datetime) -> WorkerEntry:
-    return WorkerEntry(
-        name=document["_id"],
-        queues=tuple(document["queues"]),
-        processes=document["processes"],
-        offer=Needs(**document["offer"]),
-        started_at=document["started_at"],
-        seen_at=document["seen_at"],
-        alive=document["seen_at"] >= since,
-        restarts=document["restarts"],
-    )
+WORKERS = Reader(
+    "workers", "worker", WorkerEntry, "A worker that lives mends it at its next sweep; else delete it.", {"name": "_id"}
+)

@@ -6,10 +6,12 @@ import logging
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from tasks.backend import Backend
 from tasks.dependencies import settle
-from tasks.errors import RollqError
+from tasks.errors import RollqError, Unavailable
+from tasks.guard import SIGNS
 
 log = logging.getLogger(__name__)
 
@@ -41,14 +43,29 @@ def sweep(
     for task in reclaimed:
         log.warning("task %s of pool %s was taken back: it is %s", task.id, task.pool, task.status)
     for ident in backend.backfills.unsettled():
-        backend.backfills.advance(ident)
+        _apart(backend.backfills.advance, ident)
     rung = gathers = 0
     for pool in backend.tasks.pools():
-        rung += backend.doorbell.top_up_if_quiet(pool) + backend.doorbell.ring_again(pool)
-        gathers += len(backend.doorbell.ring_if_finished(pool))
-    backend.doorbell.ring_to_reconcile()
-    settle(backend)
-    return Swept(len(reclaimed), rung, gathers + backend.doorbell.ring_again_to_gather())
+        rung += _apart(backend.doorbell.top_up_if_quiet, pool) + _apart(backend.doorbell.ring_again, pool)
+        gathers += _apart(lambda pool=pool: len(backend.doorbell.ring_if_finished(pool)))
+    _apart(backend.doorbell.ring_to_reconcile)
+    _apart(settle, backend)
+    return Swept(len(reclaimed), rung, gathers + _apart(backend.doorbell.ring_again_to_gather))
+
+
+def _apart(act: Callable[..., Any], *args: Any) -> int:
+    """Do one part of a sweep; if a document stands in its way, the other parts are done all the same.
+
+    Raises:
+        Unavailable: a server does not answer.
+    """
+    try:
+        return int(act(*args) or 0)
+    except Unavailable:
+        raise
+    except (RollqError, *SIGNS) as error:
+        log.warning("a part of a sweep was left out: %s", error)
+        return 0
 
 
 class SweepTimer:

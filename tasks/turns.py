@@ -12,6 +12,7 @@ backfill that is cancelled half-way has taken nothing away, and lets go of those
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,6 +20,7 @@ from pymongo import UpdateOne
 
 from tasks.claims import RUNNING, WAITING
 from tasks.documents import NOW, cancelling, fence_after, history_after, waiting_again
+from tasks.guard import SIGNS, set_aside
 from tasks.losses import TaskLosses
 from tasks.states import ACTIVE, TERMINAL, Stage, TaskState, check_transition
 from tasks.store import Document, reachable
@@ -68,7 +70,21 @@ class TaskTurns(TaskLosses):
         """How tasks stand, by id; those that do not exist are left out."""
         with reachable():
             found = [document for part in _chunks(ids) for document in self._tasks.find({"_id": {"$in": part}}, STANDS)]
-        return {document["_id"]: _to_standing(document) for document in found}
+        return {one.id: one for one in self._standings(found)}
+
+    def _standings(self, found: Sequence[Document]) -> list[Standing]:
+        """How tasks stand; one whose document is corrupted is set aside as FAILED, and stands as such."""
+        made = []
+        for document in found:
+            try:
+                made.append(_to_standing(document))
+            except SIGNS:
+                set_aside(self, [document["_id"]])
+                with reachable():
+                    again = self._tasks.find_one({"_id": document["_id"]}, STANDS)
+                with suppress(*SIGNS):  # a finished one: it needs no turn
+                    made += [_to_standing(again)] if again else []
+        return made
 
     def look(self, backfill: str, ids: Sequence[str]) -> list[Standing]:
         """How those of the tasks stand that belong to a backfill, in its order."""
@@ -96,8 +112,8 @@ class TaskTurns(TaskLosses):
         """The tasks whose turn is at least ``start`` and less than ``before``, in order."""
         query = {"backfill": backfill, "turn": {"$gte": start, "$lt": before}}
         with reachable():
-            found = [_to_standing(document) for document in self._tasks.find(query, STANDS)]
-        return sorted(found, key=lambda one: one.place)
+            found = list(self._tasks.find(query, STANDS))
+        return sorted(self._standings(found), key=lambda one: one.place)
 
     def under_way(self, backfill: str) -> int:
         """About how many tasks were let go and are not finished: one that moves just now may be missed."""
@@ -127,7 +143,7 @@ class TaskTurns(TaskLosses):
         query = {"backfill": backfill, "turn": None, "status": WAITING}
         with reachable():
             found = self._tasks.find(query, {"stage": 1})
-            ids = [document["_id"] for document in found if document["stage"] != Stage.HELD]
+            ids = [document["_id"] for document in found if document.get("stage") != Stage.HELD]
         still = [*_mine(backfill, WAITING), {"$eq": ["$turn", None]}, {"$ne": ["$stage", Stage.HELD]}]
         return self._where(ids, still, {"turn": "$place", "stage": Stage.HELD})
 
@@ -231,10 +247,14 @@ def _to_standing(document: Document) -> Standing:
         held=document["stage"] == Stage.HELD,
         fence=document["fence"],
         backfill=document.get("backfill"),
-        place=document.get("place") or 0,
-        turn=document.get("turn"),
+        place=_whole(document.get("place")) or 0,
+        turn=_whole(document.get("turn")),
         test=(start, end),
     )
+
+
+def _whole(value: Any) -> int | None:
+    return value if isinstance(value, int) else None
 
 
 def _chunks(ids: Sequence[str]) -> Iterable[list[str]]:
