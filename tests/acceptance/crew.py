@@ -14,7 +14,7 @@ from pathlib import Path
 from rollq.service import THREADS
 from tasks.settings import Settings, worker_environment
 
-PATIENCE = 90.0
+PATIENCE = 180.0
 
 
 @contextmanager
