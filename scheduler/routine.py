@@ -228,7 +228,7 @@ def _reason(error: BaseException) -> str:
 def _update(job: Job, routine: Routine) -> dict[str, Any]:
     """Let the models that serve, and the challengers, predict what they have not predicted yet."""
     ids = routine.notes.get("predictions")
-    if ids is None:
+    if ids is None or len(job.backend.tasks.find(ids=ids)) < len(set(ids)):  # somebody removed one: it is made again
         history = job.sets.history(job.strategy.name)
         days = publishing.unpublished(job.backend, job.strategy, job.session) if history else []
         wanted = updates.missing(job.backend, served(history, days, challengers=True))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated
 
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from tasks.task import Task
 
 PERSON = "command line"
+NOTHING: Mapping[str, str] = {}
 SHOWN = 20  # ids that are printed one by one
 
 
@@ -62,12 +63,23 @@ def _command(verb: Verb) -> Callable[..., None]:
                 confirm(verb.destroys.format(count=len(found)), yes)
             moved = verb.act(backend, [task.id for task in found])
             _afterwards(backend, found)
-            kept = (
-                [task.id for task in backend.tasks.find(ids=moved) if task.status == "DONE"] if verb.gives_back else []
-            )
-        _report(verb.done, moved, found, as_json, kept)
+            kept = _done_again(backend, moved) if verb.gives_back else []
+            serving = _serving(backend, found, moved) if verb.destroys else {}
+        _report(verb.done, moved, found, as_json, kept, serving)
 
     return command
+
+
+def _done_again(backend: Backend, moved: Sequence[str]) -> list[str]:
+    return [task.id for task in backend.tasks.find(ids=moved) if task.status == "DONE"]
+
+
+def _serving(backend: Backend, found: Sequence[Task], moved: Sequence[str]) -> dict[str, str]:
+    """What refers to the tasks that were left, by their ids."""
+    from tasks.references import shown
+
+    left = backend.tasks.references.of_tasks({task.id for task in found} - set(moved))
+    return {ident: shown(what) for ident, what in left.items()}
 
 
 def _retry(backend: Backend, ids: Sequence[str]) -> list[str]:
@@ -195,16 +207,25 @@ def _afterwards(backend: Backend, found: Sequence[Task]) -> None:
         backend.doorbell.ring_if_finished(pool)
 
 
-def _report(done: str, moved: Sequence[str], found: Sequence[Task], as_json: bool, kept: Sequence[str] = ()) -> None:
+def _report(
+    done: str,
+    moved: Sequence[str],
+    found: Sequence[Task],
+    as_json: bool,
+    kept: Sequence[str] = (),
+    serving: Mapping[str, str] = NOTHING,
+) -> None:
     changed = set(moved)
     left = [task for task in found if task.id not in changed]
     if as_json:
-        more = {"done again": list(kept)} if kept else {}
-        print_json({done: list(moved), **more, "left": {task.id: task.status for task in left}})
+        more = {"done again": list(kept), "serving": dict(serving)}
+        answer = {done: list(moved), "left": {task.id: task.status for task in left}}
+        print_json({**answer, **{name: value for name, value in more.items() if value}})
     else:
         again = ": it is DONE again, with its earlier result"
         lines = [f"{done} {ident}{again if ident in set(kept) else ''}" for ident in moved]
-        lines += [f"left as it is: {task.id} is {task.status}" for task in left]
+        belongs = {ident: f", and belongs to {what}" for ident, what in serving.items()}
+        lines += [f"left as it is: {task.id} is {task.status}{belongs.get(task.id, '')}" for task in left]
         for line in lines[:SHOWN]:
             say(line)
         if len(lines) > SHOWN:

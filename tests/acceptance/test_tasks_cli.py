@@ -14,6 +14,8 @@ import pytest
 
 from rollq import Backend
 from rollq.cli.main import main
+from scheduler.online_set import OnlineModel
+from scheduler.online_sets import OnlineSets
 from tests.pool_tasks import definition
 
 
@@ -106,7 +108,7 @@ def test_many_tasks_by_filter_and_what_destroys_is_asked_for(shell: Shell, backe
     shell.refuse(2, "Which tasks?", "remove", "--yes")
     shell.refuse(2, "Add --yes", "remove", "--pool", "p")
     shell.refuse(2, "cannot be mixed", "hold", ids[0], "--pool", "p")
-    shell.refuse(3, "No task is like that", "hold", "--pool", "nowhere")
+    shell.refuse(3, "There is no pool", "hold", "--pool", "nowhere")
     shell.refuse(2, "no task state", "hold", "--status", "sleeping")
     shell.refuse(2, "is not a date", "hold", "--window", "soon")
     assert shell.json("hold", "--pool", "p", "--window", "2021-01-01")["held"] == ids[:1]
@@ -121,5 +123,10 @@ def test_many_tasks_by_filter_and_what_destroys_is_asked_for(shell: Shell, backe
     assert shell.json("show", ids[0])["result"] == {"n": 1}
     shell.refuse(5, "by hand", "reset-status", ids[1], "--to", "done")
     assert shell.json("reset-waiting", "--pool", "p") == {"taken back": []}
-    assert shell.json("remove", "--pool", "p", "--yes")["removed"] == ids
-    assert shell.json("stat")["WAITING"] == 1
+    OnlineSets(backend.store).publish(
+        "s", "p", "round", "me", [OnlineModel(ids[3], "f" * 32, ("2021-01-04", None))], {}, {}
+    )
+    removed = shell.json("remove", "--pool", "p", "--yes")
+    assert (removed["removed"], removed["serving"]) == (ids[:3], {ids[3]: "version 1 of strategy 's'"})
+    assert "belongs to version 1" in shell.call("remove", ids[3], "--yes")[1]
+    assert shell.json("stat")["WAITING"] == 2

@@ -26,7 +26,11 @@ from rollq.doctor.serving import serving_check
 from scheduler.backfill import begin_backfill, plan_backfill
 from scheduler.online_sets import OnlineSets
 from scheduler.predictions import Predictions
+from scheduler.routine import bring_up_to
+from scheduler.routines import RoutineState
 from scheduler.strategies import Plan
+from scheduler.trainers import Trainer
+from scheduler.updates import prediction_pool
 from tasks.attempt_runs import TASK, tags_of, why_lost
 from tasks.backfill import BackfillMode
 from tasks.pools import TaskPools
@@ -158,6 +162,21 @@ def test_tasks_that_serve_are_not_removed_and_what_serves_does_not_need_them(
     backend.store.collection("tasks").delete_many({"pool": online.name})
     assert online.routine()[online.name], "somebody else removed them all the same"
     assert online.get_signals(online.name).index.get_level_values(0).max() == pd.Timestamp(LIVED[1])
+
+
+def test_a_prediction_that_was_removed_is_made_again(backend: Backend, online: OnlineManager) -> None:
+    waiting = bring_up_to(backend, online.name, LIVED[1], "me", Trainer)
+    assert waiting
+    assert waiting.waits_for == "predictions"
+    pool = prediction_pool(online.name)
+    removed = [task.id for task in backend.tasks.find(pool)]
+    assert backend.tasks.remove(removed) == removed
+    bring_up_to(backend, online.name, LIVED[1], "me", Trainer)
+    assert train_all(backend, pool) == [Outcome.COMMITTED]
+    done = bring_up_to(backend, online.name, LIVED[1], "me", Trainer)
+    assert done
+    assert done.status is RoutineState.DONE
+    assert backend.tasks.remove(removed) == [], "what it predicted counts now"
 
 
 @pytest.mark.parametrize("asked", [True, False], ids=["the store says so", "no store can be asked"])
