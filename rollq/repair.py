@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 from rollq.doctor.check import Check
 from rollq.doctor.documents import FIX, unreadable
+from rollq.doctor.failed import failed_check
 from rollq.doctor.serving import serving_check
 from scheduler.coordinator import gather
 from scheduler.reconciler import StrayRun, close, survey, tie_loose_ends
@@ -56,7 +57,7 @@ def look_at_work(backend: Backend, repair: bool) -> list[Check]:
         if repair and finding.found and finding.mend:
             finding.mend()
         checks.append(finding.check(repair))
-    return [*checks, serving_check(backend, repair)]
+    return [*checks, serving_check(backend, repair), failed_check(backend)]
 
 
 def _documents(backend: Backend) -> Finding:

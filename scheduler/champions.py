@@ -17,7 +17,7 @@ from scheduler.serving import served
 from scheduler.signal_ledger import SignalLedger
 from scheduler.strategies import OnlineStrategy
 from tasks.backend import Backend
-from tasks.errors import CoverageError, NotFound
+from tasks.errors import BadInput, CoverageError, NotFound, TemplateError
 from tasks.online_options import PromotionRule
 
 
@@ -47,7 +47,15 @@ def compare_variants(
     sets = OnlineSets(backend.store)
     champion = champion or sets.current(strategy.name).champion
     history = sets.history(strategy.name)
-    dataset = strategy.dataset_of(champion)
+    if champion == challenger:
+        known = _variants(history) - {challenger}
+        raise BadInput(
+            f"{challenger!r} cannot be compared with itself.",
+            f"Name another variant: {', '.join(sorted(known)) or 'there is none yet'}.",
+        )
+    for name in (champion, challenger):
+        _check_known(history, name)
+    dataset = _dataset_of(strategy, champion)
     days = _scorable(strategy.sessions(), dataset.label_lookahead, end)
     days = [day for day in days if start is None or day >= start]
     days = days[-last:] if last else days
@@ -120,8 +128,27 @@ def _scorable(sessions: Sequence[str], lookahead: int, end: str | None) -> list[
 def _side(backend: Backend, history: Sequence[OnlineSet], variant: str, days: Sequence[str]) -> Side:
     parts = [part for part in served(history, days, challengers=True) if part.variant == variant]
     if not parts:
-        known = sorted({name for online in history for name in (online.champion, *online.challengers)})
-        raise NotFound(f"{variant!r} has predicted none of these sessions.", f"There is: {', '.join(known)}.")
+        others = ", ".join(sorted(_variants(history) - {variant})) or "none yet"
+        raise NotFound(f"{variant!r} has predicted none of these sessions.", f"Other variants: {others}.")
     predictions = Predictions(backend)
     frames = [predictions.read(part.pool, part.model, part.days, scores_only=True).pred for part in parts]
     return Side(variant, pd.concat(frames).sort_index())
+
+
+def _variants(history: Sequence[OnlineSet]) -> set[str]:
+    return {name for online in history for name in (online.champion, *online.challengers)}
+
+
+def _check_known(history: Sequence[OnlineSet], name: str) -> None:
+    known = _variants(history)
+    if name not in known:
+        fix = f"The variants are {', '.join(sorted(known))}."
+        raise NotFound(f"There is neither a variant nor a strategy {name!r}.", fix)
+
+
+def _dataset_of(strategy: OnlineStrategy, variant: str) -> Any:
+    """The dataset of a variant; of the template's own model, if the template has lost the variant since."""
+    try:
+        return strategy.dataset_of(variant)
+    except TemplateError:
+        return strategy.dataset_of()

@@ -155,7 +155,9 @@ class Routines:
 
     def fail(self, routine: Routine, reason: str) -> Routine:
         """It cannot go on without help. Raises as ``renew``."""
-        return self._write(routine, {"lease": None, "status": RoutineState.FAILED, "reason": literal(reason)})
+        return self._write(
+            routine, {"lease": None, "status": RoutineState.FAILED, "waits_for": "", "reason": literal(reason)}
+        )
 
     def finish(self, routine: Routine) -> Routine:
         """All steps are finished. Raises as ``renew``."""

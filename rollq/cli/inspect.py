@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from rollq.cli.context import JSON, of, print_json, print_table, say
+from rollq.cli.meant import say_failures
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -45,23 +46,39 @@ def status(
 
 
 def _status(backend: Backend) -> dict[str, Any]:
+    from scheduler.failures import failures
+    from scheduler.research import is_research
+
     pools = {pool: {str(s): n for s, n in backend.tasks.stat(pool).items()} for pool in backend.tasks.pools()}
     rounds = [
-        {"id": r.id, "pool": r.pool, "status": str(r.status), "tasks": len(r.task_ids), "reason": r.reason}
+        {
+            "id": r.id,
+            "pool": r.pool,
+            "status": str(r.status),
+            "tasks": len(r.task_ids),
+            "reason": r.reason,
+            "research": is_research(r),
+        }
         for r in backend.rounds.find()
     ]
-    return {"pools": pools, "rounds": rounds}
+    return {"pools": pools, "rounds": rounds, "failures": [one.to_dict() for one in failures(backend)]}
 
 
 def _show_status(found: dict[str, Any]) -> None:
+    from scheduler.failures import Failure
+
     if not found["pools"]:
         say("There is no pool yet. `rollq enqueue TEMPLATE` makes one.")
         return
     states = list(next(iter(found["pools"].values())))
     rows = [[pool, *(counts[state] or "" for state in states)] for pool, counts in found["pools"].items()]
     print_table("Pools", ["pool", *(state.lower().replace("_", " ") for state in states)], rows)
-    rows = [[r["id"], r["pool"], r["status"], r["tasks"], r["reason"]] for r in found["rounds"]]
-    print_table("Rounds", ["round", "pool", "status", "tasks", "reason"], rows)
+    rows = [
+        [r["id"], r["pool"], "research" if r["research"] else "", r["status"], r["tasks"], r["reason"]]
+        for r in found["rounds"]
+    ]
+    print_table("Rounds", ["round", "pool", "for", "status", "tasks", "reason"], rows)
+    say_failures([Failure(**one) for one in found["failures"]])
 
 
 def workers(context: typer.Context, as_json: Annotated[bool, JSON] = False) -> None:

@@ -10,6 +10,7 @@ import typer
 from rollq.cli.context import say
 
 if TYPE_CHECKING:
+    from scheduler.failures import Failure
     from tasks.backend import Backend
 
 T = TypeVar("T")
@@ -73,3 +74,18 @@ def moment(text: str) -> Any:
     except ValueError:
         raise BadInput(f"{text!r} is no date and no time.", "Write 2018-09-24 or 2026-11-24T15:00Z.") from None
     return found if found.tzinfo else found.replace(tzinfo=UTC)
+
+
+def say_failures(found: Sequence[Failure]) -> None:
+    """What has failed, and what helps."""
+    for one in found:
+        say(f"FAILED {one}")
+        say(f"  Fix: {one.fix}")
+
+
+def me() -> str:
+    """Who does something by hand, for the ledgers."""
+    from getpass import getuser
+    from socket import gethostname
+
+    return f"{getuser()}@{gethostname()}"

@@ -1,4 +1,4 @@
-"""Verbs on what serves: rollq online add, list, remove, show, history, as-of, diff, rollback, promote, compare."""
+"""Verbs on what serves: rollq online add, list, remove, show, history, as-of, diff."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from rollq.cli.comparison import show_comparison
+from rollq.cli import champions
 from rollq.cli.context import JSON, metrics_line, of, print_json, print_table, say, segment
-from rollq.cli.meant import Strategy, moment, one_strategy
-from rollq.cli.values import at_home, share
+from rollq.cli.meant import Strategy, me, moment, one_strategy, say_failures
+from rollq.cli.values import at_home
 
 if TYPE_CHECKING:
     from scheduler.online_set import OnlineSet
@@ -25,9 +25,10 @@ def add_to(app: typer.Typer) -> None:
     app.add_typer(online_app, name="online")
     for name, verb in (
         ("add", add), ("list", list_), ("remove", remove), ("show", show), ("history", history), ("as-of", as_of),
-        ("diff", diff), ("rollback", rollback), ("promote", promote), ("compare", compare),
+        ("diff", diff),
     ):  # fmt: skip
         online_app.command(name)(verb)
+    champions.add_to(online_app)
 
 
 def add(
@@ -50,7 +51,7 @@ def add(
     first = day(begin, "--begin")
     strategy.first_tasks(first or strategy.template.online.begin or strategy.sessions()[-1])  # wrong input is refused
     with of(context).backend(serve=True) as backend:
-        booked = book_strategy(backend, strategy, _me(), begin=first, replace=replace)
+        booked = book_strategy(backend, strategy, me(), begin=first, replace=replace)
     if as_json:
         print_json(booked.to_dict())
         return
@@ -66,22 +67,32 @@ def list_(
 ) -> None:
     """Show the strategies that are kept online."""
     from rollq.cli.meant import simulated
+    from scheduler.failures import failures
     from scheduler.routines import Routines
     from scheduler.strategy_book import StrategyBook
 
     with of(context).backend() as backend:
-        every, left_out = StrategyBook(backend).all(), set() if simulations else simulated(backend)
-        booked = [one for one in every if one.name not in left_out]
+        every, simulations_ = StrategyBook(backend).all(), simulated(backend)
+        booked = [one for one in every if simulations or one.name not in simulations_]
         done = {one.name: Routines(backend).last_done(one.name) for one in booked}
+        failed = failures(backend, [one.name for one in booked])
+        modes = {one.name: "simulation" if one.name in simulations_ else "live" for one in booked}
     if as_json:
-        print_json([{**one.to_dict(), "last_session": done[one.name] or None} for one in booked])
+        print_json(
+            [
+                {**one.to_dict(), "mode": modes[one.name], "last_session": done[one.name] or None,
+                 "failures": [failure.to_dict() for failure in failed if failure.strategy == one.name]}
+                for one in booked
+            ]
+        )  # fmt: skip
         return
     if not booked:
         say("No strategy is kept online. `rollq online add TEMPLATE` adds one.")
         return
     fires = {one.name: f"{one.at} {one.timezone}" if one.at else "" for one in booked}
-    rows = [[one.name, one.begin, done[one.name], fires[one.name], one.pool] for one in booked]
-    print_table("Strategies", ["strategy", "begin", "last session", "fires at", "pool"], rows)
+    rows = [[one.name, modes[one.name], one.begin, done[one.name], fires[one.name], one.pool] for one in booked]
+    print_table("Strategies", ["strategy", "mode", "begin", "last session", "fires at", "pool"], rows)
+    say_failures(failed)
     if len(booked) < len(every):
         say(f"{len(every) - len(booked)} more are of simulations: --simulations shows them.")
 
@@ -101,18 +112,24 @@ def show(
     as_json: Annotated[bool, JSON] = False,
 ) -> None:
     """Show the current online set of each strategy."""
+    from scheduler.failures import failures
     from scheduler.online_sets import OnlineSets
 
     with of(context).backend() as backend:
         sets = OnlineSets(backend.store)
         current = [sets.current(name) for name in ([strategy] if strategy else sets.strategies())]
+        failed = failures(backend, [strategy] if strategy else None)
     if as_json:
-        print_json([found.to_dict() for found in current])
+        by_name = {
+            one.strategy: [other.to_dict() for other in failed if other.strategy == one.strategy] for one in failed
+        }
+        print_json([{**found.to_dict(), "failures": by_name.get(found.strategy, [])} for found in current])
         return
     if not current:
         say("Nothing is online yet. `rollq enqueue TEMPLATE` and `rollq worker` make it so.")
     for found in current:
         _say_set(found)
+    say_failures(failed)
 
 
 def history(context: typer.Context, strategy: Strategy = None, as_json: Annotated[bool, JSON] = False) -> None:
@@ -185,69 +202,6 @@ def diff(
     print_table(f"{name}: version {one} against {other}", ["", f"only in {one}", f"only in {other}"], lines)
 
 
-def rollback(
-    context: typer.Context,
-    strategy: Strategy = None,
-    to: Annotated[int | None, typer.Option(help="Version [the one before]")] = None,
-    as_json: Annotated[bool, JSON] = False,
-) -> None:
-    """Let an earlier online set serve again, as a new entry of the ledger."""
-    from scheduler.champions import roll_back
-
-    with of(context).backend() as backend:
-        found = roll_back(backend, one_strategy(backend, strategy), _me(), to)
-    _told(found, as_json)
-
-
-def promote(
-    context: typer.Context,
-    challenger: Annotated[str, typer.Argument(help="Challenger")],
-    strategy: Strategy = None,
-    as_json: Annotated[bool, JSON] = False,
-) -> None:
-    """Make a challenger champion, as a new entry of the ledger: it serves from the next session on."""
-    from scheduler import champions
-
-    with of(context).backend() as backend:
-        found = champions.promote(backend, one_strategy(backend, strategy), challenger, _me())
-    _told(found, as_json)
-
-
-def compare(
-    context: typer.Context,
-    challenger: Annotated[str, typer.Argument(help="Challenger, or any other variant")],
-    strategy: Strategy = None,
-    champion: Annotated[str | None, typer.Option(help="Variant to compare with [what serves]")] = None,
-    start: Annotated[str | None, typer.Option("--from", help="First session")] = None,
-    end: Annotated[str | None, typer.Option("--to", help="Last session")] = None,
-    last: Annotated[int | None, typer.Option(min=1, help="Only so many sessions, the newest")] = None,
-    confidence: Annotated[float, typer.Option(callback=share, help="Of the interval")] = 0.95,
-    as_json: Annotated[bool, JSON] = False,
-) -> None:
-    """Compare a challenger with the champion, on the sessions that both have predicted and whose labels are known."""
-    from rollq.days import day
-    from scheduler.champions import compare_variants
-    from scheduler.strategy_book import StrategyBook
-
-    with of(context).backend() as backend:
-        book = StrategyBook(backend)
-        kept = book.strategy(book.get(one_strategy(backend, strategy)))
-        found = compare_variants(
-            backend,
-            kept,
-            challenger,
-            champion,
-            start=day(start, "--from"),
-            end=day(end, "--to"),
-            last=last,
-            confidence=confidence,
-        )
-    if as_json:
-        print_json(found.to_dict())
-        return
-    show_comparison(found)
-
-
 def _say_set(found: OnlineSet) -> None:
     since = f"{found.at:%Y-%m-%d %H:%M:%S} UTC"
     session = f" from session {found.session}" if found.session else ""
@@ -262,17 +216,3 @@ def _say_set(found: OnlineSet) -> None:
         say(f"  {metrics_line(found.metrics)}")
     rows = [[model.task_id[:12], segment(model.test), model.recorder_id] for model in found.models[-NEWEST:]]
     print_table("The latest models", ["task", "test", "recorder"], rows)
-
-
-def _told(found: OnlineSet, as_json: bool) -> None:
-    if as_json:
-        print_json(found.to_dict())
-        return
-    say(f"{found.strategy}: version {found.version} serves from session {found.session or 'now'} ({found.why}).")
-
-
-def _me() -> str:
-    from getpass import getuser
-    from socket import gethostname
-
-    return f"{getuser()}@{gethostname()}"

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from rollq.cli.context import JSON, of, print_json, print_table, say
-from rollq.cli.meant import Limit, Strategy, newest, one_strategy
+from rollq.cli.meant import Limit, Strategy, newest, one_strategy, say_failures
 from rollq.cli.values import amount
 
 if TYPE_CHECKING:
@@ -44,6 +44,7 @@ def run(
 ) -> None:
     """Bring a strategy up to a session: predict, train, gather, promote, publish. What is done is not done again."""
     from rollq.days import day
+    from scheduler.failures import failures
     from scheduler.routine import DATA, bring_up_to
     from scheduler.routines import RoutineState
     from tasks.errors import RoundFailed, StateError
@@ -70,16 +71,17 @@ def run(
             if hint and time.monotonic() > hint and not here:
                 hint = _hint(backend)
             work(backend, name)
-        remark = _remark(backend, name, upto)
+        remark, failed = _remark(backend, name, upto), failures(backend, [name])
     if reached and reached.status is RoutineState.FAILED:
         raise RoundFailed(
             f"The routine of {name} for {reached.session} failed at {reached.next_step!s}: {reached.reason}",
             "Mend the cause and run it again: it goes on there.",
         )
     if as_json:
-        print_json(reached.to_dict() if reached else None)
+        print_json({**reached.to_dict(), "failures": [one.to_dict() for one in failed]} if reached else None)
         return
     _say_reached(name, reached, remark)
+    say_failures(failed)
 
 
 def list_(
@@ -98,7 +100,7 @@ def list_(
         return
     rows = [
         [one.strategy, one.session, str(one.status), "" if one.next_step is None else str(one.next_step),
-         one.waits_for or one.reason]
+         one.waits_for or one.reason or _lost(one)]
         for one in newest(found, limit)
     ]  # fmt: skip
     print_table("Routines", ["strategy", "session", "status", "next step", "waits for, or reason"], rows)
@@ -232,6 +234,13 @@ def _say_reached(name: str, reached: Routine | None, remark: str) -> None:
     say(f"{name}: session {reached.session} is done, {signals.get('rows', 0)} signals were published. {remark}")
     for line in reached.steps.get("prepare tasks", {}).get("why", ()):
         say(f"  windows: {line}")
+
+
+def _lost(routine: Routine) -> str:
+    """The tasks that gave no model although the routine is done, such as a challenger's."""
+    trained = routine.steps.get("train", {})
+    lost = {state: trained[state] for state in ("FAILED", "QUARANTINED", "CANCELLED") if trained.get(state)}
+    return ", ".join(f"{count} tasks {state}" for state, count in lost.items())
 
 
 def _came_to(came: dict[str, Any]) -> str:

@@ -133,9 +133,9 @@ def test_enqueuing_a_round_again_makes_no_version_and_results_that_changed_do(ba
     work(backend, research)
     assert [one.version for one in sets.history("again")] == [1]
 
-    backend.tasks.remove(ids=[first.created.ids[-1]])
-    third = enqueue_plan(made.first_tasks(), backend)
-    assert (third.id != first.id, third.created.new) == (True, 1)
+    third = enqueue_plan(made.first_tasks(), backend, force=True)
+    assert (third.id != first.id, third.ended, third.created.new) == (True, False, 0)
+    assert enqueue_plan(made.first_tasks(), backend).id == third.id
     work(backend, third)
     assert [one.version for one in sets.history("again")] == [1, 2]
     with pytest.raises(StateError, match="trained again"):

@@ -1,0 +1,108 @@
+"""What has failed and still counts: shown wherever somebody looks at a strategy."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from scheduler.online_set import OnlineSet
+from scheduler.online_sets import OnlineSets
+from scheduler.research import is_research
+from scheduler.routines import Routines, RoutineState
+from scheduler.strategies import variant_of
+from scheduler.strategy_book import StrategyBook
+from tasks.backend import Backend
+from tasks.errors import NotFound
+from tasks.rounds import Round, RoundState
+from tasks.states import TaskState
+from tasks.task import Task
+
+FAILED = (TaskState.FAILED, TaskState.QUARANTINED, TaskState.CANCELLED)
+LENGTH = 300  # characters of a reason that are shown
+
+
+@dataclass(frozen=True)
+class Failure:
+    """Something of a strategy that failed: what it is, why, and what helps."""
+
+    strategy: str
+    what: str
+    reason: str
+    fix: str
+
+    def to_dict(self) -> dict[str, str]:
+        """JSON-able."""
+        return asdict(self)
+
+    def __str__(self) -> str:
+        return f"{self.strategy}: {self.what} failed: {self.reason}"
+
+
+def failures(backend: Backend, strategies: Sequence[str] | None = None) -> list[Failure]:
+    """What has failed and was not done since, of these strategies (of all): routines, rounds, windows, challengers."""
+    sets = OnlineSets(backend.store)
+    booked = {one.name for one in StrategyBook(backend).all()}
+    newest = _newest_rounds(backend)
+    names = strategies if strategies is not None else sorted({*sets.strategies(), *booked, *newest})
+    found: list[Failure] = []
+    for name in names:
+        routines = _failed_routines(backend, name) if name in booked else []
+        found += routines
+        if not routines and name in newest:
+            found += _failed_round(newest[name])
+        if online := sets.find(name):
+            found += _failed_windows(backend, online)
+    return found
+
+
+def _failed_routines(backend: Backend, name: str) -> list[Failure]:
+    return [
+        Failure(
+            name,
+            f"the routine for {one.session}, at {one.next_step!s}",
+            one.reason[:LENGTH],
+            f"Mend the cause; `rollq routine run {name}` goes on there. `rollq routine show {name} {one.session}`.",
+        )
+        for one in Routines(backend).history(name)
+        if one.status is RoutineState.FAILED
+    ]
+
+
+def _newest_rounds(backend: Backend) -> dict[str, Round]:
+    """The newest round of each strategy that is to serve; research may fail without hurting anybody."""
+    serving = [one for one in backend.rounds.find() if not is_research(one)]
+    return {str(one.purpose["strategy"]): one for one in serving if one.purpose.get("strategy")}
+
+
+def _failed_round(newest: Round) -> list[Failure]:
+    if newest.status is not RoundState.FAILED:
+        return []
+    fix = f"Mend the cause, then `rollq tasks retry --pool {newest.pool} --status failed`."
+    return [Failure(str(newest.purpose["strategy"]), f"round {newest.id}", newest.reason[:LENGTH], fix)]
+
+
+def _failed_windows(backend: Backend, online: OnlineSet) -> list[Failure]:
+    """Windows of the round of what serves that gave no model: of challengers and, if its policy let them, others."""
+    try:
+        ids = backend.rounds.get(online.round_id).task_ids
+    except NotFound:
+        return []
+    by_variant: dict[str, list[Task]] = {}
+    for task in backend.tasks.find(ids=ids, status=FAILED, definitions=True):
+        by_variant.setdefault(variant_of(task.definition), []).append(task)
+    return [_of_variant(online, variant, failed) for variant, failed in by_variant.items()]
+
+
+def _of_variant(online: OnlineSet, variant: str, failed: Sequence[Task]) -> Failure:
+    first = failed[0]
+    error: dict[str, Any] = first.error or {}
+    some = f"{len(failed)} of its windows, such as" if len(failed) > 1 else "its window"
+    reason = f"{some} {first.id[:12]}: {error.get('message') or first.status}"
+    if variant == online.champion:
+        what = "a window of what serves"
+        fix = f"Mend the cause, `rollq tasks retry {first.id[:12]}`, and enqueue the template again."
+    else:
+        what = f"challenger {variant}"
+        fix = f"Mend the cause (`rollq tasks show {first.id[:12]}`): it takes part again from the next window on."
+    return Failure(online.strategy, what, reason[:LENGTH], fix)
