@@ -14,7 +14,7 @@ from scheduler.updates import prediction_pool
 from tasks.backend import Backend
 from tasks.code_check import refuse_if_stale
 from tasks.rounds import RoundState
-from workers.attempt import Outcome, Post, run_one
+from workers.attempt import Outcome, Post, refuse_outage, run_one
 from workers.identity import worker_name
 
 PAUSE_SECONDS = 0.02
@@ -50,6 +50,7 @@ def _work(backend: Backend, pool: str) -> None:
         backend.tasks.next_to_ring(name, backend.settings.max_outstanding)  # nobody is rung for: it is done here
         outcome = run_one(backend, name, None, post)
         refuse_if_stale()
+        refuse_outage(outcome)
         if outcome is not Outcome.NOTHING:
             return
     if not _gather_one(backend, pool, post.worker) and not backend.tasks.reclaim(post.worker):

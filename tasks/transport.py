@@ -6,16 +6,22 @@ Without it, a list entry that is no JSON ends the worker: kombu's error leaves C
 from __future__ import annotations
 
 import logging
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from kombu.transport import redis
 from redis.connection import UnixDomainSocketConnection, parse_url
+from redis.exceptions import ConnectionError as ConnectionLost
+from redis.exceptions import ResponseError
 
 from tasks.errors import MessageRefused
 from tasks.messages import clean
 
 log = logging.getLogger(__name__)
 
+REFUSED_SECONDS = 3.0  # before a broker that refuses is asked again
 # What reading an entry may raise: bytes that are no text, text that is no JSON, JSON that is too deep or has bad types.
 UNREADABLE = (ValueError, TypeError, LookupError, ArithmeticError, AttributeError, RecursionError)
 
@@ -23,6 +29,19 @@ UNREADABLE = (ValueError, TypeError, LookupError, ArithmeticError, AttributeErro
 # What of a connection is TCP's, or is said by the URL.
 OF_TCP = ("socket_connect_timeout", "socket_keepalive", "socket_keepalive_options")
 OF_URL = ("host", "port", "path", "username", "password", "db")
+
+
+@contextmanager
+def _broker_answers() -> Iterator[None]:
+    """A broker that has become a replica, or is full, answers and takes nothing: for Celery that is a lost connection,
+    which it makes again. Else the worker would end.
+    """
+    try:
+        yield
+    except ResponseError as error:
+        log.warning("the broker refuses: %s", error)
+        time.sleep(REFUSED_SECONDS)
+        raise ConnectionLost(str(error)) from error
 
 
 class Channel(redis.Channel):
@@ -52,17 +71,27 @@ class Channel(redis.Channel):
 
     def _brpop_read(self, **options: Any) -> Any:
         try:
-            return super()._brpop_read(**options)
+            with _broker_answers():
+                return super()._brpop_read(**options)
         except UNREADABLE as error:
             refused = MessageRefused(f"A message was refused: it cannot be read ({type(error).__name__}: {error}).")
             log.warning("%s", refused)
             return True  # an entry was taken from the list
+
+    def _queue_bind(self, *args: Any) -> None:
+        with _broker_answers():
+            super()._queue_bind(*args)
 
 
 class Transport(redis.Transport):
     """Hands only clean messages on to Celery."""
 
     Channel = Channel
+
+    def register_with_event_loop(self, *args: Any) -> None:
+        """Celery begins to listen."""
+        with _broker_answers():
+            super().register_with_event_loop(*args)
 
     def _deliver(self, message: Any, queue: str) -> None:
         try:

@@ -14,7 +14,7 @@ from tasks.ahead import Lookahead
 from tasks.backend import Backend
 from tasks.claims import CANDIDATES
 from tasks.code_check import is_stale
-from tasks.errors import Draining, LeaseLost, RollqError
+from tasks.errors import Draining, LeaseLost, RollqError, Unavailable
 from tasks.failures import Kind, described, kind_of, text_of, wait_after
 from tasks.lease import LeaseKeeper
 from tasks.logs import log_context
@@ -30,6 +30,7 @@ REST_SECONDS = 5.0  # after an outage a process claims nothing for this long: wh
 TOP_UP_EVERY = 16  # tasks of a process; the window holds several times as many
 _count = itertools.count()
 _rests_until = 0.0
+_met = ""  # the last outage
 
 
 class Outcome(StrEnum):
@@ -107,6 +108,16 @@ def run_one(backend: Backend, pool: str, wanted: str | None, post: Post) -> Outc
     return _attempt(backend, claim, post) if claim else Outcome.NOTHING
 
 
+def refuse_outage(outcome: Outcome) -> None:
+    """For whoever works for a person: he is told that something is away, instead of trying for ever.
+
+    Raises:
+        Unavailable: the attempt met an outage; its task waits, untried.
+    """
+    if outcome is Outcome.OUTAGE:
+        raise Unavailable(_met, "The task waits, and the attempt does not count: do it again when that is mended.")
+
+
 def _claim(backend: Backend, pool: str, wanted: str | None, post: Post, ahead: Lookahead | None = None) -> Claim | None:
     if _is_ending(post) and not (ahead and ahead.claimed):
         return None
@@ -168,7 +179,10 @@ def _close(job: Job, error: BaseException) -> None:
 
 def _give_back(backend: Backend, claim: Claim, kind: Kind, error: BaseException) -> Outcome:
     """Give the task back untried: nothing speaks against it, only against the moment."""
+    global _met
     wait = 0.0
+    if kind is Kind.OUTAGE:
+        _met = text_of(error)
     if kind is not Kind.STOP:
         given = getattr(error, "wait", None)
         wait = wait_after(kind, max(1, claim.attempt - claim.failures)) if given is None else given

@@ -171,7 +171,7 @@ def run_pool(
 
     os.environ.update(THREADS)
     from tasks.code_check import refuse_if_stale
-    from workers.attempt import Outcome, Post, run_one
+    from workers.attempt import Outcome, Post, refuse_outage, run_one
     from workers.identity import worker_name
 
     outcomes: list[str] = []
@@ -181,6 +181,7 @@ def run_pool(
         while not limit or len(outcomes) < limit:
             outcome = run_one(backend, pool, None, post)
             refuse_if_stale()
+            refuse_outage(outcome)
             if outcome is Outcome.NOTHING:
                 break
             outcomes.append(outcome)

@@ -21,7 +21,7 @@ FREE_BYTES = 1 << 30
 FULL_BYTES = 1 << 22  # no server gets on with less
 OBEYED = ("ROLLQ_", "MLFLOW_")
 SECRET = ("PASSWORD", "TOKEN", "SECRET", "KEY", "CREDENTIAL")
-OURS = {*QUIET, *PATIENCE}  # set by rollq itself
+OURS = {*QUIET, *PATIENCE, "MLFLOW_LOGGING_LEVEL"}  # set by rollq itself
 
 
 def machine_checks(settings: Settings) -> list[Check]:

@@ -1,4 +1,4 @@
-"""A signal to all processes of a worker at once, as supervisors send it, is no loss of anybody."""
+"""Stops and outages of real workers: a signal to all their processes is no loss, a broker that refuses is no end."""
 
 from __future__ import annotations
 
@@ -13,8 +13,9 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+import redis
 
-from rollq import Backend, Settings, Task, TaskState
+from rollq import Backend, LocalStack, Settings, Task, TaskState, Unavailable
 from rollq.service import THREADS
 from tasks.settings import worker_environment
 from tests.acceptance.crew import children, wait_until
@@ -96,3 +97,24 @@ def test_a_worker_that_is_killed_while_it_drains_is_no_loss(backend: Backend) ->
         process.wait()
     wait_until(lambda: bool(backend.tasks.reclaim("sweeper")), 30)
     assert (task(backend).status, task(backend).losses) == (TaskState.WAITING, 0)
+
+
+def test_a_broker_that_becomes_a_replica_ends_no_worker(backend: Backend, tmp_path: Path) -> None:
+    with LocalStack(tmp_path) as own:  # the other tests need theirs
+        assert own.runtime
+        settings = backend.settings.model_copy(update={"redis_url": own.runtime.redis_url})
+        served = Backend.of(settings)
+        with group(settings) as process, redis.Redis.from_url(settings.redis_url) as client:
+            start(served, 0.1)
+            wait_until(lambda: task(backend).status is TaskState.DONE)
+            client.execute_command("REPLICAOF", "127.0.0.1", "1")
+            with pytest.raises(Unavailable, match="read only"):
+                served.doorbell.ring("pool", "x", "default")
+            time.sleep(4.0)
+            client.execute_command("REPLICAOF", "NO", "ONE")
+            (later,) = backend.tasks.create_tasks("pool", [definition(1, 0.1)]).ids
+            wait_until(lambda: backend.tasks.get(later).status is TaskState.DONE)
+            assert process.poll() is None
+    log = (backend.settings.state_dir / "group.log").read_text(errors="replace")
+    assert "Unrecoverable" not in log
+    served.app.close()

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from rollq import Backend, TaskState, run_task
+from rollq import Backend, RoundFailed, TaskState, run_task
 from rollq.in_process import InProcessTrainer
 from scheduler import gathering
 from scheduler.routines import Routines, RoutineState
@@ -88,6 +88,13 @@ def test_an_outage_uses_up_no_attempt_and_says_why(backend: Backend, raising: An
     task = only(backend)
     assert (task.status, task.failures, task.losses) == (TaskState.WAITING, 0, 0)
     assert any("does not count: outage: " in reason and str(error) in reason for reason in explain(backend, task))
+
+
+def test_who_works_for_a_person_tells_him_of_an_outage(backend: Backend, raising: Any) -> None:
+    create(backend.tasks)
+    raising(full())
+    with pytest.raises(Unavailable, match="No space left"):
+        InProcessTrainer(backend, POOL).work()
 
 
 def test_a_process_that_met_an_outage_rests(backend: Backend, raising: Any) -> None:
@@ -193,12 +200,14 @@ def test_a_round_fails_by_its_own_error_only(
 ) -> None:
     made = manager(backend, template(write_prices(tmp_path / "prices.parquet"), "kinds", LGB))
 
+    errors = iter([error, KeyboardInterrupt()])  # gathered again, somebody stops it
+
     def raise_(*_: Any, **__: Any) -> Any:
-        raise error
+        raise next(errors)
 
     monkeypatch.setattr(gathering, "check_policy", raise_)
-    with pytest.raises(Exception):  # noqa: B017 - the round failed, or the time is over
-        made.first_train(timeout=3)
+    with pytest.raises((RoundFailed, KeyboardInterrupt)):
+        made.first_train(timeout=120)
     (found,) = backend.rounds.find("kinds")
     assert found.status is state
     if state is RoundState.FAILED:

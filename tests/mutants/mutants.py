@@ -54,6 +54,7 @@ ONLINE, ROUTINE, COVERAGE, CHALLENGERS, REVISIONS = (
 PROCESS = ("tests/unit/test_process.py",)
 SERVING = ("tests/integration/test_serving_stays.py",)
 ROUTINES, LEDGER = _conformance("routines"), _conformance("signal_ledger")
+KINDS = ("tests/integration/test_failure_kinds.py",)
 START = ("tests/acceptance/test_worker_start.py",)
 
 LOSSES_PY = "tasks/losses.py"
@@ -466,5 +467,76 @@ MUTANTS = (
         "if loaded != meant and disk == meant:",
         "if loaded != meant and disk != meant:",
         ("tests/integration/test_code_check.py",),
+    ),
+    # -- failures of four kinds
+    Mutant(
+        "an outage uses up an attempt",
+        "tasks/failures.py",
+        "return Kind.OUTAGE if is_outage(error) else Kind.OWN",
+        "return Kind.OWN",
+        KINDS,
+    ),
+    Mutant(
+        "sys.exit in a model ends the worker's process",
+        "tasks/failures.py",
+        "    if isinstance(error, Exception):\n        return False\n    handlers",
+        "    if not isinstance(error, Exception):\n        return True\n    handlers",
+        KINDS,
+    ),
+    Mutant(
+        "a full disk is the task's own error",
+        "tasks/failures.py",
+        "if _is_server_away(error) or is_disk(error):",
+        "if _is_server_away(error):",
+        KINDS,
+    ),
+    Mutant(
+        "an error that comes again each time is tried again",
+        "tasks/failures.py",
+        "(BadInput, PermanentError, *DETERMINISTIC)",
+        "(BadInput, PermanentError)",
+        KINDS,
+    ),
+    Mutant(
+        "a process that was asked to end is a loss",
+        LOSSES_PY,
+        'if ends.get(lease["worker"]) in ASKED:',
+        "if False:",
+        KINDS,
+    ),
+    Mutant(
+        "a worker that is killed while it drains is a loss",
+        LOSSES_PY,
+        'if lease.get("asked"):',
+        "if False:",
+        KINDS,
+    ),
+    Mutant(
+        "a lease that nobody could renew is a loss",
+        LOSSES_PY,
+        'if not blamed and lease["worker"] not in dead:',
+        "if False:",
+        KINDS,
+    ),
+    Mutant(
+        "an outage fails a round",
+        "scheduler/coordinator.py",
+        "if kind_of(error) is Kind.OWN:",
+        "if True:",
+        KINDS,
+    ),
+    Mutant(
+        "a routine does not wait for its data",
+        "workers/jobs.py",
+        "if ROUTINE not in self.claim.definition:",
+        "if True:",
+        KINDS,
+    ),
+    Mutant(
+        "a process does not rest after an outage",
+        "workers/attempt.py",
+        "if time.monotonic() < _rests_until:",
+        "if False:",
+        KINDS,
     ),
 )
