@@ -157,7 +157,7 @@ def _rule(section: Any) -> PromotionRule | None:
     _check_keys(section, PromotionRule.__dataclass_fields__, key)
     rule = PromotionRule(**section)
     if rule.metric not in METRICS:
-        raise TemplateError(f"{rule.metric!r} is unknown.", f"Use one of {', '.join(METRICS)}.", f"{key}.metric")
+        raise TemplateError(f"{rule.metric!r} is unknown.", did_you_mean(str(rule.metric), METRICS), f"{key}.metric")
     _count(rule.sessions, f"{key}.sessions")
     if not isinstance(section.get("confidence", 0.95), float) or not 0.5 <= rule.confidence < 1:
         raise TemplateError(f"{rule.confidence!r} is not possible.", "Use 0.5 to 0.999.", f"{key}.confidence")

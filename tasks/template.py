@@ -22,7 +22,7 @@ from tasks.identity import canonical
 from tasks.needs import Needs
 from tasks.online_options import BASE, Challenger, OnlineOptions
 from tasks.paths import absolute, folder_of
-from tasks.settings import Settings
+from tasks.settings import LONGEST, Settings, expanded
 from tasks.task import Definition
 from tasks.user_file import read_yaml
 from tasks.windows import TEST, WindowCutter, Windows
@@ -243,7 +243,9 @@ def _definition(content: Mapping[str, Any], folder: Path) -> Definition:
     definition: Definition = canonical({part: content[part] for part in ("model", "dataset", "record")})
     kwargs = definition["dataset"].get("kwargs") if isinstance(definition["dataset"], dict) else None
     if isinstance(kwargs, dict) and isinstance(kwargs.get("path"), str):
-        kwargs["path"] = str(absolute(folder / kwargs["path"]))  # links are followed when it is read: they may move
+        kwargs["path"] = str(
+            absolute(folder / _home(kwargs["path"]))
+        )  # links are followed when it is read: they may move
     return definition
 
 
@@ -266,11 +268,22 @@ def _takes_checks(dataset: Any, settings: Settings) -> bool:
     return CHECKS in inspect.signature(resolve(dataset, "dataset", settings.components)).parameters
 
 
+def _home(path: str) -> Path:
+    try:
+        return expanded(Path(path))
+    except ValueError as error:
+        raise TemplateError(f"{path!r} cannot be a path: {error}.", "Write it out.", "dataset.kwargs.path") from None
+
+
 def _options(content: Mapping[str, Any]) -> dict[str, Any]:
     needs = Needs.of(content.get("resources"))
     limit = content.get("time_limit")
-    if limit is not None and (isinstance(limit, bool) or not isinstance(limit, int | float) or not limit > 0):
-        raise TemplateError(f"{limit!r} is no duration.", "Give seconds, more than 0.", "time_limit")
+    if limit is not None and (
+        isinstance(limit, bool) or not isinstance(limit, int | float) or not 0 < limit <= LONGEST
+    ):
+        raise TemplateError(
+            f"{limit!r} is no duration.", f"Give seconds, more than 0 and at most {LONGEST:.0f}.", "time_limit"
+        )
     queue = content.get("queue") or ("gpu" if needs.gpu else "default")
     check_name(queue, "queue")
     return {"queue": queue, "needs": needs.to_dict(), "time_limit": limit}

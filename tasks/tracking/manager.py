@@ -17,7 +17,7 @@ from tasks.tracking.experiment import Experiment
 from tasks.tracking.hands_off import check_hands_off
 from tasks.tracking.lifecycle import RecorderStatus
 from tasks.tracking.mlflow_experiment import MLflowExperiment, away
-from tasks.tracking.store import prepare_tracking
+from tasks.tracking.store import as_mlflow_reads, prepare_tracking
 
 DEFAULT_EXPERIMENT = "Experiment"
 
@@ -177,7 +177,7 @@ class MLflowExpManager(ExpManager):
             raise NotFound(f"There is no experiment {experiment_id or experiment_name!r}.", "See list_experiments().")
         check_hands_off(found.iter_recorders(), "deleted with its experiment")
         try:
-            MlflowClient(self.uri).delete_experiment(found.id)
+            MlflowClient(as_mlflow_reads(self.uri)).delete_experiment(found.id)
         except MlflowException as error:
             raise away(error) from error
 
@@ -198,7 +198,7 @@ class MLflowExpManager(ExpManager):
         prepare_tracking(self.uri)
         if experiment_id is None:
             return MLflowExperiment.find(experiment_name, self.uri, **self._options)
-        client = MlflowClient(self.uri)
+        client = MlflowClient(as_mlflow_reads(self.uri))
         try:
             found = client.get_experiment(experiment_id)
         except MlflowException as error:

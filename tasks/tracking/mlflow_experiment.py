@@ -22,7 +22,7 @@ from tasks.tracking.names import MAX_TAG, quoted, unescape
 from tasks.tracking.process import Process
 from tasks.tracking.provenance import provenance
 from tasks.tracking.recorder import Recorder
-from tasks.tracking.store import artifact_location, prepare_once
+from tasks.tracking.store import artifact_location, as_mlflow_reads, prepare_once
 
 PAGE = 1_000
 DEFAULT_RECORDER = "mlflow_recorder"
@@ -83,7 +83,7 @@ class MLflowExperiment(Experiment):
         Raises:
             Unavailable: the tracking store does not answer.
         """
-        client, token = MlflowClient(uri), None
+        client, token = MlflowClient(as_mlflow_reads(uri)), None
         while True:
             try:
                 page = client.search_experiments(ViewType.ACTIVE_ONLY, page_token=token)
@@ -251,7 +251,7 @@ def away(error: MlflowException) -> Unavailable:
 def _client(uri: str) -> MlflowClient:
     """A client of a store whose schema is there."""
     prepare_once(uri)
-    return MlflowClient(uri)
+    return MlflowClient(as_mlflow_reads(uri))
 
 
 def _row(run: Run) -> dict[str, Any]:

@@ -13,6 +13,7 @@ from mlflow.tracking import MlflowClient
 
 from tasks.errors import Unavailable
 from tasks.tracking.names import MAX_VALUE, quoted
+from tasks.tracking.store import as_mlflow_reads
 from tasks.tracking.writer import patiently
 
 ONLINE, PREVIOUS = "online", "previous"
@@ -33,7 +34,7 @@ class ModelRegistry:
     """The registered models at a tracking URI."""
 
     def __init__(self, uri: str) -> None:
-        self._client = MlflowClient(uri)
+        self._client = MlflowClient(as_mlflow_reads(uri))
 
     def promote(self, name: str, candidates: Sequence[Candidate]) -> str:
         """Register models as versions of ``name`` and let the last of them serve.

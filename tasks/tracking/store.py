@@ -29,6 +29,20 @@ def local_tracking_uri(state_dir: Path) -> str:
     return f"{SQLITE}{state_dir.resolve() / 'mlflow.db'}"
 
 
+def as_mlflow_reads(uri: str) -> str:
+    """``uri``, such that the database is the file that it names, whatever characters its path has.
+
+    SQLAlchemy takes what follows a question mark for options, and from 2.1 on reads ``%41`` as ``A``.
+    """
+    path = uri.removeprefix(SQLITE)
+    if not uri.startswith(SQLITE) or not set(path) & set("?%"):
+        return uri
+    from sqlalchemy.engine import make_url
+
+    encoded = SQLITE + path.replace("%", "%25").replace("?", "%3F")
+    return next((one for one in (uri, encoded) if make_url(one).database == path), uri)
+
+
 def artifact_location(uri: str, experiment: str) -> str | None:
     """The folder for an experiment's artifacts beside a SQLite store; None where a server decides."""
     if not uri.startswith(SQLITE):
@@ -67,7 +81,7 @@ def prepare_tracking(uri: str) -> None:
         from mlflow.tracking import MlflowClient
 
         try:
-            MlflowClient(uri).search_experiments(max_results=1)
+            MlflowClient(as_mlflow_reads(uri)).search_experiments(max_results=1)
         except MlflowException as error:
             raise Unavailable(f"The MLflow store {path} cannot be made: {error}.", "Move the file away.") from error
         path.with_suffix(".ready").touch()

@@ -51,6 +51,11 @@ def changed(old: str, new: str) -> str:
             r"dataset.kwargs.features\[0\].op: the feature 'momentun' is unknown.*momentum",
         ),
         ("name: sp500-small", "name: ~", "name: None cannot be a name"),
+        ("normalize: rank", "processors: [{op: zscore, clip: -3}]", r"processors\[0\].clip: -3 leaves nothing.*LINE"),
+        ("normalize: rank", "cache_dir: 7", "dataset.kwargs.cache_dir: 7 is no path"),
+        ("loss: mse", "loss: regression", "Did you mean 'mse'"),
+        ("name: sp500-small", "time_limit: .inf", "time_limit: inf is no duration"),
+        ("name: sp500-small", "online: {promote: {metric: rank_icc}}", "promote.metric: 'rank_icc' .*mean 'rank_ic'"),
         ("name: sp500-small", "nam: a", r"unknown key 'nam' \(mine.yaml, line 2\)"),
     ],
 )
@@ -85,3 +90,9 @@ def test_a_mistake_of_a_challenger_is_named(tmp_path: Path) -> None:
     text = TEXT + "online:\n  challengers:\n    - {name: ridge, model: {class: RidgeModel, kwargs: {alpha: -1}}}\n"
     with pytest.raises(BadInput, match=r"challengers\[0\]: challenger 'ridge': model.kwargs.alpha: -1 .*line"):
         load(tmp_path, text)
+
+
+def test_the_tilde_is_the_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    made = load(tmp_path, changed("path: prices_small.parquet", "path: ~/data/prices.parquet"))
+    assert made.definition["dataset"]["kwargs"]["path"] == str(tmp_path / "data" / "prices.parquet")

@@ -72,6 +72,9 @@ class PanelDataset(Dataset):
         }
         if data_checks is not None:
             self._kwargs["data_checks"] = data_checks
+        for name, text in (("path", path), ("cache_dir", cache_dir)):
+            if not isinstance(text, str | None if name == "cache_dir" else str):
+                raise TemplateError(f"{text!r} is no path.", "Write it as text.", f"dataset.kwargs.{name}")
         self.segments = dict(segments)
         self._features = check_features(features)
         self._label = check_label(label)

@@ -34,6 +34,8 @@ def check_processors(specs: Any, key: str = "dataset.kwargs.processors") -> list
                 raise TemplateError(f"unknown key {name!r}.", did_you_mean(name, OPS[str(op)]), f"{where}.{name}")
             if name != "op" and (isinstance(value, bool) or not isinstance(value, int | float)):
                 raise TemplateError(f"{value!r} is not a number.", "Use a number.", f"{where}.{name}")
+            if name == "clip" and not value > 0:
+                raise TemplateError(f"{value!r} leaves nothing.", "Use a number above 0.", f"{where}.{name}")
     return [dict(spec) for spec in specs]
 
 

@@ -19,6 +19,10 @@ from workers.models.mlmodel import write_lightgbm
 from workers.models.training_rows import TRAIN, check_names, features_like, known_rows, need_fitted
 
 LOSSES = {"mse": "regression", "mae": "regression_l1", "huber": "huber"}
+SAME_LOSS = {  # as LightGBM calls them
+    "mse": ("regression", "regression_l2", "l2", "mean_squared_error", "rmse", "l2_root", "root_mean_squared_error"),
+    "mae": ("regression_l1", "l1", "mean_absolute_error"),
+}
 OWN_KWARGS = set(OWN.values())
 SEED = Range(0, 2**31 - 1, whole=True)
 NEEDS_VALID, VALID_FIX = "early_stopping_rounds needs a segment valid.", "Add it under dataset.kwargs.segments."
@@ -51,7 +55,9 @@ class LGBModel(Model):
         **params: Any,
     ) -> None:
         if loss not in LOSSES:
-            raise ComponentError(f"{loss!r} is unknown.", f"Use one of {', '.join(LOSSES)}.", "model.kwargs.loss")
+            raise ComponentError(
+                f"{loss!r} is unknown.", f"{_hint(loss)}Use one of {', '.join(LOSSES)}.", "model.kwargs.loss"
+            )
         _check_count(num_boost_round, "num_boost_round")
         if early_stopping_rounds is not None:
             _check_count(early_stopping_rounds, "early_stopping_rounds")
@@ -175,6 +181,12 @@ class LGBModel(Model):
         booster = need_fitted(earlier._booster)
         check_names(earlier._features, self._features)
         return booster
+
+
+def _hint(loss: Any) -> str:
+    """Which loss is meant by LightGBM's name of one."""
+    meant = next((ours for ours, names in SAME_LOSS.items() if loss in names), None)
+    return f"Did you mean {meant!r}? " if meant else ""
 
 
 def _check_count(value: Any, name: str) -> None:
