@@ -10,6 +10,7 @@ from scheduler import publishing, revisions, updates
 from scheduler.online_sets import OnlineSets
 from scheduler.predictions import ADDED, LABELS
 from scheduler.serving import served
+from scheduler.signal_ledger import SignalLedger
 from scheduler.strategies import OnlineStrategy
 from scheduler.strategy_book import StrategyBook
 from scheduler.trainers import Trainer
@@ -83,4 +84,6 @@ def _find(
     last = end or strategy.sessions()[-1]
     days = strategy.sessions() if what is What.LABELS else publishing.unpublished(backend, strategy, last)
     serving = served(history, [day for day in days if (start or "") <= day <= last], challengers=True)
-    return updates.unlabelled(backend, strategy, serving) if what is What.LABELS else updates.missing(backend, serving)
+    if what is What.LABELS:
+        return updates.unlabelled(backend, strategy, serving)
+    return updates.missing(backend, serving, SignalLedger(backend).last_day(strategy.name))

@@ -11,6 +11,7 @@ import pandas as pd
 
 from scheduler.online_set import LIVE, OnlineModel, OnlineSet
 from scheduler.online_sets import OnlineSets
+from scheduler.remedies import steps_after
 from scheduler.signals import WindowPrediction, check_segments, join_windows, shown, summary, write_signals
 from scheduler.strategies import variant_of
 from scheduler.strategy_book import StrategyBook
@@ -95,7 +96,7 @@ def check_policy(gathering: Round, tasks: list[Task], count: int | None = None) 
     raise RoundFailed(
         f"{len(done)} of {count} tasks are done, policy {gathering.policy!r} asks for more. "
         f"To blame: {blamed([task for task in tasks if task not in done])}.",
-        "See `rollq tasks show ID`, mend the cause, then `rollq tasks retry ID`.",
+        steps_after([task for task in tasks if task not in done], "routine" in gathering.purpose),
     )
 
 

@@ -82,8 +82,8 @@ def unpublished(backend: Backend, strategy: OnlineStrategy, session: str) -> lis
     if not history:
         raise StateError(f"Nothing of {strategy.name!r} is online.", "Train it first: `rollq routine run`.")
     first = min(model.test[0] for model in history[0].models)
-    last = SignalLedger(backend).last_day(strategy.name)
-    return [day for day in strategy.sessions() if first <= day <= session and day > last]
+    published = SignalLedger(backend).published(strategy.name)
+    return [day for day in strategy.sessions() if first <= day <= session and day not in published]
 
 
 def covered(

@@ -6,9 +6,8 @@ that work, and every sweep, rings again.
 
 from __future__ import annotations
 
-import hashlib
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
@@ -17,12 +16,15 @@ from typing import Any
 from celery import Celery
 
 from scheduler import champions, publishing, updates
+from scheduler.agenda import agenda
 from scheduler.mirror import show
 from scheduler.online_set import LIVE, OnlineSet
 from scheduler.online_sets import OnlineSets
+from scheduler.remedies import steps_after_error, try_data_again
 from scheduler.renewing import Renewing
-from scheduler.routines import Routine, Routines, RoutineState, Step
+from scheduler.routines import DATA, Routine, Routines, RoutineState, Step, round_id
 from scheduler.serving import served
+from scheduler.signal_ledger import SignalLedger
 from scheduler.strategies import Latest, OnlineStrategy
 from scheduler.strategy_book import Booked, StrategyBook
 from scheduler.trainers import DelayTrainer, TrainedRound, Trainer
@@ -38,7 +40,6 @@ from tasks.user_code import place_of
 
 log = logging.getLogger(__name__)
 
-DATA = "data: "  # how ``waits_for`` begins when the data of a session cannot be used yet
 LOOK_AGAIN_SECONDS = 5.0  # a routine that waits is looked at so often, should the bell for it be lost
 
 
@@ -83,14 +84,14 @@ def register(app: Celery, backend: Backend, worker: str) -> None:
 
 def _serve(backend: Backend, strategy: str, session: str, worker: str) -> None:
     """Go on with what is wanted, and with what others come to want meanwhile: they go away if they find one at work."""
-    book, done = StrategyBook(backend), ""
+    book = StrategyBook(backend)
     tomorrow = backend.store.now() + timedelta(days=1)  # somewhere it is tomorrow; nowhere is it later
     book.want(strategy, min(session, f"{tomorrow:%Y-%m-%d}"))
-    while done < (wanted := book.get(strategy).wanted):
-        reached = bring_up_to(backend, strategy, wanted, worker)
+    while rung := book.get(strategy).rung:
+        reached = bring_up_to(backend, strategy, max(rung), worker)
         if reached is not None and reached.status is not RoutineState.DONE:
             return
-        done = wanted
+        book.served(strategy, rung)
 
 
 def ring_unfinished(backend: Backend) -> int:
@@ -122,7 +123,8 @@ def bring_up_to(
         allow_gaps: publish signals in spite of holes.
 
     Returns:
-        The routine that is under way, has FAILED, or was the last to be DONE; None if there is no session to do.
+        The routine that is under way, has FAILED, or was the last to be DONE; None if there is no session to do. One
+        whose data are odd waits, and is none of these.
 
     Raises:
         NotFound: no such strategy is kept online.
@@ -134,7 +136,11 @@ def bring_up_to(
     strategy = book.strategy(booked)
     make = trainer or (DelayTrainer if booked.delayed else Trainer)
     reached: Routine | None = None
-    for due in due_sessions(backend, booked, strategy, session):
+    found = agenda(backend, booked, strategy, session)
+    routines.forget_waiting(name, found.known)
+    for day, why in found.waiting.items():
+        routines.wait_for_data(name, day, why)
+    for due in found.due:
         routines.open(name, due)
         claimed = routines.claim(name, due, by)
         if claimed is None:  # somebody else works on it, or has just finished it
@@ -148,26 +154,18 @@ def bring_up_to(
     return reached
 
 
-def due_sessions(backend: Backend, booked: Booked, strategy: OnlineStrategy, session: str | None) -> list[str]:
-    """The sessions up to ``session`` whose routines are not DONE, in their order: those that were missed come first."""
-    known = list(strategy.sessions())
-    wanted = [day for day in known if day >= booked.begin and (session is None or day <= session)]
-    last = Routines(backend).last_done(booked.name)
-    return [day for day in wanted if day > last]
+def latest_planned(history: list[OnlineSet], sessions: Sequence[str] | None = None) -> Latest:
+    """The newest windows that came online, of every variant, as the ledger says it.
 
-
-def round_id(strategy: str, session: str) -> str:
-    """The id of the round of a strategy and session: the same whoever opens it."""
-    return hashlib.sha256(f"round\0{strategy}\0{session}".encode()).hexdigest()[:12]
-
-
-def latest_planned(history: list[OnlineSet]) -> Latest:
-    """The newest windows that came online, of every variant, as the ledger says it."""
+    Args:
+        sessions: windows that begin on another day do not count: it was dated wrongly, and was mended.
+    """
     named = [(online.champion, online.models) for online in history]
     named += [one for online in history for one in online.challengers.items()]
-    start = max((model.test[0] for _, models in named for model in models), default="")
-    newest = {name: model.task_id for name, models in named for model in models if model.test[0] == start}
-    return Latest(start, newest)
+    known = None if sessions is None else set(sessions)
+    found = [(name, one) for name, models in named for one in models if known is None or one.test[0] in known]
+    start = max((model.test[0] for _, model in found), default="")
+    return Latest(start, {name: model.task_id for name, model in found if model.test[0] == start})
 
 
 def _go_on(job: Job, routine: Routine) -> Routine:
@@ -214,7 +212,7 @@ def _ended(job: Job, routines: Routines, routine: Routine, error: BaseException)
 
 def _reason(error: BaseException) -> str:
     if isinstance(error, RollqError):
-        return str(error)
+        return f"{error} {steps_after_error(error)}".strip()
     if place := place_of(error):  # an own strategy, dataset or model
         return f"{described(error)} ({place})"
     log.debug("the routine failed", exc_info=error)
@@ -231,8 +229,11 @@ def _update(job: Job, routine: Routine) -> dict[str, Any]:
     if ids is None or len(job.backend.tasks.find(ids=ids)) < len(set(ids)):  # somebody removed one: it is made again
         history = job.sets.history(job.strategy.name)
         days = publishing.unpublished(job.backend, job.strategy, job.session) if history else []
-        wanted = updates.missing(job.backend, served(history, days, challengers=True))
+        last = SignalLedger(job.backend).last_day(job.strategy.name)
+        wanted = updates.missing(job.backend, served(history, days, challengers=True), last)
         ids = list(updates.request(job.backend, job.strategy, wanted, (job.booked.name, job.session)))
+    if routine.reason:  # it failed: the data may have been mended since
+        try_data_again(job.backend, updates.prediction_pool(job.booked.pool), ids, job.by)
     if not updates.settled(job.backend, ids):
         raise Waiting("predictions", {"predictions": ids})
     return {"tasks": len(ids)}
@@ -240,12 +241,12 @@ def _update(job: Job, routine: Routine) -> dict[str, Any]:
 
 def _prepare(job: Job, routine: Routine) -> dict[str, Any]:
     """Find out what is to be trained; register it."""
-    ident = round_id(job.strategy.name, job.session)
+    ident = round_id(job.strategy.name, job.session, job.booked.plan)
     if known := known_round(job.backend, ident):  # the data may be other data by now
         return {"tasks": len(known.task_ids), "round": ident, "ids": list(known.task_ids)}
     history = job.sets.history(job.strategy.name)
     if history:
-        plan = job.strategy.prepare_tasks(job.session, latest_planned(history))
+        plan = job.strategy.prepare_tasks(job.session, latest_planned(history, job.strategy.sessions()))
     else:
         plan = job.strategy.first_tasks(job.session)
     if not plan.definitions:
@@ -254,6 +255,9 @@ def _prepare(job: Job, routine: Routine) -> dict[str, Any]:
     purpose = {**plan.purpose, "mode": LIVE, "why": why, "routine": job.strategy.name}
     why_each = summary(judge(job.backend.tasks, job.booked.pool, plan.definitions))
     trained = job.trainer.train(plan.definitions, purpose, options=plan.options, ident=ident)
+    if job.booked.plan:  # planned anew: tasks that were given up are tried again
+        again = job.backend.tasks.retry(trained.created.ids, job.by, held=job.trainer.is_delay)
+        job.backend.rounds.reopen(job.booked.pool, again)
     return {"tasks": len(plan.definitions), "round": ident, "ids": list(trained.created.ids), "why": why_each}
 
 
@@ -288,6 +292,8 @@ def _gather(job: Job, routine: Routine) -> dict[str, Any]:
         return {}
     found = job.backend.rounds.get(prepared["round"])
     if found.status is RoundState.FAILED:
+        if routine.reason and try_data_again(job.backend, job.booked.pool, prepared["ids"], job.by):
+            raise Waiting("training", {})  # it failed: the data may have been mended since
         raise RoundFailed(f"Round {found.id} failed. {found.reason}")
     if found.status is not RoundState.GATHERED:
         job.backend.doorbell.ring_if_finished(job.booked.pool, [found.id])

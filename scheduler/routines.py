@@ -6,13 +6,15 @@ that dies loses it, and the next one goes on at the step where it stopped.
 
 from __future__ import annotations
 
+import hashlib
+from collections.abc import Collection as Collection_
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
-from pymongo import ASCENDING, DESCENDING
+from pymongo import ASCENDING
 from pymongo.collection import Collection
 from pymongo.errors import DuplicateKeyError
 
@@ -21,6 +23,8 @@ from tasks.documents import NOW, later, literal
 from tasks.errors import LeaseLost
 from tasks.record import Reader, stored
 from tasks.store import Document, reachable
+
+DATA = "data: "  # how ``waits_for`` begins when the data of a session cannot be used yet
 
 
 class Step(StrEnum):
@@ -70,6 +74,31 @@ class Routine:
         plain = asdict(self)
         times = {name: value.isoformat() if value else None for name, value in plain.items() if name.endswith("_at")}
         return {**plain, **times}
+
+
+@dataclass(frozen=True)
+class Done:
+    """The sessions of a strategy whose routines are DONE. A simulation stands for every session up to its last one."""
+
+    sessions: frozenset[str] = frozenset()
+    simulated: str = ""
+
+    def __contains__(self, session: str) -> bool:
+        return session in self.sessions or session <= self.simulated
+
+    def last(self, upto: str = "9999") -> str:
+        """The last of them that is not after ``upto``; empty if there is none."""
+        return max((session for session in self.sessions if session <= upto), default="")
+
+
+def round_id(strategy: str, session: str, plan: str = "") -> str:
+    """The id of the round of a strategy and session: the same whoever opens it, another one when it is planned anew.
+
+    Args:
+        plan: of the strategy, as its entry in the book has it.
+    """
+    parts = ["round", strategy, session, *([plan] if plan else [])]
+    return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:12]
 
 
 class Routines:
@@ -151,7 +180,8 @@ class Routines:
 
     def release(self, routine: Routine, waits_for: str) -> Routine:
         """Let go of it, because it has to wait. Raises as ``renew``."""
-        return self._write(routine, {"lease": None, "waits_for": literal(waits_for), "looked_at": NOW})
+        changes = {"lease": None, "waits_for": literal(waits_for), "reason": "", "looked_at": NOW}
+        return self._write(routine, changes)
 
     def fail(self, routine: Routine, reason: str) -> Routine:
         """It cannot go on without help. Raises as ``renew``."""
@@ -171,12 +201,50 @@ class Routines:
         with reachable():
             self._routines.update_one({"_id": f"{strategy}:{session}"}, [{"$set": changes}])
 
-    def last_done(self, strategy: str) -> str:
-        """The last session that is DONE; empty if there is none."""
+    def wait_for_data(self, strategy: str, session: str, why: str) -> None:
+        """Write down that a session waits for its data, unless it is DONE or somebody works on it."""
+        self.open(strategy, session)
+        query: Document = {"_id": f"{strategy}:{session}", "status": {"$ne": RoutineState.DONE}, "lease": None}
+        changes = {"status": RoutineState.OPEN, "waits_for": literal(DATA + why), "reason": "", "looked_at": NOW}
+        with reachable():
+            self._routines.update_one(query, [{"$set": changes}])
+
+    def forget_waiting(self, strategy: str, known: Collection_[str]) -> None:
+        """Remove what waits for data of sessions that are not ``known`` any more, and for which nothing was done."""
+        waits = {"waits_for": {"$regex": f"^{DATA}"}, "steps": {}, "lease": None, "status": RoutineState.OPEN}
+        with reachable():
+            self._routines.delete_many({"strategy": strategy, **waits, "session": {"$nin": sorted(known)}})
+
+    def begun(self, strategy: str) -> list[str]:
+        """The sessions that are not DONE and for which something was done."""
+        query: Document = {"strategy": strategy, "status": {"$ne": RoutineState.DONE}, "steps": {"$ne": {}}}
+        with reachable():
+            return [str(found["session"]) for found in self._routines.find(query, {"session": 1})]
+
+    def plan_anew(self, strategy: str) -> list[Routine]:
+        """Let every session that is not DONE begin anew, whoever works on it; returns them as they were."""
+        query: Document = {"strategy": strategy, "status": {"$ne": RoutineState.DONE}}
+        fresh: Document = {
+            "status": RoutineState.OPEN,
+            "steps": {},
+            "notes": {},
+            "waits_for": "",
+            "reason": "",
+            "lease": None,
+        }
+        with reachable():
+            before = ROUTINES.read_all(self._routines.find(query))
+            again: list[Document] = [{"$set": {**_literals(fresh), "fence": {"$add": ["$fence", 1]}}}]
+            self._routines.update_many(query, again)
+        return before
+
+    def done(self, strategy: str) -> Done:
+        """The sessions that are DONE."""
         query = {"strategy": strategy, "status": RoutineState.DONE}
         with reachable():
-            found = list(self._routines.find(query, {"session": 1}).sort("session", DESCENDING).limit(1))
-        return str(found[0]["session"]) if found else ""
+            found = list(self._routines.find(query, {"session": 1, "steps": 1}))
+        sessions = frozenset(str(one.get("session")) for one in found)
+        return Done(sessions, max((str(one["session"]) for one in found if _is_skipped(one)), default=""))
 
     def history(self, strategy: str | None = None) -> list[Routine]:
         """All routines of a strategy (or of all), oldest session first."""
@@ -202,6 +270,17 @@ class Routines:
             if not self._routines.update_one(query, [{"$set": changes}]).matched_count:
                 raise LeaseLost(f"The routine of {routine.strategy!r} for {routine.session} is somebody else's now.")
             return self._one(routine.strategy, routine.session)
+
+
+def _is_skipped(document: Document) -> bool:
+    """Whether a session needed no routine, nor any before it: those that ``skip`` wrote down."""
+    steps = document.get("steps")
+    last = steps.get(Step.PUBLISH) if isinstance(steps, Mapping) else None
+    return isinstance(last, Mapping) and "skipped" in last and isinstance(document.get("session"), str)
+
+
+def _literals(changes: Document) -> Document:
+    return {name: literal(value) for name, value in changes.items()}
 
 
 ROUTINES = Reader("routines", "routine", Routine, "Remove it: it is done anew.")

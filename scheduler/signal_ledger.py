@@ -11,7 +11,7 @@ import tempfile
 from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -144,9 +144,17 @@ class SignalLedger:
         with reachable():
             return [_to_entry(document) for document in self._entries.find(query).sort("number", ASCENDING)]
 
+    def published(self, strategy: str) -> set[str]:
+        """The sessions that were published or noted as a gap."""
+        return {day[:10] for entry in self.entries(strategy) for day in (*entry.days, *entry.gaps)}
+
     def last_day(self, strategy: str) -> str:
-        """The last session that was published or noted as a gap; empty if there is none."""
-        return max((day for entry in self.entries(strategy) for day in (*entry.days, *entry.gaps)), default="")[:10]
+        """The last session that was published or noted as a gap; empty if there is none.
+
+        One that is dated later than it is anywhere was a mistake of the data, and is no last session.
+        """
+        tomorrow = f"{self._backend.store.now() + timedelta(days=1):%Y-%m-%d}"
+        return max((day for day in self.published(strategy) if day <= tomorrow), default="")
 
     def read(self, strategy: str, days: Collection[str] | None = None, as_of: datetime | None = None) -> pd.DataFrame:
         """The signals of a strategy, each session as it was published last.

@@ -13,8 +13,8 @@ from dataclasses import dataclass, field
 from scheduler import champions, publishing, updates
 from scheduler.online_set import SIMULATION
 from scheduler.online_sets import OnlineSets
-from scheduler.routine import Job, known_round, latest_planned, round_id
-from scheduler.routines import Routines
+from scheduler.routine import Job, known_round, latest_planned
+from scheduler.routines import Routines, round_id
 from scheduler.serving import served
 from scheduler.signal_ledger import SignalEntry
 from scheduler.strategies import Latest, Plan, latest_of

@@ -14,7 +14,7 @@ from scheduler.recorder_collector import RecorderCollector
 from tasks.backend import Backend
 from tasks.components import resolve
 from tasks.data_checks import KEY as CHECKS
-from tasks.data_checks import Finding
+from tasks.data_checks import DataChecks, Finding
 from tasks.errors import TemplateError
 from tasks.identity import task_id, task_key
 from tasks.online_options import BASE, PromotionRule
@@ -97,6 +97,11 @@ class OnlineStrategy(ABC):
         look = getattr(self.dataset_of(), "findings", None)
         return look() if look else ()
 
+    @property
+    def data_checks(self) -> DataChecks:
+        """What is odd about a session, and what is accepted all the same."""
+        return DataChecks()
+
     def accept(self, sessions: Iterable[str]) -> None:
         """Take odd sessions as they are: ``YYYY-MM-DD``, or ``YYYY-MM-DD:check``.
 
@@ -160,6 +165,7 @@ class RollingStrategy(OnlineStrategy):
         check_name(self.name, "name")
         self.pool = pool or self.name
         self.template = template
+        self._looked = template  # the template with what was accepted since
         self._settings = settings
         self._cutters: dict[str, WindowCutter] = {}
 
@@ -198,9 +204,14 @@ class RollingStrategy(OnlineStrategy):
         """The sessions of the template's data."""
         return self._cutter(BASE).sessions
 
+    @property
+    def data_checks(self) -> DataChecks:
+        """What the template says of odd sessions."""
+        return DataChecks.of(self._looked.definition["dataset"]["kwargs"].get(CHECKS))
+
     def accept(self, sessions: Iterable[str]) -> None:
-        """Take odd sessions of its data as they are."""
-        self.template = self.template.accepting(sessions)
+        """Take odd sessions of its data as they are; the template stays what it is."""
+        self._looked = self._looked.accepting(sessions)
         self._cutters.clear()
 
     @property
@@ -215,7 +226,7 @@ class RollingStrategy(OnlineStrategy):
     def dataset_config(self, trained: Definition) -> dict[str, Any]:
         """As it was trained, but with the file that the template names now, and what it says of odd sessions."""
         config: dict[str, Any] = deepcopy(trained["dataset"])
-        current = self.template.variants.get(variant_of(trained), self.template.definition)["dataset"]["kwargs"]
+        current = self._looked.variants.get(variant_of(trained), self._looked.definition)["dataset"]["kwargs"]
         if "path" in config["kwargs"] and "path" in current:
             config["kwargs"]["path"] = current["path"]
         if CHECKS in current:
@@ -269,10 +280,10 @@ class RollingStrategy(OnlineStrategy):
 
     def _cutter(self, variant: str) -> WindowCutter:
         if variant not in self._cutters:
-            step, definition = self.template.online.refit_every, self.template.variants.get(variant)
+            step, definition = self._looked.online.refit_every, self._looked.variants.get(variant)
             if definition is None:
                 raise TemplateError(f"{self.name!r} has no variant {variant!r}.", "See `rollq online show`.")
-            self._cutters[variant] = WindowCutter(self.template, self._settings, definition, step)
+            self._cutters[variant] = WindowCutter(self._looked, self._settings, definition, step)
         return self._cutters[variant]
 
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
+from uuid import uuid4
 
 from pymongo import ASCENDING
 from pymongo.collection import Collection
@@ -12,11 +14,12 @@ from pymongo.errors import DuplicateKeyError
 
 from scheduler.online_sets import OnlineSets
 from scheduler.predictions import Predictions
-from scheduler.routines import Routines
+from scheduler.routines import Routines, Step, round_id
 from scheduler.signal_ledger import SignalLedger
 from scheduler.strategies import OnlineStrategy, RollingStrategy
 from tasks.backend import Backend
 from tasks.components import resolve
+from tasks.data_checks import check_accepted
 from tasks.errors import DocumentCorrupted, NotFound, StateError
 from tasks.record import Reader, stored
 from tasks.store import Document, reachable
@@ -29,8 +32,9 @@ BUILT_IN = {"RollingStrategy": RollingStrategy}
 class Booked:
     """A strategy as it stands in the book.
 
-    ``delayed``: its tasks are registered first, and trained all together. ``wanted``: the last date that somebody rang
-    for.
+    ``delayed``: its tasks are registered first, and trained all together. ``rung``: the dates that somebody rang for
+    and that nobody has served yet. ``accepted``: odd sessions that are taken as they are. ``plan``: tells the rounds of
+    this entry from those of one that it took the place of.
     """
 
     name: str
@@ -43,7 +47,9 @@ class Booked:
     timezone: str
     added_at: datetime
     by: str
-    wanted: str = ""
+    rung: tuple[str, ...] = ()
+    accepted: tuple[str, ...] = ()
+    plan: str = ""
 
     def to_dict(self) -> dict[str, Any]:
         """JSON-able."""
@@ -72,10 +78,12 @@ class StrategyBook:
         at: str | None = None,
         timezone: str = "UTC",
         replace: bool = False,
+        plan: str = "",
     ) -> Booked:
         """Write a strategy into the book; the same one again changes nothing.
 
         Args:
+            plan: of its rounds.
             begin: the first session under the routine (``YYYY-MM-DD``).
             replace: let it take the place of another one with this name.
 
@@ -93,7 +101,9 @@ class StrategyBook:
             "timezone": timezone,
             "added_at": self._store.now(),
             "by": by,
-            "wanted": "",
+            "rung": [],
+            "accepted": [],
+            "plan": plan,
         }
         with reachable():
             if replace:
@@ -113,7 +123,35 @@ class StrategyBook:
     def want(self, name: str, date: str) -> None:
         """Write down that somebody rang for the sessions up to ``date`` (``YYYY-MM-DD``)."""
         with reachable():
-            self._book.update_one({"_id": name, "wanted": {"$lt": date}}, {"$set": {"wanted": date}})
+            self._book.update_one({"_id": name}, {"$addToSet": {"rung": date}})
+
+    def served(self, name: str, dates: Sequence[str]) -> None:
+        """What was rung for is done."""
+        with reachable():
+            self._book.update_one({"_id": name}, {"$pullAll": {"rung": list(dates)}})
+
+    def accept(self, name: str, sessions: Sequence[str]) -> Booked:
+        """Take odd sessions as they are from now on: ``YYYY-MM-DD``, or ``YYYY-MM-DD:check``.
+
+        Raises:
+            NotFound: it is not in the book.
+            TemplateError: one of them is something else, or the strategy does not look at its data.
+        """
+        entries = check_accepted(list(sessions), "--accept")
+        self.strategy(self.get(name)).accept(entries)
+        with reachable():
+            self._book.update_one({"_id": name}, {"$addToSet": {"accepted": {"$each": list(entries)}}})
+        return self.get(name)
+
+    def traces(self, name: str) -> tuple[str | None, list[str]]:
+        """The plan of the entry of this name (None if there is none), and what it accepts; also of a corrupted one."""
+        with reachable():
+            document = self._book.find_one({"_id": name}, {"plan": 1, "accepted": 1})
+        if document is None:
+            return None, []
+        plan, accepted = document.get("plan"), document.get("accepted")
+        entries = accepted if isinstance(accepted, list) else []
+        return plan if isinstance(plan, str) else "", [one for one in entries if isinstance(one, str)]
 
     def find(self, name: str) -> Booked | None:
         """One strategy; None if it is not in the book."""
@@ -164,6 +202,8 @@ class StrategyBook:
             made: OnlineStrategy = cls.of_config(booked.config, self._settings)
         except (LookupError, TypeError, ValueError, AttributeError) as error:
             raise _corrupted(booked.name, error) from error
+        if booked.accepted:
+            made.accept(booked.accepted)
         return made
 
 
@@ -175,8 +215,16 @@ def book_strategy(
     begin: str | None = None,
     delayed: bool = True,
     replace: bool = False,
+    accept: Sequence[str] = (),
 ) -> Booked:
-    """Write a strategy into the book; what is not given comes from its template. Raises as ``StrategyBook.add``."""
+    """Write a strategy into the book; what is not given comes from its template. Raises as ``StrategyBook.add``.
+
+    One that replaces another, or comes back, plans the sessions that are not DONE anew: what the other one began for
+    them does not bind it.
+
+    Args:
+        accept: odd sessions of its data that are taken as they are.
+    """
     options = getattr(getattr(strategy, "template", None), "online", None)
     for ledger in (Routines(backend), SignalLedger(backend), Predictions(backend), OnlineSets(backend.store)):
         ledger.ensure_indexes()
@@ -186,7 +234,10 @@ def book_strategy(
             "Leave the begin out, or replace it: `rollq online add --replace`.",
         )
     first = begin or (options.begin if options else None) or strategy.sessions()[-1]
-    return StrategyBook(backend).add(
+    book = StrategyBook(backend)
+    before, kept = book.traces(strategy.name)
+    anew = replace or (before is None and bool(Routines(backend).begun(strategy.name)))
+    booked = book.add(
         strategy,
         by,
         begin=first,
@@ -195,7 +246,19 @@ def book_strategy(
         at=options.at if options else None,
         timezone=options.timezone if options else "UTC",
         replace=replace,
+        plan=uuid4().hex[:8] if anew else "",
     )
+    if anew:
+        _plan_anew(backend, strategy.name, before)
+    return book.accept(strategy.name, [*kept, *accept]) if kept or accept else booked
+
+
+def _plan_anew(backend: Backend, name: str, plan: str | None) -> None:
+    """What was begun for sessions that are not DONE comes to nothing: no round of it puts models online."""
+    begun = Routines(backend).plan_anew(name)
+    rounds = {str(one.steps[Step.PREPARE].get("round", "")) for one in begun if Step.PREPARE in one.steps}
+    rounds |= {round_id(name, one.session, plan or "") for one in begun}
+    backend.rounds.give_up(sorted(rounds - {""}), "its strategy was replaced, and the session is planned anew")
 
 
 def _corrupted(name: Any, error: Exception) -> DocumentCorrupted:

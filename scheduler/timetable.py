@@ -58,7 +58,7 @@ class Timetable:
         routines = Routines(self._backend)
         for booked in StrategyBook(self._backend).all():
             date = due_date(booked, now)
-            if date is None or date < booked.begin or routines.last_done(booked.name) >= date:
+            if date is None or date < booked.begin or date in routines.done(booked.name):
                 continue
             key = (booked.name, date)
             if key not in self._rung or now - self._rung[key] >= self._retry:

@@ -11,6 +11,7 @@ from typing import Any
 from scheduler.gathering import blamed
 from scheduler.online_set import OnlineModel
 from scheduler.predictions import ADDED, Predictions
+from scheduler.remedies import steps_after
 from scheduler.serving import Served
 from scheduler.strategies import OnlineStrategy
 from scheduler.trained import trained_definition
@@ -31,17 +32,26 @@ class Update:
     model: OnlineModel
     days: tuple[str, ...]
     hashes: Mapping[str, str] = field(default_factory=dict)
+    late: bool = False  # other days between them were predicted already
 
 
-def missing(backend: Backend, serving: Iterable[Served]) -> list[Update]:
-    """The days that models serve and have not predicted yet."""
+def missing(backend: Backend, serving: Iterable[Served], published: str = "") -> list[Update]:
+    """The days that models serve and have not predicted yet.
+
+    Args:
+        published: the last session that was published; an earlier one that was not came late, so it may be missing
+            although later ones were predicted.
+    """
     predictions = Predictions(backend)
     updates = []
     for one in serving:
         last = predictions.last_day(one.pool, one.model)
+        late = [day for day in one.days if day <= last and day < published]
+        known = predictions.read(one.pool, one.model, late, scores_only=True).days if late else {}
+        missed = tuple(day for day in late if day not in known)
         days = tuple(day for day in one.days if day > last)
-        if days:
-            updates.append(Update(one.pool, one.variant, one.model, days))
+        updates += [Update(one.pool, one.variant, one.model, missed, late=True)] if missed else []
+        updates += [Update(one.pool, one.variant, one.model, days)] if days else []
     return updates
 
 
@@ -98,7 +108,7 @@ def settled(backend: Backend, ids: Sequence[str], why: str = ADDED) -> bool:
     if lost:
         raise RoundFailed(
             f"{len(lost)} of {len(ids)} predictions failed: {blamed(lost)}.",
-            "See `rollq tasks show ID`, mend the cause, then `rollq tasks retry ID`.",
+            steps_after(lost, routine=True),
         )
     for task in open_:
         if task.not_yet:
@@ -148,7 +158,8 @@ def _definition(backend: Backend, strategy: OnlineStrategy, update: Update) -> D
         "predict": {"pool": update.pool, "recorder_id": update.model.recorder_id, "days": None},
         "dataset": {**dataset, "kwargs": {**dataset["kwargs"], "segments": segments}},
     }
-    if update.hashes:
+    if update.hashes or update.late:
         definition["predict"]["days"] = list(update.days)
+    if update.hashes:
         definition["data"] = dict(update.hashes)
     return definition

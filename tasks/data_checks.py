@@ -50,6 +50,7 @@ class DataChecks:
     jump: float | None = 3.0
     name: bool = True
     bar: float | None = 0.5
+    gone: bool = True
     share: float = 0.02
     accept: tuple[str, ...] = ()
 
@@ -63,7 +64,8 @@ class DataChecks:
         if section is None or section is True:
             return cls()
         if section is False:
-            return cls(future=False, far=None, weekend=False, thin=None, stale=None, jump=None, name=False, bar=None)
+            off: dict[str, Any] = dict.fromkeys(("future", "weekend", "name", "gone"), False)
+            return cls(**off, far=None, thin=None, stale=None, jump=None, bar=None)
         if not isinstance(section, Mapping):
             raise TemplateError("it is a mapping.", "Write {thin: 0.5, jump: 3.0} and so on, or false.", key)
         for name in section:
@@ -132,7 +134,7 @@ def _checked(name: str, value: Any, key: str) -> Any:
         return check_accepted(value or (), key)
     if name == "timezone":
         return _zone(value, key)
-    if name in ("future", "weekend", "name"):
+    if name in ("future", "weekend", "name", "gone"):
         if not isinstance(value, bool):
             raise TemplateError(f"{value!r} is neither true nor false.", "Write true or false.", key)
         return value

@@ -207,12 +207,21 @@ class Rounds:
         """Open failed rounds again that hold one of ``task_ids``, because they are tried again; returns how many."""
         with reachable():
             failed: Document = {"pool": pool, "status": RoundState.FAILED, "task_ids": {"$in": list(task_ids)}}
+            failed["given_up"] = {"$ne": True}
             count = 0
             while ids := [document["_id"] for document in self._rounds.find(failed, {"_id": 1})]:
                 changes = {"status": RoundState.OPEN, "lease": None, "reason": "", "told": False}
                 count += self._rounds.update_many({"_id": {"$in": ids}}, {"$set": changes}).modified_count
                 failed = {"status": RoundState.FAILED, "told": True, "after": {"$in": ids}}  # those that failed with it
             return count
+
+    def give_up(self, idents: Sequence[str], reason: str) -> None:
+        """Fail rounds that are not gathered, for good: nobody gathers them, also if their tasks are tried again."""
+        going = {"$in": [RoundState.OPEN, RoundState.GATHERING, RoundState.FAILED]}
+        ended = {"status": RoundState.FAILED, "given_up": True, "lease": None, "reason": literal(reason)}
+        changes = {**ended, "finished_at": NOW, "fence": {"$add": ["$fence", 1]}}
+        with reachable():
+            self._rounds.update_many({"_id": {"$in": list(idents)}, "status": going}, [{"$set": changes}])
 
     def get(self, ident: str) -> Round:
         """One round.

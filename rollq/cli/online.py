@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -9,6 +10,7 @@ import typer
 
 from rollq.cli import champions
 from rollq.cli.context import JSON, metrics_line, of, print_json, print_table, say, segment
+from rollq.cli.data import Accept, say_odd
 from rollq.cli.meant import Strategy, me, moment, one_strategy, say_failures
 from rollq.cli.values import at_home
 
@@ -39,6 +41,7 @@ def add(
     name: Annotated[str | None, typer.Option(help="Name of the strategy [the template's]")] = None,
     begin: Annotated[str | None, typer.Option(help="First session [the template's, or the last of the data]")] = None,
     replace: Annotated[bool, typer.Option("--replace", help="Take the place of one with this name")] = False,
+    accept: Accept = None,
     as_json: Annotated[bool, JSON] = False,
 ) -> None:
     """Keep a template online: from now on its routine runs, by `rollq routine run` and by `rollq beat`."""
@@ -49,9 +52,11 @@ def add(
     settings = of(context).settings()
     strategy = load_strategy(template, settings, name)
     first = day(begin, "--begin")
-    strategy.first_tasks(first or strategy.template.online.begin or strategy.sessions()[-1])  # wrong input is refused
+    looked = load_strategy(template, settings, name, accept or ())
+    say_odd(looked)
+    looked.first_tasks(first or looked.template.online.begin or looked.sessions()[-1])  # wrong input is refused
     with of(context).backend(serve=True) as backend:
-        booked = book_strategy(backend, strategy, me(), begin=first, replace=replace)
+        booked = book_strategy(backend, strategy, me(), begin=first, replace=replace, accept=accept or ())
     if as_json:
         print_json(booked.to_dict())
         return
@@ -74,7 +79,8 @@ def list_(
     with of(context).backend() as backend:
         every, simulations_ = StrategyBook(backend).all(), simulated(backend)
         booked = [one for one in every if simulations or one.name not in simulations_]
-        done = {one.name: Routines(backend).last_done(one.name) for one in booked}
+        today = f"{backend.store.now() + timedelta(days=1):%Y-%m-%d}"  # somewhere it is tomorrow
+        done = {one.name: Routines(backend).done(one.name).last(today) for one in booked}
         failed = failures(backend, [one.name for one in booked])
         modes = {one.name: "simulation" if one.name in simulations_ else "live" for one in booked}
     if as_json:

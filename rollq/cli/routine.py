@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from rollq.cli.context import JSON, of, print_json, print_table, say
+from rollq.cli.data import Accept
 from rollq.cli.meant import Limit, Strategy, newest, one_strategy, say_failures
 from rollq.cli.values import amount
 
@@ -40,18 +41,21 @@ def run(
     here: Annotated[bool, typer.Option("--here", help="Train and predict in this process, without workers")] = False,
     allow_gaps: Annotated[bool, typer.Option("--allow-gaps", help="Publish signals in spite of holes")] = False,
     timeout: Annotated[float | None, typer.Option(callback=amount, help="Seconds to wait [for ever]")] = None,
+    accept: Accept = None,
     as_json: Annotated[bool, JSON] = False,
 ) -> None:
     """Bring a strategy up to a session: predict, train, gather, promote, publish. What is done is not done again."""
     from rollq.days import day
     from scheduler.failures import failures
-    from scheduler.routine import DATA, bring_up_to
-    from scheduler.routines import RoutineState
+    from scheduler.routine import bring_up_to
+    from scheduler.routines import DATA, RoutineState
     from tasks.errors import RoundFailed, StateError
 
     upto = day(session, "--session")
     with of(context).backend(serve=True) as backend:
         name = one_strategy(backend, strategy)
+        if accept:
+            _accept(backend, name, accept)
         make, work = _trainer(backend, here)
         end, hint = _after(timeout), time.monotonic() + HINT_SECONDS
         patience = _after(DATA_SECONDS)
@@ -72,11 +76,13 @@ def run(
                 hint = _hint(backend)
             work(backend, name)
         remark, failed = _remark(backend, name, upto), failures(backend, [name])
+        waiting = _waiting(backend, name, upto)
     if reached and reached.status is RoutineState.FAILED:
         raise RoundFailed(
             f"The routine of {name} for {reached.session} failed at {reached.next_step!s}: {reached.reason}",
-            "Mend the cause and run it again: it goes on there.",
+            f"Then `rollq routine run {name}` goes on there.",
         )
+    _tell_waiting(name, reached, waiting, upto)
     if as_json:
         print_json({**reached.to_dict(), "failures": [one.to_dict() for one in failed]} if reached else None)
         return
@@ -170,6 +176,43 @@ def update(
         say(f"  signals of {len(found['sessions'])} sessions were published again, {found['sessions'][0]} and later")
 
 
+def _accept(backend: Any, name: str, sessions: list[str]) -> None:
+    from scheduler.strategy_book import StrategyBook
+
+    accepted = StrategyBook(backend).accept(name, sessions).accepted
+    typer.echo(f"{name} accepts {', '.join(accepted)}.", err=True)
+
+
+def _waiting(backend: Any, name: str, upto: str | None) -> list[tuple[str, str]]:
+    """The sessions that wait for their data, and why."""
+    from scheduler.routines import DATA, Routines, RoutineState
+
+    return [
+        (one.session, one.waits_for.removeprefix(DATA))
+        for one in Routines(backend).history(name)
+        if one.status is RoutineState.OPEN and one.waits_for.startswith(DATA) and (upto is None or one.session <= upto)
+    ]
+
+
+def _tell_waiting(name: str, reached: Routine | None, waiting: list[tuple[str, str]], upto: str | None) -> None:
+    """Say which sessions wait for their data; where nothing else was done, that is how the command ends.
+
+    Raises:
+        StateError: the session that was asked for waits, or nothing was done.
+    """
+    from tasks.errors import StateError
+
+    fix = (
+        f"Mend the data, and it goes on by itself; or take them as they are: rollq routine run {name} --accept SESSION"
+    )
+    for session, why in waiting[:SHOWN]:
+        typer.echo(f"{session} waits for its data: {why}", err=True)
+    if waiting and (reached is None or upto in dict(waiting)):
+        raise StateError(f"{len(waiting)} sessions of {name} wait for their data.", fix)
+    if waiting:
+        typer.echo(f"  Fix: {fix}", err=True)
+
+
 def _trainer(backend: Any, here: bool) -> tuple[Any, Any]:
     """How tasks are put into a pool, and how time passes until they are done."""
     from scheduler.strategy_book import StrategyBook
@@ -217,7 +260,8 @@ def _remark(backend: Any, name: str, upto: str | None) -> str:
     book = StrategyBook(backend)
     booked = book.get(name)
     sessions = book.strategy(booked).sessions()
-    last = Routines(backend).last_done(name)
+    finished = Routines(backend).done(name)
+    last = max((session for session in sessions if session in finished), default="")
     done = f"The last session that is done is {last}." if last else "No session is done yet."
     if upto is None or upto in sessions:
         return done

@@ -80,11 +80,11 @@ def test_a_routine_goes_through_its_steps_and_is_done_for_good(routines: Routine
         assert held.next_step is step
         held = routines.finish_step(held, step, {"said": "$HOME"})
     assert held.steps[Step.TRAIN]["said"] == "$HOME"
-    assert routines.last_done("s") == ""
+    assert routines.done("s").last() == ""
     assert routines.finish(held).finished_at
     assert routines.claim("s", DAY, "another") is None
     assert routines.open("s", DAY).status is RoutineState.DONE
-    assert routines.last_done("s") == DAY
+    assert routines.done("s").last() == DAY
 
 
 def test_one_that_failed_goes_on_where_it_was(routines: Routines) -> None:
@@ -107,7 +107,7 @@ def test_those_that_wait_or_whose_worker_died_are_found(backend: Backend, routin
     assert [one.session for one in routines.unfinished(60.0)] == [NEXT]
     routines.skip("s", DAY, "simulated")
     assert routines.unfinished(0.0) == [one for one in routines.history("s") if one.session == NEXT]
-    assert (routines.last_done("s"), routines.last_done("other")) == (DAY, "")
+    assert (routines.done("s").last(), routines.done("other").last()) == (DAY, "")
 
 
 def test_the_database_forbids_a_session_twice(backend: Backend, routines: Routines) -> None:

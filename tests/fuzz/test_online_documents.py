@@ -53,7 +53,7 @@ def reads(backend: Backend) -> dict[str, list[Callable[[], Any]]]:
     return {
         "routines": [
             lambda: [one.to_dict() for one in routines.history(NAME)],
-            lambda: routines.last_done(NAME),
+            lambda: routines.done(NAME),
             lambda: routines.claim(NAME, BEGIN, "me"),
             lambda: ring_unfinished(backend),
             routine,
