@@ -117,4 +117,5 @@ def test_a_broker_that_becomes_a_replica_ends_no_worker(backend: Backend, tmp_pa
             assert process.poll() is None
     log = (backend.settings.state_dir / "group.log").read_text(errors="replace")
     assert "Unrecoverable" not in log
+    served.store.close()
     served.app.close()
