@@ -6,6 +6,7 @@ of one. A round makes at most one version, however often it is gathered. Putting
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, replace
 from datetime import datetime
@@ -18,6 +19,8 @@ from pymongo.errors import DuplicateKeyError
 from scheduler.online_set import ONLINE_SETS, OnlineModel, OnlineSet
 from tasks.errors import DocumentCorrupted, NotFound, StateError
 from tasks.store import Document, Store, reachable
+
+log = logging.getLogger(__name__)
 
 
 class OnlineSets:
@@ -150,6 +153,16 @@ class OnlineSets:
             NotFound: nothing of this strategy was ever online.
         """
         return self._newest({"strategy": strategy}, f"Nothing of strategy {strategy!r} is online.")
+
+    def currents(self) -> list[OnlineSet]:
+        """The set of each strategy that serves now; one that cannot be read is left out, with a warning."""
+        found = []
+        for strategy in self.strategies():
+            try:
+                found.append(self.current(strategy))
+            except DocumentCorrupted as error:
+                log.warning("left out: %s", error)
+        return found
 
     def find(self, strategy: str) -> OnlineSet | None:
         """The set that serves now, if there is one."""

@@ -57,7 +57,11 @@ class Timetable:
         now, rung = self._now(), []
         routines = Routines(self._backend)
         for booked in StrategyBook(self._backend).all():
-            date = due_date(booked, now)
+            try:
+                date = due_date(booked, now)
+            except (LookupError, ValueError) as error:  # no time or no zone, written past every check
+                log.warning("the routine of %r is not rung: %s", booked.name, error)
+                continue
             if date is None or date < booked.begin or date in routines.done(booked.name):
                 continue
             key = (booked.name, date)

@@ -53,8 +53,7 @@ def simulated(backend: Backend) -> set[str]:
     from scheduler.online_set import SIMULATION
     from scheduler.online_sets import OnlineSets
 
-    sets = OnlineSets(backend.store)
-    return {name for name in sets.strategies() if sets.current(name).mode == SIMULATION}
+    return {online.strategy for online in OnlineSets(backend.store).currents() if online.mode == SIMULATION}
 
 
 def moment(text: str) -> Any:

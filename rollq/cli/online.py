@@ -123,7 +123,7 @@ def show(
 
     with of(context).backend() as backend:
         sets = OnlineSets(backend.store)
-        current = [sets.current(name) for name in ([strategy] if strategy else sets.strategies())]
+        current = [sets.current(strategy)] if strategy else sets.currents()
         failed = failures(backend, [strategy] if strategy else None)
     if as_json:
         by_name = {

@@ -9,8 +9,10 @@ import pytest
 
 from rollq import Backend, TaskState
 from rollq.doctor.documents import READERS, unreadable
+from scheduler.online_sets import OnlineSets
 from scheduler.routines import Routines
 from scheduler.strategy_book import StrategyBook
+from scheduler.timetable import Timetable
 from tasks.backfill import ACTIVE, BACKFILLS, BackfillMode
 from tasks.errors import DocumentCorrupted
 from tasks.loose_ends import LOOSE_ENDS
@@ -124,6 +126,18 @@ def test_damaged_documents_are_named_and_hold_up_nothing(backend: Backend) -> No
     for name in damaged:
         backend.store.collection(name).delete_one({"_id": f"damaged {name}"})
     assert unreadable(backend) == ()
+
+
+def test_a_strategy_that_cannot_be_read_hides_no_other(backend: Backend) -> None:
+    sets, book = backend.store.collection("online_sets"), backend.store.collection("strategies")
+    for name, hurt in (("bad", {"models": 7}), ("good", {})):
+        sets.insert_one({**GOOD["online_sets"], "_id": f"{name}:1", "strategy": name, "origin": name, **hurt})
+    assert [online.strategy for online in OnlineSets(backend.store).currents()] == ["good"]
+    fires = {**GOOD["strategies"], "at": "18:30"}
+    book.insert_many([{**fires, "_id": "bad", "timezone": "Nowhere/At all"}, {**fires, "_id": "good"}])
+    book.insert_one({**fires, "_id": "worse", "at": "soon"})
+    rung = Timetable(backend, now=lambda: datetime(2021, 1, 5, 19, tzinfo=UTC)).ring()
+    assert [name for name, _ in rung] == ["good"]
 
 
 def test_what_is_done_to_several_tasks_is_done_to_each_by_itself(backend: Backend) -> None:
