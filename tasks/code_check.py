@@ -82,13 +82,15 @@ def check_code(
         return {}
     other: dict[str, str] = {}
     for place, source in sources_of(definition, extra).items():
+        if wanted.get(place, (source.target,))[0] != source.target:  # the definition was edited: it names another class
+            continue
         loaded, disk = source.loaded_sha256, source.sha256
-        meant = disk if as_found or place not in wanted else wanted[place]
+        meant = disk if as_found or place not in wanted else wanted[place][1]
         if loaded != meant and disk == meant:
             raise _stale_of(source.target)
         if loaded != meant:
             _refuse(source, elsewhere())
-        if loaded != wanted.get(place, loaded):
+        if place in wanted and loaded != wanted[place][1]:
             other[place] = loaded
     return other
 
@@ -99,12 +101,17 @@ def others_serve(roster: Roster, queue: str) -> bool:
     return any(one.alive and queue in one.queues and not one.name.startswith(here) for one in roster.workers())
 
 
-def _wanted(definition: Mapping[str, Any]) -> dict[str, str]:
+def _wanted(definition: Mapping[str, Any]) -> dict[str, tuple[str, str]]:
+    """The class of each component that the task was made with, and the SHA-256 of its source."""
     identity = definition.get(IDENTITY)
     code = identity.get("code") if isinstance(identity, Mapping) else None
     places = {place for place, _ in components_of(definition)}
     found = code.items() if isinstance(code, Mapping) else ()
-    return {place: str(one["sha256"]) for place, one in found if place in places and isinstance(one, Mapping)}
+    return {
+        place: (str(one.get("class")), str(one.get("sha256")))
+        for place, one in found
+        if place in places and isinstance(one, Mapping)
+    }
 
 
 def _stale_of(name: str) -> StaleCode:

@@ -76,7 +76,7 @@ def _mlflow(settings: Settings) -> str:
     from tasks.tracking.mlflow_experiment import MLflowExperiment
 
     experiment = MLflowExperiment.open(EXPERIMENT, settings.mlflow_uri)
-    recorder = experiment.create_recorder("doctor", {"rollq.kind": "doctor"}, start=True)
+    recorder = experiment.create_recorder("doctor", {"rollq.looked": "doctor"}, start=True)
     try:
         recorder.log_metrics({"looked": 1.0})
         recorder.save_objects(looked={"at": time.time()})

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import shutil
+from contextlib import closing
 from pathlib import Path
 
 from tasks.errors import Unavailable
 from tasks.store import Store, reachable, within
 
 SECONDS = 10.0  # a busy machine is slow
-_stores: dict[str, Store] = {}  # connections that stay open from one look to the next
 
 
 def broker_writes(url: str) -> bool:
@@ -28,12 +28,10 @@ def broker_writes(url: str) -> bool:
 
 def store_writes(uri: str) -> bool:
     """Whether a document could be written."""
-    store = _stores.setdefault(uri, Store(uri, "rollq_stack"))
     try:
-        with reachable(), within(SECONDS):
+        with closing(Store(uri, "rollq_stack")) as store, reachable(), within(SECONDS):
             store.collection("looked").update_one({"_id": "stack"}, {"$inc": {"times": 1}}, upsert=True)
     except Unavailable as error:
-        store.close()
         return "timed out" in str(error.__cause__)
     return True
 

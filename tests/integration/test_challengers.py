@@ -143,7 +143,7 @@ def test_a_rule_promotes_and_looks_at_no_label_that_was_not_known(backend: Backe
     assert promotions(backend, "rule lived") == [first]
     scrambled = prices.copy()
     later = scrambled["datetime"] > session
-    scrambled.loc[later, "close"] = np.random.default_rng(1).uniform(1, 100, later.sum())
+    scrambled.loc[later, "close"] *= np.random.default_rng(1).uniform(0.7, 1.4, later.sum())
     by_rule(backend, tmp_path, "rule scrambled", scrambled).simulate(session, timeout=60)
     assert promotions(backend, "rule scrambled") == [first]
 

@@ -68,6 +68,14 @@ def test_older_code_in_this_process_gives_the_task_back(mine: Backend, project: 
     assert run_one(mine, "signed", ident, POST) is Outcome.COMMITTED
 
 
+def test_a_definition_that_names_another_class_by_hand_is_run(mine: Backend, project: Project) -> None:
+    plan = project.plan()
+    for definition in plan.definitions:
+        definition["model"] = {"class": "RidgeModel", "kwargs": {"alpha": 1.0}}
+    ids = enqueue_plan(plan, mine).created.ids
+    assert {run_one(mine, "signed", None, POST) for _ in ids} == {Outcome.COMMITTED}
+
+
 def test_run_task_asks_too(mine: Backend, project: Project) -> None:
     project.plan()
     project.code(-1.0)
