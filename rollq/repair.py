@@ -82,7 +82,7 @@ def _rounds(backend: Backend) -> Finding:
     ready = [
         found
         for found in backend.rounds.find(status=[RoundState.OPEN])
-        if not found.held and not backend.tasks.has_active(found.id)
+        if not backend.tasks.has_active(found.id) and backend.rounds.may_be_gathered(found.id)
     ]
     idents = [*(found.id for found in ready), *backend.rounds.abandoned()]
     found = tuple(f"round {ident}: its tasks are finished, nobody gathers it" for ident in idents)

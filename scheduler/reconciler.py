@@ -117,7 +117,8 @@ def survey(backend: Backend) -> Survey:
             process = Process.of_tags(recorder.tags)
             life = process.life() if process else Life.UNKNOWN
             if why := _why_over(backend, recorder, experiment.name in pools, life) or _why_gone(process, life):
-                found.strays.append(StrayRun(experiment.name, recorder, why))
+                if _still_shows(experiment, recorder):
+                    found.strays.append(StrayRun(experiment.name, recorder, why))
             elif process and life is Life.UNKNOWN and TASK not in recorder.tags:
                 found.elsewhere[process.host] += 1
     return found
@@ -158,6 +159,14 @@ def _why_over(backend: Backend, recorder: MLflowRecorder, is_pool: bool, life: L
 def _why_gone(process: Process | None, life: Life) -> str:
     """Why nobody will end a run: its process is gone from this machine."""
     return f"{process} is gone" if process and life is Life.GONE else ""
+
+
+def _still_shows(experiment: MLflowExperiment, recorder: MLflowRecorder) -> bool:
+    """Whether a run shows RUNNING still: whoever is over may have ended it well after the runs were listed."""
+    try:
+        return experiment.get_recorder(recorder.id).status is RecorderStatus.RUNNING
+    except NotFound:  # it was deleted
+        return False
 
 
 def _gathering_over(backend: Backend, recorder: MLflowRecorder, round_id: str) -> str:

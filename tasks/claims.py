@@ -220,7 +220,7 @@ class TaskClaims(TaskWindow):
             LeaseLost: the claim is not held any more.
         """
         changes: Document = {"lease": None}
-        if wait and claim.home is WAITING:
+        if wait:
             changes |= {"not_before": later(wait), "stage": Stage.LATER}
         with reachable():
             if not self._move(self._held_by(claim), RUNNING, claim.home, claim.worker, why, changes):

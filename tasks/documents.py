@@ -87,7 +87,8 @@ def transition(
 def waiting_again(start: TaskState) -> Document:
     """What becomes of a finished task that waits again, beside its state; of a DONE one the result is kept."""
     kept = {"kept": "$result"} if start is TaskState.DONE else {}
-    return {"failures": 0, "losses": 0, "error": None, "result": None, "not_before": NOW, "ended_at": None, **kept}
+    fresh = {"failures": 0, "losses": 0, "error": None, "result": None, "not_before": NOW, "ended_at": None}
+    return {**fresh, "any_code": False, **kept}  # a person's leave to use other code held for that retry
 
 
 def cancelling(start: TaskState, by: str) -> Document:

@@ -37,6 +37,7 @@ AWAY = {
     "sqlalchemy.exc.OperationalError",
     "botocore.exceptions.HTTPClientError",
     "botocore.exceptions.ConnectionError",
+    "boto3.exceptions.S3UploadFailedError",  # MLflow writes to S3 with it, and hands it on as it is
 }
 ANSWERS = {"pymongo.errors.DuplicateKeyError", "pymongo.errors.BulkWriteError", "redis.exceptions.DataError"}
 MLFLOW = "mlflow.exceptions.MlflowException"

@@ -11,6 +11,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from itertools import chain
 from typing import TYPE_CHECKING, Any
 
+from tasks import attempt_runs
 from tasks.errors import StateError
 from tasks.store import Document, Store, reachable
 
@@ -75,11 +76,20 @@ class References:
         Raises:
             Unavailable: store or MLflow does not answer.
         """
-        if what := self.of_runs([recorder.id]).get(recorder.id):
+        if what := self._of_run(recorder):
             log.warning("run %s (%s) is not closed: it belongs to %s", recorder.id, why, shown(what))
             return False
         recorder.supersede(why)
         return True
+
+    def _of_run(self, recorder: MLflowRecorder) -> list[str]:
+        """Who refers to a run. One that was made under a claim can only be the result of its own task: the others, of
+        which there may be a million, are not searched.
+        """
+        task = recorder.tags.get(attempt_runs.TASK)
+        with reachable():
+            results = self._results([recorder.id], {"_id": task} if task else None)
+            return _among([recorder.id], chain(results, self._serving([recorder.id]))).get(recorder.id, [])
 
     def _serving(self, ids: Collection[str]) -> Iterator[Reference]:
         fields = dict.fromkeys(("strategy", "version", "models", "challengers", "signals"), 1)
@@ -93,8 +103,8 @@ class References:
                 held = {str(document["_id"]), *_ids(document)}
                 yield f"the predictions of {document.get('start')} to {document.get('end')}", held
 
-    def _results(self, runs: Collection[str]) -> Iterator[Reference]:
-        query = {"$or": [{f"{name}.{RUN}": {"$in": list(runs)}} for name in RESULTS]}
+    def _results(self, runs: Collection[str], among: Document | None = None) -> Iterator[Reference]:
+        query = among or {"$or": [{f"{name}.{RUN}": {"$in": list(runs)}} for name in RESULTS]}
         for document in self._store.collection("tasks").find(query, dict.fromkeys(RESULTS, 1)):
             yield f"the result of task {document['_id']}", set(_ids(document))
 

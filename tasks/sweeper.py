@@ -8,6 +8,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from pymongo.errors import PyMongoError
+
 from tasks.backend import Backend
 from tasks.dependencies import settle
 from tasks.errors import RollqError, Unavailable
@@ -120,5 +122,9 @@ class SweepTimer:
         away, self._away = self._away, True
         self._backend.store.ping()
         self._away = False
-        # While the store was away nobody could renew a lease, however well he is.
-        sweep(self._backend, self._by, self._dead_workers(), blamed=not away)
+        try:
+            # While the store was away nobody could renew a lease, however well he is.
+            sweep(self._backend, self._by, self._dead_workers(), blamed=not away)
+        except Unavailable as error:
+            self._away = isinstance(error.__cause__, PyMongoError)  # the store, not the broker
+            raise

@@ -95,7 +95,8 @@ class RecordUpdater(ABC):
             return _frame(old.iloc[:0], self.column)
         new, more = self._renewed(span, _frame(old, self.column))
         joined = replace_range(old, new if isinstance(old, pd.DataFrame) else new[self.column].rename(old.name))
-        self.recorder.save_objects(**{self.artifact: joined, **more})
+        # The artifact last: who is killed in between finds there that the span is still to be done.
+        self.recorder.save_objects(**{**more, self.artifact: joined})
         return new
 
     @abstractmethod

@@ -84,7 +84,7 @@ def _mlflow(settings: Settings) -> str:
         if recorder.load_object("looked").keys() != {"at"}:
             raise RollqError("what was written could not be read back", "Look where the artifacts lie.")
     finally:
-        experiment.delete_recorder(recorder.id)
+        recorder.discard()
     if folder := recorder.get_local_dir():
         shutil.rmtree(folder.parent, ignore_errors=True)
     return f"takes runs and artifacts ({without_password(settings.mlflow_uri)})"

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import copy
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Any
 
 from tasks.components import resolve
-from tasks.errors import ArtifactMissing, BadInput, ComponentError
+from tasks.errors import ArtifactCorrupted, ArtifactMissing, BadInput, ComponentError
 from tasks.tracking.kinds import KINDS, Kind, kind_named, kind_of
 from tasks.tracking.manifest import MANIFEST, OWN, Entry, Manifest, check, safe_name
 from tasks.tracking.place import Place
@@ -82,11 +82,28 @@ class Artifacts:
 
     def _write(self, draft: Draft) -> None:
         """Write a draft after what was kept, in one go. If that fails, nobody has to write the draft again."""
-        manifest = copy.deepcopy(self.manifest(fresh=not self._own))
-        dropped = [path for part in (self._waiting, draft) for path in manifest.put(part.manifest)]
+        before = self.manifest(fresh=not self._own)
+        manifest, parts = copy.deepcopy(before), (self._waiting.manifest, draft.manifest)
+        dropped = [path for part in parts for path in manifest.put(part)]
+        self._announce(copy.deepcopy(before), parts)
         self.place.write({**self._waiting.files, **draft.files, MANIFEST: manifest.to_json()})
         self._known, self._waiting = manifest, Draft()
         self.place.remove(path for path in dropped if path not in manifest.entries)
+
+    def _announce(self, manifest: Manifest, parts: Sequence[Manifest]) -> None:
+        """Say that files are about to be replaced, so that both contents count if this process is killed in between.
+
+        A folder is left out: half of it old and half of it new would be no model.
+        """
+        coming = {path: part.entries[path] for part in parts for path in part.names.values() if path in part.entries}
+        replaced = {path: entry for path, entry in coming.items() if manifest.entries.get(path, entry) != entry}
+        if not replaced:
+            return
+        for path in replaced.keys() & manifest.coming.keys():  # it was announced before: which of the two is there?
+            with suppress(ArtifactMissing, ArtifactCorrupted):
+                manifest.entries[path] = manifest.entry_of(path, self.place.read(path))
+        manifest.coming.update(replaced)
+        self.place.write({MANIFEST: manifest.to_json()})
 
     def _drafted(self, objects: Mapping[str, Any], folder: str | None = None) -> Draft:
         draft = Draft()
@@ -107,8 +124,8 @@ class Artifacts:
             return self._load_model(kept, manifest.models[kept])
         if kept not in manifest.entries:
             return self.folder(kept)
-        entry = manifest.entries[kept]
-        content = check(self.place.read(kept), entry, kept)
+        content = self.place.read(kept)
+        entry = manifest.entry_of(kept, content)
         if entry.kind == FILE:
             return self.folder(kept)
         return kind_named(entry.kind, self._pickle_classes).decode(content)
@@ -123,7 +140,7 @@ class Artifacts:
         manifest = self.manifest()
         root = self.place.folder(kept)
         if kept in manifest.entries:
-            check(root.read_bytes(), manifest.entries[kept], kept)
+            manifest.entry_of(kept, root.read_bytes())
         for path, entry in manifest.below(kept).items():
             part = root / PurePosixPath(path).relative_to(kept)
             if not part.is_file():

@@ -38,12 +38,14 @@ class Entry:
 @dataclass
 class Manifest:
     """Entries by the path of their file; ``models`` are folders that hold a model, with the component that loads it;
-    ``names`` says which file or folder holds what was saved under a name.
+    ``names`` says which file or folder holds what was saved under a name. ``coming`` is what a file may be already,
+    where it is replaced just now, or was when its writer was killed.
     """
 
     entries: dict[str, Entry] = field(default_factory=dict)
     models: dict[str, dict[str, str]] = field(default_factory=dict)
     names: dict[str, str] = field(default_factory=dict)
+    coming: dict[str, Entry] = field(default_factory=dict)
 
     @classmethod
     def parse(cls, content: bytes) -> Manifest:
@@ -56,7 +58,8 @@ class Manifest:
             found = json.loads(content)
             entries = {safe_name(name): Entry(**entry) for name, entry in found["entries"].items()}
             names = {safe_name(name): safe_name(kept) for name, kept in dict(found.get("names", {})).items()}
-            return cls(entries, dict(found["models"]), names)
+            coming = {safe_name(name): Entry(**entry) for name, entry in dict(found.get("coming", {})).items()}
+            return cls(entries, dict(found["models"]), names, coming)
         except (ValueError, TypeError, KeyError, AttributeError, BadInput) as error:
             raise ArtifactCorrupted(f"The manifest cannot be read: {error}.", "Train the task again.") from None
 
@@ -69,7 +72,21 @@ class Manifest:
             "models": self.models,
             "names": self.names,
         }
+        if self.coming:
+            parts["coming"] = {name: asdict(entry) for name, entry in sorted(self.coming.items())}
         return json.dumps({**parts, "entries": entries}, indent=1).encode()
+
+    def entry_of(self, path: str, content: bytes) -> Entry:
+        """The entry of a file that has this content.
+
+        Raises:
+            ArtifactCorrupted: the content is not what was written.
+        """
+        coming = self.coming.get(path)
+        if coming and Entry.of(content, coming.kind) == coming:
+            return coming
+        check(content, self.entries[path], path)
+        return self.entries[path]
 
     def resolve(self, name: str) -> str | None:
         """The path under which ``name`` is kept: what was saved under it, itself, a folder, what the reference calls
@@ -99,6 +116,7 @@ class Manifest:
         left = {path: entry for path, entry in self.entries.items() if path not in dropped}
         _check_apart({*left, *other.entries, *OWN})
         models = {path: model for path, model in self.models.items() if path not in replaced}
+        self.coming = {path: entry for path, entry in self.coming.items() if path in left.keys() - other.entries.keys()}
         self.entries = {**left, **other.entries}
         self.models = {**models, **other.models}
         self.names = {**self.names, **other.names}

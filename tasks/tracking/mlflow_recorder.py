@@ -106,6 +106,11 @@ class MLflowRecorder(Recorder):
         if SUPERSEDED in self.tags:
             self._call(lambda: self._client.delete_tag(self.id, SUPERSEDED))
 
+    def discard(self) -> None:
+        """Delete a run that this process made and that nobody was told of: there is nobody to ask who refers to it."""
+        self._check_process()
+        self._call(lambda: self._client.delete_run(self.id))
+
     def flush(self) -> None:
         """Wait until everything that was logged is written."""
         if failed := self._written():

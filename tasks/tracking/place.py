@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import tempfile
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Mapping
@@ -15,6 +16,8 @@ from mlflow.tracking import MlflowClient
 
 from tasks.errors import ArtifactMissing, BadInput, Unavailable
 from tasks.tracking.writer import patiently
+
+ABSENT = (FileNotFoundError, NotADirectoryError, IsADirectoryError)
 
 
 class Place(ABC):
@@ -96,8 +99,10 @@ class LocalPlace(Place):
         """The content of a file."""
         try:
             return (self._root / name).read_bytes()
-        except OSError:
+        except ABSENT:
             raise _missing(name) from None
+        except OSError as error:  # it may be there: who took it for missing would begin anew without it
+            raise Unavailable(f"Artifacts cannot be read: {error}.", f"Look at {self._root}.") from error
 
     def folder(self, name: str) -> Path:
         """The path itself."""
@@ -143,7 +148,8 @@ class RemotePlace(Place):
         except Unavailable as error:
             cause = error.__cause__
             absent = isinstance(cause, MlflowException) and cause.error_code == "RESOURCE_DOES_NOT_EXIST"
-            if absent or "404" in str(cause) or isinstance(cause, FileNotFoundError):
+            # A whole word: the id of a run, which stands in the address, may hold these digits.
+            if absent or re.search(r"\b404\b", str(cause)) or isinstance(cause, FileNotFoundError):
                 raise _missing(name) from None
             raise
 

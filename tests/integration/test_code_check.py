@@ -15,6 +15,7 @@ from tasks.errors import NotYet, PermanentError
 from tasks.messages import ROUTINE, TRAIN
 from tasks.reuse import REUSED, judge
 from tasks.source import forget_changed
+from tasks.turns import Turns
 from tests.own_model import Project, project
 from tests.unit.synthetic import closes, write
 from workers.app import WorkerLife
@@ -45,6 +46,11 @@ def test_other_code_on_this_machine_is_said_and_a_retry_takes_it(mine: Backend, 
     mine.tasks.retry([failed.id], "me")
     assert run_one(mine, "signed", failed.id, POST) is Outcome.COMMITTED
     assert "model" in mine.tasks.get(failed.id).result["other_code"]
+    turns = Turns("b" * 12, 0, [0])
+    mine.tasks.enlist(list(mine.tasks.standing([failed.id]).values()), turns, "me")
+    mine.tasks.take_turns(turns.backfill, mine.tasks.pending(turns.backfill, 1), "me")
+    assert not mine.tasks.get(failed.id).any_code, "the leave was for that retry"
+    mine.tasks.cancel([failed.id], "me")
     project.code(1.0)  # the code of before again: what was made with another is not called the same
     whys = {one.task_id: one.why for one in judge(mine.tasks, "signed", project.plan().definitions)}
     assert set(whys) == set(ids)

@@ -16,7 +16,7 @@ from rollq.repair import look_at_work
 from scheduler.online_set import OnlineModel
 from scheduler.online_sets import OnlineSets
 from tasks.tracking.mlflow_recorder import MLflowRecorder
-from tasks.tracking.process import Process
+from tasks.tracking.process import Life, Process
 from tests.pool_tasks import definition
 
 DIES = """
@@ -89,6 +89,23 @@ def test_a_number_that_was_given_to_another_process_since(backend: Backend, name
     dead = runs.create_recorder("dead", earlier.tags(), start=True)
     look(backend, repair=True)
     assert runs.get_recorder(dead.id).status == "FAILED"
+
+
+def test_a_run_that_ends_well_while_somebody_looks_stays_finished(
+    backend: Backend, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    runs, life = MLflowExperiment.open(name, backend.settings.mlflow_uri), Process.life
+    run = runs.create_recorder("ends", replace(Process.this(), ticks="1").tags(), start=True)
+
+    def ends_now(process: Process) -> Life:
+        if process.ticks == "1" and run.status == "RUNNING":
+            run.end_run()
+        return life(process)
+
+    monkeypatch.setattr(Process, "life", ends_now)
+    look(backend, repair=True)
+    assert run.status == "FINISHED", "it was listed as RUNNING"
+    assert runs.get_recorder(run.id).status == "FINISHED"
 
 
 def test_of_other_hosts_it_is_said_that_nothing_can_be_said(backend: Backend, name: str) -> None:

@@ -8,7 +8,9 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import pymongo.errors
 import pytest
+import redis.exceptions
 
 from rollq import Backend, RoundFailed, TaskState, run_task
 from rollq.in_process import InProcessTrainer
@@ -17,6 +19,7 @@ from scheduler.routines import Routines, RoutineState
 from tasks.errors import Draining, NotYet, Unavailable
 from tasks.explain import explain
 from tasks.rounds import RoundState
+from tasks.sweeper import SweepTimer
 from tasks.task import Task
 from tests.online_strategies import BEGIN, LGB, manager, template, write_prices
 from tests.pool_tasks import POOL, claim, create, expire
@@ -180,6 +183,40 @@ def test_a_lease_that_nobody_could_renew_is_no_loss(backend: Backend) -> None:
         expire(backend, one)
     taken = backend.tasks.reclaim("sweeper", {"host/1/3": "signal 9 (SIGKILL)"}, blamed=False)
     assert {task.id: task.losses for task in taken} == {cut_off.task_id: 0, dead.task_id: 1}
+
+
+@pytest.mark.parametrize(
+    ("cause", "blamed"),
+    [(pymongo.errors.AutoReconnect("gone"), False), (redis.exceptions.ConnectionError("gone"), True)],
+    ids=["store", "broker"],
+)
+def test_a_store_that_goes_away_within_a_sweep_excuses_leases_at_the_next(
+    backend: Backend, monkeypatch: pytest.MonkeyPatch, cause: Exception, blamed: bool
+) -> None:
+    seen: list[bool] = []
+
+    def swept(*_: object, blamed: bool) -> None:
+        seen.append(blamed)
+        if len(seen) == 1:
+            raise Unavailable("It does not answer.") from cause
+
+    monkeypatch.setattr("tasks.sweeper.sweep", swept)
+    timer = SweepTimer(backend, "sweeper")
+    with pytest.raises(Unavailable):
+        timer._sweep()
+    timer._sweep()
+    timer._sweep()
+    assert seen == [True, blamed, True]
+
+
+def test_a_second_phase_that_was_given_back_waits_as_long_as_a_first_one(backend: Backend) -> None:
+    create(backend.tasks)
+    backend.tasks.commit(claim(backend.tasks), {"half": 1}, part=True)
+    again = backend.tasks.claim_among(POOL, "w", {}, TaskState.PART_DONE)
+    assert again
+    backend.tasks.release(again, "outage: MLflow is away", 60.0)
+    assert backend.tasks.claim_among(POOL, "w", {}, TaskState.PART_DONE) is None, "a loop would try it again at once"
+    assert backend.tasks.get(again.task_id).partial == {"half": 1}
 
 
 # -- rounds and routines ----------------------------------------------------------------------------------------------

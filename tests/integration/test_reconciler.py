@@ -132,3 +132,14 @@ def test_the_doctor_shows_and_mends(backend: Backend, runs: MLflowExperiment) ->
     assert backend.rounds.get(round_id).status is RoundState.FAILED
     assert RoundFailed.exit_code == 5
     assert seen(runs, left)[0] == "FAILED"
+
+
+def test_a_round_that_waits_for_another_is_no_finding(backend: Backend) -> None:
+    """Its tasks may be finished already: they are reused."""
+    create(backend.tasks)
+    done = claim(backend.tasks)
+    backend.tasks.commit(done, {"recorder_id": "r"})
+    first = backend.rounds.create("pool", ["0" * 24], {"strategy": "s", "sessions": []}, held=True)
+    backend.rounds.create("pool", [done.task_id], {"strategy": "s", "sessions": []}, after=[first])
+    found = {check.name: check for check in look_at_work(backend, repair=False)}
+    assert found["rounds"].ok, found["rounds"]

@@ -259,8 +259,8 @@ MUTANTS = (
     Mutant(
         "whatever refers to a run, it is closed",
         "tasks/references.py",
-        "if what := self.of_runs([recorder.id]).get(recorder.id):",
-        "if what := self.of_runs([]).get(recorder.id):",
+        "if what := self._of_run(recorder):",
+        "if what := list[str]():",
         SERVING,
     ),
     Mutant(

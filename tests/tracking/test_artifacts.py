@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import errno
 import json
 import pickle
 import random
@@ -14,13 +16,14 @@ import pandas as pd
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from mlflow.exceptions import MlflowException
 
-from tasks.errors import ArtifactCorrupted, ArtifactMissing, BadInput, ComponentError
+from tasks.errors import ArtifactCorrupted, ArtifactMissing, BadInput, ComponentError, Unavailable
 from tasks.tracking.artifacts import Artifacts
 from tasks.tracking.manifest import MANIFEST, Manifest, safe_name
 from tasks.tracking.mlflow_experiment import MLflowExperiment
 from tasks.tracking.mlflow_recorder import MLflowRecorder
-from tasks.tracking.place import LocalPlace
+from tasks.tracking.place import LocalPlace, RemotePlace
 
 
 class Mean:
@@ -234,3 +237,81 @@ def test_values_without_a_safe_form(local: MLflowExperiment) -> None:
         with pytest.raises(BadInput):
             recorder.save_objects(value=value)
     assert "value.json" not in recorder.list_artifacts()
+
+
+class Killed(BaseException):
+    """This process ends here."""
+
+
+def kill_at(monkeypatch: pytest.MonkeyPatch, step: int) -> None:
+    """The ``step``-th rename of a file is not made any more."""
+    real, left = Path.replace, iter(range(step))
+
+    def replace(path: Path, target: Any) -> Path:
+        if next(left, None) is None:
+            raise Killed
+        return real(path, target)
+
+    monkeypatch.setattr(Path, "replace", replace)
+
+
+@pytest.mark.parametrize("step", range(6))
+def test_who_is_killed_while_he_replaces_files_leaves_each_of_them_readable(
+    kept: tuple[Artifacts, Path], step: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _, folder = kept
+    values = [("text" * 20, list(range(50))), ("new", [1]), ("newer", [2])]
+    for number, (note, task) in enumerate(values[1:]):  # twice: the second one meets what the first one left
+        with monkeypatch.context() as patch:
+            kill_at(patch, step)
+            with contextlib.suppress(Killed):
+                Artifacts(LocalPlace(folder), own=False).save({"note": note, "task": {"a": task}, f"more{number}": 1})
+        found = Artifacts(LocalPlace(folder), own=False)
+        assert (found.load("note"), found.load("task")["a"]) != (None, None)
+        assert found.load("note") in [one for one, _ in values[: number + 2]]
+        assert found.load("task")["a"] in [one for _, one in values[: number + 2]]
+        assert found.folder("note").read_text() == found.load("note")
+        for name in found.manifest().entries:
+            found.load(name)
+    last = Artifacts(LocalPlace(folder), own=False)
+    last.save({"note": "last", "task": {"a": []}})
+    assert not Manifest.parse((folder / MANIFEST).read_bytes()).coming
+    (folder / "note.txt").write_text("newer")
+    with pytest.raises(ArtifactCorrupted):
+        Artifacts(LocalPlace(folder), own=False).load("note")
+
+
+def test_what_cannot_be_read_now_is_not_taken_for_missing(
+    kept: tuple[Artifacts, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A manifest that is taken for missing would be written anew, without what was saved before."""
+    _, folder = kept
+
+    def away(path: Path) -> bytes:
+        raise OSError(errno.ESTALE, "Stale file handle", str(path))
+
+    before = (folder / MANIFEST).read_bytes()
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "read_bytes", away)
+        with pytest.raises(Unavailable):
+            Artifacts(LocalPlace(folder), own=False).save({"more": 1})
+        with pytest.raises(Unavailable):
+            Artifacts(LocalPlace(folder), own=False).load("note")
+    assert (folder / MANIFEST).read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    ("says", "error"),
+    [
+        ("API request to http://mlflow:5000/artifacts/1/ab404cd/manifest.json failed: refused", Unavailable),
+        ("{'manifest.json': HTTPError('404 Client Error: NOT FOUND for url: http://mlflow/1/ab')}", ArtifactMissing),
+    ],
+)
+def test_a_server_that_is_away_has_not_lost_anything(says: str, error: type[Exception]) -> None:
+    class Client:
+        def download_artifacts(self, *_: str) -> str:
+            raise MlflowException(says)
+
+    client: Any = Client()
+    with pytest.raises(error):
+        RemotePlace(client, "ab404cd").read(MANIFEST)

@@ -35,7 +35,14 @@ def _not_logged(away: bool) -> NotLogged:
     return error
 
 
+def _named(module: str, name: str) -> Exception:
+    """An error of a library that is not installed here."""
+    error: Exception = type(name, (Exception,), {"__module__": module})("refused")
+    return error
+
+
 OUTAGES = [
+    _named("boto3.exceptions", "S3UploadFailedError"),
     Unavailable("MLflow does not answer"),
     pymongo.errors.NotPrimaryError("not primary"),
     pymongo.errors.ServerSelectionTimeoutError("nobody"),
