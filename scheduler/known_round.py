@@ -13,6 +13,7 @@ from typing import Any
 
 from scheduler.online_sets import OnlineSets
 from tasks.backend import Backend
+from tasks.errors import NotFound
 from tasks.rounds import Round, RoundState
 from tasks.states import TaskState
 
@@ -56,6 +57,16 @@ def known_round(backend: Backend, wanted: Wanted) -> tuple[str, bool]:
         if found.status is RoundState.FAILED and asked_alike and not _can_be_gathered(backend, found):
             return found.id, True
     return wanted.ident(len(known)), False
+
+
+def begun_round(backend: Backend, ident: str) -> Round | None:
+    """A round with this id, if somebody who died since has made it; its tasks know that they belong to it."""
+    try:
+        found = backend.rounds.get(ident)
+    except NotFound:
+        return None
+    backend.tasks.join_round(found.task_ids, ident)
+    return found
 
 
 def _as_gathered(backend: Backend, found: Round) -> bool:

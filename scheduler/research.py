@@ -62,11 +62,12 @@ def find_round(backend: Backend, text: str) -> Round:
         NotFound: there is none, or several begin so.
     """
     rounds = backend.rounds.find()
-    by_id = [found for found in rounds if len(text) >= SHORTEST and found.id.startswith(text)]
-    if len(by_id) > 1:
-        raise NotFound(f"Several rounds begin with {text!r}.", f"Name one: {', '.join(one.id for one in by_id)}.")
     named = [found for found in rounds if name_of(found) == text]
-    chosen = by_id or [found for found in named if is_research(found)] or named
+    begun = [found for found in rounds if len(text) >= SHORTEST and found.id.startswith(text)]
+    exact = [found for found in begun if found.id == text]
+    if len(begun) > 1 and not named:
+        raise NotFound(f"Several rounds begin with {text!r}.", f"Name one: {', '.join(one.id for one in begun)}.")
+    chosen = exact or [found for found in named if is_research(found)] or named or begun
     if not chosen:
         known = ", ".join(sorted({name_of(found) for found in rounds if is_research(found)})) or "nothing yet"
         raise NotFound(
@@ -161,7 +162,7 @@ def promote_round(backend: Backend, found: Round) -> str:
     They serve from the session on that follows what was published last; nothing is trained again.
 
     Raises:
-        StateError: it is not gathered, or its tasks were trained again since; or it serves already.
+        StateError: it is not gathered, or its tasks were trained again since; or it serves already, or did before.
     """
     runs = findings(backend, found)[RUNS]
     tasks = backend.tasks.find(ids=found.task_ids, definitions=True)
@@ -172,7 +173,8 @@ def promote_round(backend: Backend, found: Round) -> str:
             "Enqueue its template with --research again, and promote that round.",
         )
     strategy = found.purpose["strategy"]
-    if (current := OnlineSets(backend.store).find(strategy)) and {m.recorder_id for m in current.models} == set(runs):
+    current = OnlineSets(backend.store).find(strategy)
+    if current and {model.recorder_id for model in current.models} == set(runs):
         raise StateError(f"Round {found.id} serves already: {strategy} version {current.version}.")
     begin = max(next_session(backend, strategy), min(found.purpose["sessions"], default=""))
     champion = variant_of(tasks[0].definition) if tasks else BASE
@@ -184,6 +186,11 @@ def promote_round(backend: Backend, found: Round) -> str:
         "why": f"research {name_of(found)}, round {found.id}",
     }
     ident, ended = known_round(backend, Wanted(found.pool, found.task_ids, purpose, found.policy))
+    if ended and current and (before := OnlineSets(backend.store).of_round(ident)):
+        raise StateError(
+            f"Round {found.id} was put online before, as version {before.version}; version {current.version} serves.",
+            f"`rollq online rollback {strategy} --to {before.version}` lets it serve again.",
+        )
     if not ended:
         backend.rounds.create(found.pool, found.task_ids, purpose, policy=found.policy, ident=ident)
         backend.tasks.join_round(found.task_ids, ident)

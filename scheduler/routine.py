@@ -17,6 +17,7 @@ from celery import Celery
 
 from scheduler import champions, publishing, updates
 from scheduler.agenda import agenda
+from scheduler.known_round import begun_round
 from scheduler.mirror import show
 from scheduler.online_set import LIVE, OnlineSet
 from scheduler.online_sets import OnlineSets
@@ -34,7 +35,7 @@ from tasks.failures import Kind, described, kind_of
 from tasks.logs import log_context
 from tasks.messages import ROUTINE, check_arguments
 from tasks.reuse import judge, summary
-from tasks.rounds import Round, RoundState
+from tasks.rounds import RoundState
 from tasks.task import Created
 from tasks.user_code import place_of
 
@@ -95,15 +96,17 @@ def _serve(backend: Backend, strategy: str, session: str, worker: str) -> None:
 
 
 def ring_unfinished(backend: Backend) -> int:
-    """Ring for routines that wait and that nobody has looked at lately; returns how many.
+    """Ring once for each strategy with routines that wait and that nobody has looked at lately; returns how many.
 
     Raises:
         Unavailable: the store or the broker does not answer.
     """
     waiting = Routines(backend).unfinished(LOOK_AGAIN_SECONDS)
-    for routine in waiting:
-        backend.doorbell.ring_routine(routine.strategy, routine.session)
-    return len(waiting)
+    kept = {one.name for one in StrategyBook(backend).all()} if waiting else set()
+    last = {routine.strategy: routine.session for routine in waiting if routine.strategy in kept}  # oldest first
+    for strategy, session in last.items():
+        backend.doorbell.ring_routine(strategy, session)
+    return len(last)
 
 
 def bring_up_to(
@@ -225,13 +228,16 @@ def _reason(error: BaseException) -> str:
 
 def _update(job: Job, routine: Routine) -> dict[str, Any]:
     """Let the models that serve, and the challengers, predict what they have not predicted yet."""
-    ids = routine.notes.get("predictions")
-    if ids is None or len(job.backend.tasks.find(ids=ids)) < len(set(ids)):  # somebody removed one: it is made again
+    asked: set[str] = set(routine.notes.get("predictions") or ())
+    ids: list[str] = list(routine.notes.get("predictions") or ())
+    anew = "predictions" not in routine.notes or routine.waits_for.startswith(DATA)  # more may be accepted by now
+    if anew or len(job.backend.tasks.find(ids=ids)) < len(asked):  # somebody removed one: it is made again
         history = job.sets.history(job.strategy.name)
         days = publishing.unpublished(job.backend, job.strategy, job.session) if history else []
         last = SignalLedger(job.backend).last_day(job.strategy.name)
         wanted = updates.missing(job.backend, served(history, days, challengers=True), last)
         ids = list(updates.request(job.backend, job.strategy, wanted, (job.booked.name, job.session)))
+        job.backend.tasks.cancel(sorted(asked.difference(ids)), job.by)
     if routine.reason:  # it failed: the data may have been mended since
         try_data_again(job.backend, updates.prediction_pool(job.booked.pool), ids, job.by)
     if not updates.settled(job.backend, ids):
@@ -242,7 +248,7 @@ def _update(job: Job, routine: Routine) -> dict[str, Any]:
 def _prepare(job: Job, routine: Routine) -> dict[str, Any]:
     """Find out what is to be trained; register it."""
     ident = round_id(job.strategy.name, job.session, job.booked.plan)
-    if known := known_round(job.backend, ident):  # the data may be other data by now
+    if known := begun_round(job.backend, ident):  # the data may be other data by now
         return {"tasks": len(known.task_ids), "round": ident, "ids": list(known.task_ids)}
     history = job.sets.history(job.strategy.name)
     if history:
@@ -259,16 +265,6 @@ def _prepare(job: Job, routine: Routine) -> dict[str, Any]:
         again = job.backend.tasks.retry(trained.created.ids, job.by, held=job.trainer.is_delay)
         job.backend.rounds.reopen(job.booked.pool, again)
     return {"tasks": len(plan.definitions), "round": ident, "ids": list(trained.created.ids), "why": why_each}
-
-
-def known_round(backend: Backend, ident: str) -> Round | None:
-    """A round with this id, if somebody who died since has made it; its tasks know that they belong to it."""
-    try:
-        found = backend.rounds.get(ident)
-    except NotFound:
-        return None
-    backend.tasks.join_round(found.task_ids, ident)
-    return found
 
 
 def _train(job: Job, routine: Routine) -> dict[str, Any]:

@@ -11,9 +11,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from scheduler import champions, publishing, updates
+from scheduler.known_round import begun_round
 from scheduler.online_set import SIMULATION
 from scheduler.online_sets import OnlineSets
-from scheduler.routine import Job, known_round, latest_planned
+from scheduler.routine import Job, latest_planned
 from scheduler.routines import Routines, round_id
 from scheduler.serving import served
 from scheduler.signal_ledger import SignalEntry
@@ -105,7 +106,7 @@ class Simulation:
         follows = {"follows": part.rounds[-1].id} if part.rounds else {}
         purpose = {**plan.purpose, "mode": SIMULATION, "why": why, **follows}
         ident = round_id(part.job.strategy.name, plan.session)
-        if known := known_round(part.job.backend, ident):  # of a simulation that ended earlier, or was interrupted
+        if known := begun_round(part.job.backend, ident):  # of a simulation that ended earlier, or was interrupted
             ids = known.task_ids
             if len(ids) == len(plan.definitions):
                 return TrainedRound(ident, known.pool, Created(ids, 0))

@@ -229,6 +229,7 @@ class RollingStrategy(OnlineStrategy):
         current = self._looked.variants.get(variant_of(trained), self._looked.definition)["dataset"]["kwargs"]
         if "path" in config["kwargs"] and "path" in current:
             config["kwargs"]["path"] = current["path"]
+        config["kwargs"].pop(CHECKS, None)
         if CHECKS in current:
             config["kwargs"][CHECKS] = current[CHECKS]
         return config

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import importlib
 import inspect
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from difflib import get_close_matches
 from functools import cache
 from importlib.metadata import entry_points
@@ -59,7 +59,7 @@ def build(config: Any, key: str, extra: Iterable[str] = (), **more: Any) -> Any:
     """
     cls = resolve(config, key, extra)
     kwargs = {**(config.get("kwargs") or {}), **more}
-    check_kwargs(cls, kwargs, f"{key}.kwargs")
+    check_kwargs(cls, kwargs, f"{key}.kwargs", more)
     try:
         return cls(**kwargs)
     except RollqError:
@@ -70,8 +70,11 @@ def build(config: Any, key: str, extra: Iterable[str] = (), **more: Any) -> Any:
         ) from error
 
 
-def check_kwargs(cls: type[Any], kwargs: Mapping[str, Any], key: str) -> None:
+def check_kwargs(cls: type[Any], kwargs: Mapping[str, Any], key: str, hidden: Collection[str] = ()) -> None:
     """Refuse keywords that ``cls`` does not take, and name those that it misses.
+
+    Args:
+        hidden: keywords that a template may not give, so that nobody is told of them.
 
     Raises:
         ComponentError: a keyword is unknown or missing.
@@ -81,7 +84,9 @@ def check_kwargs(cls: type[Any], kwargs: Mapping[str, Any], key: str) -> None:
     for name in kwargs:
         if name not in parameters and not open_ended:
             raise ComponentError(
-                f"{cls.__name__} has no parameter {name!r}.", did_you_mean(name, parameters), f"{key}.{name}"
+                f"{cls.__name__} has no parameter {name!r}.",
+                did_you_mean(name, parameters.keys() - set(hidden)),
+                f"{key}.{name}",
             )
     for name, parameter in parameters.items():
         optional = parameter.default is not parameter.empty or parameter.kind in (

@@ -102,7 +102,7 @@ def _day(value: Any, key: str) -> str:
         found = date.fromisoformat(str(value)).isoformat()
     except ValueError:
         found = ""
-    if found != str(value):  # Python reads 20150102.0, too
+    if not found or found != str(value):  # Python reads 20150102.0, too
         raise TemplateError(f"{value!r} is not a date.", "Write it as YYYY-MM-DD.", key)
     return found
 

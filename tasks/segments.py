@@ -114,7 +114,8 @@ def purge_segments(segments: Segments, sessions: int, calendar: TimeAdjuster, te
         limit = (calendar.align_idx(following) or 0) - 1 - sessions
         if limit < (calendar.align_idx(start) or 0):
             raise SegmentError(
-                f"{KEY}.{name}: nothing is left of it after {sessions} sessions are purged.", "Purge fewer sessions."
+                f"{KEY}.{name}: nothing is left of it after {sessions} sessions are purged.",
+                "Cut fewer sessions (trunc_days, purge), or start the test segment later.",
             )
         last = calendar.align_idx(end, "end")
         purged[name] = (start, calendar.get(limit if last is None else min(last, limit)))

@@ -200,11 +200,17 @@ def _parsed(path: Path, _changed: int, _size: int) -> Module:
 def _imports(tree: ast.AST) -> Iterator[str]:
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
-            yield from (alias.name for alias in node.names)
+            yield from (name for alias in node.names for name in _bound(alias))
         elif isinstance(node, ast.ImportFrom):
             start = "." * node.level + (node.module or "")
             dot = "." if node.module else ""
             yield from (start if alias.name == "*" else f"{start}{dot}{alias.name}" for alias in node.names)
+
+
+def _bound(alias: ast.alias) -> Iterator[str]:
+    """What ``import a.b`` makes usable: ``a``, too; ``import a.b as c`` only ``a.b``."""
+    parts = alias.name.split(".")
+    yield from (".".join(parts[:length]) for length in range(len(parts) if alias.asname else 1, len(parts) + 1))
 
 
 def _distributions(name: str) -> list[str]:

@@ -31,7 +31,7 @@ REQUIRED = {"model", "dataset", "record", "rolling"}
 KEYS = REQUIRED | {"name", "queue", "resources", "time_limit", "online", CHECKS}
 ASIDE = "x-"  # keys that begin so are the user's own: a place for anchors
 WARM = "warm_starts"  # of a model class: its ``fit`` takes an ``init_model``
-PYTHON_ONLY = {"calendar", "task_copy_func", "ds_extra_mod_func"}
+PYTHON_ONLY = {"calendar", "task_copy_func", "ds_extra_mod_func", "test_key", "train_key"}
 ANY_SESSION = ("2000-01-03",)  # a generator is made to see whether it takes its kwargs, before the data are read
 RECORD_PARAMETERS = {"recorder": None, "model": None, "dataset": None}  # given by the worker, not by the template
 
@@ -123,11 +123,12 @@ def _checked(written: Any, path: Path, settings: Settings) -> Template:
         raise TemplateError("A template is a mapping.", f"It has the keys {', '.join(sorted(KEYS))}.")
     content = {name: value for name, value in written.items() if not name.startswith(ASIDE)}
     _check_keys(content)
-    folder = folder_of(path)
+    folder, online = folder_of(path), OnlineOptions.of(content.get("online"))
     definition = _checked_definition(content, folder, settings)
     rolling = {"class": "RollingGen", **content["rolling"]}
+    generator = resolve(rolling, "rolling", settings.components)
+    check_kwargs(generator, {"calendar": None, **(rolling.get("kwargs") or {})}, "rolling.kwargs", PYTHON_ONLY)
     build(rolling, "rolling", settings.components, calendar=TimeAdjuster(ANY_SESSION))
-    online = OnlineOptions.of(content.get("online"))
     if online.warm_start and not getattr(resolve(definition["model"], "model", settings.components), WARM, False):
         raise TemplateError(
             f"a {definition['model']['class']} cannot start from another model.", "Leave it out.", "online.warm_start"
@@ -168,7 +169,10 @@ def _checked_definition(content: Mapping[str, Any], folder: Path, settings: Sett
     for position, config in enumerate(definition["record"]):
         key = f"record[{position}]"
         cls = resolve(config, key, settings.components)
-        check_kwargs(cls, {**RECORD_PARAMETERS, **(config.get("kwargs") or {})}, f"{key}.kwargs")
+        kwargs = config.get("kwargs") or {}
+        for name in RECORD_PARAMETERS.keys() & kwargs.keys():
+            raise TemplateError("the worker gives it.", "Leave it out.", f"{key}.kwargs.{name}")
+        check_kwargs(cls, {**RECORD_PARAMETERS, **kwargs}, f"{key}.kwargs", RECORD_PARAMETERS)
     return definition
 
 
@@ -187,7 +191,8 @@ def check_segments(definition: Mapping[str, Any]) -> None:
     spans = []
     for name, bounds in segments.items():
         if not isinstance(bounds, list | tuple) or len(bounds) != 2:
-            raise SegmentError(f"{key}.{name}: a segment is [start, end].", "Write two dates, or null for an open end.")
+            fix = "Write two dates" + (", or null for an open end." if name == TEST else ".")
+            raise SegmentError(f"{key}.{name}: a segment is [start, end].", fix)
         start, end = (_as_date(bound, f"{key}.{name}") for bound in bounds)
         if start is None or (end is None and name != TEST):
             raise SegmentError(f"{key}.{name}: only the end of test may be open.", "Write both dates.")
@@ -254,14 +259,15 @@ def _add_checks(definition: Definition, content: Mapping[str, Any], settings: Se
     DataChecks.of(content.get(CHECKS))
     online, dataset = content.get("online"), definition["dataset"]
     zone = {"timezone": online["timezone"]} if isinstance(online, Mapping) and online.get("timezone") else {}
-    section = content.get(CHECKS, zone or None)
+    section = content.get(CHECKS)
+    section = (zone or None) if section is None else section
     if section is None or not _takes_checks(dataset, settings):
         if content.get(CHECKS) is not None:
             raise TemplateError("the dataset has no checks.", "Leave it out.", CHECKS)
         return
     if isinstance(section, Mapping):
         section = {**zone, **section}
-    dataset["kwargs"] = {CHECKS: canonical(section), **(dataset.get("kwargs") or {})}
+    dataset["kwargs"] = {CHECKS: canonical(section, CHECKS), **(dataset.get("kwargs") or {})}
 
 
 def _takes_checks(dataset: Any, settings: Settings) -> bool:
@@ -284,7 +290,8 @@ def _options(content: Mapping[str, Any]) -> dict[str, Any]:
         raise TemplateError(
             f"{limit!r} is no duration.", f"Give seconds, more than 0 and at most {LONGEST:.0f}.", "time_limit"
         )
-    queue = content.get("queue") or ("gpu" if needs.gpu else "default")
+    queue = content.get("queue")
+    queue = ("gpu" if needs.gpu else "default") if queue is None else queue
     check_name(queue, "queue")
     return {"queue": queue, "needs": needs.to_dict(), "time_limit": limit}
 

@@ -120,11 +120,16 @@ def show(
     """Show the current online set of each strategy."""
     from scheduler.failures import failures
     from scheduler.online_sets import OnlineSets
+    from tasks.errors import StateError
 
     with of(context).backend() as backend:
         sets = OnlineSets(backend.store)
-        current = [sets.current(strategy)] if strategy else sets.currents()
         failed = failures(backend, [strategy] if strategy else None)
+        if strategy and failed and sets.find(strategy) is None:  # why there is nothing to show
+            raise StateError(
+                f"Nothing of {strategy!r} is online yet; {failed[0].what} failed: {failed[0].reason}", failed[0].fix
+            )
+        current = [sets.current(strategy)] if strategy else sets.currents()
     if as_json:
         by_name = {
             one.strategy: [other.to_dict() for other in failed if other.strategy == one.strategy] for one in failed

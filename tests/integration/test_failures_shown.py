@@ -62,6 +62,8 @@ def test_a_failed_routine_is_seen_everywhere(backend: Backend, tmp_path: Path, r
     with pytest.raises(RoundFailed):
         made.routine(LIVED[0], timeout=60)
     assert "the routine for" in rollq("online", "list").out
+    shown = rollq("online", "show", "sad")
+    assert (shown.code, "made to fail" in shown.err) == (5, True)
     assert "the routine for" in rollq("status").out
     assert "made to fail" in rollq("routine", "list").out
     assert "made to fail" in rollq("routine", "run", "--here").err

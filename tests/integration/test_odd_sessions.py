@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from scheduler.routine import bring_up_to, ring_unfinished
 from scheduler.routines import DATA, Routines, RoutineState
 from scheduler.signal_ledger import SignalLedger
 from scheduler.strategy_book import StrategyBook, book_strategy
+from tasks.states import TaskState
 from tests.online_strategies import (
     BEGIN,
     LIVED,
@@ -143,6 +145,17 @@ def test_a_session_that_is_not_whole_waits_and_goes_on_when_it_is(
     assert same_as_calm(backend, tmp_path, LIVED[2])
 
 
+def test_a_strategy_is_rung_for_once_however_many_of_its_sessions_wait(backend: Backend, path: Path) -> None:
+    manager(backend, template(path, NAME)).routine(timeout=60)
+    for session in LIVED[2:5]:
+        Routines(backend).wait_for_data(NAME, session, "rain")
+    aged = {"$set": {"looked_at": datetime(2020, 1, 1, tzinfo=UTC)}}
+    backend.store.collection("routines").update_many({"session": {"$in": LIVED[2:5]}}, aged)
+    assert ring_unfinished(backend) == 1
+    StrategyBook(backend).remove(NAME)
+    assert ring_unfinished(backend) == 0
+
+
 def test_what_is_accepted_is_published_and_stays_accepted(backend: Backend, path: Path) -> None:
     manager(backend, template(path, NAME)).routine(timeout=60)
     write_prices(path, until(LIVED[2], only=2, of=LIVED[2]))
@@ -157,6 +170,21 @@ def test_what_is_accepted_is_published_and_stays_accepted(backend: Backend, path
         book.accept("another", [LIVED[2]])
     book_strategy(backend, RollingStrategy(template(path, NAME), backend.settings), "me", replace=True)
     assert book.get(NAME).accepted == (f"{LIVED[2]}:thin",)
+
+
+def test_what_is_accepted_after_its_predictions_were_asked_for_counts(backend: Backend, path: Path) -> None:
+    manager(backend, template(path, NAME)).routine(timeout=60)
+    write_prices(path, until(LIVED[2]))
+    asked = bring_up_to(backend, NAME, LIVED[2], "me", InProcessTrainer)
+    assert asked
+    assert asked.waits_for == "predictions"
+    write_prices(path, until(LIVED[2], only=2, of=LIVED[2]))  # before a worker has looked
+    InProcessTrainer(backend, NAME).work()
+    assert run(backend) is None
+    StrategyBook(backend).accept(NAME, [LIVED[2]])
+    assert run(backend).session == LIVED[2]
+    assert len(SignalLedger(backend).read(NAME, [LIVED[2]])) == 2
+    assert not backend.tasks.find(f"{NAME}.predictions", status=[TaskState.WAITING])
 
 
 def test_a_session_that_was_taken_back_holds_the_later_ones_until_it_is_back_or_accepted(

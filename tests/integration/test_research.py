@@ -91,6 +91,29 @@ def test_the_same_research_again_is_the_same_round_and_other_research_is_another
         find_round(backend, "nothing")
 
 
+def test_what_was_promoted_before_comes_back_by_a_rollback(
+    backend: Backend, tmp_path: Path, rollq: CommandLine
+) -> None:
+    rounds = []
+    for options in ({}, {"model": RIDGE}):
+        (opened,) = enqueue_research(strategy(backend, tmp_path, "cafe", **options), backend).values()
+        work(backend, opened)
+        assert rollq("research", "promote", opened.id).code == 0
+        rounds.append(opened.id)
+    again = rollq("research", "promote", rounds[0])
+    assert (again.code, "as version 1; version 2 serves" in again.err) == (StateError.exit_code, True)
+    assert "`rollq online rollback cafe --to 1`" in again.err
+    assert rollq("online", "rollback", "cafe", "--to", "1", "--json").json["version"] == 3
+
+
+def test_a_name_is_meant_before_the_beginning_of_an_id(backend: Backend, tmp_path: Path) -> None:
+    (first,) = enqueue_research(strategy(backend, tmp_path, "first"), backend).values()
+    (other,) = enqueue_research(strategy(backend, tmp_path, first.id[:5]), backend).values()
+    assert find_round(backend, first.id[:5]).id == other.id
+    assert find_round(backend, first.id[:6]).id == first.id
+    assert find_round(backend, first.id).id == first.id
+
+
 def test_research_is_compared_with_what_serves(backend: Backend, tmp_path: Path) -> None:
     serves = enqueue_plan(strategy(backend, tmp_path, "serves").first_tasks(), backend)
     (tried,) = enqueue_research(strategy(backend, tmp_path, "tried", model=RIDGE), backend).values()

@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from tasks.errors import DataError, SegmentError, TemplateError, Unavailable
+from tasks.errors import DataError, NotYet, SegmentError, TemplateError, Unavailable
 from tests.unit.synthetic import FEATURES, SEGMENTS, closes, long, panel, write
 from workers.datasets import panel_cache
 from workers.datasets.panel import PanelDataset
@@ -208,6 +208,8 @@ def test_a_panel_of_another_user_is_read(tmp_path: Path, monkeypatch: pytest.Mon
     (folder,) = (tmp_path / "cache").glob("panel-*/")
     assert folder.stat().st_mode & 0o777 == 0o755
     assert all(file.stat().st_mode & 0o777 == 0o644 for file in folder.iterdir())
+    (odd,) = folder.parent.glob("odd-*.json")
+    assert odd.stat().st_mode & 0o777 == 0o644
 
     def not_mine(*_: object, **__: object) -> None:
         raise PermissionError(1, "Operation not permitted")
@@ -300,3 +302,22 @@ def test_an_unknown_segment_or_column_is_named(tmp_path: Path) -> None:
         panel(tmp_path).prepare("tset")
     with pytest.raises(DataError, match="'labels'"):
         panel(tmp_path).prepare("train", "labels")
+
+
+def test_a_file_that_is_replaced_while_it_is_read_is_looked_at_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    dataset, look = panel(tmp_path), panel_cache.findings_of
+
+    def slowly(*arguments: Any) -> Any:
+        found = look(*arguments)
+        write(closes(seed=2), tmp_path)
+        return found
+
+    monkeypatch.setattr(panel_cache, "findings_of", slowly)
+    with pytest.raises(NotYet, match="changed while it was read"):
+        _ = dataset.sessions
+    assert list((tmp_path / "cache").glob("panel-*/")) == []  # nothing is kept under the name of the other file
+    monkeypatch.undo()
+    expected = long(closes(seed=2)).set_index(["datetime", "instrument"]).index
+    assert list(dataset.config({"all": [None, None]}).prepare("all").index) == list(expected)

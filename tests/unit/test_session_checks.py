@@ -109,6 +109,31 @@ def test_what_is_accepted_by_name_stays(tmp_path: Path, name: str) -> None:
     assert pd.Timestamp(day) not in other.sessions
 
 
+def respelt(since: str) -> pd.DataFrame:
+    """With another spelling of one instrument from a day on."""
+    later = (PRICES["datetime"] >= since) & (PRICES["instrument"] == "S00")
+    return PRICES.assign(instrument=PRICES["instrument"].mask(later, "s00"))
+
+
+WEEKENDS = pd.date_range("2020-04-04", "2021-06-26", freq="W-SAT")
+LATER = {name: prices for name, (prices, _, _, _) in ODD.items()} | {
+    "a weekend day that becomes usual": with_rows(pd.concat([rows(f"{day:%Y-%m-%d}") for day in WEEKENDS])),
+    "a spelling that becomes the usual one": respelt(DAYS[150]),
+}
+
+
+@pytest.mark.parametrize("name", LATER)
+def test_what_comes_later_decides_nothing(name: str) -> None:
+    prices = LATER[name]
+    whole = find(prices, DataChecks())
+    for last in (DAYS[100], DAY, NEXT, DAYS[320]):
+        known = prices[prices["datetime"] <= last]
+        assert find(known, DataChecks()) == [one for one in whole if one.session <= last]
+    shown = [one.session for one in whole]
+    assert shown
+    assert shown[-1] < DAYS[320]  # what has become usual is odd no more
+
+
 def test_good_data_have_no_finding_and_single_rows_of_many_are_only_named() -> None:
     assert find(PRICES, DataChecks()) == []
     many = long(closes(sessions=60, instruments=80))
@@ -153,11 +178,12 @@ def test_tomorrow_depends_on_where_the_exchange_is(monkeypatch: pytest.MonkeyPat
     assert today == {None: "2021-03-02", "America/New_York": "2021-03-01", "Asia/Manila": "2021-03-02"}
 
 
-def test_only_the_universe_is_looked_at_but_a_thin_session_is_thin_for_all(tmp_path: Path) -> None:
+def test_only_the_universe_is_looked_at_but_thin_and_stale_sessions_are_so_for_all(tmp_path: Path) -> None:
     jumped = on(DAY, times(9.0, 1))
     assert pd.Timestamp(DAY) in panel(tmp_path, jumped, universe=["S01", "S02"]).sessions
     assert pd.Timestamp(DAY) not in panel(tmp_path, jumped, universe=["S00", "S02"]).sessions
     assert pd.Timestamp(DAY) not in panel(tmp_path, without(DAY, 2), universe=["S00", "S01"]).sessions
+    assert pd.Timestamp(DAY) not in panel(tmp_path, on(DAY, lambda day: BEFORE), universe=["S00", "S01"]).sessions
 
 
 @pytest.mark.parametrize("off", [False, {"thin": None}, {"thin": False}, {"thin": 0.1}])

@@ -59,6 +59,15 @@ def test_the_modules_that_it_imports_belong_to_it(project: Path) -> None:
     assert set(versions_of(found.libraries)) == {"numpy", "scikit-learn"}
 
 
+def test_a_package_whose_names_an_import_makes_usable_belongs_to_it(project: Path) -> None:
+    write(project / "grove/__init__.py", "SIZE = 1\n")
+    write(project / "grove/trees.py", "")
+    write(project / "plain.py", "import grove.trees\n\n\nclass Plain:\n    size = grove.SIZE\n")
+    write(project / "named.py", "import grove.trees as trees\n\n\nclass Named:\n    module = trees\n")
+    assert set(source("plain:Plain").modules) == {"plain", "grove", "grove.trees"}
+    assert set(source("named:Named").modules) == {"named", "grove.trees"}
+
+
 def test_a_module_beside_it_belongs_to_it_in_a_project(project: Path) -> None:
     assert set(source("single:Single").modules) == {"single", "tools", "forest.soil"}
 

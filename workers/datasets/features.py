@@ -134,7 +134,7 @@ def _expand(spec: Any, key: str) -> Iterator[tuple[str, str, int]]:
         if name not in ("op", "windows"):
             raise TemplateError(f"unknown key {name!r}.", did_you_mean(str(name), ("op", "windows")), f"{key}.{name}")
     op, windows = spec.get("op"), spec.get("windows")
-    if op not in FEATURES:
+    if not isinstance(op, str) or op not in FEATURES:
         raise TemplateError(f"the feature {op!r} is unknown.", did_you_mean(str(op), FEATURES), f"{key}.op")
     if not isinstance(windows, Sequence) or isinstance(windows, str) or not windows:
         raise TemplateError("windows is a list of sessions.", "Write windows: [5, 20].", f"{key}.windows")

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
-import tempfile
+import logging
+import secrets
 from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
@@ -14,36 +14,41 @@ from typing import Any
 import numpy as np
 
 from tasks.data_checks import DataChecks, Finding
-from tasks.errors import Unavailable
 from workers.datasets.prices import file_sha256, read_prices
 from workers.datasets.session_checks import find, find_future
 
-VERSION = 1  # raise it when something else is found odd
+log = logging.getLogger(__name__)
+
+VERSION = 2  # raise it when something else is found odd
 
 
 def findings_of(
-    path: Path, universe: tuple[str, ...] | None, checks: DataChecks, cache_dir: Path
+    path: Path, universe: tuple[str, ...] | None, checks: DataChecks, cache_dir: Path, sha256: str | None = None
 ) -> tuple[Finding, ...]:
     """What is odd about a price file today, by session.
 
+    Args:
+        sha256: of the file that is meant; None: as it is now.
+
     Raises:
         DataError: the file is missing, or is no price table.
-        Unavailable: the cache cannot be written.
+        NotYet: it is another file by now.
     """
-    kept = cache_dir / f"odd-{_key(path, universe, checks)}.json"
-    found = _read(kept) or _look(path, universe, checks, kept)
+    sha256 = sha256 or file_sha256(path)
+    kept = cache_dir / f"odd-{_key(sha256, universe, checks)}.json"
+    found = _read(kept) or _look(path, sha256, universe, checks, kept)
     timeless = [Finding(**one) for one in found["findings"]]
     findings = [*timeless, *find_future(found["sessions"], checks)]
     return tuple(sorted(findings, key=lambda one: (one.session, one.check)))
 
 
-def _key(path: Path, universe: tuple[str, ...] | None, checks: DataChecks) -> str:
-    parts = [VERSION, file_sha256(path), universe, checks.to_dict()]
+def _key(sha256: str, universe: tuple[str, ...] | None, checks: DataChecks) -> str:
+    parts = [VERSION, sha256, universe, checks.to_dict()]
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:24]
 
 
-def _look(path: Path, universe: tuple[str, ...] | None, checks: DataChecks, kept: Path) -> dict[str, Any]:
-    prices = read_prices(path)
+def _look(path: Path, sha256: str, universe: tuple[str, ...] | None, checks: DataChecks, kept: Path) -> dict[str, Any]:
+    prices = read_prices(path, sha256)
     days = np.unique(prices["datetime"].to_numpy().astype("datetime64[D]"))
     findings = [asdict(one) for one in find(prices, checks, universe)]
     found = {"sessions": np.datetime_as_string(days).tolist(), "findings": findings}
@@ -59,14 +64,17 @@ def _read(path: Path) -> dict[str, Any] | None:
 
 
 def _write(path: Path, found: dict[str, Any]) -> None:
-    """Write a file beside its place and move it there in one step; any number of processes may do it at once."""
+    """Write a file beside its place and move it there in one step; any number of processes may do it at once.
+
+    It has the usual rights, so that other users read it, too (``mkstemp`` would keep it to this one). Where nothing can
+    be written, the cache of another user may hold the panel all the same: then it is looked at each time.
+    """
+    temporary = path.parent / f".{path.name}-{secrets.token_hex(8)}"
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}-")
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            json.dump(found, file)
-        Path(temporary).replace(path)
+        temporary.write_text(json.dumps(found), encoding="utf-8")
+        temporary.replace(path)
     except OSError as error:
-        raise Unavailable(
-            f"The cache {path} cannot be written: {error}.", "Free the disk, or set ROLLQ_STATE_DIR."
-        ) from error
+        log.debug("%s is not kept: %s", path, error)
+        with suppress(OSError):
+            temporary.unlink(missing_ok=True)

@@ -48,7 +48,7 @@ def check_label(spec: Any, key: str = "dataset.kwargs.label") -> Label:
     if not isinstance(spec, Mapping):
         raise TemplateError("the label is a mapping.", "Write {op: forward_return, horizon: 5, start: 1}.", key)
     op = spec.get("op")
-    if op not in DEFAULTS:
+    if not isinstance(op, str) or op not in DEFAULTS:
         raise TemplateError(f"the label {op!r} is unknown.", did_you_mean(str(op), DEFAULTS), f"{key}.op")
     options = {name: value for name, value in spec.items() if name != "op"}
     for name, value in options.items():

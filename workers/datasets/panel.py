@@ -24,7 +24,7 @@ from workers.datasets.prices import KEY, UNIVERSE_KEY, file_sha256
 NORMALIZE = ("rank", "none")
 SEGMENTS_KEY, CHECKS_KEY = "dataset.kwargs.segments", "dataset.kwargs.data_checks"
 MOST_LEFT_OUT = 0.1  # of the sessions; where more are odd, the thresholds or the file are
-TRAIN = "train"
+TRAIN, TEST = "train", "test"
 
 
 class PanelDataset(Dataset):
@@ -67,7 +67,7 @@ class PanelDataset(Dataset):
             "features": features,
             "label": label,
             "normalize": normalize,
-            "processors": list(processors),
+            "processors": processors,
             "universe": universe,
         }
         if data_checks is not None:
@@ -162,7 +162,6 @@ class PanelDataset(Dataset):
 
         Raises:
             DataError: the file is missing, or is no price table.
-            Unavailable: the cache cannot be written.
         """
         return findings_of(self._spec.path, self._spec.universe, self._spec.checks, self._folder())
 
@@ -208,10 +207,9 @@ class PanelDataset(Dataset):
             raise SegmentError(f"{key}: it ends ({end:%Y-%m-%d}) before it starts.", "Swap the two dates.")
         for bound in (start, end):
             if bound is not None and not days[0] <= bound <= days[-1]:
-                raise SegmentError(
-                    f"{key}: {bound:%Y-%m-%d} is outside the calendar of the data.",
-                    f"Use dates from {days[0]:%Y-%m-%d} to {days[-1]:%Y-%m-%d}, or null for an open end.",
-                )
+                fix = f"Use dates from {days[0]:%Y-%m-%d} to {days[-1]:%Y-%m-%d}"
+                open_end = ", or null for an open end." if name == TEST else "."
+                raise SegmentError(f"{key}: {bound:%Y-%m-%d} is outside the calendar of the data.", fix + open_end)
         try:
             self._rows(name)
         except DataError as error:

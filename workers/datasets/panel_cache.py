@@ -27,7 +27,7 @@ from workers.datasets.labels import Label
 from workers.datasets.prices import KEY, file_sha256, read_closes
 
 VERSION = 2  # raise it when a feature or label is computed differently
-LAYOUT = 2  # raise it when other files are kept
+LAYOUT = 3  # raise it when other files are kept, or other rows
 META = "meta.json"
 ARRAYS = ("session_of", "instrument_of", "features", "label", "raw", "content")
 BLOCK = 250  # sessions whose closes are hashed at once
@@ -64,15 +64,16 @@ class PanelSpec:
     universe: tuple[str, ...] | None
     checks: DataChecks = field(default_factory=DataChecks)
 
-    def key(self, out: Collection[str]) -> str:
+    def key(self, sha256: str, out: Collection[str]) -> str:
         """Name of the panel's folder in the cache: it changes with the data, the features, the label, and the code.
 
         Args:
+            sha256: of the price file.
             out: sessions that are left out.
         """
         rows = [self.checks.name, self.checks.accept, sorted(out)]
         made = [self.features, str(self.label), self.rank, self.universe]
-        parts = [VERSION, LAYOUT, file_sha256(self.path), *made, rows]
+        parts = [VERSION, LAYOUT, sha256, *made, rows]
         return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:24]
 
 
@@ -81,21 +82,23 @@ def load_panel(spec: PanelSpec, cache_dir: Path) -> Panel:
 
     Raises:
         DataError: the file is missing, is no price table, or nothing of the universe is in it.
+        NotYet: the file was replaced meanwhile.
         Unavailable: the cache cannot be written.
     """
-    out = left_out(findings_of(spec.path, spec.universe, spec.checks, cache_dir))
-    folder = cache_dir / f"panel-{spec.key(out)}"
+    sha256 = file_sha256(spec.path)
+    out = left_out(findings_of(spec.path, spec.universe, spec.checks, cache_dir, sha256))
+    folder = cache_dir / f"panel-{spec.key(sha256, out)}"
     if panel := _open(folder):
         return panel
     try:
-        return _built_once(spec, folder, out)
+        return _built_once(spec, folder, out, sha256)
     except OSError as error:
         raise Unavailable(
             f"The cache {folder} cannot be written: {error}.", "Free the disk, or set ROLLQ_STATE_DIR."
         ) from error
 
 
-def _built_once(spec: PanelSpec, folder: Path, out: Collection[str]) -> Panel:
+def _built_once(spec: PanelSpec, folder: Path, out: Collection[str], sha256: str) -> Panel:
     cache_dir = folder.parent
     cache_dir.mkdir(parents=True, exist_ok=True)
     with (cache_dir / f"{folder.name}.lock").open("a") as lock:
@@ -103,7 +106,7 @@ def _built_once(spec: PanelSpec, folder: Path, out: Collection[str]) -> Panel:
         if panel := _open(folder):
             return panel
         _clear(folder)
-        _build(spec, folder, out)
+        _build(spec, folder, out, sha256)
     panel = _open(folder)
     if panel is None:
         raise Unavailable(
@@ -118,9 +121,9 @@ def _clear(folder: Path) -> None:
         shutil.rmtree(left, ignore_errors=True)
 
 
-def _build(spec: PanelSpec, folder: Path, out: Collection[str]) -> None:
+def _build(spec: PanelSpec, folder: Path, out: Collection[str], sha256: str) -> None:
     """Compute the panel beside its place and move it there in one step."""
-    close = read_closes(spec.path, spec.universe, spec.checks, out)
+    close = read_closes(spec.path, spec.universe, spec.checks, out, sha256)
     if close.empty:
         raise DataError(f"{KEY}: no session of {spec.path} can be used.", "See `rollq data check TEMPLATE`.")
     temporary = folder.parent / f".{folder.name}-{secrets.token_hex(8)}"

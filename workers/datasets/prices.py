@@ -11,7 +11,7 @@ from pathlib import Path
 import pandas as pd
 
 from tasks.data_checks import DataChecks
-from tasks.errors import DataError
+from tasks.errors import DataError, NotYet
 from workers.datasets.session_checks import usable_closes
 
 KEY = "dataset.kwargs.path"
@@ -35,7 +35,7 @@ def file_sha256(path: Path) -> str:
 
 
 def read_closes(
-    path: Path, universe: Sequence[str] | None, checks: DataChecks, out: Collection[str] = ()
+    path: Path, universe: Sequence[str] | None, checks: DataChecks, out: Collection[str] = (), sha256: str | None = None
 ) -> pd.DataFrame:
     """Closes as a wide float64 frame, sessions x instruments, NaN where there is none.
 
@@ -43,22 +43,28 @@ def read_closes(
 
     Args:
         out: sessions that are left out.
+        sha256: of the file that is meant.
 
     Raises:
         DataError: the file is no price table, or the universe is empty or names what is not in the file.
+        NotYet: it is another file by now.
     """
-    wide = usable_closes(read_prices(path), checks, out)
+    wide = usable_closes(read_prices(path, sha256), checks, out)
     wide = wide.loc[:, wide.notna().any()]
     return wide if universe is None else wide[_members(universe, wide.columns)]
 
 
-def read_prices(path: Path) -> pd.DataFrame:
+def read_prices(path: Path, sha256: str | None = None) -> pd.DataFrame:
     """A price file as a long frame: datetime, instrument, close; and open, high, low if they are there.
+
+    Args:
+        sha256: of the file that is meant.
 
     Raises:
         DataError: the file is missing, or is no price table.
+        NotYet: it is another file by now.
     """
-    prices = _read(path)
+    prices = _read(path, sha256 or file_sha256(path))
     _check_sessions(prices["datetime"], path)
     if prices["instrument"].isna().any():
         raise DataError(f"{KEY}: {path} has rows without an instrument.", "Remove them.")
@@ -73,12 +79,14 @@ def _file_sha256(path: Path, _state: tuple[int, ...]) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def _read(path: Path) -> pd.DataFrame:
-    expected = file_sha256(path)
-    content = path.read_bytes()
+def _read(path: Path, expected: str) -> pd.DataFrame:
+    try:
+        content = path.read_bytes()
+    except OSError:
+        content = b""  # it was there a moment ago
     if hashlib.sha256(content).hexdigest() != expected:
         _file_sha256.cache_clear()  # it may have been changed in place within one tick of its clock
-        raise DataError(f"{KEY}: {path} changed while it was read.", "Replace a file in one move, then try again.")
+        raise NotYet(f"{KEY}: {path} changed while it was read.", "Replace a file in one move, then try again.")
     try:
         prices = pd.read_parquet(BytesIO(content)).reset_index()
     except (OSError, ValueError, TypeError) as error:  # pyarrow's errors are of these kinds

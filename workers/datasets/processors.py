@@ -27,7 +27,7 @@ def check_processors(specs: Any, key: str = "dataset.kwargs.processors") -> list
     for position, spec in enumerate(specs):
         where = f"{key}[{position}]"
         op = spec.get("op") if isinstance(spec, Mapping) else spec
-        if not isinstance(spec, Mapping) or op not in OPS:
+        if not isinstance(spec, Mapping) or not isinstance(op, str) or op not in OPS:
             raise TemplateError(f"the processor {op!r} is unknown.", did_you_mean(str(op), OPS), f"{where}.op")
         for name, value in spec.items():
             if name not in {"op", *OPS[str(op)]}:

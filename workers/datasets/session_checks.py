@@ -2,6 +2,9 @@
 
 A session that is left out counts as not there: it is in no segment, in no look-back and in no label, until it is mended
 or accepted. So what is odd hurts no other session.
+
+A session is judged by those up to it, so that no later one decides about it: what is appended changes no window of the
+past. Only dates that lie apart (``far``) are seen in the whole file, because they may lie before all others.
 """
 
 from __future__ import annotations
@@ -33,7 +36,7 @@ from tasks.data_checks import (
 
 RECENT = 20  # sessions that say how many instruments are usual, and for how long a close can be compared with
 FEWEST = 5  # instruments from which on prices that all stay the same say something
-RARE = 0.1  # a weekend day is odd where so few sessions, of those of the usual weekday, fall on it
+RARE = 0.1  # a weekend day is odd where so few sessions up to it, of those of the usual weekday, fall on it
 BODY = 10  # dates are far from the others where those are so many times as many
 SHOWN = 3  # instruments that are named
 BOUNDS = ("1678-01-01", "2262-01-01")  # what a session can be at all
@@ -45,7 +48,7 @@ def find(prices: pd.DataFrame, checks: DataChecks, universe: Collection[str] | N
 
     Args:
         prices: datetime, instrument, close; and open, high, low if there are any.
-        universe: the instruments whose rows are looked at; how many a session should have is seen in all of them.
+        universe: the instruments whose rows are looked at; whether a session is thin or stale is seen in all of them.
     """
     sessions, rows = _texts(prices["datetime"]), _odd_rows(prices, checks)
     wide = _wide(prices, rows, sessions, checks)
@@ -96,19 +99,30 @@ def _odd_rows(prices: pd.DataFrame, checks: DataChecks) -> dict[str, Mask]:
     close = prices["close"].to_numpy()
     twice = prices.duplicated(["datetime", "instrument"], keep=False).to_numpy()
     rows = {PRICE: (close <= 0) | np.isinf(close), DUPLICATE: twice}
-    rows[NAME] = _misspelt(prices["instrument"]) if checks.name else np.zeros(len(prices), dtype=bool)
+    rows[NAME] = _misspelt(prices) if checks.name else np.zeros(len(prices), dtype=bool)
     rows[BAR] = _inconsistent(prices) if checks.bar else np.zeros(len(prices), dtype=bool)
     return rows
 
 
-def _misspelt(names: pd.Series) -> Mask:
-    """Rows of an instrument whose name differs from a more frequent one by blanks, case or what cannot be seen."""
-    counts = names.value_counts()
-    spelt: dict[str, list[str]] = {}
-    for name in counts.index:  # the most frequent one first
-        spelt.setdefault(_plain(str(name)), []).append(str(name))
-    wrong = {name for alike in spelt.values() for name in alike[1:]}
-    found: Mask = names.isin(wrong).to_numpy()
+def _misspelt(prices: pd.DataFrame) -> Mask:
+    """Rows whose name differs by blanks, case or what cannot be seen from one that is more frequent up to their day."""
+    names, spelt = prices["instrument"], dict[str, list[str]]()
+    for name in names.unique():
+        spelt.setdefault(_plain(str(name)), []).append(name)
+    wrong = np.zeros(len(prices), dtype=bool)
+    for alike in spelt.values():
+        if len(alike) > 1:
+            chosen = names.isin(alike).to_numpy()
+            wrong[chosen] = _rarer(prices.loc[chosen, "datetime"], names[chosen])
+    return wrong
+
+
+def _rarer(days: pd.Series, names: pd.Series) -> Mask:
+    """Which rows have another spelling than the most frequent one up to their day; of equal ones the first."""
+    first = days.groupby(names).min()
+    order = sorted(first.index, key=lambda name: (first[name], name))
+    usual = pd.crosstab(days, names)[order].cumsum().idxmax(axis="columns")
+    found: Mask = (names != days.map(usual)).to_numpy()
     return found
 
 
@@ -194,11 +208,11 @@ def _weekend(days: pd.Index, checks: DataChecks) -> list[Finding]:
     if not checks.weekend or not len(days):
         return []
     weekdays = (np.array(days.tolist(), dtype="datetime64[D]").astype(int) + 3) % 7  # 1970-01-01 was a Thursday
-    counts = np.bincount(weekdays, minlength=7)
+    counts = (weekdays[:, None] == np.arange(7)).cumsum(axis=0)
     odd = [
         (day, ("Saturday", "Sunday")[weekday - 5])
-        for day, weekday in zip(days, weekdays.tolist(), strict=True)
-        if weekday >= 5 and counts[weekday] < RARE * counts.max()
+        for day, weekday, known in zip(days, weekdays.tolist(), counts, strict=True)
+        if weekday >= 5 and known[weekday] < RARE * known.max()
     ]
     return [one for day, name in odd for one in _dated([day], checks, WEEKEND, f"it is a {name}")]
 
@@ -243,10 +257,9 @@ class _Walk:
     def _session(self, session: str, closes: npt.NDArray[np.float64]) -> list[Finding]:
         there = ~np.isnan(closes)
         rows = self._odd.get(session, {})
-        made = self._thin(session, int(there.sum()))
+        made = [*self._thin(session, int(there.sum())), *self._stale(session, closes, there)]
         there &= self._mine
         count = int(there.sum())
-        made += self._stale(session, closes, there)
         if session not in self._out:
             rows = {**rows, JUMP: self._jumps(closes, there)}
         whole = max(count + len(rows.get(PRICE, ())), *(len(what) for what in rows.values()), 1)

@@ -54,7 +54,7 @@ class LGBModel(Model):
         seed: int = 7,
         **params: Any,
     ) -> None:
-        if loss not in LOSSES:
+        if loss not in tuple(LOSSES):  # whatever it is: a list has no hash
             raise ComponentError(
                 f"{loss!r} is unknown.", f"{_hint(loss)}Use one of {', '.join(LOSSES)}.", "model.kwargs.loss"
             )

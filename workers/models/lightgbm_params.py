@@ -94,7 +94,8 @@ def _main_name(name: str) -> str:
     key, known = f"{KEY}.{name}", _known_params()
     if name not in known:
         close = get_close_matches(name, known, n=1)
-        hint = f"Did you mean {known[close[0]]!r}? " if close else ""
+        meant = OWN.get(known[close[0]], known[close[0]]) if close else ""
+        hint = f"Did you mean {meant!r}? " if meant else ""
         raise ComponentError("LightGBM has no such parameter.", f"{hint}See LightGBM's list of parameters.", key)
     if known[name] in OWN:
         raise ComponentError(f"it has another name here: {OWN[known[name]]}.", "Use that one.", key)
