@@ -27,6 +27,13 @@ def test_it_writes_where_workers_write_and_leaves_nothing(settings: Settings) ->
     assert list(experiment.iter_recorders()) == []
 
 
+def test_a_task_store_that_is_away_is_not_blamed_on_mlflow(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The trial run is deleted without asking who refers to it."""
+    monkeypatch.setenv("ROLLQ_MONGO_URI", "mongodb://127.0.0.1:1/?serverSelectionTimeoutMS=100")
+    ok, says = found(settings)["mlflow"]
+    assert ok, says
+
+
 def test_a_broker_that_only_answers_is_seen(settings: Settings) -> None:
     with redis.Redis.from_url(settings.redis_url) as client:
         client.execute_command("REPLICAOF", "127.0.0.1", "1")
