@@ -18,9 +18,10 @@ from tasks.data_checks import DataChecks, Finding
 from tasks.errors import TemplateError
 from tasks.identity import task_id, task_key
 from tasks.online_options import BASE, PromotionRule
+from tasks.segment_checks import check_segments
 from tasks.settings import Settings
 from tasks.task import Definition
-from tasks.template import WARM, Template, check_name, check_segments
+from tasks.template import WARM, Template, check_name
 from tasks.windows import WindowCutter, planned_test
 
 VARIANT = "variant"  # in a definition: which challenger it is; the base has none

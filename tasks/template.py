@@ -7,8 +7,6 @@ import re
 from collections.abc import Iterable, Mapping
 from copy import deepcopy
 from dataclasses import dataclass, field, replace
-from datetime import date, datetime
-from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -17,11 +15,12 @@ from tasks.calendar import TimeAdjuster
 from tasks.components import build, check_kwargs, did_you_mean, resolve
 from tasks.data_checks import KEY as CHECKS
 from tasks.data_checks import DataChecks, check_accepted, with_accepted
-from tasks.errors import BadInput, SegmentError, TemplateError
+from tasks.errors import BadInput, TemplateError
 from tasks.identity import canonical
 from tasks.needs import Needs
 from tasks.online_options import BASE, Challenger, OnlineOptions
 from tasks.paths import absolute, folder_of
+from tasks.segment_checks import check_segments
 from tasks.settings import LONGEST, Settings, expanded
 from tasks.task import Definition
 from tasks.user_file import read_yaml
@@ -33,6 +32,12 @@ ASIDE = "x-"  # keys that begin so are the user's own: a place for anchors
 WARM = "warm_starts"  # of a model class: its ``fit`` takes an ``init_model``
 PYTHON_ONLY = {"calendar", "task_copy_func", "ds_extra_mod_func", "test_key", "train_key"}
 ANY_SESSION = ("2000-01-03",)  # a generator is made to see whether it takes its kwargs, before the data are read
+ROLES = {  # what a class has that can stand there, and one that has it
+    "model": ("fit", "LGBModel"),
+    "dataset": ("prepare", "PanelDataset"),
+    "record": ("generate", "SignalRecord"),
+    "rolling": ("generate", "RollingGen"),
+}
 RECORD_PARAMETERS = {"recorder": None, "model": None, "dataset": None}  # given by the worker, not by the template
 
 
@@ -126,7 +131,7 @@ def _checked(written: Any, path: Path, settings: Settings) -> Template:
     folder, online = folder_of(path), OnlineOptions.of(content.get("online"))
     definition = _checked_definition(content, folder, settings)
     rolling = {"class": "RollingGen", **content["rolling"]}
-    generator = resolve(rolling, "rolling", settings.components)
+    generator = _resolved(rolling, "rolling", "rolling", settings)
     check_kwargs(generator, {"calendar": None, **(rolling.get("kwargs") or {})}, "rolling.kwargs", PYTHON_ONLY)
     build(rolling, "rolling", settings.components, calendar=TimeAdjuster(ANY_SESSION))
     if online.warm_start and not getattr(resolve(definition["model"], "model", settings.components), WARM, False):
@@ -161,14 +166,14 @@ def _checked_definition(content: Mapping[str, Any], folder: Path, settings: Sett
     definition = _definition(content, folder)
     _add_checks(definition, content, settings)
     for part in ("model", "dataset"):
-        cls = resolve(definition[part], part, settings.components)
+        cls = _resolved(definition[part], part, part, settings)
         check_kwargs(cls, definition[part].get("kwargs") or {}, f"{part}.kwargs")
     check_segments(definition)
     for part in ("model", "dataset"):
         build(definition[part], part, settings.components)  # it refuses values that it cannot use
     for position, config in enumerate(definition["record"]):
         key = f"record[{position}]"
-        cls = resolve(config, key, settings.components)
+        cls = _resolved(config, "record", key, settings)
         kwargs = config.get("kwargs") or {}
         for name in RECORD_PARAMETERS.keys() & kwargs.keys():
             raise TemplateError("the worker gives it.", "Leave it out.", f"{key}.kwargs.{name}")
@@ -176,39 +181,15 @@ def _checked_definition(content: Mapping[str, Any], folder: Path, settings: Sett
     return definition
 
 
-def check_segments(definition: Mapping[str, Any]) -> None:
-    """Refuse segments that are missing, reversed, or overlap; the calendar is looked at later.
-
-    Raises:
-        SegmentError: it names the segment.
-    """
-    segments = (definition["dataset"].get("kwargs") or {}).get("segments")
-    key = "dataset.kwargs.segments"
-    if not isinstance(segments, Mapping) or "train" not in segments or TEST not in segments:
-        raise SegmentError(
-            f"{key}: a template needs the segments train and test.", "Write train: [start, end] and so on."
-        )
-    spans = []
-    for name, bounds in segments.items():
-        if not isinstance(bounds, list | tuple) or len(bounds) != 2:
-            fix = "Write two dates" + (", or null for an open end." if name == TEST else ".")
-            raise SegmentError(f"{key}.{name}: a segment is [start, end].", fix)
-        start, end = (_as_date(bound, f"{key}.{name}") for bound in bounds)
-        if start is None or (end is None and name != TEST):
-            raise SegmentError(f"{key}.{name}: only the end of test may be open.", "Write both dates.")
-        if end is not None and end < start:
-            raise SegmentError(f"{key}.{name}: it ends ({end}) before it starts ({start}).", "Swap the two dates.")
-        spans.append((start, end or date.max, name))
-    spans.sort()
-    for (_, end, first), (start, _, second) in pairwise(spans):
-        if start <= end:
-            raise SegmentError(
-                f"{key}.{second}: it overlaps {first}, which ends on {end}.", f"Start {second} after {end}."
-            )
-    if spans[-1][2] != TEST:
-        raise SegmentError(
-            f"{key}.{TEST}: it must be the last segment.", "A model is tested on what comes after its training."
-        )
+def _resolved(config: Any, part: str, key: str, settings: Settings) -> type[Any]:
+    """The class that a component names, if it can stand where it does."""
+    cls = resolve(config, key, settings.components)
+    method, example = ROLES[part]
+    if not hasattr(cls, method):
+        fix = f"Name a class that has {method}(), such as {example}."
+        noun = "generator" if part == "rolling" else part
+        raise TemplateError(f"{cls.__name__} cannot be a {noun}.", fix, f"{key}.class")
+    return cls
 
 
 def _check_keys(content: Mapping[str, Any]) -> None:
@@ -294,15 +275,3 @@ def _options(content: Mapping[str, Any]) -> dict[str, Any]:
     queue = ("gpu" if needs.gpu else "default") if queue is None else queue
     check_name(queue, "queue")
     return {"queue": queue, "needs": needs.to_dict(), "time_limit": limit}
-
-
-def _as_date(bound: Any, key: str) -> date | None:
-    if bound is None or (isinstance(bound, date) and not isinstance(bound, datetime)):
-        return bound
-    text = str(bound)
-    if not re.fullmatch(r"\d{4}-\d{2}-\d{2}", text):  # Python reads 20180131 and 2018-W05-3, too
-        raise SegmentError(f"{key}: {text!r} is not a day.", "Write it as YYYY-MM-DD, without time or zone.")
-    try:
-        return date.fromisoformat(text)
-    except ValueError as error:
-        raise SegmentError(f"{key}: {text} does not exist: {error}.", "Write a day of the calendar.") from None
