@@ -19,7 +19,7 @@ from celery import Celery
 from scheduler.online_sets import OnlineSets
 from tasks.attempt_runs import TASK, why_lost
 from tasks.backend import Backend
-from tasks.errors import NotFound, RollqError
+from tasks.errors import NotFound, RollqError, Unavailable
 from tasks.loose_ends import SEARCH_SECONDS, LooseEnd
 from tasks.messages import RECONCILE
 from tasks.rounds import RoundState
@@ -95,8 +95,14 @@ def tie_loose_ends(backend: Backend) -> list[StrayRun]:
     """
     closed = []
     for end in backend.tasks.loose_ends.all():
-        closed += [stray for stray in _of_task(backend, end) if close(backend, stray)]
-        backend.tasks.loose_ends.strike_out(end)
+        try:
+            closed += [stray for stray in _of_task(backend, end) if close(backend, stray)]
+        except Unavailable:
+            raise
+        except RollqError as error:  # of these runs: those of other tasks are closed all the same
+            log.warning("the runs of task %s are not closed yet: %s", end.task_id, error)
+        else:
+            backend.tasks.loose_ends.strike_out(end)
     return closed
 
 

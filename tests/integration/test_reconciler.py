@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from rollq import Backend, MLflowExperiment, MLflowRecorder, RoundFailed, TaskState
+from rollq import Backend, MLflowExperiment, MLflowRecorder, RoundFailed, StateError, TaskState
 from rollq.repair import look_at_work
 from scheduler.reconciler import close, stray_runs, tie_loose_ends
 from tasks.needs import Needs
@@ -100,6 +100,28 @@ def test_only_one_is_told_that_a_loose_end_is_due(backend: Backend, monkeypatch:
     backend.tasks.loose_ends.note("a", "pool", "again")
     backend.tasks.loose_ends.strike_out(end)
     assert [end.why for end in backend.tasks.loose_ends.all()] == ["again"], "what was noted meanwhile stays"
+
+
+def test_a_run_that_cannot_be_closed_hinders_no_other(
+    backend: Backend, runs: MLflowExperiment, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lost = [claim(backend.tasks, wanted=ident) for ident in create(backend.tasks, 2)]
+    left = [begin(runs, one) for one in lost]
+    for one in lost:
+        expire(backend, one)
+    backend.tasks.reclaim("sweeper")
+    supersede = MLflowRecorder.supersede
+
+    def refuse(recorder: MLflowRecorder, why: str) -> None:
+        if recorder.id == left[0].id:
+            raise StateError("not this one")
+        supersede(recorder, why)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(MLflowRecorder, "supersede", refuse)
+        assert [stray.recorder.id for stray in tie_loose_ends(backend)] == [left[1].id]
+    assert [end.task_id for end in backend.tasks.loose_ends.all()] == [lost[0].task_id], "it stays noted"
+    assert [stray.recorder.id for stray in tie_loose_ends(backend)] == [left[0].id]
 
 
 def findings(backend: Backend, repair: bool = False) -> dict[str, Any]:
