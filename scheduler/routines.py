@@ -19,8 +19,8 @@ from pymongo.collection import Collection
 from pymongo.errors import DuplicateKeyError
 
 from tasks.backend import Backend
-from tasks.documents import NOW, later, literal
 from tasks.errors import LeaseLost
+from tasks.expressions import NOW, later, literal
 from tasks.record import Reader, stored
 from tasks.store import Document, reachable
 

@@ -27,8 +27,8 @@ from tasks.backfill import (
     BackfillState,
     check_change,
 )
-from tasks.documents import NOW
 from tasks.errors import InvalidTransition, NotFound, StateError
+from tasks.expressions import NOW
 from tasks.pools import TaskPools
 from tasks.settings import Settings
 from tasks.states import TaskState

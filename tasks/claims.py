@@ -14,8 +14,9 @@ from typing import Any
 from pymongo import UpdateOne
 
 from tasks.ahead import Lookahead
-from tasks.documents import NOW, Write, later, literal, to_claim, transition
+from tasks.documents import to_claim, transition
 from tasks.errors import LeaseLost
+from tasks.expressions import NOW, Write, later, literal
 from tasks.needs import Needs
 from tasks.states import Stage, TaskState, check_transition
 from tasks.store import Document, reachable

@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Any
 
 from tasks.errors import DocumentCorrupted, TemplateError
+from tasks.expressions import NOW, Write, literal
 from tasks.messages import check_label
 from tasks.needs import Needs
 from tasks.soundness import flaw, mended
@@ -14,11 +15,8 @@ from tasks.states import Stage, TaskState, check_transition
 from tasks.store import Document
 from tasks.task import Claim, Definition, Task, Transition, segments_of
 
-NOW = "$$NOW"  # the server's clock: a worker's own clock is never written
 HISTORY = 200  # transitions kept per task
 GONE = {"lease": None, "turn": None, "ended_at": NOW}
-
-Write = tuple[Document, list[Document]]  # filter and update of a conditional write
 
 
 @dataclass(frozen=True)
@@ -44,16 +42,6 @@ class Options:
                 raise TemplateError(f"it cannot be used: {why}.", "Give a number.", name)
         if limit is not None and limit <= 0:
             raise TemplateError(f"{limit!r} is no duration.", "Give seconds, more than 0.", "time_limit")
-
-
-def literal(value: Any) -> Document:
-    """``value`` as it is; without this, a text that starts with ``$`` would be read as the name of a field."""
-    return {"$literal": value}
-
-
-def later(seconds: float) -> Document:
-    """The server's time plus ``seconds``."""
-    return {"$dateAdd": {"startDate": NOW, "unit": "millisecond", "amount": int(seconds * 1000)}}
 
 
 def fence_after(raised: bool) -> Any:

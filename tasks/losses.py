@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from tasks.claims import TaskClaims
-from tasks.documents import NOW, literal
+from tasks.expressions import NOW, literal
 from tasks.guard import set_aside
 from tasks.states import TaskState
 from tasks.store import Document, reachable

@@ -19,8 +19,8 @@ from pymongo import ASCENDING
 from pymongo.collection import Collection
 from pymongo.errors import DuplicateKeyError, OperationFailure
 
-from tasks.documents import NOW, later, literal
 from tasks.errors import DocumentCorrupted, LeaseLost, NotFound, SettingsError
+from tasks.expressions import NOW, later, literal
 from tasks.settings import Settings
 from tasks.soundness import mended_round, round_flaw
 from tasks.store import Document, Store, reachable

@@ -19,7 +19,8 @@ from typing import Any
 from pymongo import UpdateOne
 
 from tasks.claims import RUNNING, WAITING
-from tasks.documents import NOW, cancelling, fence_after, history_after, waiting_again
+from tasks.documents import cancelling, fence_after, history_after, waiting_again
+from tasks.expressions import NOW
 from tasks.guard import SIGNS, set_aside
 from tasks.losses import TaskLosses
 from tasks.states import ACTIVE, TERMINAL, Stage, TaskState, check_transition
