@@ -97,7 +97,7 @@ def __getattr__(name: str) -> Any:
     try:
         return getattr(import_module(_MODULE_OF[name]), name)
     except ImportError:
-        from rollq.shadow import hidden
+        from rollq.shadowing import hidden
 
         if found := hidden():
             raise ImportError(" ".join(found)) from None

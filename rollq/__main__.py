@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from rollq.shadow import leave_if_hidden
+from rollq.shadowing import leave_if_hidden
 
 
 def main() -> None:

@@ -8,10 +8,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from rollq.crew import Crew
 from rollq.enqueueing import load_strategy
 from rollq.local.attach import attach
-from rollq.phases import Phase, Phases, Update, counter
+from rollq.local.workers import LocalWorkers
+from rollq.stopwatch import Phase, Stopwatch, Update, counter
 from scheduler.online_set import OnlineSet
 from scheduler.trainers import DelayTrainer, TrainedRound
 from tasks.backend import Backend
@@ -85,20 +85,20 @@ def run_demo(
     if pool is not None:
         check_name(pool, "--pool")
     count = workers or this_machine().cores
-    clock = Phases(phase)
+    clock = Stopwatch(phase)
     with ExitStack() as running:
         clock.start("starting the stack")
         attached = running.enter_context(attach(settings, serve=True))
         backend = Backend.of(attached)
         backend.prepare()
-        crew = running.enter_context(Crew(attached, count))
+        local = running.enter_context(LocalWorkers(attached, count))
         clock.start("computing features and windows")
         strategy = load_strategy(path, attached)
         name = pool or f"{strategy.name}-{datetime.now(UTC):%Y%m%d-%H%M%S}"
         plan, trainer = strategy.first_tasks(), DelayTrainer(backend, name)
         trained = trainer.end_train(trainer.train(plan.definitions, plan.purpose, options=plan.options))
         clock.start("training windows")
-        online = trainer.wait(trained, TIMEOUT, counter(update), crew.keep_alive)
+        online = trainer.wait(trained, TIMEOUT, counter(update), local.keep_alive)
         total = clock.stop()
         return _result(backend, trained, online, clock, total, count)
 
@@ -120,11 +120,11 @@ def _result(
     backend: Backend,
     trained: TrainedRound,
     online: OnlineSet,
-    clock: Phases,
+    clock: Stopwatch,
     total: float,
     workers: int,
 ) -> DemoResult:
-    from rollq.reporting import daily_ic, export_signals, make_report
+    from rollq.report.round_report import daily_ic, export_signals, make_report
 
     tasks = backend.tasks.find(ids=trained.created.ids)
     found = backend.rounds.get(trained.id)

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from rollq.cli.arguments import say_failures
 from rollq.cli.context import JSON, of, print_json, print_table, say
-from rollq.cli.meant import say_failures
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -109,7 +109,7 @@ def doctor(
     as_json: Annotated[bool, JSON] = False,
 ) -> None:
     """Check this machine, the servers and the work; every failing line says how to mend it."""
-    from rollq.doctor import run_checks
+    from rollq.health.doctor import run_checks
 
     checks = run_checks(of(context).settings(), repair)
     if as_json:

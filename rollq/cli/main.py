@@ -11,8 +11,9 @@ from typing import Annotated, Any
 import typer
 from typer.exceptions import TyperException
 
-from rollq.cli import backfill, data, demo, inspect, online, research, routine, run, signals, simulate, work
+from rollq.cli import backfill, data, demo, enqueue, inspect, research, run
 from rollq.cli.context import Context, say
+from rollq.cli.online import routine, serving, signals, simulate
 from tasks.errors import RollqError, Unavailable
 
 LOOK = "`rollq doctor` looks at all of it."
@@ -55,9 +56,9 @@ def options(
 
 
 run.add_to(app)
-work.add_to(app)
+enqueue.add_to(app)
 backfill.add_to(app)
-online.add_to(app)
+serving.add_to(app)
 research.add_to(app)
 routine.add_to(app)
 signals.add_to(app)

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from rollq.cli.arguments import From, Last, Limit, To, newest
 from rollq.cli.comparison import number, show_comparison
 from rollq.cli.context import JSON, metrics_line, of, print_json, print_table, say
-from rollq.cli.meant import Limit, newest
 from rollq.cli.values import at_home, share
 
 if TYPE_CHECKING:
@@ -78,9 +78,9 @@ def compare(
     context: typer.Context,
     reference: Annotated[str, typer.Argument(metavar="ROUND", help="Round that the others are compared with")],
     others: Annotated[list[str], typer.Argument(metavar="ROUND...", help="Ids or names of other rounds")],
-    start: Annotated[str | None, typer.Option("--from", help="First session")] = None,
-    end: Annotated[str | None, typer.Option("--to", help="Last session")] = None,
-    last: Annotated[int | None, typer.Option(min=1, help="Only so many sessions, the newest")] = None,
+    start: From = None,
+    end: To = None,
+    last: Last = None,
     confidence: Annotated[float, typer.Option(callback=share, help="Of the interval")] = 0.95,
     as_json: Annotated[bool, JSON] = False,
 ) -> None:
@@ -111,7 +111,7 @@ def report(
     as_json: Annotated[bool, JSON] = False,
 ) -> None:
     """Write the page of a round: its windows, metrics, charts and signals."""
-    from rollq.reporting import report_round
+    from rollq.report.round_report import report_round
     from scheduler.research import find_round
     from tasks.errors import BadInput
 

@@ -10,7 +10,7 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from rollq.report.data import HasPhases, ReportData, Window, duration, time_unit
-from rollq.report.look import AXIS, BLUE, GREEN, GREY, LAYOUT, ORANGE, RED, finite
+from rollq.report.style import AXIS, BLUE, GREEN, GREY, LAYOUT, ORANGE, RED, finite
 
 STATUS_COLOURS = {"DONE": BLUE, "FAILED": RED, "QUARANTINED": RED}
 DEFAULT_TEST = timedelta(days=91)  # the width of a bar whose test segment has no end

@@ -10,8 +10,8 @@ from typing import Any
 import pandas as pd
 import plotly.graph_objects as go
 
-from rollq.report.look import AXIS, BLUE, GREEN, LAYOUT, ORANGE, finite
 from rollq.report.online_data import OnlineData, Stay, Track, monthly, span
+from rollq.report.style import AXIS, BLUE, GREEN, LAYOUT, ORANGE, finite
 
 PALETTE = (BLUE, ORANGE, "#a855f7", "#14b8a6", "#ec4899", "#84cc16")
 SHADES = (1.0, 0.5)  # by turns, so that neighbours can be told apart however many there are

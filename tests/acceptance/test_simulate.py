@@ -13,8 +13,8 @@ import pytest
 import yaml
 
 from rollq.report.online_data import Coverage
-from rollq.simulating import Request, run_simulation
-from rollq.simulation_plan import plan_simulation, refuse_others
+from rollq.simulation.plan import plan_simulation, refuse_others
+from rollq.simulation.runner import Request, run_simulation
 from scheduler.online_manager import OnlineManager
 from scheduler.online_sets import OnlineSets
 from scheduler.signal_ledger import SignalLedger

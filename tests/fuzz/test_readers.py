@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from rollq import Backend, TaskState
-from rollq.doctor.documents import READERS, unreadable
+from rollq.health.documents import READERS, unreadable
 from scheduler.online_sets import OnlineSets
 from scheduler.routines import Routines
 from scheduler.strategy_book import StrategyBook

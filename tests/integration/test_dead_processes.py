@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from rollq import Backend, MLflowExperiment
-from rollq.repair import look_at_work
+from rollq.health.repair import look_at_work
 from scheduler.online_set import OnlineModel
 from scheduler.online_sets import OnlineSets
 from tasks.tracking.mlflow_recorder import MLflowRecorder

@@ -8,8 +8,8 @@ import pytest
 import redis
 
 from rollq import Settings
-from rollq.doctor.machine import machine_checks
-from rollq.doctor.servers import EXPERIMENT, server_checks
+from rollq.health.machine import machine_checks
+from rollq.health.servers import EXPERIMENT, server_checks
 from tasks.tracking.mlflow_experiment import MLflowExperiment
 
 
@@ -52,7 +52,7 @@ def test_a_tracking_store_that_only_reads_is_seen(settings: Settings, tmp_path: 
 
 
 def test_a_full_disk_is_to_blame_not_the_server(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("rollq.doctor.servers.free_bytes", lambda _: 0)
+    monkeypatch.setattr("rollq.health.servers.free_bytes", lambda _: 0)
     ok, says = found(settings.model_copy(update={"mongo_uri": "mongodb://127.0.0.1:1/"}))["store"]
     assert not ok
     assert f"the disk of {settings.state_dir} is full" in says

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from rollq import Backend, MLflowExperiment, MLflowRecorder, RoundFailed, StateError, TaskState
-from rollq.repair import look_at_work
+from rollq.health.repair import look_at_work
 from scheduler.reconciler import close, stray_runs, tie_loose_ends
 from tasks.needs import Needs
 from tasks.rounds import RoundState

@@ -22,7 +22,7 @@ from rollq import (
     TaskState,
     Unavailable,
 )
-from rollq.doctor.serving import serving_check
+from rollq.health.serving import serving_check
 from scheduler.backfill import begin_backfill, plan_backfill
 from scheduler.online_sets import OnlineSets
 from scheduler.predictions import Predictions

@@ -10,7 +10,7 @@ import pytest
 
 import rollq
 from rollq.cli import main as front
-from rollq.doctor import run_checks
+from rollq.health.doctor import run_checks
 from tasks.settings import load_settings
 from tasks.store import within
 

@@ -15,10 +15,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rollq.online_reporting import stays
 from rollq.report import online_charts
 from rollq.report.online_data import NO_DAYS, Coverage, LedgerRow, OnlineData, Stay, Track, monthly
 from rollq.report.online_page import tiles, write_online_page
+from rollq.report.online_report import stays
 from scheduler.online_set import OnlineModel, OnlineSet
 from tests.unit.test_report import HOSTILE, Page
 

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from rollq.simulating import Request, run_simulation
-from rollq.simulation_plan import Planned, plan_simulation
+from rollq.simulation.plan import Planned, plan_simulation
+from rollq.simulation.runner import Request, run_simulation
 from tasks.errors import BadInput
 from tasks.settings import Settings, load_settings
 from tests.acceptance.test_simulate import template

@@ -10,10 +10,10 @@ import socket
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from rollq.doctor.check import Check
-from rollq.doctor.documents import FIX, unreadable
-from rollq.doctor.failed import failed_check
-from rollq.doctor.serving import serving_check
+from rollq.health.check import Check
+from rollq.health.documents import FIX, unreadable
+from rollq.health.failed import failed_check
+from rollq.health.serving import serving_check
 from scheduler.coordinator import gather
 from scheduler.reconciler import StrayRun, close, survey, tie_loose_ends
 from tasks.backend import Backend

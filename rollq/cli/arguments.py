@@ -1,4 +1,4 @@
-"""What somebody means who types a strategy, or leaves it out, or types a date or a time."""
+"""Arguments and options that several verbs share, and what is meant by them: a strategy, a date, a time."""
 
 from __future__ import annotations
 
@@ -15,6 +15,9 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 Limit = Annotated[int, typer.Option(min=0, help="Only so many, the newest; 0: all. JSON has all")]
+From = Annotated[str | None, typer.Option("--from", help="First session")]
+To = Annotated[str | None, typer.Option("--to", help="Last session")]
+Last = Annotated[int | None, typer.Option(min=1, help="Only so many sessions, the newest")]
 Strategy = Annotated[str | None, typer.Argument(help="Strategy [the only one]")]
 
 

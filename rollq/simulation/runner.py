@@ -9,15 +9,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
 
-from rollq.crew import Crew
 from rollq.in_process import DelayInProcessTrainer, InProcessTrainer
 from rollq.local.attach import attach
-from rollq.online_reporting import Seconds, read_online
-from rollq.phases import Phase, Update
+from rollq.local.workers import LocalWorkers
 from rollq.report.frame import check_drawable
 from rollq.report.online_data import OnlineData
 from rollq.report.online_page import write_online_page
-from rollq.simulation_plan import plan_simulation, refuse_others
+from rollq.report.online_report import Seconds, read_online
+from rollq.simulation.plan import plan_simulation, refuse_others
+from rollq.stopwatch import Phase, Update
 from scheduler.online_manager import OnlineManager
 from scheduler.online_set import OnlineSet
 from scheduler.trainers import DelayTrainer, TrainedRound, Trainer
@@ -85,8 +85,8 @@ def run_simulation(settings: Settings, request: Request, phase: Phase, update: U
         running.callback(backend.store.close)
         backend.prepare()
         refuse_others(backend, planned)
-        crew = running.enter_context(Crew(attached, 0 if request.here else _workers(request)))
-        watch = Watch(backend, phase, update, crew.keep_alive, request.timeout, request.here)
+        local = running.enter_context(LocalWorkers(attached, 0 if request.here else _workers(request)))
+        watch = Watch(backend, phase, update, local.keep_alive, request.timeout, request.here)
         started = time.perf_counter()
         phase("planning")
         manager = OnlineManager(backend, planned.strategies, _trainer(request, watch), planned.begin, planned.name)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from rollq.cli.context import JSON, of, print_json, print_table, say, segment
-from rollq.cli.selection import ERROR, MODEL, OLDER, POOL, STATUS, WINDOW, Selection
+from rollq.cli.tasks.selection import ERROR, MODEL, OLDER, POOL, STATUS, WINDOW, Selection
 from rollq.cli.values import amount, check_pool
 
 if TYPE_CHECKING:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from rollq.doctor.check import Check
-from rollq.doctor.machine import machine_checks
-from rollq.doctor.servers import server_checks
+from rollq.health.check import Check
+from rollq.health.machine import machine_checks
+from rollq.health.servers import server_checks
 from rollq.local.attach import attach
 from tasks.errors import RollqError
 from tasks.settings import Settings
@@ -16,7 +16,7 @@ def run_checks(settings: Settings, repair: bool = False) -> list[Check]:
     """All checks; those of the servers say what is missing where there are none.
 
     Args:
-        repair: mend what can be mended in the work (``rollq/repair.py``).
+        repair: mend what can be mended in the work (``rollq/health/repair.py``).
     """
     found = machine_checks(settings)
     try:
@@ -31,7 +31,7 @@ def run_checks(settings: Settings, repair: bool = False) -> list[Check]:
 
 
 def _work(settings: Settings, repair: bool) -> list[Check]:
-    from rollq.repair import look_at_work
+    from rollq.health.repair import look_at_work
     from tasks.backend import Backend
 
     backend = Backend.of(settings)

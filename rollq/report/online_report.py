@@ -11,8 +11,8 @@ from itertools import pairwise
 import pandas as pd
 
 from rollq.report.online_data import NO_DAYS, Coverage, LedgerRow, OnlineData, Stay, Track
-from rollq.reporting import LIBRARIES
-from rollq.simulation_plan import Planned
+from rollq.report.round_report import LIBRARIES
+from rollq.simulation.plan import Planned
 from scheduler.online_set import OnlineSet
 from scheduler.online_sets import OnlineSets
 from scheduler.serving import served

@@ -13,7 +13,7 @@ from tasks.settings import Settings, worker_environment
 RESTARTS = 20  # times that a dead worker is started again before the command gives up
 
 
-class Crew:
+class LocalWorkers:
     """A ``rollq worker`` with some processes; started again when it dies, as systemd would.
 
     Args:
@@ -27,7 +27,7 @@ class Crew:
         self._restarts = 0
         self._child: Child | None = None
 
-    def __enter__(self) -> Crew:
+    def __enter__(self) -> LocalWorkers:
         if self._count:
             self._start()
         return self

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from rollq.cli.arguments import From, Limit, Strategy, To, newest, one_strategy, say_failures
 from rollq.cli.context import JSON, of, print_json, print_table, say
 from rollq.cli.data import Accept
-from rollq.cli.meant import Limit, Strategy, newest, one_strategy, say_failures
 from rollq.cli.values import amount
 
 if TYPE_CHECKING:
@@ -139,8 +139,8 @@ def update(
     strategy: Strategy = None,
     revised: Annotated[bool, typer.Option("--revised", help="Days whose data were revised since, again")] = False,
     labels: Annotated[bool, typer.Option("--labels", help="Only the labels that have become known since")] = False,
-    start: Annotated[str | None, typer.Option("--from", help="First session to look at")] = None,
-    end: Annotated[str | None, typer.Option("--to", help="Last session to look at")] = None,
+    start: From = None,
+    end: To = None,
     here: Annotated[bool, typer.Option("--here", help="Predict in this process, without workers")] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show the days, predict nothing")] = False,
     allow_gaps: Annotated[bool, typer.Option("--allow-gaps", help="Publish signals in spite of holes")] = False,

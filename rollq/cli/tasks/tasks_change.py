@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from rollq.cli.context import JSON, of, print_json, say
-from rollq.cli.selection import ERROR, IDS, MODEL, OLDER, POOL, STATUS, WINDOW, YES, Selection, confirm
+from rollq.cli.tasks.selection import ERROR, IDS, MODEL, OLDER, POOL, STATUS, WINDOW, YES, Selection, confirm
 from rollq.cli.values import check_pool
 
 if TYPE_CHECKING:

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from rollq.cli.arguments import From, Last, Strategy, To, me, one_strategy
 from rollq.cli.comparison import show_comparison
 from rollq.cli.context import JSON, of, print_json, say
-from rollq.cli.meant import Strategy, me, one_strategy
 from rollq.cli.values import share
 
 if TYPE_CHECKING:
@@ -64,9 +64,9 @@ def compare(
     ] = None,
     strategy: Strategy = None,
     champion: Annotated[str | None, typer.Option(help="The same as OTHER")] = None,
-    start: Annotated[str | None, typer.Option("--from", help="First session")] = None,
-    end: Annotated[str | None, typer.Option("--to", help="Last session")] = None,
-    last: Annotated[int | None, typer.Option(min=1, help="Only so many sessions, the newest")] = None,
+    start: From = None,
+    end: To = None,
+    last: Last = None,
     confidence: Annotated[float, typer.Option(callback=share, help="Of the interval")] = 0.95,
     as_json: Annotated[bool, JSON] = False,
 ) -> None:

@@ -10,8 +10,8 @@ import sys
 import tempfile
 from pathlib import Path
 
-from rollq.doctor.check import Check
-from rollq.shadow import check_shadowing
+from rollq.health.check import Check
+from rollq.shadowing import check_shadowing
 from tasks.errors import RollqError
 from tasks.settings import Settings
 from tasks.tracking.store import PATIENCE, QUIET

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from rollq.cli.arguments import Limit, moment, newest, one_strategy
 from rollq.cli.context import JSON, of, print_json, print_table, say
-from rollq.cli.meant import Limit, moment, newest, one_strategy
 from rollq.cli.values import at_home
 
 if TYPE_CHECKING:

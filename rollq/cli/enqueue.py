@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from rollq.cli import tasks_change, tasks_hand, tasks_look
 from rollq.cli.context import JSON, Context, of, print_json, print_table, say, segment
 from rollq.cli.data import Accept, say_odd
+from rollq.cli.tasks import tasks_change, tasks_manual, tasks_show
 from rollq.cli.values import at_home
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ def add_to(app: typer.Typer) -> None:
     """Add these verbs."""
     app.command()(enqueue)
     app.add_typer(tasks_app, name="tasks")
-    for verbs in (tasks_look, tasks_change, tasks_hand):
+    for verbs in (tasks_show, tasks_change, tasks_manual):
         verbs.add_to(tasks_app)
 
 

@@ -11,7 +11,7 @@ Phase = Callable[[str], None]
 Update = Callable[[int, int], None]
 
 
-class Phases:
+class Stopwatch:
     """How long each phase took.
 
     Args:

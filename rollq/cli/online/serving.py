@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from rollq.cli import champions
+from rollq.cli.arguments import Strategy, me, moment, one_strategy, say_failures
 from rollq.cli.context import JSON, metrics_line, of, print_json, print_table, say, segment
 from rollq.cli.data import Accept, say_odd
-from rollq.cli.meant import Strategy, me, moment, one_strategy, say_failures
+from rollq.cli.online import champions
 from rollq.cli.values import at_home
 
 if TYPE_CHECKING:
@@ -71,7 +71,7 @@ def list_(
     as_json: Annotated[bool, JSON] = False,
 ) -> None:
     """Show the strategies that are kept online."""
-    from rollq.cli.meant import simulated
+    from rollq.cli.arguments import simulated
     from scheduler.failures import failures
     from scheduler.routines import Routines
     from scheduler.strategy_book import StrategyBook

@@ -10,7 +10,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from rollq.doctor.check import Check
+from rollq.health.check import Check
 from scheduler.online_set import OnlineSet
 from scheduler.online_sets import OnlineSets
 from scheduler.signal_ledger import SignalLedger

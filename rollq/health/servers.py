@@ -9,8 +9,8 @@ from contextlib import closing
 from functools import partial
 from typing import Any
 
-from rollq.doctor.check import Check, checked
-from rollq.doctor.machine import FULL_BYTES, free_bytes, without_password
+from rollq.health.check import Check, checked
+from rollq.health.machine import FULL_BYTES, free_bytes, without_password
 from tasks.errors import RollqError
 from tasks.settings import Settings
 from tasks.store import Store, reachable
@@ -45,7 +45,7 @@ def _broker(settings: Settings) -> str:
 
 def _pass_a_message(client: Any) -> None:
     """As a worker is rung: a replica or a full server answers a ping and takes nothing."""
-    name, text = f"rollq.doctor.{time.time_ns()}", b"ring"
+    name, text = f"rollq.health.doctor.{time.time_ns()}", b"ring"
     client.lpush(name, text)
     client.expire(name, 60)
     if client.brpop([name], timeout=5) != (name.encode(), text):

@@ -13,7 +13,7 @@ from rollq.cli.progress import ProgressBar, called_as
 from rollq.cli.values import amount, at_home
 
 if TYPE_CHECKING:
-    from rollq.simulating import SimulationResult
+    from rollq.simulation.runner import SimulationResult
 
 METRICS = ("IC", "ICIR", "Rank IC", "Rank ICIR")
 
@@ -44,7 +44,7 @@ def simulate(
     as_json: Annotated[bool, JSON] = False,
 ) -> None:
     """Live through past sessions with templates that are kept online, and write a page about it."""
-    from rollq.simulating import Request, run_simulation
+    from rollq.simulation.runner import Request, run_simulation
 
     context_ = of(context)
     settings = context_.settings(log_level=context_.overrides.get("log_level") or "WARNING")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from rollq.doctor.check import Check, checked
+from rollq.health.check import Check, checked
 from scheduler.failures import failures
 from tasks.backend import Backend
 from tasks.errors import StateError
