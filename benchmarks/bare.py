@@ -6,7 +6,7 @@ import sys
 
 from celery import Celery
 
-from tasks.settings import load_settings
+from rollq.tasks.config.settings import load_settings
 
 QUEUE = "bare"
 

@@ -15,9 +15,9 @@ from pathlib import Path
 from rollq.local.child import Child, free_port
 from rollq.local.servers import start_broker, start_store, store_uri
 from rollq.service import THREADS
-from tasks.backend import Backend
-from tasks.settings import Settings, load_settings, worker_environment
-from tasks.states import TaskState
+from rollq.tasks.backend import Backend
+from rollq.tasks.config.settings import Settings, load_settings, worker_environment
+from rollq.tasks.queue.states import TaskState
 
 ROOT = Path(__file__).parents[1]
 PATIENCE = 900.0

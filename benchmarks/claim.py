@@ -12,10 +12,10 @@ from typing import Any
 from benchmarks.bench import Bench
 from benchmarks.definitions import realistic
 from benchmarks.table import show
-from tasks.ahead import Lookahead
-from tasks.backend import Backend
-from tasks.claims import CANDIDATES
-from workers.attempt import TOP_UP_EVERY
+from rollq.tasks.backend import Backend
+from rollq.tasks.queue.claims import CANDIDATES
+from rollq.tasks.queue.prefetch import Lookahead
+from rollq.workers.jobs.attempt import TOP_UP_EVERY
 
 POOL = "pool"
 TURN = 50  # claims

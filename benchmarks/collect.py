@@ -54,8 +54,8 @@ def _make_runs(folder: Path, windows: int, companies: int, sessions: int, leavin
     import pandas as pd
 
     from benchmarks.definitions import realistic
-    from tasks.tracking.mlflow_experiment import MLflowExperiment
-    from tasks.tracking.store import local_tracking_uri, prepare_tracking
+    from rollq.tasks.tracking.mlflow.experiment import MLflowExperiment
+    from rollq.tasks.tracking.mlflow.store import local_tracking_uri, prepare_tracking
 
     uri = local_tracking_uri(folder)
     prepare_tracking(uri)

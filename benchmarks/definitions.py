@@ -9,9 +9,9 @@ import pandas as pd
 import yaml
 
 from benchmarks.bench import ROOT
-from tasks.calendar import TimeAdjuster
-from tasks.generator import RollingGen
-from tasks.identity import canonical
+from rollq.tasks.identity import canonical
+from rollq.tasks.rolling.calendar import TimeAdjuster
+from rollq.tasks.rolling.generator import RollingGen
 
 TEMPLATE = ROOT / "examples" / "pse" / "lightgbm.yaml"
 

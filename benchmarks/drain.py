@@ -14,8 +14,8 @@ from benchmarks.noop import definition
 from benchmarks.processor import ProcessorTime
 from benchmarks.reference import Reference
 from benchmarks.table import show
-from tasks.backend import Backend
-from tasks.states import TaskState
+from rollq.tasks.backend import Backend
+from rollq.tasks.queue.states import TaskState
 
 
 def drain_rollq(bench: Bench, count: int, seconds: float, number: int = 0) -> dict[str, Any]:

@@ -13,8 +13,8 @@ from typing import Any
 from benchmarks.bench import Bench, wait_until
 from benchmarks.noop import definition
 from benchmarks.table import percentile, show
-from tasks.backend import Backend
-from tasks.rounds import RoundState
+from rollq.tasks.backend import Backend
+from rollq.tasks.rounds.rounds import RoundState
 
 POOL = "rounds"
 

@@ -8,12 +8,12 @@ from collections.abc import Callable
 from typing import Any
 
 from rollq.service import run_worker
-from tasks.backend import Backend
-from tasks.errors import LeaseLost
-from tasks.lease import LeaseKeeper
-from tasks.settings import load_settings
-from tasks.task import Claim
-from workers.attempt import Outcome
+from rollq.tasks.backend import Backend
+from rollq.tasks.config.settings import load_settings
+from rollq.tasks.errors import LeaseLost
+from rollq.tasks.leases.lease import LeaseKeeper
+from rollq.tasks.queue.task import Claim
+from rollq.workers.jobs.attempt import Outcome
 
 
 def run(backend: Backend, claim: Claim, draining: Callable[[], bool]) -> Outcome:

@@ -16,9 +16,9 @@ from typing import Any
 from benchmarks.bench import PATIENCE, Bench, kill
 from benchmarks.noop import definition
 from benchmarks.table import percentile, show
-from tasks.backend import Backend
-from tasks.states import TaskState
-from tasks.task import Task
+from rollq.tasks.backend import Backend
+from rollq.tasks.queue.states import TaskState
+from rollq.tasks.queue.task import Task
 
 POOL = "orphans"
 TASKS, WORKERS = 4, 7  # more workers than tasks: somebody is always free to take over

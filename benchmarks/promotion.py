@@ -16,12 +16,12 @@ from benchmarks.bench import Bench, wait_until
 from benchmarks.gather import POOL, latencies, open_round
 from benchmarks.noop import definition
 from benchmarks.table import show
-from scheduler.online_sets import OnlineSets
-from tasks.backend import Backend
-from tasks.errors import NotFound
-from tasks.rounds import RoundState
-from tasks.tracking.mlflow_experiment import MLflowExperiment
-from tasks.tracking.store import prepare_tracking
+from rollq.scheduler.online.ledger import OnlineSets
+from rollq.tasks.backend import Backend
+from rollq.tasks.errors import NotFound
+from rollq.tasks.rounds.rounds import RoundState
+from rollq.tasks.tracking.mlflow.experiment import MLflowExperiment
+from rollq.tasks.tracking.mlflow.store import prepare_tracking
 
 STRATEGY = "bench"
 SESSIONS, COMPANIES = 20, 344  # of a window

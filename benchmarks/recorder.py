@@ -23,10 +23,10 @@ from mlflow.tracking import MlflowClient
 from benchmarks.bench import ROOT
 from benchmarks.reference_env import PYTHON
 from benchmarks.table import show
-from tasks.tracking.manager import MLflowExpManager
-from tasks.tracking.mlflow_experiment import MLflowExperiment
-from tasks.tracking.store import local_tracking_uri, prepare_tracking
-from tasks.tracking.workflow import Workflow
+from rollq.tasks.tracking.manager import MLflowExpManager
+from rollq.tasks.tracking.mlflow.experiment import MLflowExperiment
+from rollq.tasks.tracking.mlflow.store import local_tracking_uri, prepare_tracking
+from rollq.tasks.tracking.workflow import Workflow
 
 PARAMS = {f"param{n}": n for n in range(20)}
 METRICS = {f"metric{n}": float(n) for n in range(20)}

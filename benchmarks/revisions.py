@@ -18,17 +18,17 @@ import yaml
 
 from benchmarks.bench import ROOT, Bench
 from benchmarks.table import show
-from rollq.in_process import InProcessTrainer
-from scheduler.online_manager import OnlineManager
-from scheduler.online_sets import OnlineSets
-from scheduler.predictions import REVISED, Predictions
-from scheduler.revisions import find_revised, revise
-from scheduler.signal_ledger import SignalLedger
-from scheduler.strategies import RollingStrategy
-from tasks.backend import Backend
-from tasks.components import build
-from tasks.template import load_template
-from tasks.tracking.store import prepare_tracking
+from rollq.scheduler.online.ledger import OnlineSets
+from rollq.scheduler.online_manager import OnlineManager
+from rollq.scheduler.signals.ledger import SignalLedger
+from rollq.scheduler.strategies.rolling import RollingStrategy
+from rollq.scheduler.updates.predictions import REVISED, Predictions
+from rollq.scheduler.updates.revisions import find_revised, revise
+from rollq.tasks.backend import Backend
+from rollq.tasks.components.registry import build
+from rollq.tasks.rolling.template import load_template
+from rollq.tasks.tracking.mlflow.store import prepare_tracking
+from rollq.trainers import InProcessTrainer
 
 PRICES = ROOT / "examples" / "pse" / "prices.parquet"
 NAME = "revised"

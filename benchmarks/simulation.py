@@ -20,17 +20,17 @@ import yaml
 
 from benchmarks.bench import ROOT, Bench, children, stop, wait_until
 from benchmarks.table import show
-from rollq.in_process import InProcessTrainer
-from scheduler.online_manager import OnlineManager
-from scheduler.signals import write_signals
-from scheduler.strategies import RollingStrategy
-from scheduler.trainers import DelayTrainer, Trainer
-from tasks.backend import Backend
-from tasks.components import build
-from tasks.settings import current_settings
-from tasks.states import TaskState
-from tasks.template import load_template
-from tasks.tracking.store import prepare_tracking
+from rollq.scheduler.online_manager import OnlineManager
+from rollq.scheduler.rounds.trainers import DelayTrainer, Trainer
+from rollq.scheduler.signals.coverage import write_signals
+from rollq.scheduler.strategies.rolling import RollingStrategy
+from rollq.tasks.backend import Backend
+from rollq.tasks.components.registry import build
+from rollq.tasks.config.settings import current_settings
+from rollq.tasks.queue.states import TaskState
+from rollq.tasks.rolling.template import load_template
+from rollq.tasks.tracking.mlflow.store import prepare_tracking
+from rollq.trainers import InProcessTrainer
 
 EXAMPLE = ROOT / "examples" / "pse" / "lightgbm.yaml"
 FASTER = 1.8

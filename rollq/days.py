@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import date
 
-from tasks.errors import BadInput
+from rollq.tasks.errors import BadInput
 
 
 def day(text: str | None, option: str) -> str | None:

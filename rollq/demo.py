@@ -11,17 +11,17 @@ from typing import Any
 from rollq.enqueueing import load_strategy
 from rollq.local.attach import attach
 from rollq.local.workers import LocalWorkers
+from rollq.scheduler.online.online_set import OnlineSet
+from rollq.scheduler.rounds.trainers import DelayTrainer, TrainedRound
 from rollq.stopwatch import Phase, Stopwatch, Update, counter
-from scheduler.online_set import OnlineSet
-from scheduler.trainers import DelayTrainer, TrainedRound
-from tasks.backend import Backend
-from tasks.errors import NotFound
-from tasks.rounds import Round
-from tasks.settings import Settings
-from tasks.states import TaskState
-from tasks.task import Task
-from tasks.template import check_name
-from workers.machine import this_machine
+from rollq.tasks.backend import Backend
+from rollq.tasks.config.settings import Settings
+from rollq.tasks.errors import NotFound
+from rollq.tasks.queue.states import TaskState
+from rollq.tasks.queue.task import Task
+from rollq.tasks.rolling.template import check_name
+from rollq.tasks.rounds.rounds import Round
+from rollq.workers.process.machine import this_machine
 
 TEMPLATE = Path("pse") / "lightgbm.yaml"
 TIMEOUT = 3_600.0

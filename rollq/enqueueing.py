@@ -6,15 +6,15 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from scheduler.strategies import Plan, RollingStrategy
-from tasks.online_options import BASE
-from tasks.rounds import needed
-from tasks.settings import Settings
-from tasks.template import check_name, load_template
+from rollq.scheduler.strategies.rolling import Plan, RollingStrategy
+from rollq.tasks.config.settings import Settings
+from rollq.tasks.rolling.online_options import BASE
+from rollq.tasks.rolling.template import check_name, load_template
+from rollq.tasks.rounds.rounds import needed
 
 if TYPE_CHECKING:
-    from scheduler.trainers import TrainedRound, Trainer
-    from tasks.backend import Backend
+    from rollq.scheduler.rounds.trainers import TrainedRound, Trainer
+    from rollq.tasks.backend import Backend
 
 
 def load_strategy(
@@ -81,7 +81,7 @@ def enqueue_research(
 
     They put nothing online. Arguments and errors are those of ``enqueue_plan``.
     """
-    from scheduler.research import LOOKAHEAD, RESEARCH
+    from rollq.scheduler.research import LOOKAHEAD, RESEARCH
 
     opened = {}
     for variant, plan in strategy.research_plans().items():
@@ -95,7 +95,7 @@ def enqueue_research(
 
 def _trainer(backend: Backend, pool: str, policy: str, windows: int) -> Trainer:
     """The trainer of a pool; wrong names and policies are refused before anything is created."""
-    from scheduler.trainers import Trainer
+    from rollq.scheduler.rounds.trainers import Trainer
 
     check_name(pool, "--pool")
     needed(policy, windows)

@@ -7,12 +7,12 @@ import sys
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from tasks.backend import Backend
-from tasks.logs import setup_logging
-from tasks.settings import Settings
+from rollq.tasks.backend import Backend
+from rollq.tasks.config.settings import Settings
+from rollq.tasks.logs import setup_logging
 
 if TYPE_CHECKING:
-    from workers.attempt import Run
+    from rollq.workers.jobs.attempt import Run
 
 # A parent that has used more than one OpenMP thread must not fork; and one worker process is one thread.
 THREADS = {"OMP_NUM_THREADS": "1", "OMP_WAIT_POLICY": "PASSIVE", "OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
@@ -22,17 +22,19 @@ def run_worker(settings: Settings, concurrency: int, run: Run | None = None) -> 
     """Run a worker in this process until it is told to stop; returns its exit code.
 
     It may want to be started again, because its watchdog says so or Celery met an error that it has no answer to: then
-    the code is ``workers.watchdog.RESTART``.
+    the code is ``rollq.workers.process.watchdog.RESTART``.
 
     Args:
         run: what its processes do with a claim; by default they train it.
     """
     settings = settings.model_copy(update={"concurrency": concurrency})
     os.environ.update(THREADS)
-    from scheduler import coordinator, reconciler, routine
-    from workers.app import WorkerLife
-    from workers.identity import host
-    from workers.watchdog import RESTART
+    from rollq.scheduler import reconciler
+    from rollq.scheduler.rounds import coordinator
+    from rollq.scheduler.routine import steps as routine
+    from rollq.workers.process.app import WorkerLife
+    from rollq.workers.process.names import host
+    from rollq.workers.process.watchdog import RESTART
 
     backend = Backend.of(settings)
     backend.prepare()
@@ -58,7 +60,7 @@ def run_worker(settings: Settings, concurrency: int, run: Run | None = None) -> 
 
 def run_beat(settings: Settings) -> int:
     """Run Celery beat in this process until it is told to stop; returns its exit code."""
-    from scheduler.beat import make_scheduler
+    from rollq.scheduler.routine.beat import make_scheduler
 
     backend = Backend.of(settings)
     backend.prepare()

@@ -45,6 +45,6 @@ def check_shadowing() -> None:
         SettingsError: it names the module and what to do.
     """
     if found := hidden():
-        from tasks.errors import SettingsError
+        from rollq.tasks.errors import SettingsError
 
         raise SettingsError(*found)

@@ -8,13 +8,13 @@ from typing import Any
 
 import pandas as pd
 
-from scheduler.online_sets import OnlineSets
-from scheduler.research import find_round, name_of, signals_of
-from scheduler.signal_ledger import SignalLedger
-from scheduler.signals import read_signals
-from tasks.backend import Backend
-from tasks.errors import NotFound
-from tasks.tracking.mlflow_experiment import MLflowExperiment
+from rollq.scheduler.online.ledger import OnlineSets
+from rollq.scheduler.research import find_round, name_of, signals_of
+from rollq.scheduler.signals.coverage import read_signals
+from rollq.scheduler.signals.ledger import SignalLedger
+from rollq.tasks.backend import Backend
+from rollq.tasks.errors import NotFound
+from rollq.tasks.tracking.mlflow.experiment import MLflowExperiment
 
 
 @dataclass(frozen=True)

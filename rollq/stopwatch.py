@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
-from tasks.states import TaskState
+from rollq.tasks.queue.states import TaskState
 
 Phase = Callable[[str], None]
 Update = Callable[[int, int], None]

@@ -6,15 +6,17 @@ from collections.abc import Callable
 from enum import StrEnum
 from typing import Any
 
-from scheduler import publishing, revisions, updates
-from scheduler.online_sets import OnlineSets
-from scheduler.predictions import ADDED, LABELS
-from scheduler.serving import served
-from scheduler.signal_ledger import SignalLedger
-from scheduler.strategies import OnlineStrategy
-from scheduler.strategy_book import StrategyBook
-from scheduler.trainers import Trainer
-from tasks.backend import Backend
+from rollq.scheduler.online.ledger import OnlineSets
+from rollq.scheduler.online.serving import served
+from rollq.scheduler.rounds.trainers import Trainer
+from rollq.scheduler.signals import publish as publishing
+from rollq.scheduler.signals.ledger import SignalLedger
+from rollq.scheduler.strategies.registry import StrategyBook
+from rollq.scheduler.strategies.rolling import OnlineStrategy
+from rollq.scheduler.updates import revisions
+from rollq.scheduler.updates import tasks as updates
+from rollq.scheduler.updates.predictions import ADDED, LABELS
+from rollq.tasks.backend import Backend
 
 
 class What(StrEnum):

@@ -6,17 +6,17 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from scheduler.online_set import OnlineSet
-from scheduler.online_sets import OnlineSets
-from scheduler.research import is_research
-from scheduler.routines import Routines, RoutineState
-from scheduler.strategies import variant_of
-from scheduler.strategy_book import StrategyBook
-from tasks.backend import Backend
-from tasks.errors import NotFound
-from tasks.rounds import Round, RoundState
-from tasks.states import TaskState
-from tasks.task import Task
+from rollq.scheduler.online.ledger import OnlineSets
+from rollq.scheduler.online.online_set import OnlineSet
+from rollq.scheduler.research import is_research
+from rollq.scheduler.routine.ledger import Routines, RoutineState
+from rollq.scheduler.strategies.registry import StrategyBook
+from rollq.scheduler.strategies.rolling import variant_of
+from rollq.tasks.backend import Backend
+from rollq.tasks.errors import NotFound
+from rollq.tasks.queue.states import TaskState
+from rollq.tasks.queue.task import Task
+from rollq.tasks.rounds.rounds import Round, RoundState
 
 FAILED = (TaskState.FAILED, TaskState.QUARANTINED, TaskState.CANCELLED)
 LENGTH = 300  # characters of a reason that are shown

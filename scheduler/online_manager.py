@@ -13,21 +13,21 @@ from typing import Any
 import pandas as pd
 from pymongo.collection import Collection
 
-from scheduler.collectors import Collector, MergeCollector
-from scheduler.ensembles import AverageEnsemble
-from scheduler.online_set import OnlineSet
-from scheduler.online_sets import OnlineSets
-from scheduler.routine import Job, bring_up_to
-from scheduler.routines import Routine, RoutineState
-from scheduler.signal_ledger import SignalEntry, SignalLedger
-from scheduler.simulation import Progress, Simulation
-from scheduler.strategies import OnlineStrategy
-from scheduler.strategy_book import StrategyBook, book_strategy
-from scheduler.trainers import DelayTrainer, Trainer
-from tasks.backend import Backend
-from tasks.errors import NotFound, RoundFailed, StateError
-from tasks.record import Reader, stored
-from tasks.store import Document, reachable
+from rollq.scheduler.collect.collectors import Collector, MergeCollector
+from rollq.scheduler.collect.ensembles import AverageEnsemble
+from rollq.scheduler.online.ledger import OnlineSets
+from rollq.scheduler.online.online_set import OnlineSet
+from rollq.scheduler.rounds.trainers import DelayTrainer, Trainer
+from rollq.scheduler.routine.ledger import Routine, RoutineState
+from rollq.scheduler.routine.simulation import Progress, Simulation
+from rollq.scheduler.routine.steps import Job, bring_up_to
+from rollq.scheduler.signals.ledger import SignalEntry, SignalLedger
+from rollq.scheduler.strategies.registry import StrategyBook, book_strategy
+from rollq.scheduler.strategies.rolling import OnlineStrategy
+from rollq.tasks.backend import Backend
+from rollq.tasks.errors import NotFound, RoundFailed, StateError
+from rollq.tasks.mongo.client import Document, reachable
+from rollq.tasks.mongo.records import Reader, stored
 
 TrainerType = Callable[[Backend, str], Trainer]
 

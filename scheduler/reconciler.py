@@ -16,18 +16,18 @@ from typing import Any
 
 from celery import Celery
 
-from scheduler.online_sets import OnlineSets
-from tasks.attempt_runs import TASK, why_lost
-from tasks.backend import Backend
-from tasks.errors import NotFound, RollqError, Unavailable
-from tasks.loose_ends import SEARCH_SECONDS, LooseEnd
-from tasks.messages import RECONCILE
-from tasks.rounds import RoundState
-from tasks.task import Task
-from tasks.tracking.lifecycle import RecorderStatus
-from tasks.tracking.mlflow_experiment import MLflowExperiment
-from tasks.tracking.mlflow_recorder import MLflowRecorder
-from tasks.tracking.process import Life, Process
+from rollq.scheduler.online.ledger import OnlineSets
+from rollq.tasks.backend import Backend
+from rollq.tasks.broker.messages import RECONCILE
+from rollq.tasks.errors import NotFound, RollqError, Unavailable
+from rollq.tasks.queue.orphans import SEARCH_SECONDS, LooseEnd
+from rollq.tasks.queue.task import Task
+from rollq.tasks.rounds.rounds import RoundState
+from rollq.tasks.tracking.attempt_runs import TASK, why_lost
+from rollq.tasks.tracking.lifecycle import RecorderStatus
+from rollq.tasks.tracking.mlflow.experiment import MLflowExperiment
+from rollq.tasks.tracking.mlflow.recorder import MLflowRecorder
+from rollq.tasks.tracking.process import Life, Process
 
 log = logging.getLogger(__name__)
 

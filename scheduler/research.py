@@ -7,18 +7,18 @@ from typing import Any
 
 import pandas as pd
 
-from scheduler.champions import next_session
-from scheduler.comparison import DAY, Comparison, Side, compare
-from scheduler.gathering import check_policy, expected, load_daily_ic, mean_metrics, recorder_of, write_joined
-from scheduler.known_round import RUNS, Wanted, known_round
-from scheduler.online_sets import OnlineSets
-from scheduler.signals import read_signals
-from scheduler.strategies import variant_of
-from tasks.backend import Backend
-from tasks.errors import CoverageError, NotFound, StateError
-from tasks.online_options import BASE
-from tasks.rounds import Round, RoundState
-from tasks.tracking.mlflow_experiment import MLflowExperiment
+from rollq.scheduler.champions.comparison import DAY, Comparison, Side, compare
+from rollq.scheduler.champions.promotion import next_session
+from rollq.scheduler.online.ledger import OnlineSets
+from rollq.scheduler.rounds.gather import check_policy, expected, load_daily_ic, mean_metrics, recorder_of, write_joined
+from rollq.scheduler.rounds.known_round import RUNS, Wanted, known_round
+from rollq.scheduler.signals.coverage import read_signals
+from rollq.scheduler.strategies.rolling import variant_of
+from rollq.tasks.backend import Backend
+from rollq.tasks.errors import CoverageError, NotFound, StateError
+from rollq.tasks.rolling.online_options import BASE
+from rollq.tasks.rounds.rounds import Round, RoundState
+from rollq.tasks.tracking.mlflow.experiment import MLflowExperiment
 
 RESEARCH = "research"  # in the purpose of a round: its name among those of research
 LOOKAHEAD = "lookahead"  # in the purpose: how many sessions its label looks ahead

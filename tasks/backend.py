@@ -6,16 +6,16 @@ from dataclasses import dataclass
 
 from celery import Celery
 
-from tasks.backfills import Backfills
-from tasks.errors import Unavailable
-from tasks.pools import TaskPools
-from tasks.queue import Doorbell, make_app
-from tasks.roster import Roster
-from tasks.rounds import Rounds
-from tasks.runtime import find_running
-from tasks.settings import Settings, load_settings
-from tasks.store import Store
-from tasks.tracking_home import settled
+from rollq.tasks.backfills.ledger import Backfills
+from rollq.tasks.broker.notifier import Doorbell, make_app
+from rollq.tasks.config.settings import Settings, load_settings
+from rollq.tasks.errors import Unavailable
+from rollq.tasks.mongo.client import Store
+from rollq.tasks.queue.pools import TaskPools
+from rollq.tasks.queue.worker_registry import Roster
+from rollq.tasks.rounds.rounds import Rounds
+from rollq.tasks.runtime import find_running
+from rollq.tasks.tracking_home import settled
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,7 @@ from enum import StrEnum
 from types import CodeType
 from typing import Any
 
-from tasks.errors import BadInput, Draining, NotLogged, NotYet, PermanentError, RollqError, Unavailable
+from rollq.tasks.errors import BadInput, Draining, NotLogged, NotYet, PermanentError, RollqError, Unavailable
 
 MESSAGE_CHARS = 2_000
 LONGEST_OUTAGE_SECONDS = 60.0  # a task that met an outage is tried again after at most this long

@@ -1,7 +1,7 @@
 """What makes two rolling tasks the same task: the SHA-256 of what they are made of.
 
 A definition that a template was cut into says in its ``identity`` which data its window can see, which code its
-components have, and which libraries they use (``tasks/ingredients.py``). These and the template itself are what the
+components have, and which libraries they use (``tasks/ingredients/ingredients.py``). These and the template itself are what the
 task is; the folders of files, and the state of the data as a whole, are not. Any other definition is what it says.
 """
 
@@ -15,7 +15,7 @@ from collections.abc import Mapping
 from datetime import date, datetime
 from typing import Any
 
-from tasks.errors import TemplateError
+from rollq.tasks.errors import TemplateError
 
 DEPTH = 80  # levels of nesting; MongoDB takes 100 in a document
 LARGEST_CHARS = 4_000_000  # of a definition; MongoDB takes 16 MB in a document

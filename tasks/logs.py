@@ -14,7 +14,7 @@ from contextvars import ContextVar
 from datetime import UTC, datetime
 from typing import Any
 
-from tasks.strict_json import dumps
+from rollq.tasks.files.strict_json import dumps
 
 _context: ContextVar[dict[str, Any] | None] = ContextVar("rollq_log_context", default=None)
 NOISY = (

@@ -7,7 +7,7 @@ import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from tasks.settings import Settings
+from rollq.tasks.config.settings import Settings
 
 RUNTIME = "runtime.json"
 LOCK = "stack.lock"

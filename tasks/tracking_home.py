@@ -5,9 +5,9 @@ from __future__ import annotations
 import socket
 from pathlib import Path
 
-from tasks.settings import Settings
-from tasks.store import Store, reachable
-from tasks.tracking_uri import SQLITE, typed_as
+from rollq.tasks.config.settings import Settings
+from rollq.tasks.config.tracking_uri import SQLITE, typed_as
+from rollq.tasks.mongo.client import Store, reachable
 
 
 def settled(settings: Settings) -> Settings:

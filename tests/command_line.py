@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from rollq.cli import main as front
-from tasks.settings import Settings, worker_environment
+from rollq.tasks.config.settings import Settings, worker_environment
 
 
 @dataclass(frozen=True)

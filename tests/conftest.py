@@ -17,9 +17,9 @@ import pytest
 import redis
 
 from rollq.local.stack import LocalStack
-from scheduler.online_sets import OnlineSets
-from tasks.backend import Backend
-from tasks.settings import Settings, load_settings
+from rollq.scheduler.online.ledger import OnlineSets
+from rollq.tasks.backend import Backend
+from rollq.tasks.config.settings import Settings, load_settings
 
 TESTS = Path(__file__).parent
 EXAMPLES = TESTS.parent / "examples" / "sp500"

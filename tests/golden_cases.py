@@ -9,7 +9,7 @@ from typing import Any
 
 import pandas as pd
 
-from tasks.calendar import TimeAdjuster
+from rollq.tasks.rolling.calendar import TimeAdjuster
 
 FOLDER = Path(__file__).parent / "golden"
 

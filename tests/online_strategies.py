@@ -15,14 +15,14 @@ from typing import Any
 import pandas as pd
 
 from rollq import Backend, OnlineManager, OnlineModel, RollingStrategy
-from rollq.in_process import InProcessTrainer
-from scheduler.signals import write_signals
-from tasks.online_options import OnlineOptions
-from tasks.task import Definition
-from tasks.template import Template
+from rollq.scheduler.signals.coverage import write_signals
+from rollq.tasks.queue.task import Definition
+from rollq.tasks.rolling.online_options import OnlineOptions
+from rollq.tasks.rolling.template import Template
+from rollq.trainers import InProcessTrainer
+from rollq.workers.models.ridge import RidgeModel
 from tests.conftest import EXAMPLES
 from tests.golden_cases import FOLDER
-from workers.models.ridge import RidgeModel
 
 LGB: Definition = {
     "class": "LGBModel",

@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 
 from rollq.enqueueing import plan_template
-from scheduler.strategies import Plan
-from tasks import source
-from tasks.settings import Settings
-from tests.unit.synthetic import closes, write
+from rollq.scheduler.strategies.rolling import Plan
+from rollq.tasks.components import source
+from rollq.tasks.config.settings import Settings
+from tests.synthetic import closes, write
 
 COMPONENT = "signed_model:SignedModel"
 CODE = '''

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from rollq import Backend, TaskPools
-from tasks.task import Claim
+from rollq.tasks.queue.task import Claim
 
 POOL = "pool"
 

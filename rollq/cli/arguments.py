@@ -10,8 +10,8 @@ import typer
 from rollq.cli.context import say
 
 if TYPE_CHECKING:
-    from scheduler.failures import Failure
-    from tasks.backend import Backend
+    from rollq.scheduler.failures import Failure
+    from rollq.tasks.backend import Backend
 
 T = TypeVar("T")
 Limit = Annotated[int, typer.Option(min=0, help="Only so many, the newest; 0: all. JSON has all")]
@@ -28,9 +28,9 @@ def one_strategy(backend: Backend, strategy: str | None) -> str:
         BadInput: there are several.
         NotFound: there is none.
     """
-    from scheduler.online_sets import OnlineSets
-    from scheduler.strategy_book import StrategyBook
-    from tasks.errors import BadInput, NotFound
+    from rollq.scheduler.online.ledger import OnlineSets
+    from rollq.scheduler.strategies.registry import StrategyBook
+    from rollq.tasks.errors import BadInput, NotFound
 
     if strategy is not None:
         return strategy
@@ -53,8 +53,8 @@ def newest(rows: Sequence[T], limit: int) -> Sequence[T]:
 
 def simulated(backend: Backend) -> set[str]:
     """The strategies of simulations."""
-    from scheduler.online_set import SIMULATION
-    from scheduler.online_sets import OnlineSets
+    from rollq.scheduler.online.ledger import OnlineSets
+    from rollq.scheduler.online.online_set import SIMULATION
 
     return {online.strategy for online in OnlineSets(backend.store).currents() if online.mode == SIMULATION}
 
@@ -67,7 +67,7 @@ def moment(text: str) -> Any:
     """
     from datetime import UTC, date, datetime
 
-    from tasks.errors import BadInput
+    from rollq.tasks.errors import BadInput
 
     try:
         if len(text) == len("2018-09-24"):

@@ -13,11 +13,11 @@ from rollq.cli.data import Accept, say_odd
 from rollq.cli.values import at_home, check_pool
 
 if TYPE_CHECKING:
-    from scheduler.backfill import BackfillPlan
-    from tasks.backend import Backend
-    from tasks.backfill import Backfill, BackfillMode
-    from tasks.progress import Progress
-    from tasks.task import Task
+    from rollq.scheduler.backfill_plan import BackfillPlan
+    from rollq.tasks.backend import Backend
+    from rollq.tasks.backfills.backfill import Backfill, BackfillMode
+    from rollq.tasks.backfills.progress import Progress
+    from rollq.tasks.queue.task import Task
 
 SHOWN_FAILURES = 20
 backfill_app = typer.Typer(help="Train a range of windows, a few at a time.", no_args_is_help=True)
@@ -48,8 +48,8 @@ def create(
 ) -> None:
     """Train the windows of a template that are tested in a range of days. Nothing is put online by it."""
     from rollq.enqueueing import load_strategy
-    from scheduler.backfill import begin_backfill, plan_backfill, read_span
-    from tasks.template import check_name
+    from rollq.scheduler.backfill_plan import begin_backfill, plan_backfill, read_span
+    from rollq.tasks.rolling.template import check_name
 
     mode = _mode(missing and not force, failed, everything or force)
     span = read_span(start, end)
@@ -81,7 +81,7 @@ def list_backfills(
     as_json: Annotated[bool, JSON] = False,
 ) -> None:
     """List backfills, oldest first."""
-    from tasks.progress import progress_of
+    from rollq.tasks.backfills.progress import progress_of
 
     states = _states(status)
     with of(context).backend() as backend:
@@ -103,7 +103,7 @@ def list_backfills(
 @backfill_app.command()
 def show(context: typer.Context, backfill: Ident, as_json: Annotated[bool, JSON] = False) -> None:
     """Show how far a backfill is: states, failures, rate, expected end, and what is next."""
-    from tasks.progress import failures_of, progress_of
+    from rollq.tasks.backfills.progress import failures_of, progress_of
 
     with of(context).backend() as backend:
         found = backend.backfills.get(backfill)
@@ -140,7 +140,7 @@ def cancel(
     as_json: Annotated[bool, JSON] = False,
 ) -> None:
     """Cancel what waits; what runs goes on, and what is done stays."""
-    from tasks.backfill import BackfillState, check_change
+    from rollq.tasks.backfills.backfill import BackfillState, check_change
 
     with of(context).backend() as backend:
         found = backend.backfills.get(backfill)
@@ -157,7 +157,7 @@ def cancel(
 
 def _ring(backend: Backend, pool: str) -> None:
     """Ring workers and coordinators; everything is in the store, so if the broker is away the next sweep rings."""
-    from tasks.errors import Unavailable
+    from rollq.tasks.errors import Unavailable
 
     with suppress(Unavailable):
         backend.doorbell.top_up(pool)
@@ -165,8 +165,8 @@ def _ring(backend: Backend, pool: str) -> None:
 
 
 def _mode(missing: bool, failed: bool, everything: bool) -> BackfillMode:
-    from tasks.backfill import BackfillMode
-    from tasks.errors import BadInput
+    from rollq.tasks.backfills.backfill import BackfillMode
+    from rollq.tasks.errors import BadInput
 
     if missing + failed + everything > 1:
         raise BadInput("--missing, --failed and --all exclude each other.", "Give one of them, or none: --missing.")
@@ -174,9 +174,9 @@ def _mode(missing: bool, failed: bool, everything: bool) -> BackfillMode:
 
 
 def _states(text: str | None) -> list[Any]:
-    from tasks.backfill import BackfillState
-    from tasks.components import did_you_mean
-    from tasks.errors import BadInput
+    from rollq.tasks.backfills.backfill import BackfillState
+    from rollq.tasks.components.registry import did_you_mean
+    from rollq.tasks.errors import BadInput
 
     names = [name.strip().lower() for name in text.split(",")] if text else []
     for name in names:
@@ -232,7 +232,7 @@ def _left(plan: BackfillPlan) -> str:
 
 
 def _tell(backend: Backend, found: Backfill, as_json: bool) -> None:
-    from tasks.progress import progress_of
+    from rollq.tasks.backfills.progress import progress_of
 
     progress = progress_of(backend, found)
     if as_json:

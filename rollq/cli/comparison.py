@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from rollq.cli.context import print_table, say
 
 if TYPE_CHECKING:
-    from scheduler.comparison import Comparison
+    from rollq.scheduler.champions.comparison import Comparison
 
 NAMES = ("IC", "ICIR", "Rank IC", "Rank ICIR", "turnover")
 

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 if TYPE_CHECKING:
-    from tasks.backend import Backend
-    from tasks.settings import Settings
+    from rollq.tasks.backend import Backend
+    from rollq.tasks.config.settings import Settings
 
 JSON = typer.Option("--json", help="Print one JSON value")
 
@@ -30,9 +30,9 @@ class Context:
         Raises:
             SettingsError: one of them is wrong.
         """
-        from tasks.app_dir import add_app_dir
-        from tasks.logs import setup_logging
-        from tasks.settings import load_settings
+        from rollq.tasks.components.app_dir import add_app_dir
+        from rollq.tasks.config.settings import load_settings
+        from rollq.tasks.logs import setup_logging
 
         settings = load_settings(**{**self.overrides, **more})
         setup_logging(settings.log_level, settings.log_format)
@@ -47,7 +47,7 @@ class Context:
             Unavailable: there are none, or they do not answer.
         """
         from rollq.local.attach import attach
-        from tasks.backend import Backend
+        from rollq.tasks.backend import Backend
 
         with attach(self.settings(**more), serve) as settings:
             backend = Backend.of(settings)
@@ -66,7 +66,7 @@ def of(context: typer.Context) -> Context:
 
 def print_json(value: Any, indent: int | None = 1) -> None:
     """One value of strict JSON on standard output; without ``indent`` it takes one line."""
-    from tasks.strict_json import dumps
+    from rollq.tasks.files.strict_json import dumps
 
     sys.stdout.write(dumps(value, indent) + "\n")
 

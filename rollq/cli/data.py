@@ -13,8 +13,8 @@ from rollq.cli.context import JSON, of, print_json, print_table, say
 from rollq.cli.values import at_home
 
 if TYPE_CHECKING:
-    from scheduler.strategies import OnlineStrategy
-    from tasks.data_checks import Finding
+    from rollq.scheduler.strategies.rolling import OnlineStrategy
+    from rollq.tasks.rolling.data_checks import Finding
 
 data_app = typer.Typer(help="The data of a template.", no_args_is_help=True)
 Accept = Annotated[

@@ -14,11 +14,11 @@ from rollq.cli.tasks import tasks_change, tasks_manual, tasks_show
 from rollq.cli.values import at_home
 
 if TYPE_CHECKING:
-    from scheduler.strategies import Plan
-    from scheduler.trainers import TrainedRound
-    from tasks.backend import Backend
-    from tasks.reuse import Verdict
-    from tasks.task import Definition
+    from rollq.scheduler.rounds.trainers import TrainedRound
+    from rollq.scheduler.strategies.rolling import Plan
+    from rollq.tasks.backend import Backend
+    from rollq.tasks.client.reuse import Verdict
+    from rollq.tasks.queue.task import Definition
 
 TRAINED_BY = "They are trained by `rollq worker`; `rollq status --watch` shows how far they are."
 
@@ -52,7 +52,7 @@ def enqueue(
 ) -> None:
     """Cut a template into rolling windows and put them into the queue. Doing it twice makes nothing twice."""
     from rollq.enqueueing import enqueue_plan, enqueue_research, load_strategy
-    from tasks.reuse import judge
+    from rollq.tasks.client.reuse import judge
 
     settings = of(context).settings()
     strategy = load_strategy(template, settings, accept=accept or ())
@@ -99,9 +99,9 @@ def _answer(trained: TrainedRound) -> dict[str, Any]:
 
 def _what_next(backend: Backend, trained: TrainedRound) -> str:
     """What a round that had ended before came to, and what can be done about it."""
-    from scheduler.online_sets import OnlineSets
-    from scheduler.research import is_research
-    from tasks.rounds import RoundState
+    from rollq.scheduler.online.ledger import OnlineSets
+    from rollq.scheduler.research import is_research
+    from rollq.tasks.rounds.rounds import RoundState
 
     found = backend.rounds.get(trained.id)
     if found.status is RoundState.FAILED:
@@ -124,7 +124,7 @@ def _what_next(backend: Backend, trained: TrainedRound) -> str:
 def _as_it_stands(context: Context, pool: str, plan: Plan) -> list[Verdict]:
     """What would become of the windows; without any servers there are no tasks."""
     from rollq.local.attach import has_store
-    from tasks.reuse import judge
+    from rollq.tasks.client.reuse import judge
 
     if not has_store(context.settings()):
         return judge(None, pool, plan.definitions)
@@ -133,7 +133,7 @@ def _as_it_stands(context: Context, pool: str, plan: Plan) -> list[Verdict]:
 
 
 def _tell_enqueued(trained: TrainedRound, verdicts: list[Verdict], force: bool) -> None:
-    from tasks.reuse import summary
+    from rollq.tasks.client.reuse import summary
 
     created = trained.created
     say(f"Pool {trained.pool}: {created.new} new tasks, {created.existing} were there already; round {trained.id}.")

@@ -14,7 +14,7 @@ from rollq.cli.context import JSON, of, print_json, print_table, say
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from tasks.backend import Backend
+    from rollq.tasks.backend import Backend
 
 
 def add_to(app: typer.Typer) -> None:
@@ -46,8 +46,8 @@ def status(
 
 
 def _status(backend: Backend) -> dict[str, Any]:
-    from scheduler.failures import failures
-    from scheduler.research import is_research
+    from rollq.scheduler.failures import failures
+    from rollq.scheduler.research import is_research
 
     pools = {pool: {str(s): n for s, n in backend.tasks.stat(pool).items()} for pool in backend.tasks.pools()}
     rounds = [
@@ -65,7 +65,7 @@ def _status(backend: Backend) -> dict[str, Any]:
 
 
 def _show_status(found: dict[str, Any]) -> None:
-    from scheduler.failures import Failure
+    from rollq.scheduler.failures import Failure
 
     if not found["pools"]:
         say("There is no pool yet. `rollq enqueue TEMPLATE` makes one.")

@@ -14,7 +14,7 @@ from typer.exceptions import TyperException
 from rollq.cli import backfill, data, demo, enqueue, inspect, research, run
 from rollq.cli.context import Context, say
 from rollq.cli.online import routine, serving, signals, simulate
-from tasks.errors import RollqError, Unavailable
+from rollq.tasks.errors import RollqError, Unavailable
 
 LOOK = "`rollq doctor` looks at all of it."
 
@@ -110,8 +110,8 @@ def _leave(error: Exception, debug: bool) -> None:
         sys.exit(130)
     if debug:
         raise error
-    from tasks.failures import described, is_disk, is_full, is_outage
-    from tasks.user_code import place_of
+    from rollq.tasks.components.user_code import place_of
+    from rollq.tasks.failures import described, is_disk, is_full, is_outage
 
     if is_disk(error):
         _forget_output()

@@ -13,8 +13,8 @@ from rollq.cli.context import JSON, metrics_line, of, print_json, print_table, s
 from rollq.cli.values import at_home, share
 
 if TYPE_CHECKING:
-    from tasks.backend import Backend
-    from tasks.rounds import Round
+    from rollq.tasks.backend import Backend
+    from rollq.tasks.rounds.rounds import Round
 
 research_app = typer.Typer(help="Rounds that were trained to be looked at, and serve nobody.", no_args_is_help=True)
 OneRound = Annotated[str, typer.Argument(metavar="ROUND", help="Id of a round, or the newest of this name")]
@@ -32,7 +32,7 @@ def add_to(app: typer.Typer) -> None:
 
 def list_(context: typer.Context, limit: Limit = 30, as_json: Annotated[bool, JSON] = False) -> None:
     """Show the rounds of research and how good they are; the newest last."""
-    from scheduler.research import research_rounds
+    from rollq.scheduler.research import research_rounds
 
     with of(context).backend() as backend:
         found = research_rounds(backend)
@@ -54,7 +54,7 @@ def list_(context: typer.Context, limit: Limit = 30, as_json: Annotated[bool, JS
 
 def show(context: typer.Context, which: OneRound, as_json: Annotated[bool, JSON] = False) -> None:
     """Show what a round came to: its windows, metrics and signals."""
-    from scheduler.research import find_round
+    from rollq.scheduler.research import find_round
 
     with of(context).backend() as backend:
         found = find_round(backend, which)
@@ -86,8 +86,8 @@ def compare(
 ) -> None:
     """Compare rounds with a reference on the sessions that both predict, with the reference's labels."""
     from rollq.days import day
-    from scheduler.research import compare_rounds, find_round
-    from tasks.errors import BadInput
+    from rollq.scheduler.research import compare_rounds, find_round
+    from rollq.tasks.errors import BadInput
 
     options: dict[str, Any] = {"start": day(start, "--from"), "end": day(end, "--to"), "last": last}
     with of(context).backend() as backend:
@@ -112,8 +112,8 @@ def report(
 ) -> None:
     """Write the page of a round: its windows, metrics, charts and signals."""
     from rollq.report.round_report import report_round
-    from scheduler.research import find_round
-    from tasks.errors import BadInput
+    from rollq.scheduler.research import find_round
+    from rollq.tasks.errors import BadInput
 
     if out is not None and out.suffix not in (".html", ".md"):
         raise BadInput(f"{out} is neither .html nor .md.", "Give --out a file name with one of these endings.")
@@ -129,7 +129,7 @@ def report(
 
 def promote(context: typer.Context, which: OneRound, as_json: Annotated[bool, JSON] = False) -> None:
     """Let the models of a round of research serve, as a version of its strategy. Nothing is trained again."""
-    from scheduler.research import find_round
+    from rollq.scheduler.research import find_round
 
     with of(context).backend() as backend:
         online = _promoted(backend, find_round(backend, which))
@@ -141,10 +141,10 @@ def promote(context: typer.Context, which: OneRound, as_json: Annotated[bool, JS
 
 
 def _promoted(backend: Backend, found: Round) -> Any:
-    from scheduler.coordinator import gather
-    from scheduler.online_sets import OnlineSets
-    from scheduler.research import promote_round
-    from tasks.errors import StateError
+    from rollq.scheduler.online.ledger import OnlineSets
+    from rollq.scheduler.research import promote_round
+    from rollq.scheduler.rounds.coordinator import gather
+    from rollq.tasks.errors import StateError
 
     ident = promote_round(backend, found)
     gather(backend, ident, "research promote")  # a worker may have been faster
@@ -160,7 +160,7 @@ def _promoted(backend: Backend, found: Round) -> Any:
 
 def _plain(found: Round) -> dict[str, Any]:
     """JSON-able."""
-    from scheduler.research import name_of
+    from rollq.scheduler.research import name_of
 
     result = found.result or {}
     return {

@@ -45,8 +45,8 @@ def worker(
 ) -> None:
     """Run a worker: it claims tasks, trains them, and logs to MLflow. SIGTERM drains it."""
     from rollq.service import run_worker
-    from workers.machine import this_machine
-    from workers.watchdog import RESTART, start_again
+    from rollq.workers.process.machine import this_machine
+    from rollq.workers.process.watchdog import RESTART, start_again
 
     more: dict[str, Any] = {"concurrency": concurrency, "queues": tuple(queues.split(",")) if queues else None}
     with of(context).backend(serve=True, **more) as backend:
@@ -68,6 +68,6 @@ def beat(context: typer.Context) -> None:
 
 def _share(settings: Any) -> None:
     """Let the pool processes, and the classes that they build, see the same settings."""
-    from tasks.settings import worker_environment
+    from rollq.tasks.config.settings import worker_environment
 
     os.environ.update(worker_environment(settings))

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 if TYPE_CHECKING:
-    from tasks.backend import Backend
+    from rollq.tasks.backend import Backend
 
 MOST = 1e8  # three years of seconds; Python's clocks end somewhere beyond
 
@@ -45,8 +45,8 @@ def check_pool(backend: Backend, pool: str | None) -> None:
     Raises:
         NotFound: there is none; the message names the nearest.
     """
-    from tasks.components import did_you_mean
-    from tasks.errors import NotFound
+    from rollq.tasks.components.registry import did_you_mean
+    from rollq.tasks.errors import NotFound
 
     if pool is None:
         return

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from tasks.errors import RollqError
+from rollq.tasks.errors import RollqError
 
 
 @dataclass(frozen=True)

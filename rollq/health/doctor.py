@@ -6,8 +6,8 @@ from rollq.health.check import Check
 from rollq.health.machine import machine_checks
 from rollq.health.servers import server_checks
 from rollq.local.attach import attach
-from tasks.errors import RollqError
-from tasks.settings import Settings
+from rollq.tasks.config.settings import Settings
+from rollq.tasks.errors import RollqError
 
 __all__ = ["Check", "run_checks"]
 
@@ -32,7 +32,7 @@ def run_checks(settings: Settings, repair: bool = False) -> list[Check]:
 
 def _work(settings: Settings, repair: bool) -> list[Check]:
     from rollq.health.repair import look_at_work
-    from tasks.backend import Backend
+    from rollq.tasks.backend import Backend
 
     backend = Backend.of(settings)
     backend.prepare()

@@ -5,20 +5,20 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from scheduler.online_manager import MANAGERS
-from scheduler.online_set import ONLINE_SETS
-from scheduler.predictions import PREDICTIONS
-from scheduler.routines import ROUTINES
-from scheduler.signal_ledger import SIGNALS
-from scheduler.strategy_book import STRATEGIES
-from tasks.backend import Backend
-from tasks.backfill import BACKFILLS
-from tasks.loose_ends import LOOSE_ENDS
-from tasks.record import Reader
-from tasks.roster import WORKERS
-from tasks.soundness import flaw, round_flaw
-from tasks.states import TaskState
-from tasks.store import Document, reachable
+from rollq.scheduler.online.online_set import ONLINE_SETS
+from rollq.scheduler.online_manager import MANAGERS
+from rollq.scheduler.routine.ledger import ROUTINES
+from rollq.scheduler.signals.ledger import SIGNALS
+from rollq.scheduler.strategies.registry import STRATEGIES
+from rollq.scheduler.updates.predictions import PREDICTIONS
+from rollq.tasks.backend import Backend
+from rollq.tasks.backfills.backfill import BACKFILLS
+from rollq.tasks.mongo.client import Document, reachable
+from rollq.tasks.mongo.records import Reader
+from rollq.tasks.queue.orphans import LOOSE_ENDS
+from rollq.tasks.queue.states import TaskState
+from rollq.tasks.queue.validation import flaw, round_flaw
+from rollq.tasks.queue.worker_registry import WORKERS
 
 READERS: tuple[Reader[Any], ...] = (
     *(BACKFILLS, WORKERS, LOOSE_ENDS),

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from rollq.health.check import Check, checked
-from scheduler.failures import failures
-from tasks.backend import Backend
-from tasks.errors import StateError
+from rollq.scheduler.failures import failures
+from rollq.tasks.backend import Backend
+from rollq.tasks.errors import StateError
 
 SHOWN = 5
 

@@ -12,10 +12,10 @@ from pathlib import Path
 
 from rollq.health.check import Check
 from rollq.shadowing import check_shadowing
-from tasks.errors import RollqError
-from tasks.settings import Settings
-from tasks.tracking.store import PATIENCE, QUIET
-from tasks.tracking_uri import SQLITE
+from rollq.tasks.config.settings import Settings
+from rollq.tasks.config.tracking_uri import SQLITE
+from rollq.tasks.errors import RollqError
+from rollq.tasks.tracking.mlflow.store import PATIENCE, QUIET
 
 FREE_BYTES = 1 << 30
 FULL_BYTES = 1 << 22  # no server gets on with less

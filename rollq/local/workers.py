@@ -7,8 +7,8 @@ from pathlib import Path
 
 from rollq.local.child import Child
 from rollq.service import THREADS
-from tasks.errors import Unavailable
-from tasks.settings import Settings, worker_environment
+from rollq.tasks.config.settings import Settings, worker_environment
+from rollq.tasks.errors import Unavailable
 
 RESTARTS = 20  # times that a dead worker is started again before the command gives up
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from string import Template
 from typing import Any
 
-from tasks.errors import Unavailable
+from rollq.tasks.errors import Unavailable
 
 FOLDER = Path(__file__).parent
 CONFIG = {"displayModeBar": False, "responsive": True}

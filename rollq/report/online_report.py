@@ -10,20 +10,20 @@ from itertools import pairwise
 
 import pandas as pd
 
-from rollq.report.online_data import NO_DAYS, Coverage, LedgerRow, OnlineData, Stay, Track
 from rollq.report.round_report import LIBRARIES
+from rollq.scheduler.online.ledger import OnlineSets
+from rollq.scheduler.online.online_set import OnlineSet
+from rollq.scheduler.online.serving import served
+from rollq.scheduler.signals.ledger import SignalEntry, SignalLedger
+from rollq.scheduler.strategies.rolling import OnlineStrategy
+from rollq.simulation.data import NO_DAYS, Coverage, LedgerRow, OnlineData, Stay, Track
 from rollq.simulation.plan import Planned
-from scheduler.online_set import OnlineSet
-from scheduler.online_sets import OnlineSets
-from scheduler.serving import served
-from scheduler.signal_ledger import SignalEntry, SignalLedger
-from scheduler.strategies import OnlineStrategy
-from tasks.backend import Backend
-from tasks.errors import DataError
-from tasks.metrics import daily_ic
-from tasks.rounds import Round
-from tasks.task import Task
-from workers.machine import this_machine
+from rollq.tasks.backend import Backend
+from rollq.tasks.errors import DataError
+from rollq.tasks.predictions.metrics import daily_ic
+from rollq.tasks.queue.task import Task
+from rollq.tasks.rounds.rounds import Round
+from rollq.workers.process.machine import this_machine
 
 ENSEMBLE = "ensemble"
 

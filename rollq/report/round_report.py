@@ -13,15 +13,15 @@ import pandas as pd
 from rollq.report.data import ReportData, Window
 from rollq.report.markdown import write_markdown
 from rollq.report.page import write_report
-from scheduler.gathering import load_daily_ic
-from scheduler.online_set import OnlineSet
-from scheduler.research import findings, is_research, name_of
-from tasks.backend import Backend
-from tasks.rounds import Round
-from tasks.states import TaskState
-from tasks.task import Task
-from tasks.tracking.mlflow_experiment import MLflowExperiment
-from workers.machine import this_machine
+from rollq.scheduler.online.online_set import OnlineSet
+from rollq.scheduler.research import findings, is_research, name_of
+from rollq.scheduler.rounds.gather import load_daily_ic
+from rollq.tasks.backend import Backend
+from rollq.tasks.queue.states import TaskState
+from rollq.tasks.queue.task import Task
+from rollq.tasks.rounds.rounds import Round
+from rollq.tasks.tracking.mlflow.experiment import MLflowExperiment
+from rollq.workers.process.machine import this_machine
 
 LIBRARIES = ("rollq", "celery", "mlflow-skinny", "lightgbm", "pandas", "pymongo")
 

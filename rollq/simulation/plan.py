@@ -11,15 +11,15 @@ from pathlib import Path
 
 from rollq.days import day
 from rollq.enqueueing import load_strategy
-from scheduler.online_manager import strategies_of
-from scheduler.online_sets import OnlineSets
-from scheduler.strategies import RollingStrategy
-from scheduler.strategy_book import StrategyBook
-from tasks.backend import Backend
-from tasks.errors import BadInput, NotFound, StateError
-from tasks.settings import Settings
-from tasks.template import Template, check_name
-from tasks.windows import TEST
+from rollq.scheduler.online.ledger import OnlineSets
+from rollq.scheduler.online_manager import strategies_of
+from rollq.scheduler.strategies.registry import StrategyBook
+from rollq.scheduler.strategies.rolling import RollingStrategy
+from rollq.tasks.backend import Backend
+from rollq.tasks.config.settings import Settings
+from rollq.tasks.errors import BadInput, NotFound, StateError
+from rollq.tasks.rolling.cutter import TEST
+from rollq.tasks.rolling.template import Template, check_name
 
 ROOM = 50  # characters of a template's name in that of its simulation
 

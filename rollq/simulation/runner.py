@@ -9,22 +9,22 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
 
-from rollq.in_process import DelayInProcessTrainer, InProcessTrainer
 from rollq.local.attach import attach
 from rollq.local.workers import LocalWorkers
 from rollq.report.frame import check_drawable
-from rollq.report.online_data import OnlineData
-from rollq.report.online_page import write_online_page
 from rollq.report.online_report import Seconds, read_online
+from rollq.scheduler.online.online_set import OnlineSet
+from rollq.scheduler.online_manager import OnlineManager
+from rollq.scheduler.rounds.trainers import DelayTrainer, TrainedRound, Trainer
+from rollq.simulation.data import OnlineData
+from rollq.simulation.page import write_online_page
 from rollq.simulation.plan import plan_simulation, refuse_others
 from rollq.stopwatch import Phase, Update
-from scheduler.online_manager import OnlineManager
-from scheduler.online_set import OnlineSet
-from scheduler.trainers import DelayTrainer, TrainedRound, Trainer
-from tasks.backend import Backend
-from tasks.errors import BadInput, RoundFailed, StateError
-from tasks.settings import Settings
-from workers.machine import this_machine
+from rollq.tasks.backend import Backend
+from rollq.tasks.config.settings import Settings
+from rollq.tasks.errors import BadInput, RoundFailed, StateError
+from rollq.trainers import DelayInProcessTrainer, InProcessTrainer
+from rollq.workers.process.machine import this_machine
 
 TIMEOUT = 3_600.0
 

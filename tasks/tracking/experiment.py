@@ -9,9 +9,9 @@ from typing import Any, Literal
 
 import pandas as pd
 
-from tasks.errors import NotFound, StateError
-from tasks.tracking.lifecycle import RecorderStatus
-from tasks.tracking.recorder import Recorder
+from rollq.tasks.errors import NotFound, StateError
+from rollq.tasks.tracking.lifecycle import RecorderStatus
+from rollq.tasks.tracking.recorder import Recorder
 
 
 class Experiment(ABC):

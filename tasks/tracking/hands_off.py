@@ -6,15 +6,15 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from tasks.errors import StateError
-from tasks.references import FIX, References
-from tasks.runtime import find_running
-from tasks.settings import load_settings
-from tasks.store import Store
-from tasks.tracking.lifecycle import RecorderStatus
+from rollq.tasks.config.settings import load_settings
+from rollq.tasks.errors import StateError
+from rollq.tasks.mongo.client import Store
+from rollq.tasks.runtime import find_running
+from rollq.tasks.tracking.lifecycle import RecorderStatus
+from rollq.tasks.tracking.references import FIX, References
 
 if TYPE_CHECKING:
-    from tasks.tracking.mlflow_recorder import MLflowRecorder
+    from rollq.tasks.tracking.mlflow.recorder import MLflowRecorder
 
 OURS = ("rollq.task", "rollq.round", "rollq.kind")  # tags of runs that rollq made
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from enum import StrEnum
 
-from tasks.errors import InvalidTransition
+from rollq.tasks.errors import InvalidTransition
 
 
 class RecorderStatus(StrEnum):

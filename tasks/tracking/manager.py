@@ -12,12 +12,12 @@ import pandas as pd
 from mlflow.exceptions import MlflowException
 from mlflow.tracking import MlflowClient
 
-from tasks.errors import BadInput, NotFound, StateError
-from tasks.tracking.experiment import Experiment
-from tasks.tracking.hands_off import check_hands_off
-from tasks.tracking.lifecycle import RecorderStatus
-from tasks.tracking.mlflow_experiment import MLflowExperiment, away
-from tasks.tracking.store import as_mlflow_reads, prepare_tracking
+from rollq.tasks.errors import BadInput, NotFound, StateError
+from rollq.tasks.tracking.experiment import Experiment
+from rollq.tasks.tracking.hands_off import check_hands_off
+from rollq.tasks.tracking.lifecycle import RecorderStatus
+from rollq.tasks.tracking.mlflow.experiment import MLflowExperiment, away
+from rollq.tasks.tracking.mlflow.store import as_mlflow_reads, prepare_tracking
 
 DEFAULT_EXPERIMENT = "Experiment"
 

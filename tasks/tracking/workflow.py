@@ -23,15 +23,15 @@ from typing import Any
 
 import pandas as pd
 
-from tasks.components import build
-from tasks.errors import BadInput, RollqError
-from tasks.runtime import find_running
-from tasks.settings import load_settings
-from tasks.tracking.experiment import Experiment
-from tasks.tracking.lifecycle import RecorderStatus
-from tasks.tracking.manager import ExpManager, MLflowExpManager
-from tasks.tracking.recorder import Recorder
-from tasks.tracking.store import local_tracking_uri
+from rollq.tasks.components.registry import build
+from rollq.tasks.config.settings import load_settings
+from rollq.tasks.errors import BadInput, RollqError
+from rollq.tasks.runtime import find_running
+from rollq.tasks.tracking.experiment import Experiment
+from rollq.tasks.tracking.lifecycle import RecorderStatus
+from rollq.tasks.tracking.manager import ExpManager, MLflowExpManager
+from rollq.tasks.tracking.mlflow.store import local_tracking_uri
+from rollq.tasks.tracking.recorder import Recorder
 
 log = logging.getLogger(__name__)
 

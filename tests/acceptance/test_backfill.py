@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 
 from rollq import Backend, BackfillState, LocalStack, TaskState, load_settings
-from scheduler.backfill import begin_backfill, plan_backfill
-from scheduler.strategies import Plan
-from tests.acceptance.crew import children, kill, wait_until, worker
+from rollq.scheduler.backfill_plan import begin_backfill, plan_backfill
+from rollq.scheduler.strategies.rolling import Plan
+from tests.acceptance.processes.crew import children, kill, wait_until, worker
 from tests.acceptance.test_command_line import run, template
 from tests.acceptance.test_short_tasks import crew
 from tests.chaos.job import definition

@@ -6,8 +6,8 @@ from pathlib import Path
 
 from rollq import Backend, TaskState
 from rollq.enqueueing import enqueue_plan
-from tasks.tracking.mlflow_experiment import MLflowExperiment
-from tests.acceptance.crew import wait_until, worker
+from rollq.tasks.tracking.mlflow.experiment import MLflowExperiment
+from tests.acceptance.processes.crew import wait_until, worker
 from tests.own_model import Project, project
 
 __all__ = ["project"]

@@ -17,16 +17,16 @@ from zoneinfo import ZoneInfo
 import pandas as pd
 
 from rollq import Backend, MLflowExperiment, OnlineManager, RollingStrategy, Settings, TaskState, load_template
-from rollq.in_process import InProcessTrainer
-from scheduler.routines import Routine, Routines, RoutineState
-from scheduler.signal_ledger import SignalLedger
-from scheduler.signals import write_signals
-from scheduler.trainers import Trainer
-from scheduler.updates import prediction_pool
-from tasks.settings import worker_environment
-from tasks.task import Task, segments_of
-from tests.acceptance.crew import children, kill, wait_until, worker
-from tests.acceptance.fast_beat import FastClock
+from rollq.scheduler.rounds.trainers import Trainer
+from rollq.scheduler.routine.ledger import Routine, Routines, RoutineState
+from rollq.scheduler.signals.coverage import write_signals
+from rollq.scheduler.signals.ledger import SignalLedger
+from rollq.scheduler.updates.tasks import prediction_pool
+from rollq.tasks.config.settings import worker_environment
+from rollq.tasks.queue.task import Task, segments_of
+from rollq.trainers import InProcessTrainer
+from tests.acceptance.processes.crew import children, kill, wait_until, worker
+from tests.acceptance.processes.fast_beat import FastClock
 from tests.conftest import EXAMPLES
 
 NEW_YORK = ZoneInfo("America/New_York")
@@ -70,7 +70,7 @@ def manager(backend: Backend, folder: Path, pool: str, trainer: Any) -> OnlineMa
 @contextlib.contextmanager
 def two_beats(settings: Settings, clock: FastClock) -> Iterator[list[subprocess.Popen[bytes]]]:
     environment = {**worker_environment(settings), **clock.environment(), "PYTHONPATH": str(EXAMPLES.parents[1])}
-    command = [sys.executable, "-m", "tests.acceptance.fast_beat"]
+    command = [sys.executable, "-m", "tests.acceptance.processes.fast_beat"]
     with (settings.state_dir / "beat.log").open("ab") as log:
         beats = [subprocess.Popen(command, env=environment, stdout=log, stderr=log) for _ in range(2)]
     try:

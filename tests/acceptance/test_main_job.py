@@ -11,11 +11,11 @@ import redis
 
 from rollq import Backend, DelayTrainer, LocalStack, MLflowExperiment, RoundFailed, Settings, TaskState, Trainer
 from rollq.enqueueing import plan_template
-from scheduler.coordinator import gather
-from scheduler.online_set import OnlineSet
-from scheduler.online_sets import OnlineSets
-from scheduler.strategies import Plan
-from tests.acceptance.crew import children, kill, wait_until, worker
+from rollq.scheduler.online.ledger import OnlineSets
+from rollq.scheduler.online.online_set import OnlineSet
+from rollq.scheduler.rounds.coordinator import gather
+from rollq.scheduler.strategies.rolling import Plan
+from tests.acceptance.processes.crew import children, kill, wait_until, worker
 from tests.conftest import EXAMPLES
 
 HERE = Path(__file__).parent

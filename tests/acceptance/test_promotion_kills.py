@@ -6,8 +6,8 @@ from dataclasses import replace
 from datetime import UTC, datetime
 
 from rollq import Settings
-from scheduler.online_set import OnlineModel, OnlineSet
-from tasks.online_options import BASE
+from rollq.scheduler.online.online_set import OnlineModel, OnlineSet
+from rollq.tasks.rolling.online_options import BASE
 from tests.chaos.made_rounds import flaw
 from tests.chaos.promotions import run
 

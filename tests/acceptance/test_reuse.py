@@ -15,7 +15,7 @@ import pytest
 
 from rollq import Backend, TaskManager
 from rollq.cli.main import main
-from tasks.reuse import NEW, REUSED
+from rollq.tasks.client.reuse import NEW, REUSED
 from tests.conftest import EXAMPLES
 
 SPAN = ("--from", "2019-07-01", "--to", "2021-06-30")

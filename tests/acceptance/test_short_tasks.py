@@ -9,8 +9,8 @@ from contextlib import contextmanager
 import pytest
 
 from rollq import Backend, LeaseLost, Settings, TaskState
-from tasks.lease import LeaseKeeper, TimeLimitExceeded
-from tests.acceptance.crew import children, kill, wait_until
+from rollq.tasks.leases.lease import LeaseKeeper, TimeLimitExceeded
+from tests.acceptance.processes.crew import children, kill, wait_until
 from tests.chaos.job import definition
 from tests.chaos.scene import Crew
 

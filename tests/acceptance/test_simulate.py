@@ -12,19 +12,19 @@ import pandas as pd
 import pytest
 import yaml
 
-from rollq.report.online_data import Coverage
+from rollq.scheduler.online.ledger import OnlineSets
+from rollq.scheduler.online_manager import OnlineManager
+from rollq.scheduler.signals.ledger import SignalLedger
+from rollq.scheduler.strategies.registry import book_strategy
+from rollq.simulation.data import Coverage
 from rollq.simulation.plan import plan_simulation, refuse_others
 from rollq.simulation.runner import Request, run_simulation
-from scheduler.online_manager import OnlineManager
-from scheduler.online_sets import OnlineSets
-from scheduler.signal_ledger import SignalLedger
-from scheduler.strategy_book import book_strategy
-from tasks.backend import Backend
-from tasks.errors import StateError
-from tasks.settings import Settings, worker_environment
+from rollq.tasks.backend import Backend
+from rollq.tasks.config.settings import Settings, worker_environment
+from rollq.tasks.errors import StateError
 from tests.acceptance.test_command_line import run
 from tests.conftest import EXAMPLES
-from tests.unit.test_online_report import tables
+from tests.unit.rollq.simulation.test_report import tables
 
 MODELS = {
     "trees": {"class": "LGBModel", "kwargs": {"num_boost_round": 5, "min_data_in_leaf": 20}},

@@ -17,8 +17,8 @@ import redis
 
 from rollq import Backend, LocalStack, Settings, Task, TaskState, Unavailable
 from rollq.service import THREADS
-from tasks.settings import worker_environment
-from tests.acceptance.crew import children, wait_until
+from rollq.tasks.config.settings import worker_environment
+from tests.acceptance.processes.crew import children, wait_until
 from tests.chaos.job import definition
 
 ROOT = Path(__file__).parents[2]

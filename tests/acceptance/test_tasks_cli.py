@@ -14,8 +14,8 @@ import pytest
 
 from rollq import Backend
 from rollq.cli.main import main
-from scheduler.online_set import OnlineModel
-from scheduler.online_sets import OnlineSets
+from rollq.scheduler.online.ledger import OnlineSets
+from rollq.scheduler.online.online_set import OnlineModel
 from tests.pool_tasks import definition
 
 

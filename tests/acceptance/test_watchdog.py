@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from rollq import Backend, TaskState, Unavailable
-from tests.acceptance.crew import wait_until, worker
+from rollq.workers.process.watchdog import Ear, Watchdog
+from tests.acceptance.processes.crew import wait_until, worker
 from tests.chaos.job import definition
-from workers.watchdog import Ear, Watchdog
 
 HERE = Path(__file__).parent
 

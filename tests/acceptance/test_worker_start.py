@@ -7,7 +7,7 @@ import time
 from pathlib import Path
 
 from rollq import Backend, TaskState
-from tests.acceptance.crew import kill, wait_until, worker
+from tests.acceptance.processes.crew import kill, wait_until, worker
 from tests.chaos.job import definition
 from tests.chaos.scene import Crew
 

@@ -10,12 +10,12 @@ from pathlib import Path
 
 import pandas as pd
 
-from scheduler.signals import WindowPrediction, join_windows, write_signals
-from scheduler.strategies import Plan
-from tasks.components import build
-from tasks.task import Definition
-from tasks.tracking.kinds import kind_of
-from tasks.tracking.manifest import Entry
+from rollq.scheduler.signals.coverage import WindowPrediction, join_windows, write_signals
+from rollq.scheduler.strategies.rolling import Plan
+from rollq.tasks.components.registry import build
+from rollq.tasks.queue.task import Definition
+from rollq.tasks.tracking.artifacts.codecs import kind_of
+from rollq.tasks.tracking.artifacts.manifest import Entry
 from tests.chaos.gated_model import NAME as GATED
 
 PREDICTIONS = "pred.parquet"

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from itertools import pairwise
 
-from tasks.states import TRANSITIONS, TaskState
-from tasks.task import Task
+from rollq.tasks.queue.states import TRANSITIONS, TaskState
+from rollq.tasks.queue.task import Task
 
 DONE, RUNNING = TaskState.DONE, TaskState.RUNNING
 

@@ -7,11 +7,11 @@ import sys
 from typing import Any
 
 from rollq.service import run_worker
-from tasks.errors import LeaseLost
-from tasks.lease import LeaseKeeper
-from tasks.pools import TaskPools
-from tasks.settings import load_settings
-from tasks.task import Claim
+from rollq.tasks.config.settings import load_settings
+from rollq.tasks.errors import LeaseLost
+from rollq.tasks.leases.lease import LeaseKeeper
+from rollq.tasks.queue.pools import TaskPools
+from rollq.tasks.queue.task import Claim
 
 log = logging.getLogger(__name__)
 commit = TaskPools.commit

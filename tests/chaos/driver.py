@@ -8,10 +8,10 @@ from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
-from tasks.backend import Backend
-from tasks.errors import Unavailable
-from tasks.states import TaskState
-from tasks.task import Task
+from rollq.tasks.backend import Backend
+from rollq.tasks.errors import Unavailable
+from rollq.tasks.queue.states import TaskState
+from rollq.tasks.queue.task import Task
 from tests.chaos.checker import violations
 from tests.chaos.job import definition, digest, predict
 from tests.chaos.journal import Journal, What, contradictions

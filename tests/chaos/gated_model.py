@@ -7,8 +7,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from workers.datasets.base import Dataset
-from workers.models.lightgbm import LGBModel
+from rollq.workers.datasets.base import Dataset
+from rollq.workers.models.lightgbm import LGBModel
 
 NAME = f"{__name__}:GatedModel"  # for the setting ``components``
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from rollq.local.child import Child
 from rollq.local.servers import broker_command, store_binary, store_command
 from rollq.service import THREADS
-from tasks.settings import Settings, load_settings, worker_environment
+from rollq.tasks.config.settings import Settings, load_settings, worker_environment
 from tests.chaos.gated_model import NAME as GATED
 from tests.chaos.network import HUB, Network
 

@@ -10,12 +10,12 @@ from typing import Any
 
 import numpy as np
 
-from tasks.backend import Backend
-from tasks.errors import LeaseLost
-from tasks.identity import task_key
-from tasks.lease import Draining, LeaseKeeper
-from tasks.task import Claim
-from workers.attempt import Outcome
+from rollq.tasks.backend import Backend
+from rollq.tasks.errors import LeaseLost
+from rollq.tasks.identity import task_key
+from rollq.tasks.leases.lease import Draining, LeaseKeeper
+from rollq.tasks.queue.task import Claim
+from rollq.workers.jobs.attempt import Outcome
 
 log = logging.getLogger(__name__)
 

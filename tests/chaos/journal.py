@@ -15,8 +15,8 @@ from dataclasses import asdict, dataclass
 from enum import StrEnum
 from pathlib import Path
 
-from tasks.states import TaskState
-from tasks.task import Claim, Task
+from rollq.tasks.queue.states import TaskState
+from rollq.tasks.queue.task import Claim, Task
 
 
 class What(StrEnum):

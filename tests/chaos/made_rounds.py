@@ -9,11 +9,11 @@ from typing import Any
 
 import pandas as pd
 
-from scheduler.online_set import OnlineSet
-from tasks.backend import Backend
-from tasks.online_options import BASE
-from tasks.task import Definition
-from tasks.tracking.mlflow_experiment import MLflowExperiment
+from rollq.scheduler.online.online_set import OnlineSet
+from rollq.tasks.backend import Backend
+from rollq.tasks.queue.task import Definition
+from rollq.tasks.rolling.online_options import BASE
+from rollq.tasks.tracking.mlflow.experiment import MLflowExperiment
 
 STRATEGY = POOL = "promotions"
 CHALLENGERS = ("ridge", "forest")

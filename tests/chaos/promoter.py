@@ -16,15 +16,15 @@ import traceback
 from collections.abc import Callable
 from typing import Any
 
+from rollq.scheduler.champions import promotion as champions
+from rollq.scheduler.online.ledger import OnlineSets
+from rollq.scheduler.online.tool import OnlineTool
+from rollq.scheduler.rounds.coordinator import gather
 from rollq.service import THREADS
-from scheduler import champions
-from scheduler.coordinator import gather
-from scheduler.online_sets import OnlineSets
-from scheduler.online_tool import OnlineTool
-from tasks.backend import Backend
-from tasks.errors import NotFound, StateError
-from tasks.rounds import Rounds
-from tasks.settings import Settings, current_settings, worker_environment
+from rollq.tasks.backend import Backend
+from rollq.tasks.config.settings import Settings, current_settings, worker_environment
+from rollq.tasks.errors import NotFound, StateError
+from rollq.tasks.rounds.rounds import Rounds
 from tests.chaos.scene import ROOT
 
 WARM_UP = ("mlflow.store.tracking.sqlalchemy_store", "mlflow.store.model_registry.sqlalchemy_store", "pyarrow.parquet")

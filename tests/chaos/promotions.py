@@ -21,14 +21,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from rollq.local.stack import LocalStack
+from rollq.scheduler.online.ledger import OnlineSets
+from rollq.scheduler.online.tool import OnlineTool
 from rollq.service import THREADS
-from scheduler.online_sets import OnlineSets
-from scheduler.online_tool import OnlineTool
-from tasks.backend import Backend
-from tasks.online_options import BASE
-from tasks.rounds import RoundState
-from tasks.settings import Settings, load_settings, worker_environment
-from tasks.tracking.mlflow_experiment import MLflowExperiment
+from rollq.tasks.backend import Backend
+from rollq.tasks.config.settings import Settings, load_settings, worker_environment
+from rollq.tasks.rolling.online_options import BASE
+from rollq.tasks.rounds.rounds import RoundState
+from rollq.tasks.tracking.mlflow.experiment import MLflowExperiment
 from tests.chaos.made_rounds import CHALLENGERS, NOTES, POOL, STRATEGY, flaw, make_round
 from tests.chaos.promoter import BROKEN, BY_HAND, OF_A_ROUND, Promoters
 from tests.chaos.scene import ROOT

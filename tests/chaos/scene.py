@@ -17,9 +17,9 @@ import redis
 from rollq.local.child import Child
 from rollq.local.servers import start_broker, start_store
 from rollq.service import THREADS
-from tasks.backend import Backend
-from tasks.queue import queue_name
-from tasks.settings import Settings, load_settings, worker_environment
+from rollq.tasks.backend import Backend
+from rollq.tasks.broker.notifier import queue_name
+from rollq.tasks.config.settings import Settings, load_settings, worker_environment
 
 ROOT = Path(__file__).parents[2]
 LEASE = 2.0

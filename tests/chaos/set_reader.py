@@ -12,12 +12,12 @@ from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
-from scheduler.online_set import OnlineSet
-from scheduler.online_sets import OnlineSets
-from scheduler.online_tool import OnlineTool
-from tasks.backend import Backend
-from tasks.errors import NotFound
-from tasks.settings import current_settings
+from rollq.scheduler.online.ledger import OnlineSets
+from rollq.scheduler.online.online_set import OnlineSet
+from rollq.scheduler.online.tool import OnlineTool
+from rollq.tasks.backend import Backend
+from rollq.tasks.config.settings import current_settings
+from rollq.tasks.errors import NotFound
 from tests.chaos.made_rounds import NOTES, POOL, STRATEGY, Whole, flaw
 
 TOOL_EVERY = 8  # reads of the ledger: it asks MLflow, too, which takes longer

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from rollq import Backend, Task, TaskState
-from tasks.task import Transition
+from rollq.tasks.queue.task import Transition
 from tests.chaos.checker import violations
 from tests.chaos.driver import OTHERS, run
 from tests.chaos.job import definition, digest, predict

@@ -14,13 +14,13 @@ from pathlib import Path
 from typing import Any
 
 from rollq.enqueueing import plan_template
-from scheduler.strategies import Plan
-from scheduler.trainers import Trainer
-from tasks.backend import Backend
-from tasks.states import TaskState
-from tasks.task import Task
-from tasks.tracking.mlflow_experiment import MLflowExperiment
-from tasks.tracking.mlflow_recorder import SUPERSEDED, MLflowRecorder
+from rollq.scheduler.rounds.trainers import Trainer
+from rollq.scheduler.strategies.rolling import Plan
+from rollq.tasks.backend import Backend
+from rollq.tasks.queue.states import TaskState
+from rollq.tasks.queue.task import Task
+from rollq.tasks.tracking.mlflow.experiment import MLflowExperiment
+from rollq.tasks.tracking.mlflow.recorder import SUPERSEDED, MLflowRecorder
 from tests.chaos.calm import PREDICTIONS, train_calmly
 from tests.chaos.checker import violations
 from tests.chaos.hosts import ROOT, Hosts

@@ -20,16 +20,16 @@ from collections.abc import Callable  # noqa: E402
 from typing import Any  # noqa: E402
 
 from rollq.service import run_worker  # noqa: E402
-from tasks.backend import Backend  # noqa: E402
-from tasks.errors import LeaseLost  # noqa: E402
-from tasks.pools import TaskPools  # noqa: E402
-from tasks.queue import Doorbell  # noqa: E402
-from tasks.settings import load_settings  # noqa: E402
-from tasks.task import Claim  # noqa: E402
+from rollq.tasks.backend import Backend  # noqa: E402
+from rollq.tasks.broker.notifier import Doorbell  # noqa: E402
+from rollq.tasks.config.settings import load_settings  # noqa: E402
+from rollq.tasks.errors import LeaseLost  # noqa: E402
+from rollq.tasks.queue.pools import TaskPools  # noqa: E402
+from rollq.tasks.queue.task import Claim  # noqa: E402
+from rollq.workers.jobs.attempt import Outcome  # noqa: E402
+from rollq.workers.process.watchdog import RESTART, start_again  # noqa: E402
 from tests.chaos import job  # noqa: E402
 from tests.chaos.journal import Journal, What  # noqa: E402
-from workers.attempt import Outcome  # noqa: E402
-from workers.watchdog import RESTART, start_again  # noqa: E402
 
 settings = load_settings()
 journal = Journal(settings.state_dir / "journal")

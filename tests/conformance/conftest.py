@@ -8,7 +8,7 @@ from uuid import uuid4
 import pytest
 from pymongo import MongoClient
 
-from tasks.settings import Settings
+from rollq.tasks.config.settings import Settings
 from tests.conformance.stores import VARIANTS, StoreServer
 
 

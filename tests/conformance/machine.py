@@ -15,9 +15,9 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from rollq import Backend, LeaseLost, TaskState
-from tasks.rounds import Round, Rounds, RoundState
-from tasks.states import ACTIVE
-from tasks.task import Claim, TaskError
+from rollq.tasks.queue.states import ACTIVE
+from rollq.tasks.queue.task import Claim, TaskError
+from rollq.tasks.rounds.rounds import Round, Rounds, RoundState
 from tests.pool_tasks import age, definition, replace_settings
 
 WORKERS = st.sampled_from(["w1", "w2", "w3"])

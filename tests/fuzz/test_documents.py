@@ -9,14 +9,14 @@ from typing import Any
 import pytest
 
 from rollq import Backend, LeaseLost, TaskState
-from scheduler.coordinator import gather
-from scheduler.online_set import OnlineModel
-from scheduler.online_sets import OnlineSets
-from tasks.explain import explain
-from tasks.store import Document
-from tasks.sweeper import sweep
-from tasks.task import Claim, TaskError
-from tests.acceptance.crew import wait_until
+from rollq.scheduler.online.ledger import OnlineSets
+from rollq.scheduler.online.online_set import OnlineModel
+from rollq.scheduler.rounds.coordinator import gather
+from rollq.tasks.client.explain import explain
+from rollq.tasks.mongo.client import Document
+from rollq.tasks.queue.task import Claim, TaskError
+from rollq.tasks.upkeep.sweeper import sweep
+from tests.acceptance.processes.crew import wait_until
 from tests.chaos.job import definition
 from tests.fuzz.crew import short_worker
 from tests.fuzz.junk import CASES, SEED, allowed, mutated, stored_junk

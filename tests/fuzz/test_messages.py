@@ -16,16 +16,16 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from rollq import Backend, TaskState
-from scheduler import coordinator
-from tasks.errors import MessageRefused
-from tasks.messages import GATHER, TRAIN, clean, new_message
-from tasks.queue import queue_name
-from tests.acceptance.crew import wait_until
+from rollq.scheduler.rounds import coordinator
+from rollq.tasks.broker.messages import GATHER, TRAIN, clean, new_message
+from rollq.tasks.broker.notifier import queue_name
+from rollq.tasks.errors import MessageRefused
+from rollq.workers.process.app import WorkerLife
+from tests.acceptance.processes.crew import wait_until
 from tests.chaos.job import definition
 from tests.chaos.scene import Crew
 from tests.fuzz.crew import short_worker
 from tests.fuzz.junk import CASES, SEED, deep, junk, mutated
-from workers.app import WorkerLife
 
 LOG = "fuzz.log"
 TASK_ID, ROUND_ID = "0" * 24, "0" * 12

@@ -10,15 +10,16 @@ from typing import Any
 import pytest
 
 from rollq import Backend, OnlineManager
-from rollq.in_process import InProcessTrainer
-from scheduler import champions, revisions
-from scheduler.online_sets import OnlineSets
-from scheduler.predictions import Predictions
-from scheduler.routine import bring_up_to, ring_unfinished
-from scheduler.routines import Routines
-from scheduler.signal_ledger import SignalLedger
-from scheduler.strategy_book import StrategyBook
-from tasks.store import Document
+from rollq.scheduler.champions import promotion as champions
+from rollq.scheduler.online.ledger import OnlineSets
+from rollq.scheduler.routine.ledger import Routines
+from rollq.scheduler.routine.steps import bring_up_to, ring_unfinished
+from rollq.scheduler.signals.ledger import SignalLedger
+from rollq.scheduler.strategies.registry import StrategyBook
+from rollq.scheduler.updates import revisions
+from rollq.scheduler.updates.predictions import Predictions
+from rollq.tasks.mongo.client import Document
+from rollq.trainers import InProcessTrainer
 from tests.fuzz.junk import SEED, allowed, mutated, stored_junk
 from tests.online_strategies import BEGIN, LIVED, RIDGE, manager, template, write_prices
 

@@ -9,18 +9,18 @@ import pytest
 
 from rollq import Backend, TaskState
 from rollq.health.documents import READERS, unreadable
-from scheduler.online_sets import OnlineSets
-from scheduler.routines import Routines
-from scheduler.strategy_book import StrategyBook
-from scheduler.timetable import Timetable
-from tasks.backfill import ACTIVE, BACKFILLS, BackfillMode
-from tasks.errors import DocumentCorrupted
-from tasks.loose_ends import LOOSE_ENDS
-from tasks.needs import Needs
-from tasks.record import Reader
-from tasks.roster import WORKERS
-from tasks.store import Document
-from tasks.sweeper import sweep
+from rollq.scheduler.online.ledger import OnlineSets
+from rollq.scheduler.routine.ledger import Routines
+from rollq.scheduler.routine.timetable import Timetable
+from rollq.scheduler.strategies.registry import StrategyBook
+from rollq.tasks.backfills.backfill import ACTIVE, BACKFILLS, BackfillMode
+from rollq.tasks.errors import DocumentCorrupted
+from rollq.tasks.mongo.client import Document
+from rollq.tasks.mongo.records import Reader
+from rollq.tasks.queue.orphans import LOOSE_ENDS
+from rollq.tasks.queue.worker_registry import WORKERS
+from rollq.tasks.resources import Needs
+from rollq.tasks.upkeep.sweeper import sweep
 from tests.chaos.job import definition
 
 AT = datetime(2021, 1, 4, tzinfo=UTC)

@@ -12,10 +12,10 @@ import pandas as pd
 import yaml
 
 from rollq import Backend, RollingGen, RollqError, TaskGen
-from scheduler.trainers import Trainer
-from tasks.needs import Needs
-from tasks.settings import Settings
-from tasks.template import Template, load_template
+from rollq.scheduler.rounds.trainers import Trainer
+from rollq.tasks.config.settings import Settings
+from rollq.tasks.resources import Needs
+from rollq.tasks.rolling.template import Template, load_template
 from tests.conftest import EXAMPLES
 from tests.fuzz.junk import CASES, SEED, allowed, deep, junk, mutated
 from tests.pool_tasks import definition

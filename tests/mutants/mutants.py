@@ -46,19 +46,24 @@ ROUNDS, SETS, BY_HAND, CLOCK = (
     _conformance("clock"),
 )
 AHEAD = _conformance("ahead")
-LEASE = ("tests/integration/test_lease.py",)
+LEASE = ("tests/integration/tasks/test_lease.py",)
 ONLINE, ROUTINE, COVERAGE, CHALLENGERS, REVISIONS = (
     (f"tests/integration/test_{name}.py",)
     for name in ("online_manager", "routine", "coverage", "challengers", "revisions")
 )
-PROCESS = ("tests/unit/test_process.py",)
-SERVING = ("tests/integration/test_serving_stays.py",)
+PROCESS = ("tests/unit/tasks/tracking/test_process.py",)
+SERVING = ("tests/integration/scheduler/test_serving_stays.py",)
 ROUTINES, LEDGER = _conformance("routines"), _conformance("signal_ledger")
-KINDS = ("tests/integration/test_failure_kinds.py",)
+KINDS = ("tests/integration/tasks/test_failure_kinds.py",)
 START = ("tests/acceptance/test_worker_start.py",)
 
-LOSSES_PY = "tasks/losses.py"
-CLAIMS_PY, POOLS_PY, WINDOW_PY, ROUNDS_PY = "tasks/claims.py", "tasks/pools.py", "tasks/window.py", "tasks/rounds.py"
+LOSSES_PY = "tasks/queue/losses.py"
+CLAIMS_PY, POOLS_PY, WINDOW_PY, ROUNDS_PY = (
+    "tasks/queue/claims.py",
+    "tasks/queue/pools.py",
+    "tasks/queue/stager.py",
+    "tasks/rounds/rounds.py",
+)
 
 MUTANTS = (
     # -- fences: who held a task once must not write to it later
@@ -107,7 +112,7 @@ MUTANTS = (
     # -- one write, one winner
     Mutant(
         "the state is not in the filter",
-        "tasks/documents.py",
+        "tasks/queue/documents.py",
         'return {**query, "status": start}, [',
         "return {**query}, [",
         BY_HAND,
@@ -164,28 +169,28 @@ MUTANTS = (
     ),
     Mutant(
         "leases are judged by this machine's clock",
-        "tasks/store.py",
+        "tasks/mongo/client.py",
         "return self._clock[1] + timedelta(seconds=time.monotonic() - self._clock[0])",
         "return datetime.fromtimestamp(time.time(), UTC)",
         CLOCK,
     ),
     Mutant(
         "an attempt goes on though its lease could not be renewed",
-        "tasks/lease.py",
+        "tasks/leases/lease.py",
         "if not self._lost and time.monotonic() - self._renewed > self._claim.lease_seconds:",
         "if False:",
         LEASE,
     ),
     Mutant(
         "a commit is tried once",
-        "tasks/lease.py",
+        "tasks/leases/lease.py",
         "                if self._gone():\n                    raise\n",
         "                raise\n",
         LEASE,
     ),
     Mutant(
         "a worker that Celery gives up ends",
-        "workers/app.py",
+        "workers/process/app.py",
         "return code == EX_FAILURE and ",
         "return False and ",
         START,
@@ -236,14 +241,14 @@ MUTANTS = (
     # -- results are kept
     Mutant(
         "a task that is trained again forgets its result",
-        "tasks/documents.py",
+        "tasks/queue/documents.py",
         'kept = {"kept": "$result"} if start is TaskState.DONE else {}',
         'kept = {"kept": None} if start is TaskState.DONE else {}',
         BY_HAND,
     ),
     Mutant(
         "who cancels a training takes the earlier result",
-        "tasks/documents.py",
+        "tasks/queue/documents.py",
         'return {name: {"$cond": [has_kept, value,',
         'return {name: {"$cond": [False, value,',
         BY_HAND,
@@ -251,21 +256,21 @@ MUTANTS = (
     # -- what serves stays
     Mutant(
         "a new attempt closes the runs of earlier ones, committed or not",
-        "workers/jobs.py",
+        "workers/jobs/job.py",
         "and attempt_runs.why_lost(recorder, task):",
         "and recorder.tags:",
         SERVING,
     ),
     Mutant(
         "whatever refers to a run, it is closed",
-        "tasks/references.py",
+        "tasks/tracking/references.py",
         "if what := self._of_run(recorder):",
         "if what := list[str]():",
         SERVING,
     ),
     Mutant(
         "a run that is finished fails because the answer to its commit was lost",
-        "workers/jobs.py",
+        "workers/jobs/job.py",
         """                self.backend.tasks.references.close(self._recorder, why)
                 return
 """,
@@ -281,7 +286,7 @@ MUTANTS = (
     ),
     Mutant(
         "what a model was trained from is asked of its task",
-        "scheduler/trained.py",
+        "scheduler/online/trained.py",
         "return _definition(backend.settings.mlflow_uri, pool, model.recorder_id)",
         "raise ArtifactMissing(pool)",
         SERVING,
@@ -360,7 +365,7 @@ MUTANTS = (
     ),
     Mutant(
         "a round puts two sets online",
-        "scheduler/online_sets.py",
+        "scheduler/online/ledger.py",
         'create_index([("origin", ASCENDING)], unique=True)',
         'create_index([("origin", ASCENDING)])',
         SETS,
@@ -368,14 +373,14 @@ MUTANTS = (
     # -- online models
     Mutant(
         "a round that comes too late changes what serves",
-        "scheduler/online_sets.py",
+        "scheduler/online/ledger.py",
         "if newer := self._made_later(strategy, planned_at):",
         "if newer := self._made_later(strategy, None):",
         SETS,
     ),
     Mutant(
         "two work on one routine",
-        "scheduler/routines.py",
+        "scheduler/routine/ledger.py",
         """            "$or": [{"lease": None}, {"lease.expires_at": {"$lt": self._store.now()}}],
         }
         changes""",
@@ -385,56 +390,56 @@ MUTANTS = (
     ),
     Mutant(
         "who lost a routine still writes to it",
-        "scheduler/routines.py",
+        "scheduler/routine/ledger.py",
         """"fence": routine.fence, "lease": {"$ne": None}}""",
         """"lease": {"$ne": None}}""",
         ROUTINES,
     ),
     Mutant(
         "signals with holes are published",
-        "scheduler/publishing.py",
+        "scheduler/signals/publish.py",
         "if holes and not (allow_gaps and parts):",
         "if holes and not parts:",
         COVERAGE,
     ),
     Mutant(
         "a plan sees sessions that have not come",
-        "tasks/windows.py",
+        "tasks/rolling/cutter.py",
         "known = bisect_right(self.sessions, session)",
         "known = len(self.sessions)",
         ONLINE,
     ),
     Mutant(
         "what is missing is looked for in what the worker had",
-        "scheduler/publishing.py",
+        "scheduler/signals/publish.py",
         "holes += holes_in(frame, expected)",
         "holes += holes_in(frame, frame.index)",
         COVERAGE,
     ),
     Mutant(
         "the earlier prediction goes before the later one",
-        "scheduler/predictions.py",
+        "scheduler/updates/predictions.py",
         "for one in reversed(added):",
         "for one in added:",
         REVISIONS,
     ),
     Mutant(
         "a rule looks at labels that are not known yet",
-        "scheduler/champions.py",
+        "scheduler/champions/promotion.py",
         "days = known[: len(known) - lookahead] if lookahead else known",
         "days = known",
         CHALLENGERS,
     ),
     Mutant(
         "a rollback counts from the version before the rollback",
-        "scheduler/online_sets.py",
+        "scheduler/online/ledger.py",
         "serves = current.copy_of or current.version",
         "serves = current.version",
         SETS,
     ),
     Mutant(
         "a later entry of signals does not go before an earlier one",
-        "scheduler/signal_ledger.py",
+        "scheduler/signals/ledger.py",
         "for entry in reversed(entries):",
         "for entry in entries:",
         LEDGER,
@@ -442,31 +447,31 @@ MUTANTS = (
     # -- what a task is made of
     Mutant(
         "what features look back to is not seen",
-        "tasks/seen.py",
+        "tasks/ingredients/seen.py",
         "return max(first - self._back, 0), ",
         "return first, ",
-        ("tests/unit/test_seen.py",),
+        ("tests/unit/tasks/ingredients/test_seen.py",),
     ),
     Mutant(
         "what labels look ahead to is not seen",
-        "tasks/seen.py",
+        "tasks/ingredients/seen.py",
         "ahead = 0 if name == TEST else self._ahead",
         "ahead = 0",
-        ("tests/unit/test_seen.py",),
+        ("tests/unit/tasks/ingredients/test_seen.py",),
     ),
     Mutant(
         "the code of a component is no part of its task",
         "tasks/identity.py",
         '"data": found["data"], "code": code,',
         '"data": found["data"], "code": {},',
-        ("tests/unit/test_task_identity.py",),
+        ("tests/unit/tasks/test_identity.py",),
     ),
     Mutant(
         "a process trains with older code than the task's",
-        "tasks/code_check.py",
+        "tasks/ingredients/code_check.py",
         "if loaded != meant and disk == meant:",
         "if loaded != meant and disk != meant:",
-        ("tests/integration/test_code_check.py",),
+        ("tests/integration/tasks/test_code_check.py",),
     ),
     # -- failures of four kinds
     Mutant(
@@ -520,21 +525,21 @@ MUTANTS = (
     ),
     Mutant(
         "an outage fails a round",
-        "scheduler/coordinator.py",
+        "scheduler/rounds/coordinator.py",
         "if kind_of(error) is Kind.OWN:",
         "if True:",
         KINDS,
     ),
     Mutant(
         "a routine does not wait for its data",
-        "workers/jobs.py",
+        "workers/jobs/job.py",
         "if ROUTINE not in self.claim.definition:",
         "if True:",
         KINDS,
     ),
     Mutant(
         "a process does not rest after an outage",
-        "workers/attempt.py",
+        "workers/jobs/attempt.py",
         "if time.monotonic() < _rests_until:",
         "if False:",
         KINDS,

@@ -8,7 +8,7 @@ from typing import Any, Self
 
 import pandas as pd
 
-from tasks.data_checks import Finding
+from rollq.tasks.rolling.data_checks import Finding
 
 
 class Dataset(ABC):

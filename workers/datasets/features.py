@@ -14,8 +14,8 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from tasks.components import did_you_mean
-from tasks.errors import TemplateError
+from rollq.tasks.components.registry import did_you_mean
+from rollq.tasks.errors import TemplateError
 
 Values = npt.NDArray[np.float64]
 

@@ -13,9 +13,9 @@ from typing import Any
 
 import numpy as np
 
-from tasks.data_checks import DataChecks, Finding
-from workers.datasets.prices import file_sha256, read_prices
-from workers.datasets.session_checks import find, find_future
+from rollq.tasks.rolling.data_checks import DataChecks, Finding
+from rollq.workers.datasets.prices import file_sha256, read_prices
+from rollq.workers.datasets.session_checks import find, find_future
 
 log = logging.getLogger(__name__)
 

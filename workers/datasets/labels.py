@@ -8,9 +8,9 @@ from typing import Any
 
 import pandas as pd
 
-from tasks.components import did_you_mean
-from tasks.errors import TemplateError
-from workers.datasets.features import volatility
+from rollq.tasks.components.registry import did_you_mean
+from rollq.tasks.errors import TemplateError
+from rollq.workers.datasets.features import volatility
 
 DEFAULTS = {"forward_return": {"horizon": 5, "start": 1}, "realized_volatility": {"horizon": 5}}
 

@@ -9,17 +9,17 @@ from typing import Any, Self
 import numpy as np
 import pandas as pd
 
-from tasks.data_checks import DataChecks, Finding, some
-from tasks.errors import DataError, SegmentError, TemplateError
-from tasks.identity import canonical
-from tasks.settings import current_settings
-from workers.datasets import processors as processing
-from workers.datasets.base import Dataset
-from workers.datasets.features import check_features, lookback
-from workers.datasets.found_odd import findings_of
-from workers.datasets.labels import check_label
-from workers.datasets.panel_cache import VERSION, Panel, PanelSpec, load_panel
-from workers.datasets.prices import KEY, UNIVERSE_KEY, file_sha256
+from rollq.tasks.config.settings import current_settings
+from rollq.tasks.errors import DataError, SegmentError, TemplateError
+from rollq.tasks.identity import canonical
+from rollq.tasks.rolling.data_checks import DataChecks, Finding, some
+from rollq.workers.datasets import processors as processing
+from rollq.workers.datasets.base import Dataset
+from rollq.workers.datasets.features import check_features, lookback
+from rollq.workers.datasets.found_odd import findings_of
+from rollq.workers.datasets.labels import check_label
+from rollq.workers.datasets.panel_cache import VERSION, Panel, PanelSpec, load_panel
+from rollq.workers.datasets.prices import KEY, UNIVERSE_KEY, file_sha256
 
 NORMALIZE = ("rank", "none")
 SEGMENTS_KEY, CHECKS_KEY = "dataset.kwargs.segments", "dataset.kwargs.data_checks"

@@ -18,13 +18,13 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from tasks.data_checks import DataChecks, left_out
-from tasks.day_hashes import DIGITS, frame_hashes
-from tasks.errors import DataError, Unavailable
-from workers.datasets.features import compute
-from workers.datasets.found_odd import findings_of
-from workers.datasets.labels import Label
-from workers.datasets.prices import KEY, file_sha256, read_closes
+from rollq.tasks.errors import DataError, Unavailable
+from rollq.tasks.predictions.day_hashes import DIGITS, frame_hashes
+from rollq.tasks.rolling.data_checks import DataChecks, left_out
+from rollq.workers.datasets.features import compute
+from rollq.workers.datasets.found_odd import findings_of
+from rollq.workers.datasets.labels import Label
+from rollq.workers.datasets.prices import KEY, file_sha256, read_closes
 
 VERSION = 2  # raise it when a feature or label is computed differently
 LAYOUT = 3  # raise it when other files are kept, or other rows

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pandas as pd
 
-from tasks.data_checks import DataChecks
-from tasks.errors import DataError, NotYet
-from workers.datasets.session_checks import usable_closes
+from rollq.tasks.errors import DataError, NotYet
+from rollq.tasks.rolling.data_checks import DataChecks
+from rollq.workers.datasets.session_checks import usable_closes
 
 KEY = "dataset.kwargs.path"
 UNIVERSE_KEY = "dataset.kwargs.universe"

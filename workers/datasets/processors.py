@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from tasks.components import did_you_mean
-from tasks.errors import TemplateError
+from rollq.tasks.components.registry import did_you_mean
+from rollq.tasks.errors import TemplateError
 
 Matrix = npt.NDArray[np.float32]
 State = dict[str, Any]

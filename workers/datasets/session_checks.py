@@ -19,7 +19,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from tasks.data_checks import (
+from rollq.tasks.rolling.data_checks import (
     BAR,
     DUPLICATE,
     FAR,

@@ -10,13 +10,13 @@ from typing import Any, Self
 import lightgbm as lgb
 import pandas as pd
 
-from tasks.errors import ComponentError, PermanentError
-from workers.datasets.base import Dataset
-from workers.models.base import Checkpoint, Model
-from workers.models.lightgbm_params import check_features, check_params
-from workers.models.lightgbm_table import FIXED, OWN, Range
-from workers.models.mlmodel import write_lightgbm
-from workers.models.training_rows import TRAIN, check_names, features_like, known_rows, need_fitted
+from rollq.tasks.errors import ComponentError, PermanentError
+from rollq.workers.datasets.base import Dataset
+from rollq.workers.models.base import Checkpoint, Model
+from rollq.workers.models.lightgbm_params import check_features, check_params
+from rollq.workers.models.lightgbm_table import FIXED, OWN, Range
+from rollq.workers.models.mlmodel import write_lightgbm
+from rollq.workers.models.training_rows import TRAIN, check_names, features_like, known_rows, need_fitted
 
 LOSSES = {"mse": "regression", "mae": "regression_l1", "huber": "huber"}
 SAME_LOSS = {  # as LightGBM calls them

@@ -16,9 +16,9 @@ from typing import Any
 import lightgbm as lgb
 import numpy as np
 
-from tasks.components import did_you_mean
-from tasks.errors import ComponentError
-from workers.models.lightgbm_table import (
+from rollq.tasks.components.registry import did_you_mean
+from rollq.tasks.errors import ComponentError
+from rollq.workers.models.lightgbm_table import (
     CHOICES,
     COUNT,
     FIXED,

@@ -13,10 +13,10 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from tasks.errors import ComponentError, PermanentError
-from workers.datasets.base import Dataset
-from workers.models.base import Checkpoint, Model
-from workers.models.training_rows import TRAIN, features_like, known_rows, need_fitted
+from rollq.tasks.errors import ComponentError, PermanentError
+from rollq.workers.datasets.base import Dataset
+from rollq.workers.models.base import Checkpoint, Model
+from rollq.workers.models.training_rows import TRAIN, features_like, known_rows, need_fitted
 
 FILE = "ridge.json"
 

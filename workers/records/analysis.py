@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from tasks.metrics import daily_ic, summary
-from workers.records.base import Record
+from rollq.tasks.predictions.metrics import daily_ic, summary
+from rollq.workers.records.base import Record
 
 
 class SignalAnalysisRecord(Record):

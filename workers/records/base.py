@@ -5,8 +5,8 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from typing import Any
 
-from workers.datasets.base import Dataset
-from workers.models.base import Model
+from rollq.workers.datasets.base import Dataset
+from rollq.workers.models.base import Model
 
 
 class Record(ABC):

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from tasks.day_hashes import day_hashes
-from workers.datasets.base import Dataset
-from workers.models.base import Model
-from workers.records.base import Record
-from workers.scores import check_learned, checked_scores
+from rollq.tasks.predictions.day_hashes import day_hashes
+from rollq.workers.datasets.base import Dataset
+from rollq.workers.jobs.scores import check_learned, checked_scores
+from rollq.workers.models.base import Model
+from rollq.workers.records.base import Record
 
 
 class SignalRecord(Record):
@@ -28,7 +28,7 @@ class SignalRecord(Record):
         """Predict and save; logs no metric.
 
         Raises:
-            PermanentError: the model's scores cannot be used (``workers/scores.py``).
+            PermanentError: the model's scores cannot be used (``workers/jobs/scores.py``).
         """
         label = self.dataset.prepare("test", "raw")["label"]
         scores = self.model.predict(self.dataset, "test")

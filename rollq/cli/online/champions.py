@@ -12,8 +12,8 @@ from rollq.cli.context import JSON, of, print_json, say
 from rollq.cli.values import share
 
 if TYPE_CHECKING:
-    from scheduler.online_set import OnlineSet
-    from tasks.backend import Backend
+    from rollq.scheduler.online.online_set import OnlineSet
+    from rollq.tasks.backend import Backend
 
 
 def add_to(app: typer.Typer) -> None:
@@ -30,8 +30,8 @@ def rollback(
     as_json: Annotated[bool, JSON] = False,
 ) -> None:
     """Let an earlier online set serve again, as a new entry of the ledger."""
-    from scheduler.champions import roll_back
-    from scheduler.signal_ledger import SignalLedger
+    from rollq.scheduler.champions.promotion import roll_back
+    from rollq.scheduler.signals.ledger import SignalLedger
 
     with of(context).backend() as backend:
         found = roll_back(backend, one_strategy(backend, strategy), me(), to)
@@ -46,8 +46,8 @@ def promote(
     as_json: Annotated[bool, JSON] = False,
 ) -> None:
     """Make a challenger champion, as a new entry of the ledger: it serves from the next session on."""
-    from scheduler.champions import promote as make_champion
-    from scheduler.signal_ledger import SignalLedger
+    from rollq.scheduler.champions.promotion import promote as make_champion
+    from rollq.scheduler.signals.ledger import SignalLedger
 
     with of(context).backend() as backend:
         found = make_champion(backend, one_strategy(backend, strategy), challenger, me())
@@ -75,9 +75,9 @@ def compare(
     `compare ridge`, `compare ridge NAME`: with what serves; `compare ridge lgb15 NAME`: two challengers.
     """
     from rollq.days import day
-    from scheduler.champions import compare_variants
-    from scheduler.strategy_book import StrategyBook
-    from tasks.errors import BadInput
+    from rollq.scheduler.champions.promotion import compare_variants
+    from rollq.scheduler.strategies.registry import StrategyBook
+    from rollq.tasks.errors import BadInput
 
     with of(context).backend() as backend:
         book = StrategyBook(backend)
@@ -104,8 +104,8 @@ def compare(
 
 
 def _known_strategies(backend: Backend) -> set[str]:
-    from scheduler.online_sets import OnlineSets
-    from scheduler.strategy_book import StrategyBook
+    from rollq.scheduler.online.ledger import OnlineSets
+    from rollq.scheduler.strategies.registry import StrategyBook
 
     return {*OnlineSets(backend.store).strategies(), *(one.name for one in StrategyBook(backend).all())}
 

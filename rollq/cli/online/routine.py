@@ -13,7 +13,7 @@ from rollq.cli.data import Accept
 from rollq.cli.values import amount
 
 if TYPE_CHECKING:
-    from scheduler.routines import Routine
+    from rollq.scheduler.routine.ledger import Routine
 
 routine_app = typer.Typer(help="The daily routine of each strategy that is kept online.", no_args_is_help=True)
 predictions_app = typer.Typer(help="What the models predict, day by day.", no_args_is_help=True)
@@ -46,10 +46,10 @@ def run(
 ) -> None:
     """Bring a strategy up to a session: predict, train, gather, promote, publish. What is done is not done again."""
     from rollq.days import day
-    from scheduler.failures import failures
-    from scheduler.routine import bring_up_to
-    from scheduler.routines import DATA, RoutineState
-    from tasks.errors import RoundFailed, StateError
+    from rollq.scheduler.failures import failures
+    from rollq.scheduler.routine.ledger import DATA, RoutineState
+    from rollq.scheduler.routine.steps import bring_up_to
+    from rollq.tasks.errors import RoundFailed, StateError
 
     upto = day(session, "--session")
     with of(context).backend(serve=True) as backend:
@@ -94,7 +94,7 @@ def list_(
     context: typer.Context, strategy: Strategy = None, limit: Limit = 30, as_json: Annotated[bool, JSON] = False
 ) -> None:
     """Show the routines: which sessions are done, under way, or failed; the newest last."""
-    from scheduler.routines import Routines
+    from rollq.scheduler.routine.ledger import Routines
 
     with of(context).backend() as backend:
         found = Routines(backend).history(strategy)
@@ -119,8 +119,8 @@ def show(
     as_json: Annotated[bool, JSON] = False,
 ) -> None:
     """Show what each step of a routine came to, by whom and when."""
-    from scheduler.routines import Routines
-    from tasks.errors import NotFound
+    from rollq.scheduler.routine.ledger import Routines
+    from rollq.tasks.errors import NotFound
 
     with of(context).backend() as backend:
         found = next((one for one in Routines(backend).history(strategy) if one.session == session), None)
@@ -149,8 +149,8 @@ def update(
 ) -> None:
     """Let the models predict the days that they lack; with --revised, those again whose data were revised since."""
     from rollq.days import day
+    from rollq.tasks.errors import BadInput
     from rollq.updating import What, update_predictions
-    from tasks.errors import BadInput
 
     if revised and labels:
         raise BadInput("--revised and --labels exclude each other.", "Run it twice.")
@@ -177,7 +177,7 @@ def update(
 
 
 def _accept(backend: Any, name: str, sessions: list[str]) -> None:
-    from scheduler.strategy_book import StrategyBook
+    from rollq.scheduler.strategies.registry import StrategyBook
 
     accepted = StrategyBook(backend).accept(name, sessions).accepted
     typer.echo(f"{name} accepts {', '.join(accepted)}.", err=True)
@@ -185,7 +185,7 @@ def _accept(backend: Any, name: str, sessions: list[str]) -> None:
 
 def _waiting(backend: Any, name: str, upto: str | None) -> list[tuple[str, str]]:
     """The sessions that wait for their data, and why."""
-    from scheduler.routines import DATA, Routines, RoutineState
+    from rollq.scheduler.routine.ledger import DATA, Routines, RoutineState
 
     return [
         (one.session, one.waits_for.removeprefix(DATA))
@@ -200,7 +200,7 @@ def _tell_waiting(name: str, reached: Routine | None, waiting: list[tuple[str, s
     Raises:
         StateError: the session that was asked for waits, or nothing was done.
     """
-    from tasks.errors import StateError
+    from rollq.tasks.errors import StateError
 
     fix = (
         f"Mend the data, and it goes on by itself; or take them as they are: rollq routine run {name} --accept SESSION"
@@ -215,11 +215,11 @@ def _tell_waiting(name: str, reached: Routine | None, waiting: list[tuple[str, s
 
 def _trainer(backend: Any, here: bool) -> tuple[Any, Any]:
     """How tasks are put into a pool, and how time passes until they are done."""
-    from scheduler.strategy_book import StrategyBook
+    from rollq.scheduler.strategies.registry import StrategyBook
 
     if not here:
         return None, lambda *_: time.sleep(0.2)
-    from rollq.in_process import InProcessTrainer
+    from rollq.trainers import InProcessTrainer
 
     book = StrategyBook(backend)
     return InProcessTrainer, lambda backend, name: InProcessTrainer(backend, book.get(name).pool).work()
@@ -254,8 +254,8 @@ def _show_progress(reached: Routine, shown: tuple[str, str] | None, as_json: boo
 
 def _remark(backend: Any, name: str, upto: str | None) -> str:
     """What to say of the session that was asked for, and of the last one that is done."""
-    from scheduler.routines import Routines
-    from scheduler.strategy_book import StrategyBook
+    from rollq.scheduler.routine.ledger import Routines
+    from rollq.scheduler.strategies.registry import StrategyBook
 
     book = StrategyBook(backend)
     booked = book.get(name)

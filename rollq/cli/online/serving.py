@@ -15,7 +15,7 @@ from rollq.cli.online import champions
 from rollq.cli.values import at_home
 
 if TYPE_CHECKING:
-    from scheduler.online_set import OnlineSet
+    from rollq.scheduler.online.online_set import OnlineSet
 
 online_app = typer.Typer(help="Which models serve, since when and why.", no_args_is_help=True)
 NOT_FIRED = 'beat does not fire it: for that, write at: "18:30" and timezone: under online in the template'
@@ -47,7 +47,7 @@ def add(
     """Keep a template online: from now on its routine runs, by `rollq routine run` and by `rollq beat`."""
     from rollq.days import day
     from rollq.enqueueing import load_strategy
-    from scheduler.strategy_book import book_strategy
+    from rollq.scheduler.strategies.registry import book_strategy
 
     settings = of(context).settings()
     strategy = load_strategy(template, settings, name)
@@ -72,9 +72,9 @@ def list_(
 ) -> None:
     """Show the strategies that are kept online."""
     from rollq.cli.arguments import simulated
-    from scheduler.failures import failures
-    from scheduler.routines import Routines
-    from scheduler.strategy_book import StrategyBook
+    from rollq.scheduler.failures import failures
+    from rollq.scheduler.routine.ledger import Routines
+    from rollq.scheduler.strategies.registry import StrategyBook
 
     with of(context).backend() as backend:
         every, simulations_ = StrategyBook(backend).all(), simulated(backend)
@@ -105,7 +105,7 @@ def list_(
 
 def remove(context: typer.Context, strategy: Annotated[str, typer.Argument(help="Strategy")]) -> None:
     """Keep a strategy online no longer. Its online sets, signals, tasks and runs stay."""
-    from scheduler.strategy_book import StrategyBook
+    from rollq.scheduler.strategies.registry import StrategyBook
 
     with of(context).backend() as backend:
         StrategyBook(backend).remove(strategy)
@@ -118,9 +118,9 @@ def show(
     as_json: Annotated[bool, JSON] = False,
 ) -> None:
     """Show the current online set of each strategy."""
-    from scheduler.failures import failures
-    from scheduler.online_sets import OnlineSets
-    from tasks.errors import StateError
+    from rollq.scheduler.failures import failures
+    from rollq.scheduler.online.ledger import OnlineSets
+    from rollq.tasks.errors import StateError
 
     with of(context).backend() as backend:
         sets = OnlineSets(backend.store)
@@ -145,7 +145,7 @@ def show(
 
 def history(context: typer.Context, strategy: Strategy = None, as_json: Annotated[bool, JSON] = False) -> None:
     """Show every online set that a strategy ever had: the ledger."""
-    from scheduler.online_sets import OnlineSets
+    from rollq.scheduler.online.ledger import OnlineSets
 
     with of(context).backend() as backend:
         name = one_strategy(backend, strategy)
@@ -169,8 +169,8 @@ def as_of(
     as_json: Annotated[bool, JSON] = False,
 ) -> None:
     """Show what was online on a session, or at a moment."""
-    from scheduler.online_sets import OnlineSets
-    from scheduler.signal_ledger import SignalLedger
+    from rollq.scheduler.online.ledger import OnlineSets
+    from rollq.scheduler.signals.ledger import SignalLedger
 
     with of(context).backend() as backend:
         name = one_strategy(backend, strategy)
@@ -195,8 +195,8 @@ def diff(
     as_json: Annotated[bool, JSON] = False,
 ) -> None:
     """Show in what two online sets differ: models, champion, data, code, metrics."""
-    from scheduler.online_set import difference
-    from scheduler.online_sets import OnlineSets
+    from rollq.scheduler.online.ledger import OnlineSets
+    from rollq.scheduler.online.online_set import difference
 
     with of(context).backend() as backend:
         name = one_strategy(backend, strategy)

@@ -37,7 +37,7 @@ def show(
     as_json: Annotated[bool, JSON] = False,
 ) -> None:
     """Show the signals of one session, best first."""
-    from tasks.errors import NotFound
+    from rollq.tasks.errors import NotFound
 
     found = _signals(context, strategy, as_of, of_round)
     days = found.frame.index.get_level_values("datetime").strftime("%Y-%m-%d")
@@ -63,8 +63,8 @@ def export(
     as_json: Annotated[bool, JSON] = False,
 ) -> None:
     """Write all signals of a strategy to a file."""
-    from scheduler.signals import file_sha256, summary, write_signals
-    from tasks.errors import BadInput
+    from rollq.scheduler.signals.coverage import file_sha256, summary, write_signals
+    from rollq.tasks.errors import BadInput
 
     if path.suffix not in (".parquet", ".csv"):
         raise BadInput(f"{path} is neither .parquet nor .csv.", "Give a file name with one of these endings.")
@@ -89,7 +89,7 @@ def history(
     as_json: Annotated[bool, JSON] = False,
 ) -> None:
     """Show what was published when, for which sessions, by which online sets; the newest last."""
-    from scheduler.signal_ledger import SignalLedger
+    from rollq.scheduler.signals.ledger import SignalLedger
 
     with of(context).backend() as backend:
         name = one_strategy(backend, strategy)
@@ -111,7 +111,7 @@ def history(
 
 def _signals(context: typer.Context, strategy: str | None, as_of: str | None, of_round: str | None) -> CurrentSignals:
     from rollq.signals import current_signals, round_signals
-    from tasks.errors import BadInput
+    from rollq.tasks.errors import BadInput
 
     if of_round and (strategy or as_of):
         raise BadInput("--round says whose signals are meant.", "Leave the strategy and --as-of out.")

@@ -12,9 +12,9 @@ import typer
 from rollq.cli.values import amount, check_pool
 
 if TYPE_CHECKING:
-    from tasks.backend import Backend
-    from tasks.states import TaskState
-    from tasks.task import Task
+    from rollq.tasks.backend import Backend
+    from rollq.tasks.queue.states import TaskState
+    from rollq.tasks.queue.task import Task
 
 IDS = Annotated[list[str] | None, typer.Argument(help="Task ids, which may be shortened; or use the filters")]
 POOL = Annotated[str | None, typer.Option("--pool", help="Only this pool")]
@@ -53,7 +53,7 @@ class Selection:
             NotFound: there is no task with one of the ids.
             BadInput: a filter makes no sense, or ids and filters are mixed.
         """
-        from tasks.errors import BadInput
+        from rollq.tasks.errors import BadInput
 
         filters = self._filters()
         if self.ids and any(value is not None for value in filters.values()):
@@ -70,7 +70,7 @@ class Selection:
             BadInput: nothing was said, or it makes no sense.
             NotFound: nothing was found.
         """
-        from tasks.errors import BadInput, NotFound
+        from rollq.tasks.errors import BadInput, NotFound
 
         if self.is_empty:
             raise BadInput("Which tasks?", "Give ids, or filters such as --pool NAME --status failed.")
@@ -96,7 +96,7 @@ def states_of(text: str | None) -> list[TaskState] | None:
     Raises:
         BadInput: there is no such state.
     """
-    from tasks.queries import as_state
+    from rollq.tasks.client.queries import as_state
 
     return None if text is None else [as_state(name.strip()) for name in text.split(",")]
 
@@ -109,7 +109,7 @@ def session_of(text: str | None) -> str | None:
     """
     from datetime import date
 
-    from tasks.errors import BadInput
+    from rollq.tasks.errors import BadInput
 
     if text is None:
         return None
@@ -125,7 +125,7 @@ def confirm(question: str, yes: bool) -> None:
     Raises:
         BadInput: there is nobody to ask.
     """
-    from tasks.errors import BadInput
+    from rollq.tasks.errors import BadInput
 
     if yes:
         return

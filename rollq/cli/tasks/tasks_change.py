@@ -13,8 +13,8 @@ from rollq.cli.tasks.selection import ERROR, IDS, MODEL, OLDER, POOL, STATUS, WI
 from rollq.cli.values import check_pool
 
 if TYPE_CHECKING:
-    from tasks.backend import Backend
-    from tasks.task import Task
+    from rollq.tasks.backend import Backend
+    from rollq.tasks.queue.task import Task
 
 PERSON = "command line"
 NOTHING: Mapping[str, str] = {}
@@ -76,7 +76,7 @@ def _done_again(backend: Backend, moved: Sequence[str]) -> list[str]:
 
 def _serving(backend: Backend, found: Sequence[Task], moved: Sequence[str]) -> dict[str, str]:
     """What refers to the tasks that were left, by their ids."""
-    from tasks.references import shown
+    from rollq.tasks.tracking.references import shown
 
     left = backend.tasks.references.of_tasks({task.id for task in found} - set(moved))
     return {ident: shown(what) for ident, what in left.items()}
@@ -162,7 +162,7 @@ def reset_waiting(
     as_json: Annotated[bool, JSON] = False,
 ) -> None:
     """Take back running tasks whose lease is gone, and only those. Workers and beat do it all the time."""
-    from tasks.manager import TaskManager
+    from rollq.tasks.client.manager import TaskManager
 
     with of(context).backend() as backend:
         check_pool(backend, pool)
@@ -185,7 +185,7 @@ def reset_status(
     as_json: Annotated[bool, JSON] = False,
 ) -> None:
     """Move tasks by hand, finished ones too: the results of those that wait again count until there are new ones."""
-    from tasks.queries import as_state
+    from rollq.tasks.client.queries import as_state
 
     end = as_state(to)
     selection = Selection(tasks, pool, status, window, model)

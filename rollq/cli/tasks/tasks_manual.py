@@ -14,8 +14,8 @@ from rollq.cli.context import JSON, of, print_json, say
 from rollq.cli.values import at_home, check_pool
 
 if TYPE_CHECKING:
-    from tasks.backend import Backend
-    from tasks.task import Claim
+    from rollq.tasks.backend import Backend
+    from rollq.tasks.queue.task import Claim
 
 POOL = Annotated[str, typer.Option("--pool", help="The pool")]
 FENCE = Annotated[int, typer.Option(help="The fence number that fetch gave")]
@@ -43,8 +43,8 @@ def create(
     as_json: Annotated[bool, JSON] = False,
 ) -> None:
     """Create those tasks that the pool does not have yet."""
-    from tasks.manager import TaskManager
-    from tasks.template import check_name
+    from rollq.tasks.client.manager import TaskManager
+    from rollq.tasks.rolling.template import check_name
 
     check_name(pool, "--pool")
     check_name(queue, "--queue")
@@ -70,7 +70,7 @@ def replace(
     as_json: Annotated[bool, JSON] = False,
 ) -> None:
     """Put another definition in the place of a task; it is another task then, in the same rounds."""
-    from tasks.manager import TaskManager
+    from rollq.tasks.client.manager import TaskManager
 
     definition = _check_mapping(_read(file), "the definition")
     with of(context).backend() as backend:
@@ -90,8 +90,8 @@ def fetch(
     as_json: Annotated[bool, JSON] = False,
 ) -> None:
     """Take the best task; renew it before its lease is over. Leave with 3 if there is none."""
-    from tasks.errors import NotFound
-    from tasks.manager import TaskManager
+    from rollq.tasks.client.manager import TaskManager
+    from rollq.tasks.errors import NotFound
 
     asked = None if query is None else _check_mapping(_parse(query, "--query"), "--query")
     with of(context).backend() as backend:
@@ -149,7 +149,7 @@ def fail(
     as_json: Annotated[bool, JSON] = False,
 ) -> None:
     """Say that the attempt at a fetched task failed: it is tried again later, or FAILED."""
-    from tasks.task import TaskError
+    from rollq.tasks.queue.task import TaskError
 
     with of(context).backend() as backend:
         claim = _claim(backend, task, fence)
@@ -170,9 +170,9 @@ def run_pool(
     from rollq.service import THREADS
 
     os.environ.update(THREADS)
-    from tasks.code_check import refuse_if_stale
-    from workers.attempt import Outcome, Post, refuse_outage, run_one
-    from workers.identity import worker_name
+    from rollq.tasks.ingredients.code_check import refuse_if_stale
+    from rollq.workers.jobs.attempt import Outcome, Post, refuse_outage, run_one
+    from rollq.workers.process.names import worker_name
 
     outcomes: list[str] = []
     with of(context).backend() as backend:
@@ -193,7 +193,7 @@ def run_pool(
 
 
 def _claim(backend: Backend, task: str, fence: int) -> Claim:
-    from tasks.task import claim_on
+    from rollq.tasks.queue.task import claim_on
 
     return with_(claim_on(backend.tasks.get(task)), fence=fence)
 
@@ -206,7 +206,7 @@ def _answer(as_json: bool, done: str, task: str) -> None:
 
 
 def _read(file: Path) -> Any:
-    from tasks.errors import BadInput
+    from rollq.tasks.errors import BadInput
 
     try:
         text = sys.stdin.read() if str(file) == "-" else file.read_text(encoding="utf-8")
@@ -216,7 +216,7 @@ def _read(file: Path) -> Any:
 
 
 def _parse(text: str, name: str) -> Any:
-    from tasks.errors import BadInput
+    from rollq.tasks.errors import BadInput
 
     try:
         return json.loads(text, object_pairs_hook=_once, parse_constant=_no_number)
@@ -237,7 +237,7 @@ def _no_number(text: str) -> Any:
 
 
 def _check_mapping(value: Any, name: str) -> dict[str, Any]:
-    from tasks.errors import BadInput
+    from rollq.tasks.errors import BadInput
 
     if not isinstance(value, dict):
         raise BadInput(f"{name} is no mapping.", 'Write {"name": value, ...}.')

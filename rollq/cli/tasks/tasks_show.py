@@ -12,7 +12,7 @@ from rollq.cli.tasks.selection import ERROR, MODEL, OLDER, POOL, STATUS, WINDOW,
 from rollq.cli.values import amount, check_pool
 
 if TYPE_CHECKING:
-    from tasks.task import Task
+    from rollq.tasks.queue.task import Task
 
 
 def add_to(app: typer.Typer) -> None:
@@ -58,7 +58,7 @@ def show(
     as_json: Annotated[bool, JSON] = False,
 ) -> None:
     """Show one task: what it is, the attempts at it, and everything that happened to it."""
-    from tasks.identity import identity_of
+    from rollq.tasks.identity import identity_of
 
     with of(context).backend() as backend:
         found = backend.tasks.get(task)
@@ -125,7 +125,7 @@ def explain(
     as_json: Annotated[bool, JSON] = False,
 ) -> None:
     """Say why a task is not running, or who runs it, and what to do about it."""
-    from tasks.explain import explain as reasons_of
+    from rollq.tasks.client.explain import explain as reasons_of
 
     with of(context).backend() as backend:
         found = backend.tasks.get(task)
@@ -148,7 +148,7 @@ def stat(
     as_json: Annotated[bool, JSON] = False,
 ) -> None:
     """Count tasks by state."""
-    from tasks.states import TaskState
+    from rollq.tasks.queue.states import TaskState
 
     selection = Selection(None, pool, None, window, model, older_than, error)
     with of(context).backend() as backend:
@@ -172,8 +172,8 @@ def wait(
     as_json: Annotated[bool, JSON] = False,
 ) -> None:
     """Wait until every task of a pool is finished; leave with 5 if some will never be DONE, or the time is over."""
-    from tasks.manager import TaskManager
-    from tasks.states import ACTIVE, TaskState
+    from rollq.tasks.client.manager import TaskManager
+    from rollq.tasks.queue.states import ACTIVE, TaskState
 
     def tell(states: dict[TaskState, int]) -> None:
         left = sum(states[state] for state in ACTIVE)

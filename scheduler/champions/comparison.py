@@ -1,0 +1,196 @@
+"""Champion against challenger: the same scores by day for both, and how sure their difference is."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from rollq.scheduler.champions.bootstrap import CONFIDENCE, DRAWS, SEED, Interval, block_bootstrap
+from rollq.tasks.errors import BadInput, CoverageError, EnsembleError
+from rollq.tasks.predictions.metrics import daily_ic, summary
+
+DAY, INSTRUMENT = "datetime", "instrument"
+SCORES = {"ic": "IC", "rank_ic": "Rank IC"}  # of a day, and its mean
+TOP = 0.2
+
+
+@dataclass(frozen=True)
+class Side:
+    """One of the two: its name, and its predictions, a frame with the column ``score`` by (datetime, instrument)."""
+
+    name: str
+    pred: pd.DataFrame
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """What was found on the rows that both sides have.
+
+    Args:
+        champion, challenger: the names.
+        metrics: by name of a side: ``IC``, ``ICIR``, ``Rank IC``, ``Rank ICIR`` and ``turnover`` (mean over sessions).
+            What cannot be computed, as the ratio of one session, is None.
+        difference: challenger less champion: of ``IC`` and ``Rank IC``, the mean over sessions with its interval.
+        turnover: challenger's mean turnover less champion's; None with a single session.
+        sessions, start, end: those with scores of both sides; dates as ``YYYY-MM-DD``.
+        rows: (session, instrument) that both sides predict and that have a label.
+    """
+
+    champion: str
+    challenger: str
+    metrics: dict[str, dict[str, float | None]]
+    difference: dict[str, Interval]
+    turnover: float | None
+    sessions: int
+    start: str
+    end: str
+    rows: int
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON-able."""
+        return asdict(self)
+
+
+def compare(
+    champion: Side,
+    challenger: Side,
+    label: pd.DataFrame,
+    *,
+    top: float = TOP,
+    lookahead: int = 1,
+    block: int | None = None,
+    draws: int = DRAWS,
+    seed: int = SEED,
+    confidence: float = CONFIDENCE,
+) -> Comparison:
+    """Compare two sets of predictions on the same rows, against the same label.
+
+    Rows that one side lacks, or has as NaN, count for neither; a session that says nothing about one side (its score
+    does not vary, say) counts for neither. Turnover is that of the rows that both sides predict, with a label or not.
+
+    Args:
+        label: a frame with the column ``label`` by (datetime, instrument): what really happened.
+        top: share of instruments that ``turnover`` looks at.
+        lookahead: sessions that the label looks ahead; labels of so many sessions overlap, so blocks are as long.
+        block, draws, seed, confidence: as for ``block_bootstrap``.
+
+    Raises:
+        CoverageError: the sides have no session in common, or too few for an interval.
+        EnsembleError: a frame has not the form above, or names an instrument twice on a day.
+        BadInput: a number is out of range, or both sides have one name.
+    """
+    if champion.name == challenger.name:
+        raise BadInput(f"Both sides are called {champion.name!r}.", "Give each a name of its own.")
+    sides = _common({side.name: _column(side.pred, "score", side.name) for side in (champion, challenger)})
+    truth = _column(label, "label", "The label")
+    scores = {name: daily_scores(pred, truth) for name, pred in sides.items()}
+    days = scores[champion.name].index.intersection(scores[challenger.name].index)
+    if days.empty:
+        raise CoverageError(
+            f"{champion.name!r} and {challenger.name!r} have no session in common that can be scored.",
+            "Train both for the same sessions, and wait until their labels are known.",
+        )
+    scores = {name: found.loc[days] for name, found in scores.items()}
+    turned = {name: turnover(pred, top) for name, pred in sides.items()}
+    gap = scores[challenger.name] - scores[champion.name]
+    options: Mapping[str, Any] = {"lookahead": lookahead, "draws": draws, "seed": seed, "confidence": confidence}
+    return Comparison(
+        champion=champion.name,
+        challenger=challenger.name,
+        metrics={name: _metrics(found, turned[name]) for name, found in scores.items()},
+        difference={name: block_bootstrap(gap[column], block, **options) for column, name in SCORES.items()},
+        turnover=_mean(turned[challenger.name] - turned[champion.name]),
+        sessions=len(days),
+        start=f"{days.min():%Y-%m-%d}",
+        end=f"{days.max():%Y-%m-%d}",
+        rows=_rows(sides[champion.name], truth, days),
+    )
+
+
+def daily_scores(pred: pd.DataFrame | pd.Series, label: pd.DataFrame | pd.Series) -> pd.DataFrame:
+    """``ic`` and ``rank_ic`` of each session, as ``rollq.tasks.predictions.metrics.daily_ic``.
+
+    Args:
+        pred, label: with the column ``score`` and ``label``, by (datetime, instrument); or a Series.
+
+    Raises:
+        EnsembleError: a frame has not this form, or names an instrument twice on a day.
+    """
+    found = daily_ic(_column(pred, "score", "The prediction"), _column(label, "label", "The label"))
+    return found.sort_index()
+
+
+def turnover(pred: pd.DataFrame | pd.Series, top: float = TOP) -> pd.Series:
+    """The share of each session's top instruments that was not among the top ones of the session before.
+
+    The top ones of a session are those with the highest scores, ``floor(top * n)`` of the ``n`` instruments with a
+    score, and at least one; of equal scores the instrument whose name comes first. Where the number of top ones stays
+    the same, this is the one-way turnover of a portfolio that holds them in equal weights, half the sum of absolute
+    changes of weights (Grinold and Kahn, Active Portfolio Management, 2nd ed., 2000, chapter 16). "Before" is the last
+    session that has a score at all, however long ago. An instrument that left the universe is no longer held: whoever
+    takes its place is new.
+
+    Args:
+        pred: with the column ``score``, by (datetime, instrument), in any order; or a Series. NaN is no score.
+        top: a share, above 0 and at most 1.
+
+    Returns:
+        A Series called ``turnover`` by datetime, from 0 to 1, sorted; without the first session, which has none before.
+
+    Raises:
+        EnsembleError: the frame has not this form, or names an instrument twice on a day.
+        BadInput: ``top`` is out of range.
+    """
+    if not 0 < top <= 1:
+        raise BadInput(f"{top!r} is no share of instruments.", "Use a number above 0 and at most 1.")
+    score = _column(pred, "score", "The prediction").dropna()
+    day, days = pd.factorize(score.index.get_level_values(DAY), sort=True)
+    name, names = pd.factorize(score.index.get_level_values(INSTRUMENT), sort=True)
+    order = np.lexsort((name, -score.to_numpy(dtype=float), day))
+    day, name = day[order].astype(np.int64), name[order].astype(np.int64)
+    counts = np.bincount(day, minlength=len(days))
+    held = np.maximum(np.floor(top * counts + 1e-9), 1)  # 0.7 * 10 is not quite 7
+    place = np.arange(len(day)) - np.repeat(np.cumsum(counts) - counts, counts)
+    best = place < held[day]
+    day, name = day[best], name[best]
+    new = ~np.isin(day * len(names) + name, (day + 1) * len(names) + name)
+    share = np.bincount(day, weights=new, minlength=len(days)) / held
+    return pd.Series(share, pd.Index(days, name=DAY), name="turnover").iloc[1:]
+
+
+def _column(frame: Any, name: str, what: str) -> pd.Series:
+    """The column of a frame, or the Series itself."""
+    found = frame.get(name) if isinstance(frame, pd.DataFrame) else frame
+    if not isinstance(found, pd.Series) or list(found.index.names) != [DAY, INSTRUMENT]:
+        raise EnsembleError(
+            f"{what} is no frame with the column {name!r} by (datetime, instrument).", "Name column and index so."
+        )
+    if not found.index.is_unique:
+        raise EnsembleError(f"{what} names an instrument twice on a day.", "Give one row per day and instrument.")
+    return found.rename(name)
+
+
+def _common(sides: Mapping[str, pd.Series]) -> dict[str, pd.Series]:
+    """The sides on the rows that each of them has a score for, sorted."""
+    joined = pd.concat(sides, axis=1, join="inner").replace([np.inf, -np.inf], np.nan).dropna().sort_index()
+    return {name: joined[name].rename("score") for name in sides}
+
+
+def _rows(pred: pd.Series, label: pd.Series, days: pd.Index) -> int:
+    known = label.replace([np.inf, -np.inf], np.nan).dropna().index
+    common = pred.index.intersection(known).get_level_values(DAY)
+    return int(common.isin(days).sum())
+
+
+def _metrics(scores: pd.DataFrame, turned: pd.Series) -> dict[str, float | None]:
+    found = summary(scores)
+    names = ("IC", "ICIR", "Rank IC", "Rank ICIR")
+    return {**{name: found.get(name) for name in names}, "turnover": _mean(turned)}
+
+
+def _mean(values: pd.Series) -> float | None:
+    return float(values.mean()) if len(values) else None

@@ -1,0 +1,154 @@
+"""Champion and challengers of a strategy: compared on the sessions that both predicted, promoted by hand or by rule."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import date, timedelta
+from typing import Any
+
+import pandas as pd
+
+from rollq.scheduler.champions.comparison import SCORES, Comparison, Side, compare
+from rollq.scheduler.online.ledger import OnlineSets
+from rollq.scheduler.online.mlflow_sync import show
+from rollq.scheduler.online.online_set import OnlineSet
+from rollq.scheduler.online.serving import served
+from rollq.scheduler.signals.ledger import SignalLedger
+from rollq.scheduler.strategies.rolling import OnlineStrategy
+from rollq.scheduler.updates.predictions import Predictions
+from rollq.tasks.backend import Backend
+from rollq.tasks.errors import BadInput, CoverageError, NotFound, TemplateError
+from rollq.tasks.rolling.online_options import PromotionRule
+
+
+def compare_variants(
+    backend: Backend,
+    strategy: OnlineStrategy,
+    challenger: str,
+    champion: str | None = None,
+    *,
+    start: str | None = None,
+    end: str | None = None,
+    last: int | None = None,
+    **options: Any,
+) -> Comparison:
+    """Compare two variants of a strategy on the sessions whose labels were known by ``end``.
+
+    Args:
+        champion: None: what serves now.
+        start, end: sessions (``YYYY-MM-DD``); None: the first one, the last one of the data.
+        last: only so many sessions, the newest.
+        options: as for ``compare``.
+
+    Raises:
+        NotFound: nothing is online, or there is no such variant.
+        CoverageError: they have too few sessions in common.
+    """
+    sets = OnlineSets(backend.store)
+    champion = champion or sets.current(strategy.name).champion
+    history = sets.history(strategy.name)
+    if champion == challenger:
+        known = _variants(history) - {challenger}
+        raise BadInput(
+            f"{challenger!r} cannot be compared with itself.",
+            f"Name another variant: {', '.join(sorted(known)) or 'there is none yet'}.",
+        )
+    for name in (champion, challenger):
+        _check_known(history, name)
+    dataset = _dataset_of(strategy, champion)
+    days = _scorable(strategy.sessions(), dataset.label_lookahead, end)
+    days = [day for day in days if start is None or day >= start]
+    days = days[-last:] if last else days
+    first, second = (_side(backend, history, name, days) for name in (champion, challenger))
+    label = dataset.config(segments={"test": [days[0], days[-1]]}).prepare("test", "raw")
+    return compare(first, second, label, lookahead=max(1, dataset.label_lookahead), **options)
+
+
+def by_rule(backend: Backend, strategy: OnlineStrategy, current: OnlineSet, session: str, by: str) -> OnlineSet | None:
+    """Promote the challenger that beats the champion by the rule of the strategy, if there is a rule and one does.
+
+    Only sessions whose labels were known on ``session`` are looked at.
+
+    Returns:
+        The new online set; None if nothing was promoted.
+    """
+    rule = strategy.promotion_rule
+    if rule is None:
+        return None
+    found = {name: _against(backend, strategy, name, rule, session) for name in sorted(current.challengers)}
+    better = {name: interval for name, interval in found.items() if interval and interval.low > 0}
+    if not better:
+        return None
+    best = max(better, key=lambda name: better[name].mean)
+    why = (
+        f"rule: {SCORES[rule.metric]} of {best} was better by {better[best].mean:.4f} over {better[best].sessions} "
+        f"sessions, at least {better[best].low:.4f} with {rule.confidence:.0%} confidence"
+    )
+    return OnlineSets(backend.store).promote(strategy.name, by, best, session, why)
+
+
+def promote(backend: Backend, strategy: str, challenger: str, by: str) -> OnlineSet:
+    """Make a challenger champion, for the sessions that are not published yet. Raises as ``OnlineSets.promote``."""
+    promoted = OnlineSets(backend.store).promote(strategy, by, challenger, next_session(backend, strategy))
+    show(backend, promoted)
+    return promoted
+
+
+def roll_back(backend: Backend, strategy: str, by: str, to: int | None = None) -> OnlineSet:
+    """Put an earlier set back, for the sessions that are not published yet. Raises as ``OnlineSets.put_back``."""
+    back = OnlineSets(backend.store).put_back(strategy, by, next_session(backend, strategy), to)
+    show(backend, back)
+    return back
+
+
+def next_session(backend: Backend, strategy: str) -> str:
+    """The day after the last session that was published: what was published is not touched."""
+    last = SignalLedger(backend).last_day(strategy)
+    return f"{date.fromisoformat(last) + timedelta(days=1)}" if last else ""
+
+
+def _against(backend: Backend, strategy: OnlineStrategy, name: str, rule: PromotionRule, session: str) -> Any:
+    """The interval of a challenger's advantage; None while there are too few sessions."""
+    try:
+        found = compare_variants(backend, strategy, name, end=session, last=rule.sessions, confidence=rule.confidence)
+    except (CoverageError, NotFound):  # NotFound: of the sessions whose labels are known, none was predicted yet
+        return None
+    return found.difference[SCORES[rule.metric]] if found.sessions >= rule.sessions else None
+
+
+def _scorable(sessions: Sequence[str], lookahead: int, end: str | None) -> list[str]:
+    """The sessions whose labels are known at the end of ``end``."""
+    known = [day for day in sessions if end is None or day <= end]
+    days = known[: len(known) - lookahead] if lookahead else known
+    if not days:
+        raise CoverageError(f"No label is known by {end}.", "Compare later.")
+    return days
+
+
+def _side(backend: Backend, history: Sequence[OnlineSet], variant: str, days: Sequence[str]) -> Side:
+    parts = [part for part in served(history, days, challengers=True) if part.variant == variant]
+    if not parts:
+        others = ", ".join(sorted(_variants(history) - {variant})) or "none yet"
+        raise NotFound(f"{variant!r} has predicted none of these sessions.", f"Other variants: {others}.")
+    predictions = Predictions(backend)
+    frames = [predictions.read(part.pool, part.model, part.days, scores_only=True).pred for part in parts]
+    return Side(variant, pd.concat(frames).sort_index())
+
+
+def _variants(history: Sequence[OnlineSet]) -> set[str]:
+    return {name for online in history for name in (online.champion, *online.challengers)}
+
+
+def _check_known(history: Sequence[OnlineSet], name: str) -> None:
+    known = _variants(history)
+    if name not in known:
+        fix = f"The variants are {', '.join(sorted(known))}."
+        raise NotFound(f"There is neither a variant nor a strategy {name!r}.", fix)
+
+
+def _dataset_of(strategy: OnlineStrategy, variant: str) -> Any:
+    """The dataset of a variant; of the template's own model, if the template has lost the variant since."""
+    try:
+        return strategy.dataset_of(variant)
+    except TemplateError:
+        return strategy.dataset_of()

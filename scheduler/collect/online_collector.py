@@ -1,0 +1,40 @@
+"""A collector over the models that a strategy ever put online, with everything that they have predicted since."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from rollq.scheduler.collect.recorder_collector import RecorderCollector
+from rollq.scheduler.online.ledger import OnlineSets
+from rollq.scheduler.online.online_set import OnlineModel
+from rollq.scheduler.updates.predictions import Predictions
+from rollq.tasks.backend import Backend
+from rollq.tasks.tracking.mlflow.experiment import MLflowExperiment
+
+PREDICTIONS = {"pred.pkl": "pred", "pred.parquet": "pred", "label.pkl": "label", "label.parquet": "label"}
+
+
+def online_collector(backend: Backend, strategy: str, **options: Any) -> RecorderCollector:
+    """A ``RecorderCollector`` over the models of all online sets of a strategy.
+
+    Args:
+        options: as for ``RecorderCollector``; of windows that were trained again the later run is taken.
+    """
+    predictions = Predictions(backend)
+    models: dict[str, tuple[str, OnlineModel]] = {}
+
+    def recorders() -> Iterator[Any]:
+        for online in OnlineSets(backend.store).history(strategy):
+            models.update({model.recorder_id: (online.pool, model) for model in online.models})
+        pools = {pool: MLflowExperiment.open(pool, backend.settings.mlflow_uri) for pool, _ in models.values()}
+        for ident, (pool, _) in models.items():
+            yield pools[pool].get_recorder(ident)
+
+    def load(recorder: Any, name: str) -> Any:
+        if name not in PREDICTIONS:
+            return recorder.load_object(name)
+        pool, model = models[recorder.id]
+        return getattr(predictions.read(pool, model), PREDICTIONS[name])
+
+    return RecorderCollector(recorders, **{"loader": load, "on_duplicate": "latest", **options})

@@ -1,0 +1,270 @@
+"""The ledger of online sets: the list of all versions of the models that serve.
+
+A version comes online by one insert: the highest version of a strategy is the current one, so there is never a half
+of one. A round makes at most one version, however often it is gathered. Putting an earlier version back is a new one.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, replace
+from datetime import datetime
+from typing import Any
+
+from pymongo import ASCENDING, DESCENDING
+from pymongo.collection import Collection
+from pymongo.errors import DuplicateKeyError
+
+from rollq.scheduler.online.online_set import ONLINE_SETS, OnlineModel, OnlineSet
+from rollq.tasks.errors import DocumentCorrupted, NotFound, StateError
+from rollq.tasks.mongo.client import Document, Store, reachable
+
+log = logging.getLogger(__name__)
+
+
+class OnlineSets:
+    """The ledger of a store. The only code that reads or writes it."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+
+    @property
+    def _sets(self) -> Collection[Document]:
+        return self._store.collection("online_sets")  # asked for anew: after a fork it belongs to another connection
+
+    def ensure_indexes(self) -> None:
+        """Make the indexes that forbid two sets of one version and two sets of one round."""
+        with reachable():
+            self._sets.create_index([("strategy", ASCENDING), ("version", ASCENDING)], unique=True)
+            self._sets.create_index([("origin", ASCENDING)], unique=True)
+
+    def publish(
+        self,
+        strategy: str,
+        pool: str,
+        round_id: str,
+        by: str,
+        models: Sequence[OnlineModel],
+        signals: Mapping[str, Any],
+        metrics: Mapping[str, float],
+        gaps: Sequence[str] = (),
+        *,
+        planned_at: datetime | None = None,
+        **more: Any,
+    ) -> tuple[OnlineSet, bool]:
+        """Put the set of a round online in one write.
+
+        Args:
+            planned_at: when its round was made. A round that is finished after one that was made later comes too late:
+                that one's set stays.
+            more: further fields of ``OnlineSet``.
+
+        Returns:
+            The set of this round (or the one that it comes too late for), and whether this call made it.
+        """
+        document: Document = {
+            "strategy": strategy,
+            "pool": pool,
+            "round_id": round_id,
+            "origin": round_id,
+            "by": by,
+            "models": [asdict(model) for model in models],
+            "signals": dict(signals),
+            "metrics": dict(metrics),
+            "gaps": list(gaps),
+            "planned_at": planned_at,
+            **_plain(more),
+        }
+        with reachable():
+            while True:
+                if made := self.of_round(round_id):
+                    return made, False
+                version = self._latest_version(strategy) + 1
+                if newer := self._made_later(strategy, planned_at):
+                    return newer, False
+                if self._insert(document, strategy, version):
+                    return self.version(strategy, version), True
+
+    def put_back(self, strategy: str, by: str, session: str = "", to: int | None = None, why: str = "") -> OnlineSet:
+        """Make an earlier version serve again, as a new entry.
+
+        Args:
+            session: the first session that it serves again; not before that of the current set.
+            to: which one; None: the one before what serves now.
+
+        Raises:
+            NotFound: there is no such version.
+            StateError: it serves now, or nothing was online before.
+        """
+
+        def change(current: OnlineSet) -> OnlineSet:
+            serves = current.copy_of or current.version
+            target = serves - 1 if to is None else to
+            if target in (serves, current.version):
+                raise StateError(f"Version {target} of {strategy!r} serves now.", "Name another one with --to.")
+            if target < 1:
+                raise StateError(f"Nothing of {strategy!r} was online before.", "See `rollq online history`.")
+            found = self.version(strategy, target)
+            source = found.copy_of or target
+            if source == serves:
+                raise StateError(f"Version {target} of {strategy!r} serves now, as {current.version}.", "Name another.")
+            return replace(found, copy_of=source, why=why or f"rollback from {current.version} to {target}")
+
+        return self._change(strategy, by, session, change)
+
+    def promote(self, strategy: str, by: str, challenger: str, session: str = "", why: str = "") -> OnlineSet:
+        """Make a challenger champion, as a new entry: its newest models serve, the champion becomes a challenger.
+
+        Args:
+            session: the first session that it serves; not before that of the current set.
+
+        Raises:
+            NotFound: nothing is online, or there is no such challenger.
+            StateError: it is the champion.
+        """
+
+        def change(current: OnlineSet) -> OnlineSet:
+            if challenger == current.champion:
+                raise StateError(f"{challenger!r} is the champion of {strategy!r}.", "See `rollq online show`.")
+            models = current.challengers.get(challenger)
+            if not models:
+                known = ", ".join(current.challengers) or "none"
+                raise NotFound(
+                    f"{strategy!r} has no challenger {challenger!r}.",
+                    f"There is: {known}; the champion is {current.champion}.",
+                )
+            others = {name: found for name, found in current.challengers.items() if name != challenger}
+            return replace(
+                current,
+                champion=challenger,
+                models=models,
+                challengers={current.champion: current.models, **others},
+                copy_of=None,
+                why=why or f"promotion of {challenger}",
+            )
+
+        return self._change(strategy, by, session, change)
+
+    def current(self, strategy: str) -> OnlineSet:
+        """The set that serves now.
+
+        Raises:
+            NotFound: nothing of this strategy was ever online.
+        """
+        return self._newest({"strategy": strategy}, f"Nothing of strategy {strategy!r} is online.")
+
+    def currents(self) -> list[OnlineSet]:
+        """The set of each strategy that serves now; one that cannot be read is left out, with a warning."""
+        found = []
+        for strategy in self.strategies():
+            try:
+                found.append(self.current(strategy))
+            except DocumentCorrupted as error:
+                log.warning("left out: %s", error)
+        return found
+
+    def find(self, strategy: str) -> OnlineSet | None:
+        """The set that serves now, if there is one."""
+        with reachable():
+            found = list(self._sets.find({"strategy": strategy}).sort("version", DESCENDING).limit(1))
+        return ONLINE_SETS.read(found[0]) if found else None
+
+    def version(self, strategy: str, version: int) -> OnlineSet:
+        """One version.
+
+        Raises:
+            NotFound: there is no such version.
+        """
+        query = {"strategy": strategy, "version": version}
+        return self._newest(query, f"Strategy {strategy!r} has no online set {version}.")
+
+    def as_of(self, strategy: str, when: str | datetime) -> OnlineSet:
+        """The set that served on a session (``YYYY-MM-DD``), or at a time (UTC).
+
+        Raises:
+            NotFound: nothing was online then.
+        """
+        when_field = "session" if isinstance(when, str) else "at"
+        missing = f"Nothing of strategy {strategy!r} was online on {when}."
+        return self._newest({"strategy": strategy, when_field: {"$lte": when}}, missing)
+
+    def of_round(self, round_id: str) -> OnlineSet | None:
+        """The set that a round made, if it made one."""
+        with reachable():
+            document = self._sets.find_one({"origin": round_id})
+        return ONLINE_SETS.read(document) if document else None
+
+    def strategies(self) -> list[str]:
+        """Names of all strategies that ever had a set online."""
+        with reachable():
+            names = [document.get("strategy") for document in self._sets.find({}, {"strategy": 1})]
+        return sorted({name for name in names if isinstance(name, str)})
+
+    def history(self, strategy: str) -> list[OnlineSet]:
+        """Every version, oldest first."""
+        with reachable():
+            return [
+                ONLINE_SETS.read(document)
+                for document in self._sets.find({"strategy": strategy}).sort("version", ASCENDING)
+            ]
+
+    def _change(self, strategy: str, by: str, session: str, change: Callable[[OnlineSet], OnlineSet]) -> OnlineSet:
+        """A new entry that is made of the current one; made again if another one came first."""
+        with reachable():
+            while True:
+                current = self.current(strategy)
+                made = change(current)
+                version = current.version + 1
+                document = {
+                    **_plain(asdict(made)),
+                    "origin": f"{strategy}:{version}",
+                    "by": by,
+                    "session": max(session, current.session),
+                    "mode": current.mode,
+                    "planned_at": self._store.now(),
+                }
+                if self._insert(document, strategy, version):
+                    return self.version(strategy, version)
+
+    def _insert(self, document: Document, strategy: str, version: int) -> bool:
+        """The switch; False if another one took this version, or another gatherer this round: look again."""
+        try:
+            at = self._store.now()
+            self._sets.insert_one({**document, "_id": f"{strategy}:{version}", "version": version, "at": at})
+        except DuplicateKeyError:
+            return False
+        return True
+
+    def _made_later(self, strategy: str, planned_at: datetime | None) -> OnlineSet | None:
+        if planned_at is None:
+            return None
+        later: Document = {"strategy": strategy, "planned_at": {"$gt": planned_at}}
+        newer = list(self._sets.find(later).sort("version", DESCENDING).limit(1))
+        return ONLINE_SETS.read(newer[0]) if newer else None
+
+    def _latest_version(self, strategy: str) -> int:
+        numbered = {"strategy": strategy, "version": {"$gte": 0}}  # compares with numbers alone
+        latest = self._sets.find(numbered, {"version": 1}).sort("version", DESCENDING).limit(1)
+        versions = [document["version"] for document in latest]
+        if not all(isinstance(version, int) for version in versions):
+            raise DocumentCorrupted(f"Strategy {strategy!r} has a version {versions[0]!r}.", "Remove this document.")
+        return max(versions, default=0)
+
+    def _newest(self, query: Document, missing: str) -> OnlineSet:
+        with reachable():
+            found = list(self._sets.find(query).sort("version", DESCENDING).limit(1))
+        if not found:
+            names = ", ".join(self.strategies()) or "nothing yet: `rollq enqueue TEMPLATE` puts models online"
+            raise NotFound(missing, f"Online is or was: {names}.")
+        return ONLINE_SETS.read(found[0])
+
+
+def _plain(fields: Mapping[str, Any]) -> Document:
+    plain = dict(fields)
+    if "challengers" in plain:
+        plain["challengers"] = {
+            name: [model if isinstance(model, dict) else asdict(model) for model in models]
+            for name, models in plain["challengers"].items()
+        }
+    return plain

@@ -1,0 +1,48 @@
+"""MLflow follows the online sets: the ledger is the truth, tags and registry show it to other programs."""
+
+from __future__ import annotations
+
+from rollq.scheduler.online.ledger import OnlineSets
+from rollq.scheduler.online.online_set import LIVE, OnlineSet
+from rollq.scheduler.online.tool import OnlineTool
+from rollq.tasks.backend import Backend
+from rollq.tasks.tracking.mlflow.experiment import MLflowExperiment
+from rollq.tasks.tracking.mlflow.registry import Candidate, ModelRegistry
+
+
+def show(backend: Backend, online: OnlineSet) -> None:
+    """Tag the recorders of the set that serves and, if it is no simulation's, let the registry follow.
+
+    Repeating it is harmless. If another set came online since ``online``, that one is shown, not the earlier one.
+
+    Raises:
+        Unavailable: MLflow does not answer.
+    """
+    sets = OnlineSets(backend.store)
+    shown: OnlineSet | None = None
+    while (current := sets.current(online.strategy)) != shown:  # another one may come while this one is written
+        OnlineTool(backend, current.strategy, current.pool).follow(current)
+        if current.mode == LIVE:
+            follow(backend, current)
+        shown = current
+
+
+def follow(backend: Backend, online: OnlineSet) -> str | None:
+    """Register the models of a set that serves now; the newest window's gets the alias ``online``.
+
+    Any number of calls do it once; a call with an earlier set is its rollback.
+
+    Returns:
+        The version that serves; None if no model of the set has MLflow's form (``workers/models/mlmodel.py``).
+
+    Raises:
+        Unavailable: MLflow does not answer.
+    """
+    experiment = MLflowExperiment.open(online.pool, backend.settings.mlflow_uri)
+    candidates = []
+    for model in sorted(online.models, key=lambda model: model.test[0]):
+        recorder = experiment.get_recorder(model.recorder_id)
+        if "model/MLmodel" in recorder.checksums():
+            tags = {"rollq.task": model.task_id, "rollq.test": " to ".join(str(bound) for bound in model.test)}
+            candidates.append(Candidate(recorder.id, recorder.get_artifact_uri(), tags))
+    return ModelRegistry(backend.settings.mlflow_uri).promote(online.strategy, candidates) if candidates else None

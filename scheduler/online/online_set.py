@@ -1,0 +1,106 @@
+"""An online set: a numbered, immutable version of the models that serve, and how it is read from a document."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, field
+from datetime import datetime
+from typing import Any
+
+from rollq.tasks.mongo.records import Reader, stored
+from rollq.tasks.rolling.online_options import BASE
+
+LIVE, SIMULATION = "live", "simulation"
+
+
+@stored
+@dataclass(frozen=True)
+class OnlineModel:
+    """A model that serves: its task, its MLflow run, the test segment it was planned for, and which model it is.
+
+    ``identity`` is the same for all windows of one model (``tasks/rolling/model_identity.py``).
+    """
+
+    task_id: str
+    recorder_id: str
+    test: tuple[str, str | None]
+    identity: str = ""
+
+
+@stored
+@dataclass(frozen=True)
+class OnlineSet:
+    """One version.
+
+    ``at`` is when it was written (UTC), ``session`` from which session it serves. ``champion`` names the variant that
+    ``models`` are of; ``challengers`` are the models of the others, which do not serve. ``signals`` is ``{recorder_id,
+    artifact, rows, start, end, sha256}`` where the round published its own. ``why``, ``data`` and ``code`` say where it
+    comes from; ``copy_of`` is the version that it put back, or promoted from.
+    """
+
+    strategy: str
+    version: int
+    pool: str
+    round_id: str
+    at: datetime
+    by: str
+    models: tuple[OnlineModel, ...]
+    signals: dict[str, Any]
+    metrics: dict[str, float]
+    gaps: tuple[str, ...] = ()
+    session: str = ""
+    why: str = ""
+    mode: str = LIVE
+    champion: str = BASE
+    challengers: dict[str, tuple[OnlineModel, ...]] = field(default_factory=dict)
+    data: tuple[str, ...] = ()
+    code: dict[str, str] = field(default_factory=dict)
+    copy_of: int | None = None
+    planned_at: datetime | None = None
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON-able."""
+        planned = self.planned_at.isoformat() if self.planned_at else None
+        return {**asdict(self), "at": self.at.isoformat(), "planned_at": planned}
+
+    def serving(self, session: str) -> OnlineModel | None:
+        """The model of this set that serves on ``session``: the newest whose test segment has begun."""
+        begun = [model for model in self.models if model.test[0] <= session]
+        return max(begun, key=lambda model: model.test[0], default=None)
+
+
+def difference(one: OnlineSet, other: OnlineSet) -> dict[str, dict[str, list[Any]]]:
+    """What only one of two sets has, by what it is: ``{models: {only_a, only_b}, champion: ..., ...}``."""
+
+    def models(online: OnlineSet) -> list[str]:
+        return [f"{one.identity} {_span(one.test)}, run {one.recorder_id}" for one in online.models]
+
+    def code(online: OnlineSet) -> list[str]:
+        return [f"{name} {value}" for name, value in sorted(online.code.items())]
+
+    def metrics(online: OnlineSet) -> list[str]:
+        return [f"{name} {value:.4f}" for name, value in online.metrics.items()]
+
+    parts: dict[str, tuple[list[Any], list[Any]]] = {
+        "models": (models(one), models(other)),
+        "champion": ([one.champion], [other.champion]),
+        "challengers": (sorted(one.challengers), sorted(other.challengers)),
+        "data": (list(one.data), list(other.data)),
+        "code": (code(one), code(other)),
+        "metrics": (metrics(one), metrics(other)),
+    }
+    return {
+        name: {"only_a": [item for item in a if item not in b], "only_b": [item for item in b if item not in a]}
+        for name, (a, b) in parts.items()
+    }
+
+
+def _span(test: tuple[str, str | None]) -> str:
+    return f"{test[0]} to {test[1]}" if test[1] else f"{test[0]} on"
+
+
+ONLINE_SETS = Reader(
+    "online_sets",
+    "online set",
+    OnlineSet,
+    "Put another version online, or restore the document from a backup.",
+)

@@ -1,0 +1,81 @@
+"""OnlineTool: marks recorders as online or offline, for those who look at MLflow. The online set is the truth."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from rollq.scheduler.online.ledger import OnlineSets
+from rollq.scheduler.online.online_set import OnlineSet
+from rollq.tasks.backend import Backend
+from rollq.tasks.errors import NotFound, SettingsError
+from rollq.tasks.tracking.mlflow.experiment import MLflowExperiment
+from rollq.tasks.tracking.mlflow.recorder import MLflowRecorder
+
+
+class OnlineTool:
+    """The tags of one strategy's recorders.
+
+    Args:
+        pool: the strategy's task pool, which is its MLflow experiment.
+    """
+
+    ONLINE_KEY = "online_status"
+    ONLINE_TAG = "online"
+    OFFLINE_TAG = "offline"
+
+    def __init__(self, backend: Backend, strategy: str, pool: str | None = None) -> None:
+        self._backend = backend
+        self._strategy = strategy
+        self._sets = OnlineSets(backend.store)
+        self._experiment = MLflowExperiment.open(pool or strategy, backend.settings.mlflow_uri)
+
+    def set_online_tag(self, tag: str, recorders: MLflowRecorder | Iterable[MLflowRecorder]) -> None:
+        """Tag recorders.
+
+        Raises:
+            SettingsError: the tag is neither ``online`` nor ``offline``.
+        """
+        if tag not in (self.ONLINE_TAG, self.OFFLINE_TAG):
+            raise SettingsError(f"{tag!r} is no online status.", "Use 'online' or 'offline'.")
+        for recorder in [recorders] if isinstance(recorders, MLflowRecorder) else recorders:
+            recorder.set_tags({self.ONLINE_KEY: tag})
+            recorder.flush()
+
+    def get_online_tag(self, recorder: MLflowRecorder) -> str:
+        """The tag of a recorder; ``offline`` if it has none."""
+        return recorder.list_tags().get(self.ONLINE_KEY, self.OFFLINE_TAG)
+
+    def online_models(self) -> list[MLflowRecorder]:
+        """The recorders that serve now, after the ledger; empty if nothing was ever online."""
+        try:
+            current = self._sets.current(self._strategy)
+        except NotFound:
+            return []
+        return [self._experiment.get_recorder(model.recorder_id) for model in current.models]
+
+    def reset_online_tag(self, recorders: Sequence[MLflowRecorder]) -> None:
+        """Tag ``recorders`` as online, and every other recorder of the experiment that was online as offline.
+
+        The tags alone change; what serves is changed by ``rollq online rollback`` and ``promote``.
+        """
+        chosen = {recorder.id for recorder in recorders}
+        before = [recorder for ident, recorder in self._tagged().items() if ident not in chosen]
+        self.set_online_tag(self.OFFLINE_TAG, before)
+        self.set_online_tag(self.ONLINE_TAG, recorders)
+
+    def follow(self, online: OnlineSet) -> None:
+        """Let the tags show what a set says; any number of calls do it once.
+
+        Whoever made an earlier set may have died before its tags were written: no recorder of any of them stays online.
+        """
+        ids = {model.recorder_id for model in online.models}
+        tagged = self._tagged()
+        own = {model.recorder_id for earlier in self._sets.history(self._strategy) for model in earlier.models}
+        self.set_online_tag(self.OFFLINE_TAG, [tagged[ident] for ident in sorted(tagged.keys() & own - ids)])
+        new = (self._experiment.get_recorder(ident) for ident in sorted(ids - tagged.keys()))
+        self.set_online_tag(self.ONLINE_TAG, new)
+
+    def _tagged(self) -> dict[str, MLflowRecorder]:
+        """The recorders of the experiment that are tagged online, whichever strategy they are of."""
+        found = self._experiment.iter_recorders(f"tags.`{self.ONLINE_KEY}` = '{self.ONLINE_TAG}'")
+        return {recorder.id: recorder for recorder in found}

@@ -1,0 +1,145 @@
+"""The coordinator: gathers a finished round exactly once, puts its models online and publishes their signals.
+
+It may be killed at any point. Everything before the last step only writes what nobody refers to; the last step is one
+write, the new online set. Whoever gathers again after a kill does the same and finds the set, or makes it.
+"""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+from celery import Celery
+
+from rollq.scheduler.online.mlflow_sync import show
+from rollq.scheduler.online.online_set import OnlineSet
+from rollq.scheduler.research import is_research, measure
+from rollq.scheduler.rounds.gather import put_online
+from rollq.scheduler.rounds.renewing import Renewing
+from rollq.tasks.backend import Backend
+from rollq.tasks.broker.messages import GATHER, check_arguments
+from rollq.tasks.components.user_code import place_of
+from rollq.tasks.errors import LeaseLost, RollqError, Unavailable
+from rollq.tasks.failures import Kind, described, kind_of, text_of
+from rollq.tasks.logs import log_context
+from rollq.tasks.rounds.rounds import Round
+from rollq.tasks.upkeep.dependencies import settle
+
+log = logging.getLogger(__name__)
+
+
+def register(app: Celery, backend: Backend, worker: str) -> None:
+    """Add the gathering task to a Celery application."""
+
+    def hear(round_id: Any) -> None:
+        with log_context(round=str(round_id), worker=worker):
+            try:
+                check_arguments(GATHER, (round_id,))
+                gather(backend, round_id, worker)
+            except RollqError as error:
+                log.warning("the message could not be served, a sweep rings again: %s", error)
+
+    app.task(name=GATHER, shared=False)(hear)
+
+
+def gather(backend: Backend, round_id: str, by: str) -> OnlineSet | None:
+    """Gather a round, if nobody else does.
+
+    Returns:
+        The new online set; None if the round is finished, gathered by somebody else, failed, or for research.
+    """
+    if not backend.rounds.in_turn(round_id):
+        return None
+    gathering = backend.rounds.claim(round_id, by)
+    if gathering is None:
+        return None
+    online = _gather_under_lease(backend, gathering, by)
+    _tell_others(backend, gathering)
+    return online
+
+
+def _tell_others(backend: Backend, ended: Round) -> None:
+    """Those that wait for a round that has ended; a sweep does it if this fails."""
+    try:
+        settle(backend)
+        for ident in backend.rounds.followers(ended.id):
+            if not backend.tasks.has_active(ident):
+                backend.doorbell.ring_gather(ident)
+        if routine := ended.purpose.get("routine"):
+            backend.doorbell.ring_routine(routine, ended.purpose["session"])
+    except RollqError as error:
+        log.warning("rounds that wait for this one are settled by a sweep: %s", error)
+
+
+def _gather_under_lease(backend: Backend, gathering: Round, by: str) -> OnlineSet | None:
+    try:
+        with Renewing(lambda: backend.rounds.renew(gathering), backend.settings.lease_seconds) as lease:
+            online, result = _make(backend, gathering, by)
+            lease.check()
+        backend.rounds.finish(gathering, result)
+    except LeaseLost as error:
+        log.warning("%s", error)
+        return None
+    except BaseException as error:
+        if kind_of(error) is Kind.OWN:
+            _fail(backend, gathering, error)
+            return None
+        _give_up(backend, gathering, error)
+        if kind_of(error) is Kind.STOP:
+            raise
+        return None
+    if online is None:
+        log.info("the research round of %s is gathered", gathering.purpose["strategy"])
+    else:
+        log.info("strategy %s: version %s is online", online.strategy, online.version)
+    return online
+
+
+def _make(backend: Backend, gathering: Round, by: str) -> tuple[OnlineSet | None, dict[str, Any]]:
+    """What a round is for: the set that it put online, if it puts one online, and what is kept as its result."""
+    if is_research(gathering):
+        return None, measure(backend, gathering)
+    online = put_online(backend, gathering, by)
+    _show(backend, online)
+    return online, _result(gathering, online)
+
+
+def _result(gathering: Round, online: OnlineSet) -> dict[str, Any]:
+    result = {"strategy": online.strategy, "version": online.version}
+    if online.round_id == gathering.id:
+        return result
+    log.warning("the round came too late: version %s of %s was planned after it", online.version, online.strategy)
+    return {**result, "superseded": True}
+
+
+def _show(backend: Backend, online: OnlineSet) -> None:
+    """Tags and registry follow; the set is online already: only a tracking server that is away is worth another try."""
+    try:
+        show(backend, online)
+    except Unavailable:
+        raise
+    except RollqError as error:
+        log.warning("MLflow does not show %s version %s: %s", online.strategy, online.version, error)
+
+
+def _fail(backend: Backend, gathering: Round, error: BaseException) -> None:
+    """Gathering again would end the same way, until somebody has mended the cause."""
+    if isinstance(error, RollqError):
+        why = str(error)
+    elif place := place_of(error):  # an own strategy, or a class of an own artifact
+        why = f"{described(error)} ({place})"
+    else:
+        why = f"What was to be gathered is corrupted ({described(error)})."
+        log.debug("the round failed", exc_info=error)
+    backend.rounds.fail(gathering, why)
+    log.error("the round failed, what was online stays online: %s", why)
+
+
+def _give_up(backend: Backend, gathering: Round, error: BaseException) -> None:
+    """Something around us does not work, or we are to end: give the round back, another coordinator tries again."""
+    log.warning("gathering was interrupted and will be tried again: %s", described(error))
+    why = "it was interrupted" if kind_of(error) is Kind.STOP else f"{kind_of(error)}: {text_of(error)}"
+    try:
+        backend.rounds.release(gathering, why)
+    except RollqError as second:
+        log.warning("the round could not be given back, its lease will run out: %s", second)

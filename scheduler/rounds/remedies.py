@@ -1,0 +1,50 @@
+"""What helps after a failure: the steps depend on whether the template, the data or the model is to blame."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from rollq.tasks.backend import Backend
+from rollq.tasks.errors import BadInput, DataError
+from rollq.tasks.queue.states import TaskState
+from rollq.tasks.queue.task import Task
+
+TEMPLATE = {"TemplateError", "ComponentError", "SegmentError", "CalendarError", "BadInput"}
+DATA = "DataError"
+REPLACE = "Mend the template, then `rollq online add TEMPLATE --replace`: the session is planned anew."
+MEND = "Mend the data, or accept what is odd (`rollq data check TEMPLATE`, --accept); the routine tries it again."
+LOST = (TaskState.FAILED, TaskState.QUARANTINED, TaskState.CANCELLED)
+
+
+def steps_after(tasks: Sequence[Task], routine: bool = False) -> str:
+    """What to do about tasks that are not DONE.
+
+    Args:
+        routine: they were made by the routine of a strategy.
+    """
+    kinds = {str((task.error or {}).get("type", "")) for task in tasks}
+    said = ["See `rollq tasks show ID`."]
+    if kinds & TEMPLATE:
+        said.append(REPLACE if routine else "Mend the template and enqueue it again.")
+    if DATA in kinds:
+        said.append(MEND if routine else "Mend the data, or accept what is odd, then `rollq tasks retry ID`.")
+    if kinds - TEMPLATE - {DATA}:
+        said.append("Mend the cause, such as the model's code, then `rollq tasks retry ID`.")
+    return " ".join(said)
+
+
+def steps_after_error(error: BaseException) -> str:
+    """What to do about an error of a routine itself; empty where its own fix is all."""
+    if isinstance(error, DataError):
+        return MEND
+    return REPLACE if isinstance(error, BadInput) else ""
+
+
+def try_data_again(backend: Backend, pool: str, ids: Sequence[str], by: str) -> bool:
+    """Let tasks wait again that failed for their data, if no others failed; whether there are any."""
+    lost = [task for task in backend.tasks.find(ids=ids) if task.status in LOST]
+    if not lost or any((task.error or {}).get("type") != DATA for task in lost):
+        return False
+    again = backend.tasks.retry([task.id for task in lost], by)
+    backend.rounds.reopen(pool, again)
+    return bool(again)

@@ -1,0 +1,191 @@
+"""Trainers: they put the tasks of a round into the queue, now or later, and wait for what comes of them."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from rollq.scheduler.online.ledger import OnlineSets
+from rollq.scheduler.online.online_set import OnlineSet
+from rollq.scheduler.rounds.known_round import Wanted, known_round
+from rollq.tasks.backend import Backend
+from rollq.tasks.errors import RoundFailed, StateError, Unavailable
+from rollq.tasks.queue.states import TaskState
+from rollq.tasks.queue.task import Created, Definition
+from rollq.tasks.rounds.rounds import Round, RoundState
+from rollq.tasks.upkeep.dependencies import settle
+
+POLL_SECONDS = 0.2
+
+Progress = Callable[[dict[TaskState, int]], None]
+
+
+@dataclass(frozen=True)
+class TrainedRound:
+    """A round that a trainer opened: its id, its pool, and its tasks in the order of their definitions.
+
+    ``ended``: it was there already, and there is nothing left to do for it.
+    """
+
+    id: str
+    pool: str
+    created: Created
+    ended: bool = False
+
+
+class Trainer:
+    """Trains a list of tasks through the queue, now.
+
+    Args:
+        pool: the task pool, and the name of the MLflow experiment.
+        options: of the tasks: ``priority``, ``queue``, ``needs``, ``time_limit``, as for ``create_tasks``.
+    """
+
+    is_delay = False
+
+    def __init__(self, backend: Backend, pool: str, **options: Any) -> None:
+        self._backend = backend
+        self._pool = pool
+        self._options = options
+
+    def train(
+        self,
+        definitions: Sequence[Definition],
+        purpose: Mapping[str, Any],
+        policy: str = "all",
+        options: Mapping[str, Any] | None = None,
+        after: Sequence[str] = (),
+        ident: str | None = None,
+        *,
+        force: bool = False,
+        once: bool = False,
+    ) -> TrainedRound:
+        """Open a round over ``definitions``; workers start at once (or at ``end_train``, if this is a DelayTrainer).
+
+        Args:
+            purpose: what the coordinator does with the models: ``{strategy, sessions}``.
+            options: as the trainer's, for these tasks.
+            after: rounds that must be gathered first; if one of them fails, this one fails too and says so.
+            ident: of the round; calls with the same one open one round.
+            force: tasks that are there already and finished are trained again; they keep their result until then.
+            once: the same tasks with the same results for the same purpose are one round (``known_round``).
+
+        Raises:
+            NotFound: there is no round that it could wait for.
+            Unavailable: the store does not answer. A broker that does not answer delays the round, it loses nothing.
+        """
+        for earlier in after:
+            self._backend.rounds.get(earlier)  # nothing is created if it is not there
+        tasks = self._backend.tasks
+        chosen = {**self._options, **(options or {})}
+        held = self.is_delay or bool(after)
+        created = tasks.create_tasks(self._pool, definitions, held=held, **chosen)
+        if force and created.existing:
+            tasks.retry(created.ids, "enqueue --force", done=True, held=held, any_code=False)
+        ended = False
+        if once:
+            wanted = Wanted(self._pool, tuple(created.ids), purpose, policy, tuple(after))
+            ident, ended = known_round(self._backend, wanted)
+        if ident and ended:
+            return TrainedRound(ident, self._pool, created, ended)
+        round_id = self._backend.rounds.create(
+            self._pool, created.ids, purpose, policy=policy, held=self.is_delay, after=after, ident=ident
+        )
+        tasks.join_round(created.ids, round_id)
+        if after:
+            settle(self._backend)
+        elif not self.is_delay:
+            self._ring(round_id)
+        return TrainedRound(round_id, self._pool, created)
+
+    def end_train(self, trained: TrainedRound) -> TrainedRound:
+        """Let the tasks of a round go, if they are held; workers start at once. Calling it again is harmless."""
+        self._backend.rounds.start(trained.id)
+        if self._backend.rounds.get(trained.id).free:
+            self._backend.tasks.unhold(trained.created.ids)
+            self._ring(trained.id)
+        settle(self._backend)
+        return trained
+
+    def wait(
+        self,
+        trained: TrainedRound,
+        timeout: float | None = None,
+        progress: Progress | None = None,
+        alive: Callable[[], None] | None = None,
+    ) -> OnlineSet:
+        """Wait until the round is gathered; returns what serves then.
+
+        Args:
+            timeout: seconds; None waits for ever.
+            progress: called with the states of the round's tasks.
+            alive: called at every look; raises when waiting has become pointless.
+
+        Raises:
+            RoundFailed: too few tasks were done, or their predictions do not fit together.
+            StateError: the time is over, and the round goes on without the caller; or it puts nothing online.
+        """
+        self.wait_gathered(trained, timeout, progress, alive)
+        return self._online(trained)
+
+    def wait_gathered(
+        self,
+        trained: TrainedRound,
+        timeout: float | None = None,
+        progress: Progress | None = None,
+        alive: Callable[[], None] | None = None,
+    ) -> Round:
+        """As ``wait``, also for a round that puts nothing online; returns the round."""
+        end = None if timeout is None else time.monotonic() + timeout
+        while True:
+            found = self._backend.rounds.get(trained.id)
+            if progress:
+                progress(self._backend.tasks.stat(ids=trained.created.ids))
+            if found.status is RoundState.GATHERED:
+                return found
+            if found.status is RoundState.FAILED:
+                raise RoundFailed(f"Round {trained.id} failed. {found.reason}")
+            if end is not None and time.monotonic() > end:
+                raise StateError(
+                    f"Round {trained.id} is not finished after {timeout:.0f} s.", "It goes on: `rollq status`."
+                )
+            if alive:
+                alive()
+            self.work()
+
+    def work(self) -> None:
+        """Let time pass for the work to be done: workers do it. A trainer without workers does some of it here."""
+        time.sleep(POLL_SECONDS)
+
+    def has_worker(self) -> bool:
+        """Whether the work is done by worker processes."""
+        return True
+
+    def _online(self, trained: TrainedRound) -> OnlineSet:
+        """The set of a round; the newer one, if it came too late for its own."""
+        sets = OnlineSets(self._backend.store)
+        online = sets.of_round(trained.id)
+        result = self._backend.rounds.get(trained.id).result or {}
+        if online is None and result.get("superseded"):
+            online = sets.version(result["strategy"], result["version"])
+        if online is None:
+            raise StateError(
+                f"Round {trained.id} is gathered but put nothing online.",
+                "Wait for a round of research with `wait_gathered`.",
+            )
+        return online
+
+    def _ring(self, round_id: str) -> None:
+        try:
+            self._backend.doorbell.top_up(self._pool)
+            self._backend.doorbell.ring_if_finished(self._pool, [round_id])
+        except Unavailable:
+            return  # everything is in the store: the next sweep rings
+
+
+class DelayTrainer(Trainer):
+    """Registers tasks now and trains them all together later: ``train`` holds them, ``end_train`` lets them go."""
+
+    is_delay = True

@@ -1,0 +1,286 @@
+"""Routines: what the daily job has done for a (strategy, session), step by step, so that nothing is done twice.
+
+One document per strategy and session. Whoever works on it holds a lease and a fence, as a worker does on a task; one
+that dies loses it, and the next one goes on at the step where it stopped.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Collection as Collection_
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import Any
+
+from pymongo import ASCENDING
+from pymongo.collection import Collection
+from pymongo.errors import DuplicateKeyError
+
+from rollq.tasks.backend import Backend
+from rollq.tasks.errors import LeaseLost
+from rollq.tasks.mongo.client import Document, reachable
+from rollq.tasks.mongo.expressions import NOW, later, literal
+from rollq.tasks.mongo.records import Reader, stored
+
+DATA = "data: "  # how ``waits_for`` begins when the data of a session cannot be used yet
+
+
+class Step(StrEnum):
+    """The steps of a routine, in their order."""
+
+    UPDATE = "update predictions"
+    PREPARE = "prepare tasks"
+    TRAIN = "train"
+    GATHER = "gather"
+    PROMOTE = "promote"
+    PUBLISH = "publish signals"
+
+
+class RoutineState(StrEnum):
+    """Where a routine is. One that is FAILED is tried again at the step that failed."""
+
+    OPEN = "open"
+    FAILED = "failed"
+    DONE = "done"
+
+
+@stored
+@dataclass(frozen=True)
+class Routine:
+    """The routine of a strategy and session. ``steps`` holds what each finished step came to; ``notes`` what a step
+    that is under way must remember. Times are UTC."""
+
+    strategy: str
+    session: str
+    status: RoutineState
+    steps: dict[str, dict[str, Any]]
+    notes: dict[str, Any]
+    waits_for: str
+    reason: str
+    by: str
+    fence: int
+    created_at: datetime
+    finished_at: datetime | None
+
+    @property
+    def next_step(self) -> Step | None:
+        """The first step that is not finished; None if all are."""
+        return next((step for step in Step if step not in self.steps), None)
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON-able."""
+        plain = asdict(self)
+        times = {name: value.isoformat() if value else None for name, value in plain.items() if name.endswith("_at")}
+        return {**plain, **times}
+
+
+@dataclass(frozen=True)
+class Done:
+    """The sessions of a strategy whose routines are DONE. A simulation stands for every session up to its last one."""
+
+    sessions: frozenset[str] = frozenset()
+    simulated: str = ""
+
+    def __contains__(self, session: str) -> bool:
+        return session in self.sessions or session <= self.simulated
+
+    def last(self, upto: str = "9999") -> str:
+        """The last of them that is not after ``upto``; empty if there is none."""
+        return max((session for session in self.sessions if session <= upto), default="")
+
+
+def round_id(strategy: str, session: str, plan: str = "") -> str:
+    """The id of the round of a strategy and session: the same whoever opens it, another one when it is planned anew.
+
+    Args:
+        plan: of the strategy, as its entry in the book has it.
+    """
+    parts = ["round", strategy, session, *([plan] if plan else [])]
+    return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:12]
+
+
+class Routines:
+    """The routines of a backend. The only code that reads or writes them there."""
+
+    def __init__(self, backend: Backend) -> None:
+        self._store = backend.store
+        self._lease = backend.settings.lease_seconds
+
+    @property
+    def _routines(self) -> Collection[Document]:
+        return self._store.collection("routines")  # asked for anew: after a fork it belongs to another connection
+
+    def ensure_indexes(self) -> None:
+        """Make the index that lets a session of a strategy exist once."""
+        with reachable():
+            self._routines.create_index([("strategy", ASCENDING), ("session", ASCENDING)], unique=True)
+            self._routines.create_index([("status", ASCENDING)])
+
+    def open(self, strategy: str, session: str) -> Routine:
+        """The routine of a session, made if there is none."""
+        document: Document = {
+            "_id": f"{strategy}:{session}",
+            "strategy": strategy,
+            "session": session,
+            "status": RoutineState.OPEN,
+            "steps": {},
+            "notes": {},
+            "waits_for": "",
+            "reason": "",
+            "by": "",
+            "fence": 0,
+            "lease": None,
+            "looked_at": self._store.now(),
+            "created_at": self._store.now(),
+            "finished_at": None,
+        }
+        with reachable():
+            try:
+                self._routines.insert_one(document)
+            except DuplicateKeyError:
+                return self._one(strategy, session)
+        return ROUTINES.read(document)
+
+    def claim(self, strategy: str, session: str, by: str) -> Routine | None:
+        """Become the one who works on a routine; None if it is DONE, or somebody else who is alive does."""
+        free: Document = {
+            "_id": f"{strategy}:{session}",
+            "status": {"$ne": RoutineState.DONE},
+            "$or": [{"lease": None}, {"lease.expires_at": {"$lt": self._store.now()}}],
+        }
+        changes = {
+            "status": RoutineState.OPEN,
+            "by": literal(by),
+            "fence": {"$add": ["$fence", 1]},
+            "lease": {"worker": literal(by), "expires_at": later(self._lease)},
+        }
+        with reachable():
+            if not self._routines.update_one(free, [{"$set": changes}]).modified_count:
+                return None
+        return self._one(strategy, session)
+
+    def renew(self, routine: Routine) -> None:
+        """Hold it for another lease.
+
+        Raises:
+            LeaseLost: somebody else works on it now.
+        """
+        self._write(routine, {"lease.expires_at": later(self._lease)})
+
+    def note(self, routine: Routine, notes: Mapping[str, Any]) -> Routine:
+        """Remember something for a step that is under way. Raises as ``renew``."""
+        return self._write(routine, {"notes": literal({**routine.notes, **notes})})
+
+    def finish_step(self, routine: Routine, step: Step, result: Mapping[str, Any]) -> Routine:
+        """Write a step down as finished. Raises as ``renew``."""
+        done = {**routine.steps, step.value: {**result, "by": routine.by, "at": self._store.now().isoformat()}}
+        return self._write(routine, {"steps": literal(done), "waits_for": "", "reason": ""})
+
+    def release(self, routine: Routine, waits_for: str) -> Routine:
+        """Let go of it, because it has to wait. Raises as ``renew``."""
+        changes = {"lease": None, "waits_for": literal(waits_for), "reason": "", "looked_at": NOW}
+        return self._write(routine, changes)
+
+    def fail(self, routine: Routine, reason: str) -> Routine:
+        """It cannot go on without help. Raises as ``renew``."""
+        return self._write(
+            routine, {"lease": None, "status": RoutineState.FAILED, "waits_for": "", "reason": literal(reason)}
+        )
+
+    def finish(self, routine: Routine) -> Routine:
+        """All steps are finished. Raises as ``renew``."""
+        return self._write(routine, {"lease": None, "status": RoutineState.DONE, "finished_at": NOW})
+
+    def skip(self, strategy: str, session: str, why: str) -> None:
+        """Write down that a session needs no routine any more, and none before it, for example after a simulation."""
+        self.open(strategy, session)
+        steps = {step.value: {"skipped": why} for step in Step}
+        changes = {"status": RoutineState.DONE, "steps": literal(steps), "lease": None, "finished_at": NOW}
+        with reachable():
+            self._routines.update_one({"_id": f"{strategy}:{session}"}, [{"$set": changes}])
+
+    def wait_for_data(self, strategy: str, session: str, why: str) -> None:
+        """Write down that a session waits for its data, unless it is DONE or somebody works on it."""
+        self.open(strategy, session)
+        query: Document = {"_id": f"{strategy}:{session}", "status": {"$ne": RoutineState.DONE}, "lease": None}
+        changes = {"status": RoutineState.OPEN, "waits_for": literal(DATA + why), "reason": "", "looked_at": NOW}
+        with reachable():
+            self._routines.update_one(query, [{"$set": changes}])
+
+    def forget_waiting(self, strategy: str, known: Collection_[str]) -> None:
+        """Remove what waits for data of sessions that are not ``known`` any more, and for which nothing was done."""
+        waits = {"waits_for": {"$regex": f"^{DATA}"}, "steps": {}, "lease": None, "status": RoutineState.OPEN}
+        with reachable():
+            self._routines.delete_many({"strategy": strategy, **waits, "session": {"$nin": sorted(known)}})
+
+    def begun(self, strategy: str) -> list[str]:
+        """The sessions that are not DONE and for which something was done."""
+        query: Document = {"strategy": strategy, "status": {"$ne": RoutineState.DONE}, "steps": {"$ne": {}}}
+        with reachable():
+            return [str(found["session"]) for found in self._routines.find(query, {"session": 1})]
+
+    def plan_anew(self, strategy: str) -> list[Routine]:
+        """Let every session that is not DONE begin anew, whoever works on it; returns them as they were."""
+        query: Document = {"strategy": strategy, "status": {"$ne": RoutineState.DONE}}
+        fresh: Document = {
+            "status": RoutineState.OPEN,
+            "steps": {},
+            "notes": {},
+            "waits_for": "",
+            "reason": "",
+            "lease": None,
+        }
+        with reachable():
+            before = ROUTINES.read_all(self._routines.find(query))
+            again: list[Document] = [{"$set": {**_literals(fresh), "fence": {"$add": ["$fence", 1]}}}]
+            self._routines.update_many(query, again)
+        return before
+
+    def done(self, strategy: str) -> Done:
+        """The sessions that are DONE."""
+        query = {"strategy": strategy, "status": RoutineState.DONE}
+        with reachable():
+            found = list(self._routines.find(query, {"session": 1, "steps": 1}))
+        sessions = frozenset(str(one.get("session")) for one in found)
+        return Done(sessions, max((str(one["session"]) for one in found if _is_skipped(one)), default=""))
+
+    def history(self, strategy: str | None = None) -> list[Routine]:
+        """All routines of a strategy (or of all), oldest session first."""
+        query: Document = {"strategy": strategy} if strategy else {}
+        with reachable():
+            return ROUTINES.read_all(self._routines.find(query).sort("session", ASCENDING))
+
+    def unfinished(self, seconds: float) -> list[Routine]:
+        """Routines that are open, and that nobody works on or has looked at for so many seconds."""
+        now = self._store.now()
+        waiting = {"lease": None, "looked_at": {"$lt": now - timedelta(seconds=seconds)}}
+        query: Document = {"status": RoutineState.OPEN, "$or": [waiting, {"lease.expires_at": {"$lt": now}}]}
+        with reachable():
+            return ROUTINES.read_all(self._routines.find(query).sort("session", ASCENDING))
+
+    def _one(self, strategy: str, session: str) -> Routine:
+        document = self._routines.find_one({"_id": f"{strategy}:{session}"})
+        return ROUTINES.read(document or {})
+
+    def _write(self, routine: Routine, changes: Document) -> Routine:
+        query = {"_id": f"{routine.strategy}:{routine.session}", "fence": routine.fence, "lease": {"$ne": None}}
+        with reachable():
+            if not self._routines.update_one(query, [{"$set": changes}]).matched_count:
+                raise LeaseLost(f"The routine of {routine.strategy!r} for {routine.session} is somebody else's now.")
+            return self._one(routine.strategy, routine.session)
+
+
+def _is_skipped(document: Document) -> bool:
+    """Whether a session needed no routine, nor any before it: those that ``skip`` wrote down."""
+    steps = document.get("steps")
+    last = steps.get(Step.PUBLISH) if isinstance(steps, Mapping) else None
+    return isinstance(last, Mapping) and "skipped" in last and isinstance(document.get("session"), str)
+
+
+def _literals(changes: Document) -> Document:
+    return {name: literal(value) for name, value in changes.items()}
+
+
+ROUTINES = Reader("routines", "routine", Routine, "Remove it: it is done anew.")

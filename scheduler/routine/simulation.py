@@ -1,0 +1,139 @@
+"""Simulation: the sessions of the past, in their order, with another clock. The code is that of the routine.
+
+On a session a strategy sees the calendar up to that session only, and a model is trained on the first session of its
+own test segment. What models predict is independent of when they are asked, so predictions are made, and signals
+published, once at the end.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+from rollq.scheduler.champions import promotion as champions
+from rollq.scheduler.online.ledger import OnlineSets
+from rollq.scheduler.online.online_set import SIMULATION
+from rollq.scheduler.online.serving import served
+from rollq.scheduler.rounds.known_round import begun_round
+from rollq.scheduler.rounds.trainers import TrainedRound
+from rollq.scheduler.routine.ledger import Routines, round_id
+from rollq.scheduler.routine.steps import Job, latest_planned
+from rollq.scheduler.signals import publish as publishing
+from rollq.scheduler.signals.ledger import SignalEntry
+from rollq.scheduler.strategies.rolling import Latest, Plan, latest_of
+from rollq.scheduler.updates import tasks as updates
+from rollq.tasks.errors import StateError
+from rollq.tasks.queue.task import Created
+
+Progress = Callable[[str, int], None]  # a session, and how many tasks it has brought
+
+
+@dataclass
+class Simulated:
+    """One strategy in a simulation: its job, what was planned last, and the rounds in the order of their sessions."""
+
+    job: Job
+    latest: Latest = field(default_factory=lambda: Latest(""))
+    rounds: list[TrainedRound] = field(default_factory=list)
+
+
+class Simulation:
+    """Walks the sessions from ``begin`` to ``end``.
+
+    Args:
+        jobs: one per strategy; their session is the first one.
+        sessions: to walk, ascending, ``YYYY-MM-DD``.
+
+    Raises:
+        StateError: there is no session, or a strategy is live already.
+    """
+
+    def __init__(self, jobs: Sequence[Job], sessions: Sequence[str], timeout: float | None = None) -> None:
+        if not sessions:
+            raise StateError("There is no session to simulate.", "Look at begin and end, and at the data.")
+        self._parts = [Simulated(job) for job in jobs]
+        self._sessions = sessions
+        self._timeout = timeout
+        for job in jobs:
+            _refuse_live(job, sessions[-1])
+
+    def plan(self, progress: Progress | None = None) -> None:
+        """Walk the sessions: plan and train. A trainer that delays only registers: ``finish`` trains."""
+        for session in self._sessions:
+            brought = sum(self._session(part, session) for part in self._parts)
+            if progress and brought:
+                progress(session, brought)
+
+    def finish(self) -> list[SignalEntry]:
+        """Train what was delayed, all together; gather the rounds in order; predict; publish the signals.
+
+        Returns:
+            What was published, by strategy.
+
+        Raises:
+            RoundFailed: a round, or a prediction, failed.
+            CoverageError: the signals have holes.
+            StateError: the time is over.
+        """
+        for part in self._parts:
+            for trained in part.rounds:
+                part.job.trainer.end_train(trained)
+        for part in self._parts:
+            for trained in part.rounds:
+                part.job.trainer.wait(trained, self._timeout)
+        published = [self._publish(part.job) for part in self._parts]
+        return [entry for entry in published if entry]
+
+    def _session(self, part: Simulated, session: str) -> int:
+        plan = self._planned(part, session)
+        if plan.definitions:
+            trained = self._train(part, plan)
+            part.latest = latest_of(plan.definitions, trained.created.ids, part.latest)
+            part.rounds.append(trained)
+            if not part.job.trainer.is_delay or part.job.strategy.promotion_rule:
+                part.job.trainer.wait(part.job.trainer.end_train(trained), self._timeout)
+        if part.job.strategy.promotion_rule:
+            job = part.job
+            champions.by_rule(job.backend, job.strategy, job.sets.current(job.strategy.name), session, job.by)
+        return len(plan.definitions)
+
+    def _planned(self, part: Simulated, session: str) -> Plan:
+        strategy, until = part.job.strategy, self._sessions[-1]
+        if part.latest.start:
+            return strategy.prepare_tasks(session, part.latest, until)
+        return strategy.first_tasks(session, until)
+
+    def _train(self, part: Simulated, plan: Plan) -> TrainedRound:
+        why = "simulation" if part.rounds else "first training, simulation"
+        follows = {"follows": part.rounds[-1].id} if part.rounds else {}
+        purpose = {**plan.purpose, "mode": SIMULATION, "why": why, **follows}
+        ident = round_id(part.job.strategy.name, plan.session)
+        if known := begun_round(part.job.backend, ident):  # of a simulation that ended earlier, or was interrupted
+            ids = known.task_ids
+            if len(ids) == len(plan.definitions):
+                return TrainedRound(ident, known.pool, Created(ids, 0))
+        return part.job.trainer.train(plan.definitions, purpose, options=plan.options, ident=ident)
+
+    def _publish(self, job: Job) -> SignalEntry | None:
+        end = self._sessions[-1]
+        history = OnlineSets(job.backend.store).history(job.strategy.name)
+        days = publishing.unpublished(job.backend, job.strategy, end)
+        wanted = updates.missing(job.backend, served(history, days, challengers=True))
+        updates.predict(job.backend, job.strategy, job.trainer, wanted, self._timeout)
+        entry = publishing.publish_signals(
+            job.backend, job.strategy, end, job.by, allow_gaps=job.allow_gaps, why="simulation"
+        )
+        Routines(job.backend).skip(job.booked.name, end, "simulated")
+        return entry
+
+
+def _refuse_live(job: Job, end: str) -> None:
+    """A strategy that is live is not simulated: its ledger says what really was online."""
+    history = job.sets.history(job.strategy.name)
+    if any(online.mode != SIMULATION for online in history):
+        raise StateError(
+            f"{job.strategy.name!r} is online: its ledger is no simulation.",
+            "Simulate under another name: RollingStrategy(template, settings, name=...).",
+        )
+    if history and latest_planned(history).start > end:
+        raise StateError(f"{job.strategy.name!r} was simulated past {end} already.", "Use another name.")

@@ -1,0 +1,73 @@
+"""When the routine of a strategy is due: at a time of day, in the time zone of its exchange."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from datetime import datetime, time, timedelta
+from zoneinfo import ZoneInfo
+
+from rollq.scheduler.routine.ledger import Routines
+from rollq.scheduler.strategies.registry import Booked, StrategyBook
+from rollq.tasks.backend import Backend
+
+log = logging.getLogger(__name__)
+
+Now = Callable[[], datetime]
+
+
+def due_date(booked: Booked, now: datetime) -> str | None:
+    """The last date (of the exchange) whose time of day has come; None: the strategy has no time of day.
+
+    The date is that of the exchange's clock, so neither daylight saving nor where the machine stands moves a routine
+    to another session.
+
+    Args:
+        now: with a time zone.
+    """
+    if booked.at is None:
+        return None
+    local = now.astimezone(ZoneInfo(booked.timezone))
+    come = local.time() >= time.fromisoformat(booked.at)
+    return (local.date() if come else local.date() - timedelta(days=1)).isoformat()
+
+
+class Timetable:
+    """Rings for the routines that are due. Any number of them may run: a routine is done once.
+
+    Args:
+        now: the clock, with a time zone.
+    """
+
+    def __init__(self, backend: Backend, now: Now) -> None:
+        self._backend = backend
+        self._now = now
+        self._retry = timedelta(seconds=backend.settings.routine_retry_seconds)
+        self._rung: dict[tuple[str, str], datetime] = {}
+
+    def ring(self) -> list[tuple[str, str]]:
+        """Ring for every strategy that is due and not done, at most once in a while; returns (strategy, date).
+
+        The data may not be there yet, and there may be no session on this date at all: that is found out by whoever
+        hears it. So it rings until the date is done, or over.
+
+        Raises:
+            Unavailable: the store or the broker does not answer.
+        """
+        now, rung = self._now(), []
+        routines = Routines(self._backend)
+        for booked in StrategyBook(self._backend).all():
+            try:
+                date = due_date(booked, now)
+            except (LookupError, ValueError) as error:  # no time or no zone, written past every check
+                log.warning("the routine of %r is not rung: %s", booked.name, error)
+                continue
+            if date is None or date < booked.begin or date in routines.done(booked.name):
+                continue
+            key = (booked.name, date)
+            if key not in self._rung or now - self._rung[key] >= self._retry:
+                self._backend.doorbell.ring_routine(*key)
+                self._rung = {known: at for known, at in self._rung.items() if known[0] != booked.name}
+                self._rung[key] = now
+                rung.append(key)
+        return rung

@@ -1,0 +1,153 @@
+"""Signals: the windows' predictions joined into one frame that covers every test session exactly once."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO
+
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from rollq.scheduler.collect.ensembles import RollingEnsemble
+from rollq.tasks.errors import CoverageError
+
+Bounds = tuple[str, str | None]
+
+
+@dataclass(frozen=True)
+class WindowPrediction:
+    """The predictions of one window: a frame with the column ``score``, indexed (datetime, instrument).
+
+    ``expected`` is the index that they must have: every instrument that the data has on each day; None: not known.
+    """
+
+    test: Bounds
+    frame: pd.DataFrame
+    expected: pd.MultiIndex | None = None
+
+
+def join_windows(windows: Sequence[WindowPrediction], sessions: Sequence[str]) -> pd.DataFrame:
+    """Join windows into signals.
+
+    Args:
+        windows: in any order.
+        sessions: the sessions that the windows must cover, as ``YYYY-MM-DD``.
+
+    Returns:
+        A frame with the column ``score``, unique and sorted by (datetime, instrument).
+
+    Raises:
+        CoverageError: as ``check_windows``.
+    """
+    check_windows(windows, sessions)
+    joined = RollingEnsemble()({window.test[0]: window.frame for window in windows})
+    return joined.sort_index()
+
+
+def check_windows(windows: Sequence[WindowPrediction], sessions: Sequence[str]) -> None:
+    """Every session, and every instrument that the data has on it, is predicted by exactly one window.
+
+    Raises:
+        CoverageError: a session is covered by no window or by two; a window predicts outside its test segment, leaves
+            an instrument out, scores it NaN, or names it twice on a day.
+    """
+    if not windows:
+        raise CoverageError("There is no prediction to join.", "Look at the tasks of the round: `rollq tasks list`.")
+    check_segments([window.test for window in windows], sessions)
+    for window in windows:
+        _check_window(window, sessions)
+
+
+def check_segments(tests: Sequence[Bounds], sessions: Sequence[str]) -> None:
+    """Every session lies in the test segment of exactly one window.
+
+    Raises:
+        CoverageError: it names the sessions that are missing or doubled.
+    """
+    missing, doubled = [], []
+    for session in sessions:
+        count = sum(_contains(test, session) for test in tests)
+        if count == 0:
+            missing.append(session)
+        elif count > 1:
+            doubled.append(session)
+    if missing:
+        raise CoverageError(f"No window predicts {shown(missing)}.", "Train the missing windows: `rollq tasks retry`.")
+    if doubled:
+        raise CoverageError(
+            f"More than one window predicts {shown(doubled)}.", "Use a step as long as the test segment."
+        )
+
+
+def _check_window(window: WindowPrediction, sessions: Sequence[str]) -> None:
+    start, end = window.test
+    name = f"The window of {start} to {end or 'the last session'}"
+    if not window.frame.index.is_unique:
+        raise CoverageError(f"{name} predicts an instrument twice on a day.", "The dataset must be unique.")
+    predicted = set(window.frame.index.get_level_values("datetime").strftime("%Y-%m-%d").unique())
+    expected = {session for session in sessions if _contains(window.test, session)}
+    if missing := sorted(expected - predicted):
+        raise CoverageError(f"{name} has no prediction for {shown(missing)}.", "Look at the data of these sessions.")
+    if outside := sorted(predicted - expected):
+        raise CoverageError(f"{name} predicts sessions that are not its own: {shown(outside)}.", "Check the dataset.")
+    if holes := holes_in(window.frame, window.expected):
+        raise CoverageError(
+            f"{name} has no score for {len(holes)} instrument-days: {shown(holes)}.", "Look at the data of these days."
+        )
+
+
+def holes_in(frame: pd.DataFrame, expected: pd.MultiIndex | None) -> list[str]:
+    """Instrument-days without a score, as ``YYYY-MM-DD instrument``: left out of ``frame``, or not finite in it."""
+    scored = frame.index[is_scored(frame)]
+    wanted = frame.index if expected is None else expected.union(frame.index)
+    return [f"{day:%Y-%m-%d} {instrument}" for day, instrument in wanted.difference(scored)]
+
+
+def is_scored(frame: pd.DataFrame) -> pd.Series:
+    """Which rows have a score: a finite number."""
+    return frame["score"].abs() < math.inf
+
+
+def _contains(test: Bounds, session: str) -> bool:
+    return test[0] <= session and (test[1] is None or session <= test[1])
+
+
+def shown(sessions: Sequence[str], most: int = 3) -> str:
+    """Some of ``sessions``, and how many more."""
+    more = f" and {len(sessions) - most} more" if len(sessions) > most else ""
+    return ", ".join(sessions[:most]) + more
+
+
+def write_signals(signals: pd.DataFrame, path: Path) -> str:
+    """Write signals as Parquet, byte for byte the same for the same signals; returns the file's SHA-256 (hex)."""
+    flat = signals.reset_index()
+    table = pa.table(
+        {
+            "datetime": pa.array(flat["datetime"].to_numpy("datetime64[ms]")),
+            "instrument": pa.array(flat["instrument"].astype(object), pa.string()),
+            "score": pa.array(flat["score"].to_numpy("float64")),
+        }
+    )
+    pq.write_table(table, path, compression="zstd")
+    return file_sha256(path)
+
+
+def read_signals(source: Path | BinaryIO) -> pd.DataFrame:
+    """The signals in a Parquet file: column ``score``, indexed (datetime, instrument)."""
+    return pq.read_table(source).to_pandas().set_index(["datetime", "instrument"]).sort_index()
+
+
+def file_sha256(path: Path) -> str:
+    """SHA-256 (hex) of a file."""
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def summary(signals: pd.DataFrame) -> Mapping[str, str | int]:
+    """``{rows, start, end}`` of signals."""
+    days = signals.index.get_level_values("datetime")
+    return {"rows": len(signals), "start": f"{days.min():%Y-%m-%d}", "end": f"{days.max():%Y-%m-%d}"}

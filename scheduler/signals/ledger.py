@@ -1,0 +1,222 @@
+"""The ledger of signals: what was published for which sessions, when, and by which online sets. Entries never change.
+
+A later entry for the same sessions (a late revision of prices) goes before an earlier one, which stays readable as of
+its date.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import tempfile
+from collections.abc import Collection, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import asdict, dataclass
+from datetime import date, datetime, timedelta
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import pandas as pd
+from pymongo import ASCENDING, DESCENDING
+from pymongo.collection import Collection as MongoCollection
+from pymongo.errors import DuplicateKeyError
+
+from rollq.scheduler.signals.coverage import read_signals, write_signals
+from rollq.tasks.backend import Backend
+from rollq.tasks.errors import ArtifactCorrupted, DocumentCorrupted, NotFound
+from rollq.tasks.mongo.client import Document, reachable
+from rollq.tasks.mongo.records import Reader, stored
+from rollq.tasks.tracking.artifacts.manifest import safe_name
+from rollq.tasks.tracking.mlflow.experiment import MLflowExperiment
+from rollq.tasks.tracking.mlflow.recorder import MLflowRecorder
+
+FOLDER = "signals"
+
+
+@stored
+@dataclass(frozen=True)
+class SignalEntry:
+    """What one publication said.
+
+    ``days`` are its sessions, without those in ``gaps``, which were to be covered and are not; ``versions`` are the
+    online sets that served on them; ``number`` counts the entries of a strategy.
+    """
+
+    strategy: str
+    number: int
+    session: str
+    days: tuple[str, ...]
+    rows: int
+    sha256: str
+    pool: str
+    recorder_id: str
+    artifact: str
+    versions: tuple[int, ...]
+    gaps: tuple[str, ...]
+    at: datetime
+    by: str
+    why: str
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON-able."""
+        return {**asdict(self), "at": self.at.isoformat()}
+
+
+class SignalLedger:
+    """The published signals of a backend. The only code that reads or writes them in the store."""
+
+    def __init__(self, backend: Backend) -> None:
+        self._backend = backend
+
+    @property
+    def _entries(self) -> MongoCollection[Document]:
+        return self._backend.store.collection("signals")
+
+    def ensure_indexes(self) -> None:
+        """Make the index that gives each number to one entry."""
+        with reachable():
+            self._entries.create_index([("strategy", ASCENDING), ("number", ASCENDING)], unique=True)
+
+    def publish(
+        self,
+        strategy: str,
+        pool: str,
+        signals: pd.DataFrame,
+        *,
+        number: int,
+        session: str,
+        days: Sequence[str],
+        versions: Sequence[int],
+        by: str,
+        gaps: Sequence[str] = (),
+        why: str = "routine",
+    ) -> SignalEntry | None:
+        """Publish signals in one write, as the entry with this ``number``.
+
+        Args:
+            pool: the MLflow experiment that holds them.
+            signals: column ``score``, indexed (datetime, instrument).
+            days: the sessions that it is about; of a session without a row it says that there is none.
+            number: the number of entries that the caller has seen, plus 1.
+
+        Returns:
+            The entry; None if another one took this number: look again what is there.
+        """
+        recorder = self._recorder(strategy, pool)
+        name = f"{session}-{uuid4().hex[:8]}.parquet"
+        with tempfile.TemporaryDirectory(prefix="rollq-") as folder:
+            path = Path(folder) / name
+            sha256 = write_signals(signals, path)
+            # Past the manifest of the run, which has one writer: two may publish at once. The entry keeps the checksum.
+            recorder.place.write({f"{FOLDER}/{name}": path.read_bytes()})
+        document: Document = {
+            "_id": f"{strategy}:{number}",
+            "strategy": strategy,
+            "number": number,
+            "session": session,
+            "days": sorted(days),
+            "rows": len(signals),
+            "sha256": sha256,
+            "pool": pool,
+            "recorder_id": recorder.id,
+            "artifact": f"{FOLDER}/{name}",
+            "versions": list(versions),
+            "gaps": list(gaps),
+            "at": self._backend.store.now(),
+            "by": by,
+            "why": why,
+        }
+        with reachable():
+            try:
+                self._entries.insert_one(document)
+            except DuplicateKeyError:
+                return None
+        return self.entries(strategy)[number - 1]  # as it stands there: a time has no microseconds
+
+    def entries(self, strategy: str, as_of: datetime | None = None) -> list[SignalEntry]:
+        """All entries of a strategy, oldest first.
+
+        Args:
+            as_of: leave out what was published later than this time (UTC).
+        """
+        query: Document = {"strategy": strategy, **({"at": {"$lte": as_of}} if as_of else {})}
+        with reachable():
+            return [_to_entry(document) for document in self._entries.find(query).sort("number", ASCENDING)]
+
+    def published(self, strategy: str) -> set[str]:
+        """The sessions that were published or noted as a gap."""
+        return {day[:10] for entry in self.entries(strategy) for day in (*entry.days, *entry.gaps)}
+
+    def last_day(self, strategy: str) -> str:
+        """The last session that was published or noted as a gap; empty if there is none.
+
+        One that is dated later than it is anywhere was a mistake of the data, and is no last session.
+        """
+        tomorrow = f"{self._backend.store.now() + timedelta(days=1):%Y-%m-%d}"
+        return max((day for day in self.published(strategy) if day <= tomorrow), default="")
+
+    def read(self, strategy: str, days: Collection[str] | None = None, as_of: datetime | None = None) -> pd.DataFrame:
+        """The signals of a strategy, each session as it was published last.
+
+        Args:
+            days: only these sessions; None: all.
+            as_of: as they were at this time (UTC).
+
+        Returns:
+            A frame with the column ``score``, unique and sorted by (datetime, instrument).
+
+        Raises:
+            NotFound: nothing was published.
+            ArtifactMissing, ArtifactCorrupted: an artifact is not what was published.
+        """
+        entries = self.entries(strategy, as_of)
+        parts, seen = [], set[str]()
+        for entry in reversed(entries):
+            wanted = {day for day in entry.days if day not in seen and (days is None or day in days)}
+            if wanted:
+                frame = self.load(entry)
+                sessions = frame.index.get_level_values("datetime")
+                parts.append(frame[sessions.isin(pd.DatetimeIndex(sorted(wanted)))])
+                seen |= wanted
+        if not parts:
+            raise NotFound(f"No signals of {strategy!r} were published.", "Run `rollq routine run STRATEGY`.")
+        return pd.concat(parts).sort_index()
+
+    def load(self, entry: SignalEntry) -> pd.DataFrame:
+        """The signals of one entry. Raises as ``read``."""
+        recorder = MLflowExperiment.open(entry.pool, self._backend.settings.mlflow_uri).get_recorder(entry.recorder_id)
+        content = recorder.place.read(safe_name(entry.artifact))
+        if hashlib.sha256(content).hexdigest() != entry.sha256:
+            raise ArtifactCorrupted(
+                f"The signals {entry.artifact!r} of run {entry.recorder_id} are not what was published.",
+                "Restore the artifact from a backup.",
+            )
+        return read_signals(BytesIO(content))
+
+    def _recorder(self, strategy: str, pool: str) -> MLflowRecorder:
+        """The run that holds the signals of a strategy: one for all of them."""
+        experiment = MLflowExperiment.open(pool, self._backend.settings.mlflow_uri)
+        with reachable():
+            known = list(self._entries.find({"strategy": strategy, "pool": pool}).sort("number", DESCENDING).limit(1))
+        with suppress(NotFound):  # somebody deleted it: what it holds is read again once it is restored
+            if known:
+                return experiment.get_recorder(known[0]["recorder_id"])
+        tags = {"rollq.kind": "published signals", "rollq.strategy": strategy}
+        recorder = experiment.create_recorder(f"published signals {strategy}", tags, start=True)
+        recorder.end_run("FINISHED")
+        return recorder
+
+
+def _to_entry(document: Mapping[str, Any]) -> SignalEntry:
+    entry = SIGNALS.read(document)
+    try:
+        for day in entry.days:
+            date.fromisoformat(day)
+    except ValueError as error:
+        raise DocumentCorrupted(f"The entry {document['_id']!r} of the signals is corrupted: {error}.", FIX) from error
+    return entry
+
+
+FIX = "Restore the document from a backup."
+SIGNALS = Reader("signals", "entry of the signals", SignalEntry, FIX)

@@ -1,0 +1,127 @@
+"""Publishing signals under the coverage contract: every session and instrument exactly once, or nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import pandas as pd
+
+from rollq.scheduler.online.ledger import OnlineSets
+from rollq.scheduler.online.serving import Served, served
+from rollq.scheduler.signals.coverage import holes_in, is_scored, shown
+from rollq.scheduler.signals.ledger import SignalEntry, SignalLedger
+from rollq.scheduler.strategies.rolling import OnlineStrategy
+from rollq.scheduler.updates.predictions import Predictions
+from rollq.tasks.backend import Backend
+from rollq.tasks.errors import CoverageError, DataError, StateError
+
+Holes = list[str]
+
+
+def publish_signals(
+    backend: Backend,
+    strategy: OnlineStrategy,
+    session: str,
+    by: str,
+    *,
+    days: Sequence[str] | None = None,
+    allow_gaps: bool = False,
+    why: str = "routine",
+) -> SignalEntry | None:
+    """Publish what the online models say about the sessions up to ``session`` that were not published yet.
+
+    Args:
+        days: publish these sessions instead (again).
+        allow_gaps: publish in spite of holes; they are written down in the entry.
+
+    Returns:
+        The entry; None if there is nothing to publish.
+
+    Raises:
+        StateError: nothing is online.
+        CoverageError: a session or an instrument-day is not covered; the message names holes. Nothing is published.
+    """
+    ledger = SignalLedger(backend)
+    ledger.ensure_indexes()
+    while True:
+        number = len(ledger.entries(strategy.name)) + 1
+        wanted = list(days) if days is not None else unpublished(backend, strategy, session)
+        if not wanted:
+            return None
+        parts = served(OnlineSets(backend.store).history(strategy.name), wanted)
+        signals, holes = covered(backend, strategy, parts, wanted)
+        if holes and not (allow_gaps and parts):
+            raise CoverageError(
+                f"{len(holes)} holes, so the signals of {strategy.name!r} are not published: {shown(holes, 10)}.",
+                "Mend the data or the tasks and run the routine again; --allow-gaps publishes all the same.",
+            )
+        versions = sorted({part.version for part in parts})
+        entry = ledger.publish(
+            strategy.name,
+            parts[0].pool,
+            signals,
+            number=number,
+            session=session,
+            days=sorted(set(wanted) - set(holes)),
+            versions=versions,
+            by=by,
+            gaps=holes,
+            why=why,
+        )
+        if entry:
+            return entry
+
+
+def unpublished(backend: Backend, strategy: OnlineStrategy, session: str) -> list[str]:
+    """The sessions up to ``session`` that online models serve and that were not published yet.
+
+    Raises:
+        StateError: nothing is online.
+    """
+    history = OnlineSets(backend.store).history(strategy.name)
+    if not history:
+        raise StateError(f"Nothing of {strategy.name!r} is online.", "Train it first: `rollq routine run`.")
+    first = min(model.test[0] for model in history[0].models)
+    published = SignalLedger(backend).published(strategy.name)
+    return [day for day in strategy.sessions() if first <= day <= session and day not in published]
+
+
+def covered(
+    backend: Backend, strategy: OnlineStrategy, parts: Sequence[Served], wanted: Sequence[str]
+) -> tuple[pd.DataFrame, Holes]:
+    """The scores of the models that serve, and what is missing of them, as ``YYYY-MM-DD`` or ``YYYY-MM-DD instrument``.
+
+    What must be there is what the strategy's data has now, whatever the workers had.
+    """
+    predictions, indexes = Predictions(backend), _expected(strategy, parts)
+    frames: list[pd.DataFrame] = []
+    holes = sorted(set(wanted) - {day for part in parts for day in part.days})
+    for part in parts:
+        frame = predictions.read(part.pool, part.model, part.days, scores_only=True).pred
+        expected = _on_days(indexes[part.variant], part.days)
+        if frame.index.has_duplicates:
+            raise CoverageError(f"Model {part.model.recorder_id} predicts an instrument twice on a day.")
+        holes += holes_in(frame, expected)
+        frames.append(frame[is_scored(frame) & frame.index.isin(expected)])
+    joined = pd.concat(frames).sort_index() if frames else pd.DataFrame({"score": []})
+    return joined, holes
+
+
+def _expected(strategy: OnlineStrategy, parts: Sequence[Served]) -> dict[str, pd.MultiIndex]:
+    """The rows that the data has, by variant, from the first to the last day of its parts: read once, not per part."""
+    found = {}
+    for variant in {part.variant for part in parts}:
+        days = [day for part in parts if part.variant == variant for day in part.days]
+        dataset = strategy.dataset_of(variant).config(segments={"test": [min(days), max(days)]})
+        try:
+            found[variant] = dataset.prepare("test", "raw").index
+        except DataError:
+            found[variant] = pd.MultiIndex.from_arrays([pd.DatetimeIndex([]), []], names=["datetime", "instrument"])
+    return found
+
+
+def _on_days(index: pd.MultiIndex, days: Sequence[str]) -> pd.MultiIndex:
+    """The rows of an index, sorted by day, that are on ``days``."""
+    sessions = index.get_level_values("datetime")
+    first, last = sessions.searchsorted(pd.Timestamp(days[0])), sessions.searchsorted(pd.Timestamp(days[-1]), "right")
+    return index[first:last][sessions[first:last].isin(pd.DatetimeIndex(days))]

@@ -1,0 +1,165 @@
+"""Prediction tasks: they let models predict days that came, or were revised, since. Workers run them in parallel."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import Any
+
+from rollq.scheduler.online.online_set import OnlineModel
+from rollq.scheduler.online.serving import Served
+from rollq.scheduler.online.trained import trained_definition
+from rollq.scheduler.rounds.gather import blamed
+from rollq.scheduler.rounds.remedies import steps_after
+from rollq.scheduler.rounds.trainers import Trainer
+from rollq.scheduler.strategies.rolling import OnlineStrategy
+from rollq.scheduler.updates.predictions import ADDED, Predictions
+from rollq.tasks.backend import Backend
+from rollq.tasks.errors import NotYet, RoundFailed, StateError, Unavailable
+from rollq.tasks.queue.task import Definition
+
+PRIORITY = 10  # before trainings: there is little to do, and signals wait for it
+
+
+@dataclass(frozen=True)
+class Update:
+    """Days that a model shall predict. ``hashes`` are those of revised days, by day: they tell the task from others."""
+
+    pool: str
+    variant: str
+    model: OnlineModel
+    days: tuple[str, ...]
+    hashes: Mapping[str, str] = field(default_factory=dict)
+    late: bool = False  # other days between them were predicted already
+
+
+def missing(backend: Backend, serving: Iterable[Served], published: str = "") -> list[Update]:
+    """The days that models serve and have not predicted yet.
+
+    Args:
+        published: the last session that was published; an earlier one that was not came late, so it may be missing
+            although later ones were predicted.
+    """
+    predictions = Predictions(backend)
+    updates = []
+    for one in serving:
+        last = predictions.last_day(one.pool, one.model)
+        late = [day for day in one.days if day <= last and day < published]
+        known = predictions.read(one.pool, one.model, late, scores_only=True).days if late else {}
+        missed = tuple(day for day in late if day not in known)
+        days = tuple(day for day in one.days if day > last)
+        updates += [Update(one.pool, one.variant, one.model, missed, late=True)] if missed else []
+        updates += [Update(one.pool, one.variant, one.model, days)] if days else []
+    return updates
+
+
+def unlabelled(backend: Backend, strategy: OnlineStrategy, serving: Iterable[Served]) -> list[Update]:
+    """The days whose labels models do not have, and which the data have by now."""
+    predictions, updates = Predictions(backend), []
+    for one in serving:
+        sessions = list(strategy.sessions())
+        known = sessions[: len(sessions) - strategy.dataset_of(one.variant).label_lookahead]
+        label = predictions.read(one.pool, one.model, one.days).label
+        lacking = {f"{day:%Y-%m-%d}" for day in label.index[label["label"].isna()].get_level_values("datetime")}
+        if days := tuple(day for day in one.days if day in lacking and day <= known[-1]):
+            updates.append(Update(one.pool, one.variant, one.model, days, {"labels known on": sessions[-1]}))
+    return updates
+
+
+def request(
+    backend: Backend,
+    strategy: OnlineStrategy,
+    updates: Sequence[Update],
+    routine: tuple[str, str] | None = None,
+) -> tuple[str, ...]:
+    """Put a task per update into the strategy's pool of predictions; returns their ids.
+
+    Args:
+        routine: (strategy, session) of the routine that waits for them: it is rung when they are done.
+
+    Raises:
+        Unavailable: the store does not answer. A broker that does not answer delays them, it loses nothing.
+    """
+    if not updates:
+        return ()
+    pool = prediction_pool(updates[0].pool)
+    bell = {"routine": list(routine)} if routine else {}
+    definitions = [{**_definition(backend, strategy, update), **bell} for update in updates]
+    created = backend.tasks.create_tasks(pool, definitions, priority=PRIORITY)
+    with suppress(Unavailable):  # everything is in the store: the next sweep rings
+        backend.doorbell.top_up(pool)
+    return created.ids
+
+
+def settled(backend: Backend, ids: Sequence[str], why: str = ADDED) -> bool:
+    """Whether prediction tasks are all DONE; then what they predicted counts.
+
+    Raises:
+        RoundFailed: one of them will not be DONE without help.
+        NotYet: one of them waits for its data.
+    """
+    if not ids:
+        return True
+    tasks = backend.tasks.find(ids=ids, definitions=True)
+    open_ = [task for task in tasks if task.committed is None]
+    lost = [task for task in open_ if task.status.is_terminal]
+    if lost:
+        raise RoundFailed(
+            f"{len(lost)} of {len(ids)} predictions failed: {blamed(lost)}.",
+            steps_after(lost, routine=True),
+        )
+    for task in open_:
+        if task.not_yet:
+            raise NotYet(task.not_yet)
+    if open_:
+        return False
+    predictions = Predictions(backend)
+    predictions.ensure_indexes()
+    for task in tasks:
+        predictions.register(task, why)
+    return True
+
+
+def predict(
+    backend: Backend,
+    strategy: OnlineStrategy,
+    trainer: Trainer,
+    updates: Sequence[Update],
+    timeout: float | None = None,
+    why: str = ADDED,
+) -> int:
+    """Let models predict days, and wait until they have; returns how many tasks that took.
+
+    Raises:
+        RoundFailed: one of the tasks failed.
+        StateError: the time is over.
+    """
+    ids = request(backend, strategy, updates)
+    end = None if timeout is None else time.monotonic() + timeout
+    while not settled(backend, ids, why):
+        if end is not None and time.monotonic() > end:
+            raise StateError(f"The predictions are not finished after {timeout:.0f} s.", "They go on: `rollq status`.")
+        trainer.work()
+    return len(ids)
+
+
+def prediction_pool(pool: str) -> str:
+    """The pool of the prediction tasks for the models of a pool."""
+    return f"{pool}.predictions"
+
+
+def _definition(backend: Backend, strategy: OnlineStrategy, update: Update) -> Definition:
+    trained = trained_definition(backend, update.pool, update.model)
+    dataset: dict[str, Any] = strategy.dataset_config(trained)
+    segments = {"test": [update.days[0], update.days[-1]]}
+    definition: Definition = {
+        "predict": {"pool": update.pool, "recorder_id": update.model.recorder_id, "days": None},
+        "dataset": {**dataset, "kwargs": {**dataset["kwargs"], "segments": segments}},
+    }
+    if update.hashes or update.late:
+        definition["predict"]["days"] = list(update.days)
+    if update.hashes:
+        definition["data"] = dict(update.hashes)
+    return definition

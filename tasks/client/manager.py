@@ -1,0 +1,324 @@
+"""TaskManager: one task pool, with the methods and meanings that Qlib's users know, without its losses.
+
+It is a thin face of ``TaskPools``: what it fetches is under a lease and a fence, and what is new is rung for, so that
+Celery workers and plain loops (``tasks/client/run_task.py``) may share a pool.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import socket
+import threading
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+from rollq.tasks.backend import Backend
+from rollq.tasks.client.queries import as_state, translate
+from rollq.tasks.client.waiting import Progress, Waited, wait_for
+from rollq.tasks.errors import BadInput, LeaseLost, NotFound, StateError, Unavailable
+from rollq.tasks.identity import canonical, task_id, task_key
+from rollq.tasks.leases.lease import LeaseKeeper
+from rollq.tasks.mongo.client import Document
+from rollq.tasks.queue.states import TaskState
+from rollq.tasks.queue.task import Claim, Task, TaskError, claim_on
+
+log = logging.getLogger(__name__)
+
+Query = Mapping[str, Any]
+Ids = list[str]  # a name of its own: in the class ``list`` is a method
+
+
+class TaskManager:
+    """A task pool.
+
+    Args:
+        task_pool: its name; it need not exist yet.
+        backend: the servers; by default those that the settings name, or of the stack that runs in the state folder.
+
+    Raises:
+        Unavailable: there are no servers.
+    """
+
+    STATUS_WAITING = TaskState.WAITING
+    STATUS_RUNNING = TaskState.RUNNING
+    STATUS_PART_DONE = TaskState.PART_DONE
+    STATUS_DONE = TaskState.DONE
+
+    def __init__(self, task_pool: str, backend: Backend | None = None) -> None:
+        self.task_pool = task_pool
+        self.backend = backend or Backend.connect()
+        self._tasks = self.backend.tasks
+        self._worker = f"{socket.gethostname()}/{os.getpid()}/{threading.get_native_id()}"
+
+    @staticmethod
+    def list(backend: Backend | None = None) -> Ids:
+        """Names of all pools."""
+        return (backend or Backend.connect()).tasks.pools()
+
+    # -- creating -----------------------------------------------------------------------------------------------------
+
+    def create_task(
+        self, task_def_l: Iterable[Query], dry_run: bool = False, print_nt: bool = False, **options: Any
+    ) -> Ids:
+        """Create those tasks of a list that are not in the pool yet; it is one call, however long the list.
+
+        Args:
+            dry_run: create nothing.
+            print_nt: log each new definition.
+            options: ``priority``, ``queue``, ``held``, ``needs``, ``time_limit``: as for ``TaskPools.create_tasks``.
+
+        Returns:
+            The ids of all tasks of the list, in its order; with ``dry_run`` those that they have or would have.
+
+        Raises:
+            TemplateError: a definition cannot be stored; nothing was created.
+        """
+        definitions = [canonical(definition) for definition in task_def_l]
+        ids = [task_id(self.task_pool, task_key(definition)) for definition in definitions]
+        if print_nt or dry_run:
+            there = {task.id for task in self._tasks.find(self.task_pool, ids=ids)}
+            new = {ident: made for ident, made in zip(ids, definitions, strict=True) if ident not in there}
+            log.info("%s tasks, %s of them new", len(ids), len(new))
+            for definition in new.values() if print_nt else ():
+                log.info("new: %s", definition)
+        if not dry_run:
+            self._tasks.create_tasks(self.task_pool, definitions, **options)
+            self._ring()
+        return ids
+
+    def insert_task(self, task: Query, **options: Any) -> str:
+        """Create one task; returns its id. If the pool has it already, nothing changes."""
+        return self.create_task([task], **options)[0]
+
+    insert_task_def = insert_task
+
+    def replace_task(self, task: Task | str, new_task: Query) -> str:
+        """Put another definition in the place of a task: its priority, queue, needs and open rounds stay.
+
+        The old task is removed, unless it serves or ever served.
+
+        Returns:
+            The id of the new task: another definition is another task.
+
+        Raises:
+            NotFound: there is no such task.
+            StateError: it is running.
+        """
+        old = self.re_query(task)
+        if old.status is TaskState.RUNNING:
+            raise StateError(f"Task {old.id} is running.", f"Cancel it first: rollq tasks cancel {old.id}")
+        made = self._tasks.create_tasks(
+            self.task_pool,
+            [new_task],
+            priority=old.priority,
+            queue=old.queue,
+            held=True,
+            needs=old.needs.to_dict(),
+            time_limit=old.time_limit,
+        )
+        (new,) = made.ids
+        if new == old.id:
+            return new
+        for round_id in self.backend.rounds.replace_task(old.id, new):
+            self._tasks.join_round([new], round_id)
+        if not self._tasks.remove([old.id]) and not self._tasks.references.of_tasks([old.id]):
+            raise StateError(f"Task {old.id} was taken by a worker just now.", f"Cancel it, then remove {new}.")
+        if not old.held:
+            self._tasks.unhold([new])
+        self._ring()
+        return new
+
+    # -- fetching -----------------------------------------------------------------------------------------------------
+
+    def fetch_task(self, query: Query | None = None, status: Any = TaskState.WAITING) -> Task | None:
+        """Take the best task; None if there is none. Renew it, commit it or return it before its lease is over.
+
+        Args:
+            query: only tasks that it finds.
+            status: WAITING, or PART_DONE for the second phase.
+        """
+        claim = self._claim(query, as_state(status))
+        return self._tasks.get(claim.task_id) if claim else None
+
+    @contextmanager
+    def safe_fetch_task(self, query: Query | None = None, status: Any = TaskState.WAITING) -> Iterator[Task | None]:
+        """Take the best task for the length of the block, in which its lease is renewed.
+
+        If the block raises, the task is returned, untried. If the block ends without ``commit_task_res``, it is
+        returned too: nothing stays RUNNING.
+
+        Raises:
+            LeaseLost: the task was cancelled, or the block could not renew its lease.
+        """
+        claim = self._claim(query, as_state(status))
+        if claim is None:
+            yield None
+            return
+        with LeaseKeeper(self._tasks, claim):
+            try:
+                yield self._tasks.get(claim.task_id)
+            except LeaseLost:
+                raise
+            except BaseException:
+                self._give_back(claim)
+                raise
+            self._give_back(claim)
+
+    def task_fetcher_iter(self, query: Query | None = None) -> Iterator[Task]:
+        """Take task after task, each as with ``safe_fetch_task``, until none is left."""
+        while True:
+            with self.safe_fetch_task(query) as task:
+                if task is None:
+                    return
+                yield task
+
+    def commit_task_res(self, task: Task, res: Mapping[str, Any], status: Any = TaskState.DONE) -> None:
+        """Store the result of a fetched task.
+
+        Args:
+            res: small JSON.
+            status: DONE, or PART_DONE after the first phase.
+
+        Raises:
+            LeaseLost: somebody else has the task now; nothing was stored.
+            BadInput: ``res`` is no mapping, or has no JSON form.
+        """
+        end = as_state(status) if status is not None else TaskState.DONE
+        if end not in (TaskState.DONE, TaskState.PART_DONE):
+            raise BadInput(f"A result cannot be committed as {end}.", "Use DONE or PART_DONE.")
+        if not isinstance(res, Mapping):
+            raise BadInput(f"A result is a mapping, not a {type(res).__name__}.", "Return {'name': value}.")
+        claim = claim_on(task)
+        self._tasks.commit(claim, canonical(res, "result"), part=end is TaskState.PART_DONE)
+        self._after(claim)
+
+    def fail_task(self, task: Task, error: BaseException) -> TaskState:
+        """A fetched task failed: it is tried again later, or FAILED. Returns its state.
+
+        Raises:
+            LeaseLost: it is not held any more.
+        """
+        claim = claim_on(task)
+        state = self._tasks.fail(claim, TaskError.of(error))
+        self._after(claim)
+        return state
+
+    def return_task(self, task: Task, status: Any = None) -> None:
+        """Give a fetched task back, untried, to the state that it was fetched from.
+
+        Raises:
+            LeaseLost: it is not held any more.
+            BadInput: ``status`` is another state.
+        """
+        claim = claim_on(task)
+        if status is not None and as_state(status) is not claim.home:
+            raise BadInput(f"Task {task.id} was fetched from {claim.home}.", "Leave the status out.")
+        self._tasks.release(claim, "returned")
+
+    # -- looking ------------------------------------------------------------------------------------------------------
+
+    def query(self, query: Query | None = None, definitions: bool = True) -> Iterator[Task]:
+        """The tasks that a query finds, in the order in which they were created, one by one."""
+        return self._tasks.stream(self._selected(query), definitions=definitions)
+
+    def re_query(self, task: Task | str) -> Task:
+        """A task as it is now.
+
+        Raises:
+            NotFound: the pool has none with this id.
+        """
+        found = self._tasks.get(task.id if isinstance(task, Task) else task)
+        if found.pool != self.task_pool:
+            raise NotFound(f"Task {found.id} is in pool {found.pool!r}, not in {self.task_pool!r}.")
+        return found
+
+    def task_stat(self, query: Query | None = None) -> dict[TaskState, int]:
+        """How many tasks are in each state."""
+        return self._tasks.count(self._selected(query))
+
+    def wait(
+        self, query: Query | None = None, timeout: float | None = None, progress: Progress | None = None
+    ) -> Waited:
+        """Wait until every task that a query finds is finished; woken by changes in the store.
+
+        Args:
+            timeout: seconds; None waits for ever.
+            progress: called with the states whenever they have changed.
+
+        Raises:
+            StateError: the time is over; the tasks go on.
+        """
+        return wait_for(self.backend, self.task_pool, self._selected(query), timeout, progress)
+
+    # -- changing -----------------------------------------------------------------------------------------------------
+
+    def remove(self, query: Query | None = None) -> Ids:
+        """Delete tasks and their history, except what runs, serves or ever served; returns the ids of those deleted."""
+        return self._tasks.remove(self._ids(query))
+
+    def reset_waiting(self, query: Query | None = None) -> Ids:
+        """Take back RUNNING tasks whose lease is gone, and only those; returns their ids. Sweeps do it all the time."""
+        taken = self._tasks.reclaim("reset by hand", among=self._selected(query))
+        self._ring()
+        return [task.id for task in taken]
+
+    def reset_status(self, query: Query | None, status: Any) -> Ids:
+        """Move tasks to WAITING (failed, quarantined, cancelled, done and half done ones) or to CANCELLED.
+
+        Returns:
+            The ids of the tasks that moved. A running task is never moved to WAITING: cancel it.
+
+        Raises:
+            InvalidTransition: tasks cannot be put into this state by hand.
+        """
+        moved = self._tasks.reset(self._ids(query), as_state(status), "reset by hand")
+        self.backend.rounds.reopen(self.task_pool, moved)
+        self._ring()
+        return moved
+
+    def prioritize(self, task: Task | str | Sequence[Task | str], priority: int) -> int:
+        """Set the priority (higher is sooner) of unfinished tasks; returns how many."""
+        given = [task] if isinstance(task, Task | str) else task
+        found = self._tasks.prioritize([one.id if isinstance(one, Task) else one for one in given], priority)
+        self._ring()
+        return found
+
+    def __str__(self) -> str:
+        """As the reference shows it."""
+        return f"TaskManager({self.task_pool})"
+
+    # -- inside -------------------------------------------------------------------------------------------------------
+
+    def _claim(self, query: Query | None, home: TaskState) -> Claim | None:
+        if query or home is not TaskState.WAITING:
+            return self._tasks.claim_among(self.task_pool, self._worker, translate(query), home)
+        queues = self._tasks.queues(self.task_pool)
+        claim = self._tasks.claim(self.task_pool, self._worker, queues)
+        if claim and not claim.seen:  # it came from beyond the window: let the next ones come closer
+            self.backend.doorbell.refill(self.task_pool)
+        return claim
+
+    def _selected(self, query: Query | None) -> Document:
+        return {"$and": [{"pool": self.task_pool}, translate(query)]} if query else {"pool": self.task_pool}
+
+    def _ids(self, query: Query | None) -> Sequence[str]:
+        return [task.id for task in self.query(query, definitions=False)]
+
+    def _give_back(self, claim: Claim) -> None:
+        """Return a task that was not committed; one that was, or that is lost, is left alone."""
+        if self._tasks.holds(claim):
+            self._tasks.release(claim, "returned")
+
+    def _after(self, claim: Claim) -> None:
+        try:
+            self.backend.doorbell.ring_if_finished(claim.pool, claim.rounds)
+        except Unavailable as error:
+            log.warning("the round is rung for by a sweep: %s", error)
+
+    def _ring(self) -> None:
+        try:
+            self.backend.doorbell.top_up(self.task_pool)
+        except Unavailable as error:
+            log.warning("the tasks are rung for by a sweep: %s", error)

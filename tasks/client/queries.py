@@ -1,0 +1,71 @@
+"""Questions about tasks in the form that Qlib's users write: a mapping of MongoDB filters over documents.
+
+Only names and operators that say something about a task are let through: a query cannot run code on the server.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from rollq.tasks.components.registry import did_you_mean
+from rollq.tasks.errors import BadInput
+from rollq.tasks.mongo.client import Document
+from rollq.tasks.queue.states import TaskState
+
+# What a document calls what the reference calls so.
+NAMES = {"_id": "_id", "id": "_id", "def": "definition", "filter": "definition", "res": "result"}
+SAME = ("status", "priority", "queue", "definition", "result", "error", "segments", "attempts", "failures", "losses")
+OPERATORS = {"$in", "$nin", "$eq", "$ne", "$gt", "$gte", "$lt", "$lte", "$exists"}
+JOINTS = {"$and", "$or", "$nor"}
+
+
+def translate(query: Mapping[str, Any] | None) -> Document:
+    """The query over our documents.
+
+    Raises:
+        BadInput: a name or an operator is unknown.
+    """
+    if query is not None and not isinstance(query, Mapping):
+        raise BadInput(f"A query is a mapping, not {query!r}.", 'Write {"status": "DONE"}, for example.')
+    return dict(_part(str(name), value) for name, value in (query or {}).items())
+
+
+def _part(name: str, value: Any) -> tuple[str, Any]:
+    if name in JOINTS:
+        if not isinstance(value, list | tuple) or not value:
+            raise BadInput(f"{name} needs a list of queries.", 'Write {"$or": [{...}, {...}]}.')
+        return name, [translate(one) for one in value]
+    first, dot, rest = name.partition(".")
+    known = {**NAMES, **{same: same for same in SAME}}
+    if first not in known or not re.fullmatch(r"[^$\x00]*", rest):
+        raise BadInput(f"A query cannot ask for {name!r}.", did_you_mean(first, known))
+    target = known[first]
+    return f"{target}{dot}{rest}", _value(target, value)
+
+
+def _value(target: str, value: Any) -> Any:
+    if isinstance(value, Mapping) and any(str(name).startswith("$") for name in value):
+        unknown = sorted(set(value) - OPERATORS)
+        if unknown:
+            raise BadInput(f"A query cannot use {unknown[0]!r}.", f"Known: {', '.join(sorted(OPERATORS))}.")
+        return {name: _value(target, item) for name, item in value.items()}
+    if target == "status":
+        return [as_state(item) for item in value] if isinstance(value, list | tuple) else as_state(value)
+    if target == "_id":
+        return [str(item) for item in value] if isinstance(value, list | tuple) else str(value)
+    return value
+
+
+def as_state(name: Any) -> Any:
+    """A task state by its name, in any case (the reference writes ``waiting``); what is no text stays as it is.
+
+    Raises:
+        BadInput: there is no such state.
+    """
+    if not isinstance(name, str):
+        return name
+    if name.upper() not in list(TaskState):
+        raise BadInput(f"There is no task state {name!r}.", did_you_mean(name.upper(), list(TaskState)))
+    return TaskState(name.upper())

@@ -1,0 +1,114 @@
+"""``run_task``: a plain worker loop without Celery, for a script or a notebook."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from rollq.tasks.backend import Backend
+from rollq.tasks.client.manager import TaskManager
+from rollq.tasks.client.queries import as_state
+from rollq.tasks.components.user_code import place_of
+from rollq.tasks.errors import BadInput, LeaseLost
+from rollq.tasks.failures import Kind, described, kind_of, text_of, wait_after
+from rollq.tasks.ingredients.code_check import StaleCode, check_code
+from rollq.tasks.leases.lease import LeaseKeeper
+from rollq.tasks.queue.states import TaskState
+from rollq.tasks.queue.task import Task, claim_on
+from rollq.tasks.tracking.attempt_runs import made_under
+
+log = logging.getLogger(__name__)
+
+WHOLE = (TaskState.WAITING, TaskState.DONE)
+PHASES = (WHOLE, (TaskState.WAITING, TaskState.PART_DONE), (TaskState.PART_DONE, TaskState.DONE))
+
+TaskFunction = Callable[..., Mapping[str, Any]]
+
+
+def run_task(
+    task_func: TaskFunction,
+    task_pool: str,
+    query: Mapping[str, Any] | None = None,
+    before_status: Any = TaskState.WAITING,
+    after_status: Any = TaskState.DONE,
+    backend: Backend | None = None,
+    **kwargs: Any,
+) -> int:
+    """Take task after task of a pool, each under a renewed lease, until none can be taken.
+
+    A task whose function raises is tried again later, or FAILED (attempts used up, or trying again cannot help): it
+    stops neither this loop nor others. Servers that are away and data that are not there use up no attempt. A task that
+    has to wait is left to whoever comes later. Loops and Celery workers may share a pool, any number of each.
+
+    Args:
+        task_func: called with a task's definition, or, if ``before_status`` is PART_DONE, with the result of its first
+            phase; and with ``kwargs``. Returns the result: small JSON.
+        query: only tasks that it finds, as for ``TaskManager.query``.
+        before_status: WAITING or PART_DONE.
+        after_status: DONE or PART_DONE.
+
+    Returns:
+        How many results were committed.
+
+    Raises:
+        BadInput: a state is none of these.
+        StaleCode: this process has imported older code of a component than a task was made with: start it again.
+    """
+    shown = ", ".join(f"{start} to {end}" for start, end in PHASES)
+    before, after = as_state(before_status), as_state(after_status)
+    if (before, after) not in PHASES:
+        raise BadInput(f"Tasks cannot be run from {before} to {after}.", f"Known: {shown}.")
+    manager = TaskManager(task_pool, backend)
+    committed = 0
+    while task := manager.fetch_task(query, before):
+        committed += _attempt(manager, task, task_func, before, after, kwargs)
+    return committed
+
+
+def _attempt(
+    manager: TaskManager,
+    task: Task,
+    task_func: TaskFunction,
+    before: TaskState,
+    after: TaskState,
+    kwargs: Mapping[str, Any],
+) -> bool:
+    """One attempt; whether its result was committed."""
+    given = task.definition if before is TaskState.WAITING else task.result
+    claim = claim_on(task)
+    with LeaseKeeper(manager.backend.tasks, claim):
+        try:
+            if before is TaskState.WAITING:
+                check_code(task.definition, manager.backend.settings.components, as_found=task.any_code)
+            with made_under(claim):
+                result = task_func(given, **kwargs)
+            manager.commit_task_res(task, result, after)
+        except StaleCode:
+            manager.return_task(task)
+            raise
+        except LeaseLost as error:
+            log.warning("%s", error)
+        except BaseException as error:
+            _give_up(manager, task, error)
+            if kind_of(error) is Kind.STOP:
+                raise
+        else:
+            return True
+    return False
+
+
+def _give_up(manager: TaskManager, task: Task, error: BaseException) -> None:
+    """Only the task's own error is a failure of it; else it goes back untried."""
+    kind = kind_of(error)
+    try:
+        if kind is Kind.OWN:
+            log.warning("task %s failed: %s %s", task.id, described(error), place_of(error))
+            manager.fail_task(task, error)
+            return
+        claim = claim_on(task)
+        wait = 0.0 if kind is Kind.STOP else wait_after(kind, max(1, claim.attempt - claim.failures))
+        log.warning("task %s is given back: %s: %s", task.id, kind, described(error))
+        manager.backend.tasks.release(claim, f"{kind}: {text_of(error)}", wait)
+    except LeaseLost as lost:
+        log.warning("%s", lost)

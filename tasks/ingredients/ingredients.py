@@ -1,0 +1,105 @@
+"""What a rolling task is made of besides its template: the data that its window sees, code, and libraries."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from rollq.tasks.components.registry import resolve
+from rollq.tasks.components.source import Source, source_of, versions_of
+from rollq.tasks.identity import IDENTITY, WHOLE, canonical
+from rollq.tasks.ingredients.project import project_of
+from rollq.tasks.ingredients.seen import Seen
+from rollq.tasks.queue.task import Definition, segments_of
+
+MARKS = "marks"  # in an identity: what tells later which sessions were revised; not part of what the task is
+
+
+def components_of(definition: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
+    """The components of a definition that decide what comes out of it, each with its place."""
+    for part in ("model", "dataset"):
+        if isinstance(definition.get(part), Mapping):
+            yield part, definition[part]
+    records = definition.get("record")
+    for position, record in enumerate(records if isinstance(records, list) else ()):
+        yield f"record[{position}]", record
+
+
+def sources_of(definition: Mapping[str, Any], extra: tuple[str, ...] = ()) -> dict[str, Source]:
+    """The source of each component, by its place in the definition.
+
+    Raises:
+        ComponentError: a class is not registered, or cannot be imported.
+    """
+    return {place: source_of(resolve(config, place, extra)) for place, config in components_of(definition)}
+
+
+class Ingredients:
+    """Adds to the windows of one template what they are made of.
+
+    Args:
+        definition: of the template.
+        dataset: it says what its sessions hold, or at least what identifies its data (``rollq.Dataset``).
+        sessions: all sessions of the data, as ``YYYY-MM-DD``.
+        extra: further registered classes (the setting ``components``).
+        folder: of the template; the commit of its project is kept with the windows.
+    """
+
+    def __init__(
+        self,
+        definition: Mapping[str, Any],
+        dataset: Any,
+        sessions: list[str],
+        extra: tuple[str, ...] = (),
+        folder: Path | None = None,
+    ) -> None:
+        sources = sources_of(definition, extra)
+        self._code = {
+            place: {"class": source.target, "own": source.own, "sha256": source.sha256}
+            for place, source in sources.items()
+        }
+        self._libraries = versions_of({name for source in sources.values() for name in source.libraries})
+        self._state = dict(dataset.fingerprint())
+        self._seen = seen_of(dataset, sessions)
+        project = project_of(folder) if folder else {}
+        self._beside = {"data": self._state, **({"project": project} if project else {})}
+
+    def added_to(self, window: Definition) -> Definition:
+        """``window`` with its ``identity``, and beside it how things were when it was planned.
+
+        ``data`` is the state of all of the data, ``project`` the commit of the template's folder.
+        """
+        segments = segments_of(window)
+        identity: dict[str, Any] = {"code": self._code, "libraries": self._libraries}
+        if self._seen is None:
+            identity["data"] = {WHOLE: self._state}
+        else:
+            identity |= {"data": self._seen.data(segments), MARKS: self._seen.marks(segments)}
+        return {**window, **self._beside, IDENTITY: identity}
+
+
+def seen_of(dataset: Any, sessions: list[str]) -> Seen | None:
+    """What windows can see of a dataset; None if it does not say what its sessions hold."""
+    ask = getattr(dataset, "session_hashes", None)
+    hashes = ask() if callable(ask) else None
+    if hashes is None:
+        return None
+    return Seen(sessions, hashes, int(getattr(dataset, "feature_lookback", 0)), int(dataset.label_lookahead))
+
+
+def other_data(definition: Mapping[str, Any], dataset: Any) -> list[str]:
+    """The segments that see other data in this dataset than when the task was made: it was revised since.
+
+    Args:
+        dataset: of the definition.
+    """
+    identity = definition.get(IDENTITY)
+    planned = identity.get("data") if isinstance(identity, Mapping) else None
+    if not isinstance(planned, Mapping):
+        return []
+    if WHOLE in planned:
+        return [] if canonical(dict(dataset.fingerprint())) == planned[WHOLE] else [WHOLE]
+    seen = seen_of(dataset, [f"{day:%Y-%m-%d}" for day in dataset.sessions])
+    now = seen.data(segments_of(definition)) if seen else {}
+    return [name for name in planned if planned[name] != now.get(name)]

@@ -1,0 +1,267 @@
+"""Claims: a worker's right to run a task, and how an attempt ends.
+
+Every change is one conditional write on one document, with the expected state and fence in the filter; the number of
+modified documents names the winner (``docs/decisions/portable-claim.md`` says why not ``find_one_and_update``).
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+from pymongo import UpdateOne
+
+from rollq.tasks.errors import LeaseLost
+from rollq.tasks.mongo.client import Document, reachable
+from rollq.tasks.mongo.expressions import NOW, Write, later, literal
+from rollq.tasks.queue.documents import to_claim, transition
+from rollq.tasks.queue.prefetch import Lookahead
+from rollq.tasks.queue.stager import BEST_FIRST, TaskWindow
+from rollq.tasks.queue.states import Stage, TaskState, check_transition
+from rollq.tasks.queue.task import COMMITTED, Claim, TaskError
+from rollq.tasks.resources import Needs
+
+CANDIDATES = 8  # waiting tasks looked at per claim; one of the best is tried, so that workers seldom collide
+AHEAD = 32  # as many, for a process that claims again at once
+CLAIMED = (
+    "pool key queue priority stage fence attempts failures needs time_limit rounds definition result backfill any_code"
+)
+WAITING, RUNNING = TaskState.WAITING, TaskState.RUNNING
+
+
+class TaskClaims(TaskWindow):
+    """What workers do with tasks."""
+
+    def claim(
+        self,
+        pool: str,
+        worker: str,
+        queues: Sequence[str] = ("default",),
+        wanted: str | None = None,
+        offer: Needs | None = None,
+        ahead: Lookahead | None = None,
+    ) -> Claim | None:
+        """Take the best waiting task of the pool's window.
+
+        Args:
+            wanted: take this one among equally urgent tasks, so that workers who heard different messages do not
+                collide.
+            offer: what this process has; tasks that need more are left to others.
+            ahead: kept by a caller who claims from this pool, with the same arguments, several times within a moment.
+
+        Returns:
+            The claim, or None if nothing can be claimed now.
+        """
+        if ahead and (claim := self._claim_ahead(ahead, worker)):
+            return claim
+        limit = AHEAD if ahead else CANDIDATES
+        ready = {"pool": pool, "status": WAITING, "queue": {"$in": list(queues)}}
+        with reachable():
+            for stage in (Stage.RUNG, Stage.NEAR, Stage.FAR):  # the small sets first: STACK's cost of a search
+                while candidates := self._candidates({**ready, "stage": stage}, offer, limit):
+                    best = _in_turn(candidates, wanted)
+                    seen = len(candidates) * (stage is Stage.RUNG)
+                    if claim := self._try_claim(best[0], worker, seen):
+                        if ahead:
+                            ahead.tasks, ahead.seen = best[1:], seen
+                        return replace(claim, ahead=ahead)
+        return None
+
+    def _claim_ahead(self, ahead: Lookahead, worker: str) -> Claim | None:
+        """The next of the tasks that were seen before, if nobody else was faster."""
+        if (claim := ahead.take()) or not ahead.tasks:
+            return claim
+        with reachable():
+            if claim := self._try_claim(ahead.tasks.pop(0), worker, ahead.seen):
+                return replace(claim, ahead=ahead)
+        ahead.tasks.clear()  # others are at the same ones
+        return None
+
+    def _candidates(self, query: Document, offer: Needs | None, limit: int = CANDIDATES) -> list[Document]:
+        fields = dict.fromkeys(CLAIMED.split(), 1)
+        found = list(self._tasks.find(query, fields).sort(BEST_FIRST).limit(limit))
+        fitting = [task for task in found if Needs(**task["needs"]).fit(offer)]
+        if fitting or not found or offer is None:
+            return fitting
+        limits = {f"needs.{name}": {"$lte": amount} for name, amount in offer.to_dict().items()}
+        return list(self._tasks.find({**query, **limits}, fields).sort(BEST_FIRST).limit(limit))
+
+    def claim_among(
+        self, pool: str, worker: str, query: Document, home: TaskState = WAITING, offer: Needs | None = None
+    ) -> Claim | None:
+        """Take the best task of ``pool`` that ``query`` (of fields of its document) finds, past the window.
+
+        Args:
+            home: WAITING, or PART_DONE for the second phase of a task.
+
+        Raises:
+            InvalidTransition: tasks in that state cannot be claimed.
+        """
+        check_transition(home, RUNNING)
+        ready: Document = {"pool": pool, "status": home, "not_before": {"$lte": self._store.now()}}
+        if home is WAITING:
+            ready["stage"] = {"$ne": Stage.HELD}
+        with reachable():
+            while candidates := self._candidates({"$and": [ready, query]}, offer):
+                for task in candidates:
+                    if claim := self._try_claim(task, worker, 0, home):
+                        return claim
+        return None
+
+    def _try_claim(self, task: Document, worker: str, seen: int, home: TaskState = WAITING) -> Claim | None:
+        claim = to_claim(task, worker, self._settings.lease_seconds, seen, home)  # the lease begins before the write
+        return claim if self._write(self._claiming(task, worker, home)) else None
+
+    def _claiming(self, task: Document, worker: str, home: TaskState = WAITING) -> Write:
+        changes = {
+            "lease": {"worker": literal(worker), "expires_at": later(self._settings.lease_seconds)},
+            "attempts": {"$add": ["$attempts", 1]},
+            "started_at": NOW,
+            "home": home,
+        }
+        # Whatever was read is still so if fence and stage are: the claim needs no second look.
+        query = {"_id": task["_id"], "fence": task["fence"], "stage": task["stage"]}
+        return transition(query, home, RUNNING, worker, "claimed", changes, fence=True)
+
+    def renew(self, claim: Claim, memory_mb: float | None = None) -> None:
+        """Hold the claim for another lease.
+
+        Args:
+            memory_mb: the most memory that the worker used so far, for whoever finds it dead.
+
+        Raises:
+            LeaseLost: somebody else has the task, or it was cancelled.
+        """
+        with reachable():
+            changes: Document = {"lease.expires_at": later(claim.lease_seconds)}
+            if memory_mb is not None:
+                changes["lease.memory_mb"] = memory_mb
+            if not self._tasks.update_one(self._held_by(claim), [{"$set": changes}]).matched_count:
+                raise _lost(claim)
+
+    def holds(self, claim: Claim) -> bool:
+        """Whether the claim is still held: a read, cheaper than ``renew``."""
+        with reachable():
+            return self._shows(self._held_by(claim))
+
+    def commit(self, claim: Claim, result: Mapping[str, Any], *, part: bool = False) -> None:
+        """Store the one result of the task. Committing the same claim again is harmless.
+
+        Args:
+            part: it is the result of the first of two phases: the task is PART_DONE.
+
+        Raises:
+            LeaseLost: the claim is not held any more; the result was not stored.
+        """
+        changes = {"lease": None, "result": literal(dict(result)), "error": None, "ended_at": NOW}
+        end = TaskState.PART_DONE if part else TaskState.DONE
+        if not part:
+            changes["kept"] = None
+        commit = transition(self._held_by(claim), RUNNING, end, claim.worker, COMMITTED, changes)
+        with reachable():
+            if claim.ahead and claim.ahead.wants_more():
+                written = self._write_and_claim(commit, claim.ahead, claim.worker)
+            else:
+                written = self._write(commit)
+            if not written and not self._shows({"_id": claim.task_id, "status": end, "fence": claim.fence}):
+                raise _lost(claim)
+
+    def _write_and_claim(self, commit: Write, ahead: Lookahead, worker: str) -> bool:
+        """A commit and, in the same trip, the claim on the next task; whether both are certain to be written."""
+        task = ahead.tasks.pop(0)
+        claim = to_claim(task, worker, self._settings.lease_seconds, ahead.seen, WAITING)
+        both = [UpdateOne(*commit), UpdateOne(*self._claiming(task, worker))]
+        others, ahead.tasks = ahead.tasks, []  # should the store not answer, the commit is tried again without them
+        written = self._tasks.bulk_write(both, ordered=True).modified_count
+        # The answer is a sum: if one of the two was refused, the store must say which.
+        if written == 2 or (written == 1 and self._shows(self._held_by(claim), worker)):
+            ahead.claimed, ahead.tasks = replace(claim, ahead=ahead), others
+        return written == 2
+
+    def _shows(self, query: Document, holder: str | None = None) -> bool:
+        """Whether the store has such a task; of this holder, who is no part of the query: he is in no index."""
+        found = self._tasks.find_one(query, {"lease": 1})
+        return found is not None and (holder is None or (found["lease"] or {}).get("worker") == holder)
+
+    def fail(self, claim: Claim, error: TaskError) -> TaskState:
+        """The attempt ended with its own exception: WAITING with backoff, or FAILED when attempts are used up.
+
+        Raises:
+            LeaseLost: the claim is not held any more; nothing was written.
+        """
+        failures = claim.failures + 1
+        final = error.permanent or failures >= self._settings.max_attempts
+        end = TaskState.FAILED if final else claim.home
+        detail = {"type": error.type, "message": error.message, "traceback": error.traceback, "host": error.host}
+        if error.where:
+            detail["where"] = error.where
+        changes = {
+            "lease": None,
+            "failures": failures,
+            "error": literal({**detail, "attempt": claim.attempt, "permanent": error.permanent}),
+            "ended_at": NOW,
+        }
+        if not final and (seconds := self._backoff(failures)):
+            changes |= {"not_before": later(seconds), "stage": Stage.LATER}
+        why = f"{error.type}: {error.message}"[:300]
+        with reachable():
+            if not self._move(self._held_by(claim), RUNNING, end, claim.worker, why, changes):
+                raise _lost(claim)
+        return end
+
+    def release(self, claim: Claim, why: str, wait: float = 0.0) -> None:
+        """Give the task back untried, for example because the worker is told to stop.
+
+        Args:
+            wait: seconds before anybody may claim it again.
+
+        Raises:
+            LeaseLost: the claim is not held any more.
+        """
+        changes: Document = {"lease": None}
+        if wait:
+            changes |= {"not_before": later(wait), "stage": Stage.LATER}
+        with reachable():
+            if not self._move(self._held_by(claim), RUNNING, claim.home, claim.worker, why, changes):
+                raise _lost(claim)
+
+    # -- the one write ------------------------------------------------------------------------------------------------
+
+    def _move(
+        self,
+        query: Document,
+        start: TaskState,
+        end: TaskState,
+        by: str,
+        why: str,
+        changes: Document,
+        *,
+        fence: bool = False,
+    ) -> bool:
+        """One conditional write from ``start`` to ``end``; whether this caller won it."""
+        return self._write(transition(query, start, end, by, why, changes, fence=fence))
+
+    def _write(self, transition: Write) -> bool:
+        return bool(self._tasks.update_one(*transition).modified_count)
+
+    def _held_by(self, claim: Claim) -> Document:
+        return {"_id": claim.task_id, "status": RUNNING, "fence": claim.fence}
+
+    def _backoff(self, failures: int) -> float:
+        """Full jitter: uniform in [0, min(max, base * 2^(failures-1))], after Brooker, 'Exponential Backoff' (2015)."""
+        ceiling = min(self._settings.backoff_max_seconds, self._settings.backoff_seconds * 2 ** (failures - 1))
+        return random.uniform(0, ceiling)  # noqa: S311 - spreads retries, protects nothing
+
+
+def _in_turn(candidates: Sequence[Document], wanted: str | None) -> list[Document]:
+    """The most urgent candidates, from the wanted one on, else from any: so workers start apart and seldom collide."""
+    best = [task for task in candidates if task["priority"] == candidates[0]["priority"]]
+    mine = [position for position, task in enumerate(best) if task["_id"] == wanted]
+    start = mine[0] if mine else random.randrange(len(best))  # noqa: S311 - spreads workers, protects nothing
+    return [*best[start:], *best[:start]]
+
+
+def _lost(claim: Claim) -> LeaseLost:
+    return LeaseLost(f"The claim on task {claim.task_id} (fence {claim.fence}) is lost.", "Stop and leave no trace.")

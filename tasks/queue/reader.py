@@ -1,0 +1,203 @@
+"""Reading task pools: questions that change nothing. ``TaskPools`` adds everything that writes."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from pymongo import ASCENDING
+from pymongo.collection import Collection
+
+from rollq.tasks.config.settings import Settings
+from rollq.tasks.errors import NotFound, StateError
+from rollq.tasks.mongo.client import Document, Store, reachable
+from rollq.tasks.queue.documents import to_task
+from rollq.tasks.queue.orphans import LooseEnds
+from rollq.tasks.queue.states import ACTIVE, Stage, TaskState
+from rollq.tasks.queue.task import Task
+from rollq.tasks.resources import Needs
+from rollq.tasks.tracking.references import References
+
+
+@dataclass(frozen=True)
+class Want:
+    """So many waiting tasks want a worker of this queue with this offer."""
+
+    queue: str
+    needs: Needs
+    tasks: int
+
+
+class TaskReader:
+    """What is in the task pools of a store."""
+
+    def __init__(self, store: Store, settings: Settings) -> None:
+        self._store = store
+        self._settings = settings
+        self.loose_ends = LooseEnds(store)
+        self.references = References(store)
+
+    @property
+    def _tasks(self) -> Collection[Document]:
+        return self._store.collection("tasks")  # asked for anew: after a fork it belongs to another connection
+
+    @property
+    def _pools(self) -> Collection[Document]:
+        return self._store.collection("pools")
+
+    def documents(self) -> tuple[Collection[Document], Collection[Document]]:
+        """The bare documents of tasks and windows, for whoever looks whether they are sound (``tasks/queue/dead_letters.py``)."""
+        return self._tasks, self._store.collection("windows")
+
+    def pools(self) -> list[str]:
+        """Names of all pools."""
+        with reachable():
+            return sorted(str(document["_id"]) for document in self._pools.find({}, {"_id": 1}))
+
+    def stat(self, pool: str | None = None, ids: Sequence[str] | None = None) -> dict[TaskState, int]:
+        """How many tasks are in each state; states without a task are 0."""
+        return self.count(_query(pool=pool, ids=ids))
+
+    def count(self, query: Document) -> dict[TaskState, int]:
+        """How many of the tasks that a query over documents finds are in each state."""
+        with reachable():
+            groups = self._tasks.aggregate([{"$match": query}, {"$group": {"_id": "$status", "n": {"$sum": 1}}}])
+            counts = {group["_id"]: group["n"] for group in groups if isinstance(group["_id"], str)}
+        return {state: int(counts.get(state, 0)) for state in TaskState}
+
+    def find(
+        self,
+        pool: str | None = None,
+        *,
+        status: Iterable[TaskState] | None = None,
+        ids: Sequence[str] | None = None,
+        round_id: str | None = None,
+        window: str | None = None,
+        model: str | None = None,
+        older_than: float | None = None,
+        error: str | None = None,
+        limit: int = 0,
+        definitions: bool = False,
+    ) -> list[Task]:
+        """Tasks in the order in which they were created.
+
+        Args:
+            window: only those whose test segment holds this session (``YYYY-MM-DD``).
+            model: only those of this model class.
+            older_than: only those created longer ago than so many seconds.
+            error: only those whose error's type or message holds this text, in any case.
+            definitions: bring their definitions too (large).
+        """
+        query = _query(pool=pool, ids=ids, status=status, round_id=round_id)
+        with reachable():
+            query.update(_details(model, error))
+            if older_than is not None:
+                query["created_at"] = {"$lt": self._store.now() - timedelta(seconds=older_than)}
+            if window is not None:
+                ends = [{"segments.test.1": {"$gte": window}}, {"segments.test.1": None}]
+                query.update({"segments.test.0": {"$lte": window}, "$and": [{"$or": ends}]})
+            found = self._tasks.find(query, None if definitions else {"definition": 0}).sort("seq", ASCENDING)
+            return [to_task(document) for document in (found.limit(limit) if limit else found)]
+
+    def outlines(self, pool: str) -> list[Task]:
+        """The tasks of a pool with the least of their definitions: ``variant`` and ``window``, and their segments."""
+        left_out = ("model", "dataset", "record", "identity", "data")
+        with reachable():
+            found = self._tasks.find({"pool": pool}, {f"definition.{name}": 0 for name in left_out})
+            return [to_task(document) for document in found]
+
+    def get(self, ident: str) -> Task:
+        """The task whose id is or starts with ``ident`` (at least four characters).
+
+        Raises:
+            NotFound: there is none.
+            StateError: several ids start so.
+        """
+        if not re.fullmatch(r"[0-9a-f]{4,24}", ident):
+            raise NotFound(f"There is no task {ident!r}.", "A task id is 4 to 24 hex digits: see `rollq tasks list`.")
+        with reachable():
+            found = list(self._tasks.find({"_id": {"$gte": ident, "$lt": ident + "g"}}).limit(2))
+        if not found:
+            raise NotFound(f"There is no task {ident!r}.", "See `rollq tasks list`.")
+        if len(found) > 1:
+            raise StateError(f"Several tasks start with {ident!r}.", "Give more digits.")
+        return to_task(found[0])
+
+    def stream(self, query: Document, *, definitions: bool = True) -> Iterator[Task]:
+        """Tasks that a query over documents finds, in the order in which they were created, one by one."""
+        fields = None if definitions else {"definition": 0}
+        with reachable():
+            for document in self._tasks.find(query, fields).sort("seq", ASCENDING):
+                yield to_task(document)
+
+    def wants(self) -> list[Want]:
+        """What the waiting tasks of all pools want of a worker, and how many want it."""
+        waiting = {"status": TaskState.WAITING, "stage": {"$ne": Stage.HELD}}
+        kinds = {"queue": "$queue", "cpu": "$needs.cpu", "gpu": "$needs.gpu", "mem_gb": "$needs.mem_gb"}
+        with reachable():
+            groups = list(self._tasks.aggregate([{"$match": waiting}, {"$group": {"_id": kinds, "n": {"$sum": 1}}}]))
+        return [Want(kind.pop("queue"), Needs(**kind), group["n"]) for group in groups for kind in [dict(group["_id"])]]
+
+    def ahead_of(self, task: Task) -> int:
+        """How many waiting tasks of the pool and queue of a task come before it."""
+        earlier = {"priority": task.priority, "seq": {"$lt": task.seq}}
+        mine = {"pool": task.pool, "queue": task.queue, "status": TaskState.WAITING, "stage": {"$ne": Stage.HELD}}
+        with reachable():
+            return self._tasks.count_documents({**mine, "$or": [{"priority": {"$gt": task.priority}}, earlier]})
+
+    def has_active(self, round_id: str) -> bool:
+        """Whether a task of the round is not finished."""
+        # The small sets first, so that the usual answer (yes) costs no search through a large round; the whole at the
+        # end, because a task may move from one set to another in between.
+        rung = {"status": TaskState.WAITING, "stage": {"$in": [Stage.RUNG, Stage.NEAR]}}
+        with reachable():
+            for part in ({"status": TaskState.RUNNING}, rung, {"status": {"$in": sorted(ACTIVE)}}):
+                if self._tasks.find_one({"rounds": round_id, **part}, {"_id": 1}):
+                    return True
+        return False
+
+    def is_running(self, pool: str) -> bool:
+        """Whether a task of the pool is RUNNING."""
+        with reachable():
+            return self._tasks.find_one({"pool": pool, "status": TaskState.RUNNING}, {"_id": 1}) is not None
+
+    def now(self) -> datetime:
+        """The store's time (UTC)."""
+        return self._store.now()
+
+    def holders(self, prefix: str) -> list[str]:
+        """Names of the workers that hold a task now and whose name starts with ``prefix``."""
+        with reachable():
+            running = self._tasks.find({"status": TaskState.RUNNING}, {"lease.worker": 1})
+            names = {str(document["lease"]["worker"]) for document in running}
+        return sorted(name for name in names if name.startswith(prefix))
+
+
+def _query(
+    pool: str | None = None,
+    ids: Sequence[str] | None = None,
+    status: Iterable[TaskState] | None = None,
+    round_id: str | None = None,
+) -> Document:
+    query: Document = {}
+    if pool is not None:
+        query["pool"] = pool
+    if ids is not None:
+        query["_id"] = {"$in": list(ids)}
+    if status is not None:
+        query["status"] = {"$in": list(status)}
+    if round_id is not None:
+        query["rounds"] = round_id
+    return query
+
+
+def _details(model: str | None, error: str | None) -> Document:
+    query: Document = {}
+    if model is not None:
+        query["definition.model.class"] = model
+    if error is not None:
+        holds = {"$regex": re.escape(error), "$options": "i"}
+        query["$or"] = [{"error.type": holds}, {"error.message": holds}]
+    return query

@@ -1,0 +1,64 @@
+"""The states of a task and the one table of its transitions."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+from rollq.tasks.errors import InvalidTransition
+
+
+class TaskState(StrEnum):
+    """Where a task is in its life."""
+
+    WAITING = "WAITING"  # may be claimed, unless it is held or its not_before lies ahead
+    RUNNING = "RUNNING"  # claimed by a worker that holds the lease
+    PART_DONE = "PART_DONE"  # a delayed task whose preparation is finished; waits for its second phase
+    DONE = "DONE"  # its result is committed
+    FAILED = "FAILED"  # its own exception, attempts used up, or a permanent error
+    QUARANTINED = "QUARANTINED"  # it took its worker down too often (a poison pill)
+    CANCELLED = "CANCELLED"  # somebody did not want it any more
+
+    @property
+    def is_terminal(self) -> bool:
+        """Whether only a person can bring the task back (``rollq tasks retry``)."""
+        return self in TERMINAL
+
+
+class Stage(StrEnum):
+    """How near a waiting task is to its turn (``tasks/queue/stager.py``). It means nothing in other states."""
+
+    HELD = "held"  # not to be claimed until it is let go
+    LATER = "later"  # an attempt failed: not before its backoff is over
+    FAR = "far"
+    NEAR = "near"  # on the shortlist
+    RUNG = "rung"  # a message was sent for it
+
+
+W, R, P = TaskState.WAITING, TaskState.RUNNING, TaskState.PART_DONE
+D, F, Q, C = TaskState.DONE, TaskState.FAILED, TaskState.QUARANTINED, TaskState.CANCELLED
+
+TERMINAL = frozenset({D, F, Q, C})
+ACTIVE = frozenset(TaskState) - TERMINAL
+
+# The only legal changes; every write to a task's status is one of these. A task that was DONE and is trained again
+# keeps its result until a new one is committed: who cancels it gives it back as DONE, whatever became of it since.
+TRANSITIONS: dict[TaskState, frozenset[TaskState]] = {
+    W: frozenset({R, C, D}),
+    R: frozenset({D, W, P, F, Q, C}),
+    P: frozenset({W, R, C, D}),  # R: a plain worker loop takes up the second phase itself
+    D: frozenset({W}),  # a person wants it trained anew
+    F: frozenset({W, D}),  # W: a person tries again
+    Q: frozenset({W, D}),
+    C: frozenset({W}),
+}
+
+
+def check_transition(start: TaskState, end: TaskState) -> None:
+    """Refuse a change that the table does not hold.
+
+    Raises:
+        InvalidTransition: ``start -> end`` is not in ``TRANSITIONS``.
+    """
+    if end not in TRANSITIONS[start]:
+        allowed = ", ".join(sorted(TRANSITIONS[start])) or "nothing: it is final"
+        raise InvalidTransition(f"A task cannot go from {start} to {end}.", f"From {start} it may go to {allowed}.")

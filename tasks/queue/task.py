@@ -1,0 +1,254 @@
+"""A task, a claim on it, and its failure, as frozen records; documents exist only inside ``TaskPools``."""
+
+from __future__ import annotations
+
+import socket
+import time
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, replace
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from rollq.tasks.components.user_code import place_of
+from rollq.tasks.errors import LeaseLost
+from rollq.tasks.failures import Kind, is_permanent, storable, text_of, trace_of
+from rollq.tasks.queue.states import TaskState
+from rollq.tasks.resources import Needs
+
+if TYPE_CHECKING:
+    from rollq.tasks.queue.prefetch import Lookahead
+
+NOT_YET = f"{Kind.NOT_YET}: "  # how the reason of an attempt begins that was made too early
+TRACEBACK_CHARS = 4_000  # kept of a traceback: its end, where the cause is
+COMMITTED = "committed"  # in a history: why an attempt ended well
+
+Definition = dict[str, Any]
+Segments = dict[str, tuple[str | None, str | None]]
+REFERENCE_NAMES = {"_id": "id", "def": "definition", "filter": "definition", "res": "result"}
+
+
+@dataclass(frozen=True)
+class Transition:
+    """One line of a task's history. ``at`` is UTC, from the store's clock."""
+
+    at: datetime
+    start: TaskState | None
+    end: TaskState
+    by: str
+    fence: int
+    why: str = ""
+
+
+@dataclass(frozen=True)
+class Attempt:
+    """One attempt at a task: by whom, from when to when (UTC), and how it ended; without an end it is under way."""
+
+    number: int
+    worker: str
+    fence: int
+    started_at: datetime
+    ended_at: datetime | None = None
+    end: TaskState | None = None
+    why: str = ""
+
+    @property
+    def is_committed(self) -> bool:
+        """Whether its result was committed: a task may be DONE after it with an earlier one."""
+        return self.end in (TaskState.DONE, TaskState.PART_DONE) and self.why == COMMITTED
+
+    @property
+    def seconds(self) -> float | None:
+        """How long it took; None while it is under way."""
+        return (self.ended_at - self.started_at).total_seconds() if self.ended_at else None
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON-able."""
+        return {**{name: _plain(value) for name, value in asdict(self).items()}, "seconds": self.seconds}
+
+
+@dataclass(frozen=True)
+class Task:
+    """A rolling task as it is in the store.
+
+    Times are UTC; ``lease_expires_at`` is None unless it is RUNNING; ``seq`` orders the tasks of one priority; ``home``
+    is the state that it was claimed from last. ``kept`` is the earlier result of a task that was DONE and is trained
+    again; until there is something newer, ``result`` is the same.
+    """
+
+    id: str
+    pool: str
+    key: str
+    status: TaskState
+    priority: int
+    queue: str
+    held: bool
+    needs: Needs
+    time_limit: float | None
+    seq: int
+    segments: Segments
+    created_at: datetime
+    not_before: datetime
+    started_at: datetime | None
+    ended_at: datetime | None
+    fence: int
+    attempts: int
+    failures: int
+    losses: int
+    worker: str | None
+    lease_expires_at: datetime | None
+    result: dict[str, Any] | None
+    error: dict[str, Any] | None
+    kept: dict[str, Any] | None = None
+    home: TaskState = TaskState.WAITING
+    rounds: tuple[str, ...] = ()
+    backfill: str | None = None
+    any_code: bool = False
+    history: tuple[Transition, ...] = ()
+    definition: Definition = field(default_factory=dict, repr=False)
+
+    def __getitem__(self, name: str) -> Any:
+        """A field by its name; the reference's names ``_id``, ``def``, ``filter`` and ``res`` too."""
+        return getattr(self, REFERENCE_NAMES.get(name, name))
+
+    @property
+    def committed(self) -> dict[str, Any] | None:
+        """The result that counts: of a DONE task its own, of one that is trained again the earlier one."""
+        return self.result if self.status is TaskState.DONE else self.kept
+
+    @property
+    def partial(self) -> dict[str, Any] | None:
+        """What the first of two phases came to."""
+        return None if self.status is TaskState.DONE or self.result is self.kept else self.result
+
+    def attempts_made(self) -> list[Attempt]:
+        """The attempts in the history, oldest first."""
+        made: list[Attempt] = []
+        for step in self.history:
+            if step.end is TaskState.RUNNING:
+                made.append(Attempt(len(made) + 1, step.by, step.fence, step.at))
+            elif step.start is TaskState.RUNNING and made:
+                made[-1] = replace(made[-1], ended_at=step.at, end=step.end, why=step.why)
+        forgotten = self.attempts - len(made)  # a long history keeps its last transitions only
+        return [replace(one, number=one.number + forgotten) for one in made]
+
+    @property
+    def given_back(self) -> str:
+        """Why the last attempt was given back untried; empty if it was not, or if the task is not WAITING since."""
+        last = self.history[-1] if self.history else None
+        if self.status is not TaskState.WAITING or last is None or last.start is not TaskState.RUNNING:
+            return ""
+        return "" if (self.error or {}).get("attempt") == self.attempts else last.why
+
+    @property
+    def not_yet(self) -> str:
+        """What it waits for that was not there at the last attempt; empty if there is no such thing."""
+        return self.given_back.removeprefix(NOT_YET) if self.given_back.startswith(NOT_YET) else ""
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON-able: times as ISO 8601 with zone."""
+        return {name: _plain(value) for name, value in asdict(self).items()}
+
+
+@dataclass(frozen=True)
+class Claim:
+    """A worker's right to run a task, valid while ``fence`` is the task's fence.
+
+    ``lease_seconds`` is its length, ``time_limit`` how many seconds the attempt may take; ``seen`` is how many rung
+    tasks it was chosen from, at most ``claims.CANDIDATES``. ``home`` is where the task goes back to if the attempt
+    comes to nothing; ``partial`` is the result of its first phase, if it is in its second; ``ahead`` is what the worker
+    does next, if its tasks are short; ``since`` is when the lease began, by this process's monotonic clock.
+    """
+
+    task_id: str
+    pool: str
+    key: str
+    queue: str
+    fence: int
+    worker: str
+    attempt: int
+    failures: int
+    definition: Definition = field(repr=False)
+    lease_seconds: float = 30.0
+    time_limit: float | None = None
+    rounds: tuple[str, ...] = ()
+    seen: int = 0
+    home: TaskState = TaskState.WAITING
+    partial: dict[str, Any] | None = None
+    backfill: str | None = None
+    any_code: bool = False
+    ahead: Lookahead | None = field(default=None, repr=False, compare=False)
+    since: float = field(default_factory=time.monotonic, repr=False, compare=False)
+
+
+def claim_on(task: Task) -> Claim:
+    """The claim of whoever fetched ``task``, as it was fetched: worth something only while nobody else has it.
+
+    Raises:
+        LeaseLost: the task was not RUNNING when it was fetched.
+    """
+    if task.status is not TaskState.RUNNING or task.worker is None:
+        raise LeaseLost(f"Task {task.id} was {task.status} when it was read: it is not held.", "Fetch it first.")
+    return Claim(
+        task_id=task.id,
+        pool=task.pool,
+        key=task.key,
+        queue=task.queue,
+        fence=task.fence,
+        worker=task.worker,
+        attempt=task.attempts,
+        failures=task.failures,
+        definition=task.definition,
+        home=task.home,
+        partial=task.partial,
+        rounds=task.rounds,
+    )
+
+
+@dataclass(frozen=True)
+class TaskError:
+    """Why an attempt failed; ``traceback`` is shortened to its end, ``where`` is the line of the user's own code."""
+
+    type: str
+    message: str
+    traceback: str = ""
+    host: str = ""
+    permanent: bool = False
+    where: str = ""
+
+    @classmethod
+    def of(cls, error: BaseException) -> TaskError:
+        """What is kept of an exception."""
+        text, name = trace_of(error, TRACEBACK_CHARS), storable(type(error).__name__)
+        return cls(name, text_of(error), text, socket.gethostname(), is_permanent(error), place_of(error))
+
+
+@dataclass(frozen=True)
+class Created:
+    """What ``create_tasks`` did: ids in the order of the definitions, and how many of them were new."""
+
+    ids: tuple[str, ...]
+    new: int
+
+    @property
+    def existing(self) -> int:
+        """How many were in the pool already, or given twice."""
+        return len(self.ids) - self.new
+
+
+def segments_of(definition: Mapping[str, Any]) -> Segments:
+    """The segments of a definition, empty if it has none."""
+    found: Any = definition
+    for key in ("dataset", "kwargs", "segments"):
+        found = found.get(key) if isinstance(found, Mapping) else None
+    pairs = found.items() if isinstance(found, Mapping) else ()
+    return {name: (*bounds,) for name, bounds in pairs if isinstance(bounds, list | tuple) and len(bounds) == 2}
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, datetime):
+        return value.isoformat()
+    if isinstance(value, dict):
+        return {name: _plain(item) for name, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(item) for item in value]
+    return value

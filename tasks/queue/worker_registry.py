@@ -1,0 +1,111 @@
+"""The roster: which workers live, what they serve and offer. Each worker's main process signs it as it sweeps.
+
+It decides nothing (leases do); it lets people, ``rollq tasks explain`` and ``rollq doctor`` see who is there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
+from datetime import datetime, timedelta
+from typing import Any
+
+from pymongo import ASCENDING
+from pymongo.collection import Collection
+
+from rollq.tasks.config.settings import Settings
+from rollq.tasks.mongo.client import Document, Store, reachable
+from rollq.tasks.mongo.records import Reader, stored
+from rollq.tasks.resources import Needs
+
+FORGET_SECONDS = 24 * 3600
+MISSED_SWEEPS = 5  # a worker that was not seen for so many sweeps is taken for gone
+
+
+@stored
+@dataclass(frozen=True)
+class WorkerEntry:
+    """A worker: ``name`` is ``host/main pid``; ``offer`` is what each of its ``processes`` offers. Times are UTC."""
+
+    name: str
+    queues: tuple[str, ...]
+    processes: int
+    offer: Needs
+    started_at: datetime
+    seen_at: datetime
+    restarts: int = 0
+    alive: bool = False
+
+    def serves(self, queue: str, needs: Needs) -> bool:
+        """Whether it can run a task of this queue with these needs."""
+        return self.alive and queue in self.queues and needs.fit(self.offer)
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON-able."""
+        times = {"started_at": self.started_at.isoformat(), "seen_at": self.seen_at.isoformat()}
+        return {**asdict(self), "queues": list(self.queues), **times}
+
+
+class Roster:
+    """The workers of a store. The only code that reads or writes them there."""
+
+    def __init__(self, store: Store, settings: Settings) -> None:
+        self._store = store
+        self._patience = max(settings.sweep_seconds * MISSED_SWEEPS, 5.0)
+
+    @property
+    def _workers(self) -> Collection[Document]:
+        return self._store.collection("workers")  # asked for anew: after a fork it belongs to another connection
+
+    def ensure_indexes(self) -> None:
+        """Make the index that forgets workers that were not seen for a day."""
+        with reachable():
+            self._workers.create_index([("seen_at", ASCENDING)], expireAfterSeconds=FORGET_SECONDS)
+
+    def sign(self, name: str, queues: Sequence[str], processes: int, offer: Needs, restarts: int = 0) -> None:
+        """Write a worker down, or that it still lives.
+
+        Args:
+            restarts: how often its watchdog has restarted it.
+
+        Raises:
+            Unavailable: the store does not answer.
+        """
+        with reachable():
+            now = self._store.now()
+            entry = {
+                "queues": list(queues),
+                "processes": processes,
+                "offer": offer.to_dict(),
+                "seen_at": now,
+                "restarts": restarts,
+            }
+            changes = {"$set": entry, "$setOnInsert": {"started_at": now}}
+            self._workers.update_one({"_id": name}, changes, upsert=True)
+
+    def leave(self, name: str) -> None:
+        """Strike out a worker that stops.
+
+        Raises:
+            Unavailable: the store does not answer.
+        """
+        with reachable():
+            self._workers.delete_one({"_id": name})
+
+    def workers(self) -> list[WorkerEntry]:
+        """Every worker of the last day, by name; ``alive`` says whether it was seen a moment ago.
+
+        Those whose documents cannot be read are left out.
+
+        Raises:
+            Unavailable: the store does not answer.
+        """
+        with reachable():
+            since = self._store.now() - timedelta(seconds=self._patience)
+            entries = WORKERS.read_all(self._workers.find().sort("_id", ASCENDING))
+            return [replace(entry, alive=entry.seen_at >= since) for entry in entries]
+
+
+WORKERS = Reader(
+    "workers", "worker", WorkerEntry, "A worker that lives mends it at its next sweep; else delete it.", {"name": "_id"}
+)

@@ -1,0 +1,57 @@
+"""What a task needs of a worker process, and what a process offers: processors, GPUs, memory."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields
+from typing import Any
+
+from rollq.tasks.components.registry import did_you_mean
+from rollq.tasks.errors import TemplateError
+from rollq.tasks.mongo.records import stored
+
+
+@stored
+@dataclass(frozen=True)
+class Needs:
+    """Processors, GPUs and gigabytes (10^9 bytes) of memory. 0: it does not matter."""
+
+    cpu: float = 0.0
+    gpu: float = 0.0
+    mem_gb: float = 0.0
+
+    @classmethod
+    def of(cls, given: Mapping[str, Any] | None) -> Needs:
+        """The needs that a template or a caller states.
+
+        Raises:
+            TemplateError: a name is unknown or a number is negative; the message names the key.
+        """
+        if given is None:
+            return cls()
+        if not isinstance(given, Mapping):
+            raise TemplateError("it is a mapping.", "Write resources: {gpu: 1, mem_gb: 8}.", "resources")
+        names = {field.name for field in fields(cls)}
+        for name, value in given.items():
+            key = f"resources.{name}"
+            if name not in names:
+                raise TemplateError(f"unknown resource {name!r}.", did_you_mean(str(name), names), key)
+            number = isinstance(value, int | float) and not isinstance(value, bool)
+            if not number or not math.isfinite(value) or value < 0:
+                raise TemplateError(f"{value!r} is no amount.", "Give a number, 0 or more.", key)
+        return cls(**{name: float(value) for name, value in given.items()})
+
+    def fit(self, offer: Needs | None) -> bool:
+        """Whether a process with this ``offer`` can serve the needs; no offer means: it can serve all."""
+        if offer is None:
+            return True
+        return self.cpu <= offer.cpu and self.gpu <= offer.gpu and self.mem_gb <= offer.mem_gb
+
+    def to_dict(self) -> dict[str, float]:
+        """JSON-able."""
+        return asdict(self)
+
+    def __str__(self) -> str:
+        """Only what is needed, as ``gpu 1, mem_gb 8``."""
+        return ", ".join(f"{name} {value:g}" for name, value in asdict(self).items() if value) or "nothing special"

@@ -1,0 +1,187 @@
+"""From a template and its data to the rolling tasks of its windows: all at once, or as a session sees them."""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Iterable, Mapping
+from copy import deepcopy
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from rollq.tasks.components.registry import build
+from rollq.tasks.config.settings import Settings
+from rollq.tasks.errors import SegmentError, TemplateError
+from rollq.tasks.identity import canonical
+from rollq.tasks.ingredients.ingredients import Ingredients
+from rollq.tasks.queue.task import Definition, segments_of
+from rollq.tasks.rolling.calendar import TimeAdjuster, timestamp
+
+if TYPE_CHECKING:
+    from rollq.tasks.rolling.template import Template
+
+TEST = "test"
+WINDOW = "window"  # in a definition: the test segment as it was planned, where the data did not reach its end
+Bounds = tuple[str, str | None]
+
+
+@dataclass(frozen=True)
+class Windows:
+    """What a template comes to: rolling tasks, and the sessions (``YYYY-MM-DD``) that they predict."""
+
+    definitions: tuple[Definition, ...]
+    sessions: tuple[str, ...]
+
+
+def planned_test(definition: Mapping[str, Any]) -> Bounds:
+    """The test segment that a window was planned for; its end is None where the calendar did not reach it."""
+    planned = definition.get(WINDOW)
+    start, end = planned[TEST] if planned else segments_of(definition).get(TEST, ("", None))
+    return str(start), end
+
+
+class WindowCutter:
+    """Cuts one definition of a template into windows on the calendar of its data.
+
+    Args:
+        definition: the template's own, or that of a challenger.
+        step: sessions of a window's test segment; None: the template's.
+    """
+
+    def __init__(
+        self, template: Template, settings: Settings, definition: Definition | None = None, step: int | None = None
+    ) -> None:
+        self._definition = definition or template.definition
+        self._rolling = deepcopy(template.rolling)
+        if step is not None:
+            self._rolling["kwargs"] = {**(self._rolling.get("kwargs") or {}), "step": step}
+        self._components = settings.components
+        self._folder = template.folder
+        self._checked = False
+
+    @cached_property
+    def dataset(self) -> Any:
+        """The dataset of the template.
+
+        Raises:
+            ComponentError: a class or keyword is wrong.
+        """
+        return build(self._definition["dataset"], "dataset", self._components)
+
+    @cached_property
+    def sessions(self) -> list[str]:
+        """The sessions of the data, as ``YYYY-MM-DD``."""
+        days: list[str] = np.datetime_as_string(self.dataset.sessions.to_numpy("datetime64[D]")).tolist()
+        return days
+
+    @cached_property
+    def _ingredients(self) -> Ingredients:
+        """What tells two windows apart besides the template: data, code, libraries."""
+        return Ingredients(self._definition, self.dataset, self.sessions, self._components, self._folder)
+
+    @cached_property
+    def step(self) -> int:
+        """Sessions of a window's test segment."""
+        return int(self._generator(len(self.sessions)).step)
+
+    def all(self) -> Windows:
+        """Every window of the template's range.
+
+        Raises:
+            SegmentError: segments are reversed, overlap, or leave the calendar; or no window fits.
+            DataError: the data is missing or cannot be used.
+        """
+        tasks = self._generated(self._definition, len(self.sessions))
+        definitions = tuple(self._ingredients.added_to(_closed(task, self.sessions[-1])) for task in tasks)
+        return Windows(definitions, self._predicted(definitions))
+
+    def at(self, session: str, after: str | None = None, until: str | None = None) -> Windows:
+        """The windows whose test segment has begun by ``session``, as somebody sees them who knows no later session.
+
+        Args:
+            after: leave out those that begin on this session or before it.
+            until: predict up to this session (``session`` itself, or a later one in a simulation).
+
+        Raises:
+            SegmentError: as ``all``.
+        """
+        known = bisect_right(self.sessions, session)
+        start, _ = self._definition["dataset"]["kwargs"]["segments"][TEST]  # its end is the day that it is
+        if not known or self.sessions[known - 1] < start or not self._is_due(known, after):
+            return Windows((), ())
+        definition = deepcopy(self._definition)
+        definition["dataset"]["kwargs"]["segments"][TEST] = [start, session]
+        tasks = self._generated(definition, known, after)
+        definitions = tuple(self._ingredients.added_to(self._as_known(task, until or session)) for task in tasks)
+        return Windows(definitions, self._predicted(definitions))
+
+    def _check_data(self) -> None:
+        """Once, before the first window is cut: it reads all of the data."""
+        if not self._checked:
+            model = build(self._definition["model"], "model", self._components)
+            if check := getattr(model, "check_dataset", None):
+                check(self.dataset)
+            self.dataset.check()
+            self._checked = True
+
+    def _is_due(self, known: int, after: str | None) -> bool:
+        """Whether a window begins after the one that began on ``after``: cheap, as it is asked every session."""
+        return after is None or known - bisect_right(self.sessions, after) >= self.step
+
+    def _generated(self, definition: Definition, known: int, after: str | None = None) -> list[Definition]:
+        """The windows on the first ``known`` sessions, those alone that begin after ``after``."""
+        self._check_data()
+        generator = self._generator(known)
+        self._check_lookahead(self.dataset.label_lookahead)
+        tasks = generator.generate(definition)
+        if not tasks:
+            raise SegmentError("no window fits into the test segment.", "Give a longer test segment or a smaller step.")
+        if after is not None:
+            earliest = timestamp(after)
+            tasks = [task for task in tasks if task["dataset"]["kwargs"]["segments"][TEST][0] > earliest]
+        return [canonical(task) for task in tasks]
+
+    def _generator(self, known: int) -> Any:
+        calendar = TimeAdjuster(self.dataset.sessions[:known])
+        return build(self._rolling, "rolling", self._components, calendar=calendar)
+
+    def _as_known(self, task: Definition, until: str) -> Definition:
+        """``task`` with its planned test segment written down, and that of its dataset closed where the data ends."""
+        segments = task["dataset"]["kwargs"]["segments"]
+        start, end = segments[TEST]
+        first = self.sessions.index(start)
+        last = self.sessions[min(first + self.step, len(self.sessions)) - 1]
+        segments[TEST] = [start, min(end or last, until)]
+        return {**task, WINDOW: {TEST: [start, end]}}
+
+    def _predicted(self, definitions: Iterable[Definition]) -> tuple[str, ...]:
+        tests = [definition["dataset"]["kwargs"]["segments"][TEST] for definition in definitions]
+        if not tests:
+            return ()
+        start, end = min(test[0] for test in tests), max(test[1] for test in tests)
+        return tuple(day for day in self.sessions if start <= day <= end)
+
+    def _check_lookahead(self, lookahead: int) -> None:
+        """Refuse labels that look into a window's own test segment.
+
+        With ``trunc_days = d`` the last label of a window is at most ``d`` sessions before its test start, and it is
+        made of prices up to ``lookahead`` sessions later: so ``d > lookahead`` keeps every test price out.
+        """
+        truncated = (self._rolling.get("kwargs") or {}).get("trunc_days")
+        if lookahead and (truncated is None or truncated <= lookahead):
+            raise TemplateError(
+                f"the label looks {lookahead} sessions ahead, past the end of train and valid into the test segment.",
+                f"Set rolling.kwargs.trunc_days to {lookahead + 1} or more.",
+                "rolling.kwargs.trunc_days",
+            )
+
+
+def _closed(task: Definition, last: str) -> Definition:
+    """Close the last window's open end, so that it means the same when more sessions are known later."""
+    segments = task["dataset"]["kwargs"]["segments"]
+    start, end = segments[TEST]
+    if end is None or end > last:
+        segments[TEST] = [start, last]
+    return task

@@ -1,0 +1,172 @@
+"""The section ``data_checks`` of a template: what is odd about a session, and what is accepted all the same."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import asdict, dataclass, fields, replace
+from datetime import date, datetime
+from typing import Any, Self
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from rollq.tasks.components.registry import did_you_mean
+from rollq.tasks.errors import TemplateError
+
+KEY = "data_checks"
+FUTURE, FAR, WEEKEND, THIN, STALE, JUMP = "future", "far", "weekend", "thin", "stale", "jump"
+PRICE, DUPLICATE, NAME, BAR = "price", "duplicate", "name", "bar"
+GONE = "gone"  # a session that was published and is not there any more
+CHECKS = (FUTURE, FAR, WEEKEND, THIN, STALE, JUMP, PRICE, DUPLICATE, NAME, BAR, GONE)
+EARLIEST_ZONE = "Etc/GMT-14"  # where a day begins first
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What is odd about a session.
+
+    ``left_out``: the session counts as not there. What is not left out is named only. ``accepted``: somebody has said
+    that it is right.
+    """
+
+    session: str
+    check: str
+    what: str
+    left_out: bool
+    accepted: bool = False
+
+    def __str__(self) -> str:
+        return f"{self.session} ({self.check}): {self.what}"
+
+
+@dataclass(frozen=True)
+class DataChecks:
+    """The thresholds; docs/reference/data-checks.md says what each means. None, or False, switches a check off."""
+
+    future: bool = True
+    timezone: str | None = None
+    far: int | None = 366
+    weekend: bool = True
+    thin: float | None = 0.5
+    stale: float | None = 0.95
+    jump: float | None = 3.0
+    name: bool = True
+    bar: float | None = 0.5
+    gone: bool = True
+    share: float = 0.02
+    accept: tuple[str, ...] = ()
+
+    @classmethod
+    def of(cls, section: Any, key: str = KEY) -> Self:
+        """The thresholds that a section describes; None: the defaults; False: no check at all.
+
+        Raises:
+            TemplateError: a key is unknown, or a value cannot be used.
+        """
+        if section is None or section is True:
+            return cls()
+        if section is False:
+            off: dict[str, Any] = dict.fromkeys(("future", "weekend", "name", "gone"), False)
+            return cls(**off, far=None, thin=None, stale=None, jump=None, bar=None)
+        if not isinstance(section, Mapping):
+            raise TemplateError("it is a mapping.", "Write {thin: 0.5, jump: 3.0} and so on, or false.", key)
+        for name in section:
+            if name not in cls.__dataclass_fields__:
+                known = [field.name for field in fields(cls)]
+                raise TemplateError(f"unknown key {name!r}.", did_you_mean(str(name), known), f"{key}.{name}")
+        found = {name: _checked(name, value, f"{key}.{name}") for name, value in section.items()}
+        return cls(**found)
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON-able; ``of`` reads it."""
+        return {**asdict(self), "accept": list(self.accept)}
+
+    def accepts(self, session: str, check: str) -> bool:
+        """Whether somebody has accepted what this check says of a session."""
+        return session in self.accept or f"{session}:{check}" in self.accept
+
+    def accepting(self, more: Iterable[str]) -> Self:
+        """The same thresholds, with more that is accepted."""
+        return replace(self, accept=tuple(sorted({*self.accept, *more})))
+
+    def today(self) -> str:
+        """The date that it is where the exchange is; where that is not known, the latest that it is anywhere."""
+        return f"{datetime.now(ZoneInfo(self.timezone or EARLIEST_ZONE)):%Y-%m-%d}"
+
+
+def check_accepted(entries: Any, key: str) -> tuple[str, ...]:
+    """Sessions that are accepted, each ``YYYY-MM-DD`` or ``YYYY-MM-DD:check``.
+
+    Raises:
+        TemplateError: an entry is something else.
+    """
+    if not isinstance(entries, list | tuple):
+        raise TemplateError("it is a list of sessions.", "Write [2019-07-06, 2019-07-09:jump].", key)
+    return tuple(sorted({_entry(entry, key) for entry in entries}))
+
+
+def with_accepted(section: Any, more: Iterable[str]) -> Any:
+    """The section, with more that is accepted; unchanged if there is nothing more."""
+    added = tuple(more)
+    if not added:
+        return section
+    given = {} if section is None or section is True else section
+    if section is False or not isinstance(given, Mapping):
+        return section  # nothing is checked, so nothing is to be accepted
+    return {**given, "accept": sorted({*check_accepted(given.get("accept") or (), f"{KEY}.accept"), *added})}
+
+
+def left_out(findings: Iterable[Finding]) -> dict[str, str]:
+    """What is said of each session that is left out."""
+    found: dict[str, list[str]] = {}
+    for one in findings:
+        if one.left_out:
+            found.setdefault(one.session, []).append(f"{one.what} ({one.check})")
+    return {session: "; ".join(said) for session, said in sorted(found.items())}
+
+
+def some(findings: Collection[Finding], limit: int = 5) -> str:
+    """The first of them, as text."""
+    shown = "; ".join(str(one) for one in list(findings)[:limit])
+    return shown + (f"; and {len(findings) - limit} more" if len(findings) > limit else "")
+
+
+def _checked(name: str, value: Any, key: str) -> Any:
+    if name == "accept":
+        return check_accepted(value or (), key)
+    if name == "timezone":
+        return _zone(value, key)
+    if name in ("future", "weekend", "name", "gone"):
+        if not isinstance(value, bool):
+            raise TemplateError(f"{value!r} is neither true nor false.", "Write true or false.", key)
+        return value
+    if (value is None or value is False) and name != "share":
+        return None
+    if isinstance(value, bool) or not isinstance(value, int | float) or not value == value or value <= 0:
+        raise TemplateError(f"{value!r} is not possible.", "Use a number above 0, or null to switch it off.", key)
+    if name in ("thin", "stale", "bar", "share") and value > 1:
+        raise TemplateError(f"{value!r} is no share.", "Use a number above 0 and up to 1.", key)
+    if name == "far" and (not isinstance(value, int) or value < 1):
+        raise TemplateError(f"{value!r} days are not possible.", "Use a whole number of days.", key)
+    return value
+
+
+def _zone(value: Any, key: str) -> str | None:
+    if value is None:
+        return None
+    try:
+        return ZoneInfo(str(value)).key
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        raise TemplateError(f"{value!r} is no time zone.", "Use a name such as America/New_York.", key) from None
+
+
+def _entry(entry: Any, key: str) -> str:
+    text = entry.isoformat() if type(entry) is date else str(entry).strip()
+    day, colon, check = text.partition(":")
+    try:
+        good = date.fromisoformat(day).isoformat() == day
+    except ValueError:
+        good = False
+    if not good:
+        raise TemplateError(f"{entry!r} is no session.", "Write 2019-07-06, or 2019-07-06:jump.", key)
+    if colon and check not in CHECKS:
+        raise TemplateError(f"there is no check {check!r}.", did_you_mean(check, CHECKS), key)
+    return text

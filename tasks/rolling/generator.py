@@ -1,0 +1,239 @@
+"""Task generators: one template in, many rolling tasks out.
+
+The semantics are those of Qlib's task generators; docs/reference/differences.md lists where rollq differs and why.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterable, Sequence
+from copy import deepcopy
+from numbers import Integral
+from typing import Any
+
+from rollq.tasks.errors import SegmentError, TemplateError
+from rollq.tasks.rolling.calendar import EXPANDING, SLIDING, TimeAdjuster
+from rollq.tasks.rolling.handlers import extend_end_time, roll_fit_dates
+from rollq.tasks.rolling.segments import (
+    Segments,
+    align_segments,
+    date_segments,
+    named,
+    purge_segments,
+    read_segments,
+    refuse_future,
+    truncate_segments,
+)
+
+Task = dict[str, Any]
+
+
+class TaskGen(ABC):
+    """Makes tasks from a template."""
+
+    @abstractmethod
+    def generate(self, task: Task) -> list[Task]:
+        """The tasks of one template, which stays as it is."""
+
+    def __call__(self, task: Task) -> list[Task]:
+        """The same as ``generate``."""
+        return self.generate(task)
+
+
+def task_generator(tasks: Task | Sequence[Task], generators: TaskGen | Sequence[TaskGen]) -> list[Task]:
+    """Apply generators one after the other to templates: all tasks of the first template, then of the second."""
+    found: list[Task] = [tasks] if isinstance(tasks, dict) else list(tasks)
+    for generator in [generators] if isinstance(generators, TaskGen) else generators:
+        found = [made for task in found for made in generator.generate(task)]
+    return found
+
+
+def handler_mod(task: Task, generator: RollingGen) -> None:
+    """Let the handler of a dataset load data up to the window's test end, where it would stop earlier."""
+    test_end = task["dataset"]["kwargs"]["segments"][generator.test_key][1]
+    extend_end_time(task, test_end, generator.ta)
+
+
+class RollingGen(TaskGen):
+    """Cuts a template into rolling windows.
+
+    Args:
+        step: sessions from one window to the next, and length of a test segment.
+        rtype: ``ROLL_EX`` (the train segment keeps its start) or ``ROLL_SD`` (it slides).
+        ds_extra_mod_func: called with (task, this generator) after the segments of a task were set; None: nothing.
+        test_key: the name of the test segment.
+        train_key: the name of the train segment.
+        trunc_days: segments other than test end at least so many sessions before the test start.
+        task_copy_func: how a task is copied.
+        calendar: the sessions.
+        purge: sessions left out between a segment's end and the start of the next one, so that its labels do not look
+            into that one. ``trunc_days`` counts from session to session: ``purge=d`` before test is ``trunc_days=d+1``.
+
+    Raises:
+        TemplateError: an argument is out of range.
+    """
+
+    ROLL_EX = EXPANDING
+    ROLL_SD = SLIDING
+
+    def __init__(
+        self,
+        step: int = 40,
+        rtype: str = EXPANDING,
+        ds_extra_mod_func: Callable[[Task, RollingGen], None] | None = handler_mod,
+        test_key: str = "test",
+        train_key: str = "train",
+        trunc_days: int | None = None,
+        task_copy_func: Callable[[Task], Task] = deepcopy,
+        calendar: TimeAdjuster | None = None,
+        purge: int = 0,
+    ) -> None:
+        _check_count("rolling.kwargs.step", step, 1)
+        _check_count("rolling.kwargs.purge", purge, 0)
+        if trunc_days is not None:
+            _check_count("rolling.kwargs.trunc_days", trunc_days, 0)
+        for name, value in (("test_key", test_key), ("train_key", train_key)):
+            if not isinstance(value, str):
+                raise TemplateError(f"{value!r} is no name.", "Name a segment.", f"rolling.kwargs.{name}")
+        if str(rtype) not in (EXPANDING, SLIDING):
+            raise TemplateError(f"{rtype!r} is unknown.", f"Use {EXPANDING!r} or {SLIDING!r}.", "rolling.kwargs.rtype")
+        self.step = step
+        self.rtype = rtype
+        self.ds_extra_mod_func = ds_extra_mod_func
+        self.ta = _check_calendar("RollingGen", calendar)
+        self.test_key = test_key
+        self.train_key = train_key
+        self.trunc_days = trunc_days
+        self.task_copy_func = task_copy_func
+        self.purge = purge
+
+    def generate(self, task: Task) -> list[Task]:
+        """All windows of a template. Their segments are tuples of Timestamps; an end past the calendar is None.
+
+        Raises:
+            SegmentError: segments are missing, no pairs, reversed, overlap, reach into test, or nothing is left of one.
+            CalendarError: a segment is outside the calendar.
+        """
+        segments = align_segments(read_segments(task, self.test_key), self.ta, self.test_key)
+        range_end = self._range_end(segments[self.test_key][1])
+        segments[self.test_key] = self._first_test(segments[self.test_key][0])
+        if self.trunc_days is not None:
+            segments = truncate_segments(segments, self.trunc_days, self.ta, self.test_key)
+        if self.purge:
+            segments = purge_segments(segments, self.purge, self.ta, self.test_key)
+        refuse_future(segments, self.test_key)
+        window = self._window(task, segments)
+        return [window, *self.gen_following_tasks(window, range_end)]
+
+    def gen_following_tasks(self, task: Task, test_end: Any) -> list[Task]:
+        """The windows after ``task`` whose test start is not after ``test_end``; they stop where the calendar does.
+
+        Args:
+            task: a window; it is not among the results.
+            test_end: a date; None: the end of the calendar.
+
+        Raises:
+            SegmentError: segments are missing, no pairs, or one that starts before test reaches into it.
+            CalendarError: a segment ends before the calendar starts, or a bound is no date.
+        """
+        segments = date_segments(read_segments(task, self.test_key), self.ta)
+        refuse_future(segments, self.test_key)
+        last = self.ta.align_idx(test_end, "end")
+        found: list[Task] = []
+        while True:
+            try:
+                segments = {name: self._shift(name, bounds) for name, bounds in segments.items()}
+            except SegmentError:  # a segment left the calendar
+                return found
+            start = self.ta.align_idx(segments[self.test_key][0])
+            if start is None or (last is not None and start > last):
+                return found
+            found.append(self._window(task, segments))
+
+    def _range_end(self, test_end: Any) -> Any:
+        """The template's test end, or the last known session if that is open or earlier."""
+        return self.ta.last_known if test_end is None or test_end > self.ta.last_known else test_end
+
+    def _first_test(self, test_start: Any) -> tuple[Any, Any]:
+        first = self.ta.align_idx(test_start) or 0
+        return self.ta.get(first), self.ta.get(first + self.step - 1)
+
+    def _shift(self, name: str, bounds: Any) -> Any:
+        return self.ta.shift(bounds, self.step, self.rtype if name == self.train_key else SLIDING)
+
+    def _window(self, task: Task, segments: Segments) -> Task:
+        window = self.task_copy_func(task)
+        window["dataset"]["kwargs"]["segments"] = dict(segments)
+        if self.train_key in segments:
+            roll_fit_dates(window, segments[self.train_key])
+        if self.ds_extra_mod_func is not None:
+            self.ds_extra_mod_func(window, self)
+        return window
+
+
+class MultiHorizonGenBase(TaskGen):
+    """Makes one task per horizon of the label, each cut so that its label does not look into the test segment.
+
+    Args:
+        horizon: sessions that the label looks ahead, one task each.
+        label_leak_n: further sessions between the prediction and the first price of the label.
+        calendar: the sessions.
+        test_key: the name of the test segment.
+
+    Raises:
+        TemplateError: an argument is out of range.
+    """
+
+    def __init__(
+        self,
+        horizon: Sequence[int] = (5,),
+        label_leak_n: int = 2,
+        calendar: TimeAdjuster | None = None,
+        test_key: str = "test",
+    ) -> None:
+        if not isinstance(horizon, Iterable):
+            raise TemplateError(f"{horizon!r} is not a list.", "Write it as [1, 5].", "horizon")
+        self.horizon = list(horizon)
+        for hr in self.horizon:
+            _check_count("horizon", hr, 0)
+        _check_count("label_leak_n", label_leak_n, 0)
+        self.label_leak_n = label_leak_n
+        self.ta = _check_calendar(type(self).__name__, calendar)
+        self.test_key = test_key
+
+    @abstractmethod
+    def set_horizon(self, task: Task, hr: int) -> None:
+        """Change ``task`` in place so that its label looks ``hr`` sessions ahead."""
+
+    def generate(self, task: Task) -> list[Task]:
+        """One task per horizon: ``set_horizon``, then every other segment cut before the test start.
+
+        Raises:
+            SegmentError: segments are missing, no pairs, or nothing is left of one.
+            CalendarError: a segment is outside the calendar.
+        """
+        read_segments(task, self.test_key)  # before somebody else's code sees it
+        found = []
+        for hr in self.horizon:
+            made = deepcopy(task)
+            self.set_horizon(made, hr)
+            segments = read_segments(made, self.test_key)
+            for name, bounds in segments.items():
+                with named(name):
+                    segments[name] = self.ta.align_seg(bounds)
+            made["dataset"]["kwargs"]["segments"] = truncate_segments(
+                segments, hr + self.label_leak_n, self.ta, self.test_key
+            )
+            found.append(made)
+        return found
+
+
+def _check_count(key: str, value: Any, least: int) -> None:
+    if isinstance(value, bool) or not isinstance(value, Integral) or value < least:
+        raise TemplateError(f"{value!r} is not possible.", f"Use a whole number of at least {least}.", key)
+
+
+def _check_calendar(name: str, calendar: TimeAdjuster | None) -> TimeAdjuster:
+    if not isinstance(calendar, TimeAdjuster):
+        raise TemplateError(f"{name} needs a calendar.", "Pass calendar=TimeAdjuster(sessions).", "calendar")
+    return calendar

@@ -1,0 +1,48 @@
+"""A dataset's handler follows its window: how far it loads data, and what its processors are fitted on.
+
+A handler is optional: ``dataset.kwargs.handler`` may be missing or be the name of a file; then nothing is done.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from rollq.tasks.rolling.calendar import TimeAdjuster
+
+FIT_DATES = ("fit_start_time", "fit_end_time")
+
+
+def extend_end_time(task: dict[str, Any], test_end: Any, calendar: TimeAdjuster) -> None:
+    """Move the handler's ``end_time`` to the test end if it is earlier; an open end on either side changes nothing."""
+    options = _handler_kwargs(task)
+    end_time = options.get("end_time")
+    if end_time is not None and test_end is not None and calendar.cal_interval(end_time, test_end) < 0:
+        options["end_time"] = test_end
+
+
+def roll_fit_dates(task: dict[str, Any], train: tuple[Any, Any]) -> None:
+    """Set every ``fit_start_time`` and ``fit_end_time`` that the handler or its processors have to the train segment.
+
+    Dates that are present but null count as present: null means "fit on everything", which is the future too.
+    """
+    for options in _mappings(_handler_kwargs(task)):
+        for name, bound in zip(FIT_DATES, train, strict=True):
+            if name in options:
+                options[name] = bound
+
+
+def _handler_kwargs(task: dict[str, Any]) -> dict[str, Any]:
+    handler = task["dataset"]["kwargs"].get("handler")
+    options = handler.get("kwargs") if isinstance(handler, dict) else None
+    return options if isinstance(options, dict) else {}
+
+
+def _mappings(value: Any) -> Iterator[dict[str, Any]]:
+    """Every dict within ``value``, itself included."""
+    if isinstance(value, dict):
+        yield value
+        value = list(value.values())
+    if isinstance(value, list | tuple):
+        for item in value:
+            yield from _mappings(item)

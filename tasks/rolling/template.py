@@ -1,0 +1,277 @@
+"""Task templates: the YAML that a user writes, checked as a whole before anything is enqueued."""
+
+from __future__ import annotations
+
+import inspect
+import re
+from collections.abc import Iterable, Mapping
+from copy import deepcopy
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from rollq.tasks.components.app_dir import add_app_dir
+from rollq.tasks.components.registry import build, check_kwargs, did_you_mean, resolve
+from rollq.tasks.config.settings import LONGEST, Settings, expanded
+from rollq.tasks.errors import BadInput, TemplateError
+from rollq.tasks.files.paths import absolute, folder_of
+from rollq.tasks.files.user_file import read_yaml
+from rollq.tasks.identity import canonical
+from rollq.tasks.queue.task import Definition
+from rollq.tasks.resources import Needs
+from rollq.tasks.rolling.calendar import TimeAdjuster
+from rollq.tasks.rolling.cutter import TEST, WindowCutter, Windows
+from rollq.tasks.rolling.data_checks import KEY as CHECKS
+from rollq.tasks.rolling.data_checks import DataChecks, check_accepted, with_accepted
+from rollq.tasks.rolling.online_options import BASE, Challenger, OnlineOptions
+from rollq.tasks.rolling.segment_checks import check_segments
+
+REQUIRED = {"model", "dataset", "record", "rolling"}
+KEYS = REQUIRED | {"name", "queue", "resources", "time_limit", "online", CHECKS}
+ASIDE = "x-"  # keys that begin so are the user's own: a place for anchors
+WARM = "warm_starts"  # of a model class: its ``fit`` takes an ``init_model``
+PYTHON_ONLY = {"calendar", "task_copy_func", "ds_extra_mod_func", "test_key", "train_key"}
+ANY_SESSION = ("2000-01-03",)  # a generator is made to see whether it takes its kwargs, before the data are read
+ROLES = {  # what a class has that can stand there, and one that has it
+    "model": ("fit", "LGBModel"),
+    "dataset": ("prepare", "PanelDataset"),
+    "record": ("generate", "SignalRecord"),
+    "rolling": ("generate", "RollingGen"),
+}
+RECORD_PARAMETERS = {"recorder": None, "model": None, "dataset": None}  # given by the worker, not by the template
+
+
+@dataclass(frozen=True)
+class Template:
+    """A checked template. ``definition`` is ``{model, dataset, record}`` with absolute paths.
+
+    ``options`` say how its tasks are to be run, and are no part of what they are: keywords of ``create_tasks``.
+    ``folder`` is that of its file, if it was read from one.
+    """
+
+    name: str
+    definition: Definition
+    rolling: dict[str, Any]
+    options: dict[str, Any] = field(default_factory=dict)
+    online: OnlineOptions = field(default_factory=OnlineOptions)
+    challengers: Mapping[str, Definition] = field(default_factory=dict)
+    folder: Path | None = field(default=None, compare=False)
+
+    def windows(self, settings: Settings) -> Windows:
+        """Cut the template into rolling windows on the calendar of its data.
+
+        Raises:
+            ComponentError: a class or keyword is wrong.
+            DataError: the data is missing or cannot be used.
+            SegmentError: segments are reversed, overlap, or leave the calendar; or the label looks too far.
+        """
+        return WindowCutter(self, settings).all()
+
+    @property
+    def variants(self) -> dict[str, Definition]:
+        """The definitions that are trained side by side: the template's own and those of its challengers."""
+        return {BASE: self.definition, **self.challengers}
+
+    def accepting(self, sessions: Iterable[str]) -> Template:
+        """The same template, in which odd sessions are accepted: ``YYYY-MM-DD``, or ``YYYY-MM-DD:check``.
+
+        Raises:
+            TemplateError: one of them is something else.
+        """
+        more = check_accepted(list(sessions), "--accept")
+
+        def accepting(definition: Definition) -> Definition:
+            made = deepcopy(definition)
+            kwargs = made["dataset"]["kwargs"]
+            if (section := with_accepted(kwargs.get(CHECKS), more)) is not None:
+                kwargs[CHECKS] = section
+            return made
+
+        challengers = {name: accepting(definition) for name, definition in self.challengers.items()}
+        return replace(self, definition=accepting(self.definition), challengers=challengers) if more else self
+
+    def to_config(self) -> dict[str, Any]:
+        """JSON-able; ``of_config`` reads it."""
+        names = ("name", "definition", "rolling", "options")
+        rest = {"online": self.online.to_dict(), "challengers": dict(self.challengers)}
+        return canonical({**{name: getattr(self, name) for name in names}, **rest})  # type: ignore[no-any-return]
+
+    @classmethod
+    def of_config(cls, config: Mapping[str, Any]) -> Template:
+        """The template that ``to_config`` wrote.
+
+        Raises:
+            TemplateError: it cannot be read.
+        """
+        try:
+            return cls(**{**config, "online": OnlineOptions.of(config["online"])})
+        except (TypeError, KeyError) as error:
+            raise TemplateError(f"It cannot be read ({error}).", "Put the strategy online anew.") from None
+
+
+def load_template(path: Path, settings: Settings) -> Template:
+    """Read a template and check its form and its components; ``Template.windows`` checks it against its data.
+
+    Raises:
+        TemplateError: there is no such file, it is not YAML, or a key is missing, misspelt or of the wrong form.
+        ComponentError: a class is not registered, or a keyword of one is wrong.
+        SegmentError: segments are missing, reversed, or overlap; or a bound is no date.
+    """
+    file = read_yaml(path)
+    add_app_dir(path.parent)
+    with file.placed():
+        return _checked(file.content, path, settings)
+
+
+def _checked(written: Any, path: Path, settings: Settings) -> Template:
+    if not isinstance(written, dict):
+        raise TemplateError("A template is a mapping.", f"It has the keys {', '.join(sorted(KEYS))}.")
+    content = {name: value for name, value in written.items() if not name.startswith(ASIDE)}
+    _check_keys(content)
+    folder, online = folder_of(path), OnlineOptions.of(content.get("online"))
+    definition = _checked_definition(content, folder, settings)
+    rolling = {"class": "RollingGen", **content["rolling"]}
+    generator = _resolved(rolling, "rolling", "rolling", settings)
+    check_kwargs(generator, {"calendar": None, **(rolling.get("kwargs") or {})}, "rolling.kwargs", PYTHON_ONLY)
+    build(rolling, "rolling", settings.components, calendar=TimeAdjuster(ANY_SESSION))
+    if online.warm_start and not getattr(resolve(definition["model"], "model", settings.components), WARM, False):
+        raise TemplateError(
+            f"a {definition['model']['class']} cannot start from another model.", "Leave it out.", "online.warm_start"
+        )
+    challengers = {
+        one.name: _challenger(position, one, content, definition, folder, settings)
+        for position, one in enumerate(online.challengers)
+    }
+    name = content.get("name", path.stem)
+    check_name(name, "name")
+    return Template(name, definition, rolling, _options(content), online, challengers, folder)
+
+
+def _challenger(
+    position: int, one: Challenger, content: Mapping[str, Any], base: Definition, folder: Path, settings: Settings
+) -> Definition:
+    where = f"online.challengers[{position}]"
+    try:
+        made = _checked_definition({**content, **one.parts}, folder, settings)
+    except BadInput as error:
+        raise TemplateError(f"challenger {one.name!r}: {error.message}", error.fix, where) from None
+    tests = [definition["dataset"]["kwargs"]["segments"][TEST] for definition in (base, made)]
+    if tests[0] != tests[1]:
+        raise TemplateError(f"challenger {one.name!r} has another test segment.", "Give it the template's.", where)
+    return made
+
+
+def _checked_definition(content: Mapping[str, Any], folder: Path, settings: Settings) -> Definition:
+    """``{model, dataset, record}`` with absolute paths, every component known and every segment possible."""
+    definition = _definition(content, folder)
+    _add_checks(definition, content, settings)
+    for part in ("model", "dataset"):
+        cls = _resolved(definition[part], part, part, settings)
+        check_kwargs(cls, definition[part].get("kwargs") or {}, f"{part}.kwargs")
+    check_segments(definition)
+    for part in ("model", "dataset"):
+        build(definition[part], part, settings.components)  # it refuses values that it cannot use
+    for position, config in enumerate(definition["record"]):
+        key = f"record[{position}]"
+        cls = _resolved(config, "record", key, settings)
+        kwargs = config.get("kwargs") or {}
+        for name in RECORD_PARAMETERS.keys() & kwargs.keys():
+            raise TemplateError("the worker gives it.", "Leave it out.", f"{key}.kwargs.{name}")
+        check_kwargs(cls, {**RECORD_PARAMETERS, **kwargs}, f"{key}.kwargs", RECORD_PARAMETERS)
+    return definition
+
+
+def _resolved(config: Any, part: str, key: str, settings: Settings) -> type[Any]:
+    """The class that a component names, if it can stand where it does."""
+    cls = resolve(config, key, settings.components)
+    method, example = ROLES[part]
+    if not hasattr(cls, method):
+        fix = f"Name a class that has {method}(), such as {example}."
+        noun = "generator" if part == "rolling" else part
+        raise TemplateError(f"{cls.__name__} cannot be a {noun}.", fix, f"{key}.class")
+    return cls
+
+
+def _check_keys(content: Mapping[str, Any]) -> None:
+    for name in content:
+        if name not in KEYS:
+            raise TemplateError(f"unknown key {name!r}.", did_you_mean(str(name), KEYS), str(name))
+    for name in sorted(REQUIRED):
+        if name not in content:
+            raise TemplateError(f"the key {name!r} is missing.", "See docs/reference/template.md.", name)
+    if not isinstance(content["record"], list):
+        raise TemplateError("'record' is a list of components.", "Write - class: ... under it.", "record")
+    if not isinstance(content["rolling"], Mapping):
+        raise TemplateError("'rolling' is a mapping.", "Write kwargs: {step: 63, rtype: sliding} under it.", "rolling")
+    if not content["record"]:
+        raise TemplateError("without a record there are no predictions.", "Add - class: SignalRecord.", "record")
+    kwargs = content["rolling"].get("kwargs") or {}
+    if not isinstance(kwargs, Mapping):
+        raise TemplateError("'kwargs' must be a mapping.", "Write step: 63 and so on under it.", "rolling.kwargs")
+    for name in PYTHON_ONLY & set(kwargs):
+        raise TemplateError(
+            "it cannot be given in a template.", "Use RollingGen from Python.", f"rolling.kwargs.{name}"
+        )
+
+
+def check_name(name: object, key: str) -> None:
+    """Refuse a name that cannot serve as a pool, an MLflow experiment, a strategy and a folder.
+
+    Raises:
+        TemplateError: it is no text, or has characters other than letters, digits, space, dot, dash, underscore.
+    """
+    if not isinstance(name, str) or not re.fullmatch(r"\w[\w. -]{0,99}", name):
+        fix = "Use up to 100 letters, digits, spaces, dots, dashes and underscores."
+        raise TemplateError(f"{name!r} cannot be a name.", fix, key)
+
+
+def _definition(content: Mapping[str, Any], folder: Path) -> Definition:
+    definition: Definition = canonical({part: content[part] for part in ("model", "dataset", "record")})
+    kwargs = definition["dataset"].get("kwargs") if isinstance(definition["dataset"], dict) else None
+    if isinstance(kwargs, dict) and isinstance(kwargs.get("path"), str):
+        kwargs["path"] = str(
+            absolute(folder / _home(kwargs["path"]))
+        )  # links are followed when it is read: they may move
+    return definition
+
+
+def _add_checks(definition: Definition, content: Mapping[str, Any], settings: Settings) -> None:
+    """Give the dataset the template's ``data_checks``; today is the day of the exchange, where its zone is given."""
+    DataChecks.of(content.get(CHECKS))
+    online, dataset = content.get("online"), definition["dataset"]
+    zone = {"timezone": online["timezone"]} if isinstance(online, Mapping) and online.get("timezone") else {}
+    section = content.get(CHECKS)
+    section = (zone or None) if section is None else section
+    if section is None or not _takes_checks(dataset, settings):
+        if content.get(CHECKS) is not None:
+            raise TemplateError("the dataset has no checks.", "Leave it out.", CHECKS)
+        return
+    if isinstance(section, Mapping):
+        section = {**zone, **section}
+    dataset["kwargs"] = {CHECKS: canonical(section, CHECKS), **(dataset.get("kwargs") or {})}
+
+
+def _takes_checks(dataset: Any, settings: Settings) -> bool:
+    return CHECKS in inspect.signature(resolve(dataset, "dataset", settings.components)).parameters
+
+
+def _home(path: str) -> Path:
+    try:
+        return expanded(Path(path))
+    except ValueError as error:
+        raise TemplateError(f"{path!r} cannot be a path: {error}.", "Write it out.", "dataset.kwargs.path") from None
+
+
+def _options(content: Mapping[str, Any]) -> dict[str, Any]:
+    needs = Needs.of(content.get("resources"))
+    limit = content.get("time_limit")
+    if limit is not None and (
+        isinstance(limit, bool) or not isinstance(limit, int | float) or not 0 < limit <= LONGEST
+    ):
+        raise TemplateError(
+            f"{limit!r} is no duration.", f"Give seconds, more than 0 and at most {LONGEST:.0f}.", "time_limit"
+        )
+    queue = content.get("queue")
+    queue = ("gpu" if needs.gpu else "default") if queue is None else queue
+    check_name(queue, "queue")
+    return {"queue": queue, "needs": needs.to_dict(), "time_limit": limit}

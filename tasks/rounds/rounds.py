@@ -1,0 +1,330 @@
+"""Rounds: the tasks of one ``train`` call, gathered exactly once when the last of them is finished.
+
+``open -> gathering -> gathered | failed``. A gatherer holds a lease and a fence, as a worker does on a task; one that
+dies loses it and another gathers again.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+from uuid import uuid4
+
+from pymongo import ASCENDING
+from pymongo.collection import Collection
+from pymongo.errors import DuplicateKeyError, OperationFailure
+
+from rollq.tasks.config.settings import Settings
+from rollq.tasks.errors import DocumentCorrupted, LeaseLost, NotFound, SettingsError
+from rollq.tasks.mongo.client import Document, Store, reachable
+from rollq.tasks.mongo.expressions import NOW, later, literal
+from rollq.tasks.queue.validation import mended_round, round_flaw
+
+log = logging.getLogger(__name__)
+
+
+class RoundState(StrEnum):
+    """Where a round is."""
+
+    OPEN = "open"
+    GATHERING = "gathering"
+    GATHERED = "gathered"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True)
+class Round:
+    """A round as it is in the store.
+
+    ``purpose`` says what to do with the models; ``fence`` numbers its gatherers. ``after`` are the rounds that it waits
+    for; it is ``free`` once all of them are gathered. While it is ``held`` (delayed) it is not gathered either.
+    """
+
+    id: str
+    pool: str
+    task_ids: tuple[str, ...]
+    policy: str
+    purpose: dict[str, Any]
+    status: RoundState
+    held: bool
+    after: tuple[str, ...]
+    free: bool
+    fence: int
+    created_at: datetime
+    finished_at: datetime | None
+    result: dict[str, Any] | None
+    reason: str
+
+
+class Rounds:
+    """The rounds of a store. The only code that reads or writes them there."""
+
+    def __init__(self, store: Store, settings: Settings) -> None:
+        self._store = store
+        self._lease = settings.lease_seconds
+
+    @property
+    def _rounds(self) -> Collection[Document]:
+        return self._store.collection("rounds")  # asked for anew: after a fork it belongs to another connection
+
+    def ensure_indexes(self) -> None:
+        """Make the indexes; nothing happens where they exist."""
+        with reachable():
+            self._rounds.create_index([("status", ASCENDING), ("pool", ASCENDING)])
+
+    def create(
+        self,
+        pool: str,
+        task_ids: Sequence[str],
+        purpose: Mapping[str, Any],
+        *,
+        policy: str = "all",
+        held: bool = False,
+        after: Sequence[str] = (),
+        ident: str | None = None,
+    ) -> str:
+        """Open a round over ``task_ids``.
+
+        Args:
+            policy: how many tasks must be DONE: ``all``, a fraction such as ``0.9``, or ``best_effort`` (at least one).
+            held: it is delayed: it is not gathered before ``start``.
+            after: rounds that must be gathered first (``tasks/upkeep/dependencies.py``); if one of them fails, it fails too.
+            ident: its id (12 hex digits), so that a second call opens no second round; None: any.
+
+        Raises:
+            SettingsError: the policy is none of these.
+        """
+        needed(policy, len(task_ids))
+        ident = ident or uuid4().hex[:12]
+        with reachable(), suppress(DuplicateKeyError):
+            self._rounds.insert_one(
+                {
+                    "_id": ident,
+                    "pool": pool,
+                    "task_ids": list(task_ids),
+                    "policy": policy,
+                    "purpose": dict(purpose),
+                    "status": RoundState.OPEN,
+                    "held": held,
+                    "after": list(after),
+                    "free": not after,
+                    "told": False,
+                    "fence": 0,
+                    "lease": None,
+                    "created_at": self._store.now(),
+                    "finished_at": None,
+                    "result": None,
+                    "reason": "",
+                }
+            )
+        return ident
+
+    def start(self, ident: str) -> None:
+        """Let a delayed round be gathered once its tasks are finished."""
+        with reachable():
+            self._rounds.update_one({"_id": ident}, {"$set": {"held": False}})
+
+    def claim(self, ident: str, worker: str) -> Round | None:
+        """Become the gatherer of a round; None if it is finished, held, or another one is alive."""
+        with reachable():
+            free: list[Document] = [
+                {"status": RoundState.OPEN, "held": False, "free": True},
+                {"status": RoundState.GATHERING, "lease.expires_at": {"$lt": self._store.now()}},
+            ]
+            changes = {
+                "status": RoundState.GATHERING,
+                "fence": {"$add": ["$fence", 1]},
+                "lease": {"worker": literal(worker), "expires_at": later(self._lease)},
+            }
+            try:
+                if not self._rounds.update_one({"_id": ident, "$or": free}, [{"$set": changes}]).modified_count:
+                    return None
+            except OperationFailure:  # the server cannot compute with what is there
+                if self._set_aside(ident):
+                    return None
+                raise
+        return None if self._set_aside(ident) else self.get(ident)
+
+    def _set_aside(self, ident: str) -> bool:
+        """Write down a round whose document is corrupted as failed; whether it was."""
+        with reachable():
+            document = self._rounds.find_one({"_id": ident})
+            why = round_flaw(document) if document else ""
+            if document and why:
+                log.warning("%s", DocumentCorrupted(f"Round {ident} is set aside as failed: {why}."))
+                self._rounds.replace_one({"_id": ident}, mended_round(document, why, self._store.now()))
+        return bool(why)
+
+    def renew(self, gathering: Round) -> None:
+        """Hold the round for another lease.
+
+        Raises:
+            LeaseLost: another one gathers it now.
+        """
+        self._write(gathering, {"lease.expires_at": later(self._lease)})
+
+    def release(self, gathering: Round, why: str) -> None:
+        """Give the round back, to be gathered again.
+
+        Raises:
+            LeaseLost: another one gathers it now.
+        """
+        self._write(gathering, {"status": RoundState.OPEN, "lease": None, "reason": literal(why)})
+
+    def finish(self, gathering: Round, result: Mapping[str, Any]) -> None:
+        """The round is gathered.
+
+        Raises:
+            LeaseLost: another one gathers it now.
+        """
+        self._end(gathering, RoundState.GATHERED, {"result": literal(dict(result)), "reason": ""})
+
+    def fail(self, gathering: Round, reason: str) -> None:
+        """The round cannot meet its policy, or its predictions do not fit together.
+
+        Raises:
+            LeaseLost: another one gathers it now.
+        """
+        self._end(gathering, RoundState.FAILED, {"reason": literal(reason)})
+
+    def replace_task(self, old: str, new: str) -> list[str]:
+        """Put another task in the place of one, in rounds that are open; returns the ids of these rounds."""
+        with reachable():
+            found = list(self._rounds.find({"status": RoundState.OPEN, "task_ids": old}, {"task_ids": 1}))
+            for document in found:
+                ids = [new if ident == old else ident for ident in document["task_ids"]]
+                self._rounds.update_one(
+                    {"_id": document["_id"], "status": RoundState.OPEN}, {"$set": {"task_ids": ids}}
+                )
+            return [str(document["_id"]) for document in found]
+
+    def reopen(self, pool: str, task_ids: Sequence[str]) -> int:
+        """Open failed rounds again that hold one of ``task_ids``, because they are tried again; returns how many."""
+        with reachable():
+            failed: Document = {"pool": pool, "status": RoundState.FAILED, "task_ids": {"$in": list(task_ids)}}
+            failed["given_up"] = {"$ne": True}
+            count = 0
+            while ids := [document["_id"] for document in self._rounds.find(failed, {"_id": 1})]:
+                changes = {"status": RoundState.OPEN, "lease": None, "reason": "", "told": False}
+                count += self._rounds.update_many({"_id": {"$in": ids}}, {"$set": changes}).modified_count
+                failed = {"status": RoundState.FAILED, "told": True, "after": {"$in": ids}}  # those that failed with it
+            return count
+
+    def give_up(self, idents: Sequence[str], reason: str) -> None:
+        """Fail rounds that are not gathered, for good: nobody gathers them, also if their tasks are tried again."""
+        going = {"$in": [RoundState.OPEN, RoundState.GATHERING, RoundState.FAILED]}
+        ended = {"status": RoundState.FAILED, "given_up": True, "lease": None, "reason": literal(reason)}
+        changes = {**ended, "finished_at": NOW, "fence": {"$add": ["$fence", 1]}}
+        with reachable():
+            self._rounds.update_many({"_id": {"$in": list(idents)}, "status": going}, [{"$set": changes}])
+
+    def get(self, ident: str) -> Round:
+        """One round.
+
+        Raises:
+            NotFound: there is none with this id.
+        """
+        with reachable():
+            document = self._rounds.find_one({"_id": ident})
+        if document is None:
+            raise NotFound(f"There is no round {ident!r}.")
+        return _to_round(document)
+
+    def find(self, pool: str | None = None, status: Sequence[RoundState] = ()) -> list[Round]:
+        """Rounds, oldest first."""
+        query: Document = {"pool": pool} if pool else {}
+        if status:
+            query["status"] = {"$in": list(status)}
+        with reachable():
+            return [_to_round(document) for document in self._rounds.find(query).sort("created_at", ASCENDING)]
+
+    def may_be_gathered(self, ident: str) -> bool:
+        """Whether a round is open and was started."""
+        with reachable():
+            query = {"_id": ident, "status": RoundState.OPEN, "held": False, "free": True}
+            return self._rounds.find_one(query) is not None and self.in_turn(ident)
+
+    def in_turn(self, ident: str) -> bool:
+        """Whether the round that this one follows (``purpose.follows``) has ended: sets come online in their order."""
+        with reachable():
+            document = self._rounds.find_one({"_id": ident}, {"purpose.follows": 1})
+            earlier = ((document or {}).get("purpose") or {}).get("follows")
+            going_on = {"_id": earlier, "status": {"$in": [RoundState.OPEN, RoundState.GATHERING]}}
+            return earlier is None or self._rounds.find_one(going_on, {"_id": 1}) is None
+
+    def followers(self, ident: str) -> list[str]:
+        """Ids of the open rounds that follow a round."""
+        with reachable():
+            found = self._rounds.find({"status": RoundState.OPEN, "purpose.follows": ident}, {"_id": 1})
+            return [str(document["_id"]) for document in found]
+
+    def dependants(self) -> list[Round]:
+        """Open rounds that wait for others, oldest first."""
+        with reachable():
+            found = self._rounds.find({"status": RoundState.OPEN, "free": False}).sort("created_at", ASCENDING)
+            return [_to_round(document) for document in found]
+
+    def set_free(self, ident: str) -> Round:
+        """Every round that this one waits for is gathered; returns it as it is now."""
+        with reachable():
+            self._rounds.update_one({"_id": ident, "status": RoundState.OPEN}, {"$set": {"free": True}})
+        return self.get(ident)
+
+    def tell_failure(self, ident: str, reason: str) -> None:
+        """A round that this one waits for has failed, so it fails too, until that one is tried again."""
+        changes = {"status": RoundState.FAILED, "told": True, "reason": reason, "finished_at": self._store.now()}
+        with reachable():
+            self._rounds.update_one({"_id": ident, "status": RoundState.OPEN, "free": False}, {"$set": changes})
+
+    def abandoned(self) -> list[str]:
+        """Ids of rounds that are being gathered by somebody whose lease expired."""
+        with reachable():
+            query = {"status": RoundState.GATHERING, "lease.expires_at": {"$lt": self._store.now()}}
+            return [document["_id"] for document in self._rounds.find(query, {"_id": 1})]
+
+    def _end(self, gathering: Round, status: RoundState, changes: Document) -> None:
+        self._write(gathering, {"status": status, "lease": None, "finished_at": NOW, **changes})
+
+    def _write(self, gathering: Round, changes: Document) -> None:
+        query = {"_id": gathering.id, "status": RoundState.GATHERING, "fence": gathering.fence}
+        with reachable():
+            if not self._rounds.update_one(query, [{"$set": changes}]).matched_count:
+                raise LeaseLost(f"Round {gathering.id} (fence {gathering.fence}) is gathered by somebody else now.")
+
+
+def needed(policy: str, tasks: int) -> int:
+    """How many of ``tasks`` must be DONE for a round with this policy to be gathered.
+
+    Raises:
+        SettingsError: the policy is unknown.
+    """
+    if policy == "all":
+        return tasks
+    if policy == "best_effort":
+        return 1
+    try:
+        fraction = float(policy)
+    except ValueError:
+        fraction = -1.0
+    if not 0 < fraction <= 1:
+        raise SettingsError(f"Round policy {policy!r} is unknown.", "Use all, best_effort, or a fraction such as 0.9.")
+    return max(1, -int(-fraction * tasks // 1))
+
+
+def _to_round(document: Document) -> Round:
+    """The record of a document. A corrupted one is shown as a failed round."""
+    if why := round_flaw(document):
+        document = mended_round(document, why)
+    fields = ("pool", "policy", "purpose", "held", "free", "fence", "created_at", "finished_at", "result", "reason")
+    return Round(
+        id=document["_id"],
+        task_ids=tuple(document["task_ids"]),
+        after=tuple(document["after"]),
+        status=RoundState(document["status"]),
+        **{name: document[name] for name in fields},
+    )

@@ -1,0 +1,251 @@
+"""The artifacts of one run: values in, checked values out, and the manifest in step with them."""
+
+from __future__ import annotations
+
+import copy
+import tempfile
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from rollq.tasks.components.registry import resolve
+from rollq.tasks.errors import ArtifactCorrupted, ArtifactMissing, BadInput, ComponentError
+from rollq.tasks.tracking.artifacts.codecs import KINDS, Kind, kind_named, kind_of
+from rollq.tasks.tracking.artifacts.manifest import MANIFEST, OWN, Entry, Manifest, check, safe_name
+from rollq.tasks.tracking.artifacts.storage import Place
+
+FILE = "file"
+
+
+@dataclass
+class Draft:
+    """Files that are to be written, and what the manifest is to say of them."""
+
+    files: dict[str, bytes] = field(default_factory=dict)
+    manifest: Manifest = field(default_factory=Manifest)
+
+    def add(self, name: str, path: str, content: bytes, kind: str) -> None:
+        """One file of what is saved under ``name``."""
+        if path in self.files:
+            raise BadInput(f"Two of the names mean one file: {path!r}.", "Rename one of them.")
+        self.files[path], self.manifest.entries[path] = content, Entry.of(content, kind)
+
+
+class Artifacts:
+    """What a recorder keeps.
+
+    Args:
+        place: where the files are.
+        own: this process made the run, so nobody else writes its manifest.
+        components: further registered classes, which a model may have (the setting ``components``).
+        pickle_classes: classes that a pickle may hold (the setting of this name).
+    """
+
+    def __init__(
+        self, place: Place, *, own: bool, components: tuple[str, ...] = (), pickle_classes: tuple[str, ...] = ()
+    ) -> None:
+        self.place = place
+        self._own = own
+        self._components = components
+        self._pickle_classes = pickle_classes
+        self._known: Manifest | None = Manifest() if own else None
+        self._waiting = Draft()
+
+    def save(self, objects: Mapping[str, Any], folder: str | None = None) -> None:
+        """Write values, and the manifest with them.
+
+        Raises:
+            BadInput: a name or a value cannot be an artifact; none of them was written.
+            Unavailable: the place cannot be written; none of them counts as saved.
+        """
+        draft = self._drafted(objects, folder)
+        if clash := [path for path in draft.files if path in OWN]:
+            raise BadInput(f"{clash[0]!r} is the recorder's own file.", "Choose another name.")
+        self._write(draft)
+
+    def keep(self, objects: Mapping[str, Any]) -> None:
+        """Keep values, the recorder's own, for the next write."""
+        draft = self._drafted(objects)
+        self._waiting.files.update(draft.files)
+        self._waiting.manifest.put(draft.manifest)
+
+    def write(self) -> None:
+        """Write what was kept.
+
+        Raises:
+            Unavailable: the place cannot be written; the values are still kept.
+        """
+        if self._waiting.files:
+            self._write(Draft())
+
+    def _write(self, draft: Draft) -> None:
+        """Write a draft after what was kept, in one go. If that fails, nobody has to write the draft again."""
+        before = self.manifest(fresh=not self._own)
+        manifest, parts = copy.deepcopy(before), (self._waiting.manifest, draft.manifest)
+        dropped = [path for part in parts for path in manifest.put(part)]
+        self._announce(copy.deepcopy(before), parts)
+        self.place.write({**self._waiting.files, **draft.files, MANIFEST: manifest.to_json()})
+        self._known, self._waiting = manifest, Draft()
+        self.place.remove(path for path in dropped if path not in manifest.entries)
+
+    def _announce(self, manifest: Manifest, parts: Sequence[Manifest]) -> None:
+        """Say that files are about to be replaced, so that both contents count if this process is killed in between.
+
+        A folder is left out: half of it old and half of it new would be no model.
+        """
+        coming = {path: part.entries[path] for part in parts for path in part.names.values() if path in part.entries}
+        replaced = {path: entry for path, entry in coming.items() if manifest.entries.get(path, entry) != entry}
+        if not replaced:
+            return
+        for path in replaced.keys() & manifest.coming.keys():  # it was announced before: which of the two is there?
+            with suppress(ArtifactMissing, ArtifactCorrupted):
+                manifest.entries[path] = manifest.entry_of(path, self.place.read(path))
+        manifest.coming.update(replaced)
+        self.place.write({MANIFEST: manifest.to_json()})
+
+    def _drafted(self, objects: Mapping[str, Any], folder: str | None = None) -> Draft:
+        draft = Draft()
+        for name, value in objects.items():
+            self._encode(value, safe_name(f"{folder}/{name}" if folder else name), draft)
+        return draft
+
+    def load(self, name: str) -> Any:
+        """A value.
+
+        Raises:
+            ArtifactMissing: there is none of this name, or its file is gone.
+            ArtifactCorrupted: its bytes have changed.
+        """
+        manifest = self.manifest()
+        kept = self._find(name)
+        if kept in manifest.models:
+            return self._load_model(kept, manifest.models[kept])
+        if kept not in manifest.entries:
+            return self.folder(kept)
+        content = self.place.read(kept)
+        entry = manifest.entry_of(kept, content)
+        if entry.kind == FILE:
+            return self.folder(kept)
+        return kind_named(entry.kind, self._pickle_classes).decode(content)
+
+    def folder(self, name: str) -> Path:
+        """A local file or folder with everything below ``name``, all of it checked.
+
+        Raises:
+            ArtifactMissing, ArtifactCorrupted: as ``load``.
+        """
+        kept = self._find(name)
+        manifest = self.manifest()
+        root = self.place.folder(kept)
+        if kept in manifest.entries:
+            manifest.entry_of(kept, root.read_bytes())
+        for path, entry in manifest.below(kept).items():
+            part = root / PurePosixPath(path).relative_to(kept)
+            if not part.is_file():
+                raise ArtifactMissing(f"The artifact {path!r} is gone.", "Train the task again.")
+            check(part.read_bytes(), entry, path)
+        return root
+
+    def manifest(self, *, fresh: bool = False) -> Manifest:
+        """What there is; read again if ``fresh``."""
+        if self._known is None or fresh:
+            try:
+                self._known = Manifest.parse(self.place.read(MANIFEST))
+            except ArtifactMissing:
+                self._known = Manifest()
+        return self._known
+
+    def _find(self, name: str) -> str:
+        kept = self.manifest().resolve(name)
+        if kept is None and not self._own:
+            kept = self.manifest(fresh=True).resolve(name)  # another process may have saved it since
+        if kept is None:
+            raise ArtifactMissing(f"There is no artifact {name!r}.", "See the recorder's list_artifacts().")
+        return kept
+
+    def _encode(self, value: Any, name: str, draft: Draft) -> None:
+        """Add the files that a value becomes."""
+        if isinstance(value, Path):
+            _add_copies(value, name, draft)
+        elif _is_model(value):
+            self._add_model(value, name, draft)
+        else:
+            kind = kind_of(value, self._pickle_classes)
+            path = _path_of(name, kind)
+            draft.add(name, path, kind.encode(value), kind.name)
+            draft.manifest.names[name] = path
+
+    def _add_model(self, model: Any, name: str, draft: Draft) -> None:
+        component = self._component(type(model))
+        with tempfile.TemporaryDirectory(prefix="rollq-") as made:
+            model.save(Path(made))
+            if not any(path.is_file() for path in Path(made).rglob("*")):
+                raise BadInput(
+                    f"{type(model).__name__}.save(folder) wrote nothing into its folder.",
+                    "Write what load(folder) needs into the folder that save is given.",
+                )
+            _add_copies(Path(made), name, draft)
+        draft.manifest.models[name] = component
+
+    def _component(self, cls: type[Any]) -> dict[str, str]:
+        """What finds the class of a model again, once it is registered.
+
+        Raises:
+            BadInput: nothing does: it was made inside a function or another class.
+        """
+        if cls.__qualname__ != cls.__name__:
+            raise BadInput(f"The class {cls.__qualname__} cannot be found again.", "Define it at the top of a module.")
+        with suppress(ComponentError):
+            if resolve({"class": cls.__name__}, "model", self._components) is cls:
+                return {"class": cls.__name__}  # also where its package offers it in another module
+        return {"class": cls.__name__, "module_path": cls.__module__}
+
+    def _load_model(self, name: str, component: Mapping[str, str]) -> Any:
+        cls = resolve(dict(component), f"artifact {name}", self._components)
+        return cls.load(self.folder(name))
+
+
+def _path_of(name: str, kind: Kind) -> str:
+    """The path of the file of a name: its ending says what is in it.
+
+    Text and bytes may have any ending: whoever saves them says what they are. ``pred.pkl``, as the reference calls a
+    frame, is ``pred``.
+    """
+    ending = PurePosixPath(name).suffix
+    if ending == kind.suffix or (ending and kind.name in ("text", "bytes")):
+        return name
+    return safe_name(name.removesuffix(".pkl") + kind.suffix)
+
+
+def _add_copies(source: Path, name: str, draft: Draft) -> None:
+    """Add a file, or the files of a folder.
+
+    Raises:
+        BadInput: there is nothing, or something that is neither a file nor a folder.
+    """
+    try:
+        found = {source: name} if source.is_file() else _inside(source, name)
+        for path, kept in found.items():
+            draft.add(name, kept, path.read_bytes(), FILE)
+    except OSError as error:
+        raise BadInput(f"{str(source)!r} cannot be read: {error.strerror}.", "Look at its permissions.") from None
+    draft.manifest.names[name] = name
+
+
+def _inside(source: Path, name: str) -> dict[Path, str]:
+    if not source.is_dir():
+        raise BadInput(f"There is no file or folder {str(source)!r}.", "Give the path of one.")
+    found = [path for path in sorted(source.rglob("*")) if path.is_symlink() or not path.is_dir()]
+    if not found:
+        raise BadInput(f"There is no file in the folder {str(source)!r}.", "Give one that holds files.")
+    if odd := [path for path in found if path.is_symlink() or not path.is_file()]:
+        raise BadInput(f"{str(odd[0])!r} is no file of its own, but a link or a device.", "Copy what it stands for.")
+    return {path: safe_name(f"{name}/{path.relative_to(source).as_posix()}") for path in found}
+
+
+def _is_model(value: Any) -> bool:
+    """Whether a value is a model of rollq's kind: it saves itself into a folder, and its class loads it."""
+    both = callable(getattr(value, "save", None)) and callable(getattr(type(value), "load", None))
+    return both and not any(kind.holds(value) for kind in KINDS.values())

@@ -1,0 +1,176 @@
+"""The manifest of a recorder's artifacts: SHA-256, size and kind of each, and the libraries that wrote it."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Collection, Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import PurePosixPath
+from typing import Any
+
+from rollq.tasks.errors import ArtifactCorrupted, BadInput
+from rollq.tasks.tracking.provenance import library_versions
+
+MANIFEST = "manifest.json"
+LONG = "long_values.json"  # what the recorder keeps beside the store: texts and names that are too long for it
+OWN = (MANIFEST, LONG)  # the recorder's own files
+MAX_NAME = 500  # characters of an artifact's name
+# What the reference calls an artifact that has another name here; other ``.pkl`` names are found by their stem.
+OLD_NAMES = {"params.pkl": "model", "params": "model"}
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One artifact: SHA-256 (hex), size in bytes, and how the file is read."""
+
+    sha256: str
+    size: int
+    kind: str
+
+    @classmethod
+    def of(cls, content: bytes, kind: str) -> Entry:
+        """The entry of a file with this content."""
+        return cls(hashlib.sha256(content).hexdigest(), len(content), kind)
+
+
+@dataclass
+class Manifest:
+    """Entries by the path of their file; ``models`` are folders that hold a model, with the component that loads it;
+    ``names`` says which file or folder holds what was saved under a name. ``coming`` is what a file may be already,
+    where it is replaced just now, or was when its writer was killed.
+    """
+
+    entries: dict[str, Entry] = field(default_factory=dict)
+    models: dict[str, dict[str, str]] = field(default_factory=dict)
+    names: dict[str, str] = field(default_factory=dict)
+    coming: dict[str, Entry] = field(default_factory=dict)
+
+    @classmethod
+    def parse(cls, content: bytes) -> Manifest:
+        """The manifest in a file.
+
+        Raises:
+            ArtifactCorrupted: it is none.
+        """
+        try:
+            found = json.loads(content)
+            entries = {safe_name(name): Entry(**entry) for name, entry in found["entries"].items()}
+            names = {safe_name(name): safe_name(kept) for name, kept in dict(found.get("names", {})).items()}
+            coming = {safe_name(name): Entry(**entry) for name, entry in dict(found.get("coming", {})).items()}
+            return cls(entries, dict(found["models"]), names, coming)
+        except (ValueError, TypeError, KeyError, AttributeError, BadInput) as error:
+            raise ArtifactCorrupted(f"The manifest cannot be read: {error}.", "Train the task again.") from None
+
+    def to_json(self) -> bytes:
+        """The content of the file."""
+        entries = {name: asdict(entry) for name, entry in sorted(self.entries.items())}
+        parts: dict[str, Any] = {
+            "version": 1,
+            "libraries": library_versions(),
+            "models": self.models,
+            "names": self.names,
+        }
+        if self.coming:
+            parts["coming"] = {name: asdict(entry) for name, entry in sorted(self.coming.items())}
+        return json.dumps({**parts, "entries": entries}, indent=1).encode()
+
+    def entry_of(self, path: str, content: bytes) -> Entry:
+        """The entry of a file that has this content.
+
+        Raises:
+            ArtifactCorrupted: the content is not what was written.
+        """
+        coming = self.coming.get(path)
+        if coming and Entry.of(content, coming.kind) == coming:
+            return coming
+        check(content, self.entries[path], path)
+        return self.entries[path]
+
+    def resolve(self, name: str) -> str | None:
+        """The path under which ``name`` is kept: what was saved under it, itself, a folder, what the reference calls
+        so, or its stem.
+
+        Raises:
+            BadInput: it is no name of an artifact.
+        """
+        asked = safe_name(name)
+        stem = asked.removesuffix(".pkl")
+        for wanted in (asked, stem, OLD_NAMES.get(asked, asked)):
+            kept = self.names.get(wanted, wanted)
+            if kept in self.entries or self.below(kept):
+                return kept
+        fitting = [found for found in self.entries if str(PurePosixPath(found).with_suffix("")) == stem]
+        return fitting[0] if len(fitting) == 1 else None
+
+    def put(self, other: Manifest) -> list[str]:
+        """Take what another manifest holds; what was saved under the same names before is dropped, and returned.
+
+        Raises:
+            BadInput: a name of it is the folder of another, or the other way round.
+        """
+        replaced = {self.names[name] for name in other.names if name in self.names}
+        replaced -= {kept for name, kept in self.names.items() if name not in other.names}
+        dropped = {path for kept in replaced for path in self._parts(kept)}
+        left = {path: entry for path, entry in self.entries.items() if path not in dropped}
+        _check_apart({*left, *other.entries, *OWN})
+        models = {path: model for path, model in self.models.items() if path not in replaced}
+        self.coming = {path: entry for path, entry in self.coming.items() if path in left.keys() - other.entries.keys()}
+        self.entries = {**left, **other.entries}
+        self.models = {**models, **other.models}
+        self.names = {**self.names, **other.names}
+        return sorted(dropped - other.entries.keys())
+
+    def _parts(self, kept: str) -> list[str]:
+        return [kept] if kept in self.entries else list(self.below(kept))
+
+    def below(self, folder: str) -> Mapping[str, Entry]:
+        """The entries of a folder."""
+        return {name: entry for name, entry in self.entries.items() if name.startswith(f"{folder}/")}
+
+
+def _check_apart(paths: Collection[str]) -> None:
+    """Refuse paths of which one would be the folder of another."""
+    for path in paths:
+        for folder in map(str, PurePosixPath(path).parents):
+            if folder in paths:
+                raise BadInput(
+                    f"{path!r} and {folder!r} cannot both be artifacts: one would be the folder of the other.",
+                    "Choose another name.",
+                )
+
+
+def safe_name(name: Any) -> str:
+    """``name`` as a relative POSIX path inside the artifact folder.
+
+    Raises:
+        BadInput: it is empty, too long, absolute, leaves the folder, or has characters that some file system refuses.
+    """
+    path = PurePosixPath(name) if isinstance(name, str) else None
+    if (
+        path is None
+        or not path.parts
+        or len(name) > MAX_NAME
+        or any(len(part.encode(errors="replace")) > 200 for part in path.parts)
+        or path.is_absolute()
+        or ".." in path.parts
+        or re.search(r'[\x00-\x1f\x7f\\:*?"<>|%#\ud800-\udfff]', name)
+        or any(part != part.strip() or part.startswith("~") for part in path.parts)
+    ):
+        shown = ascii(name)[:80]
+        raise BadInput(
+            f"{shown} is not the name of an artifact.", "Use a relative path such as 'sig_analysis/ic.parquet'."
+        )
+    return str(path)
+
+
+def check(content: bytes, entry: Entry, name: str) -> bytes:
+    """``content``, if it is what was written.
+
+    Raises:
+        ArtifactCorrupted: it is not.
+    """
+    if Entry.of(content, entry.kind) != entry:
+        raise ArtifactCorrupted(f"The artifact {name!r} is not what was written.", "Train the task again.")
+    return content

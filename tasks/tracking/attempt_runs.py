@@ -1,0 +1,78 @@
+"""Runs of attempts: which attempt at a task an MLflow run belongs to, and whether that attempt came to nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import TYPE_CHECKING
+
+from rollq.tasks.queue.states import TaskState
+from rollq.tasks.queue.task import Attempt, Claim, Task
+from rollq.tasks.tracking.lifecycle import RecorderStatus
+
+if TYPE_CHECKING:
+    from rollq.tasks.tracking.mlflow.recorder import MLflowRecorder
+
+POOL, TASK, ATTEMPT, FENCE, WORKER = ("rollq.pool", "rollq.task", "rollq.attempt", "rollq.fence", "rollq.worker")
+
+NO_TAGS: Mapping[str, str] = {}
+_current: ContextVar[Mapping[str, str]] = ContextVar("rollq_attempt", default=NO_TAGS)
+
+
+def tags_of(claim: Claim) -> dict[str, str]:
+    """The tags of a run that is made under a claim. The fence tells it from others, also once the task is made anew."""
+    return {
+        POOL: claim.pool,
+        TASK: claim.task_id,
+        ATTEMPT: str(claim.attempt),
+        FENCE: str(claim.fence),
+        WORKER: claim.worker,
+    }
+
+
+@contextmanager
+def made_under(claim: Claim) -> Iterator[None]:
+    """Runs that are begun inside the block, of whatever experiment, belong to the attempt."""
+    before = _current.set(tags_of(claim))
+    try:
+        yield
+    finally:
+        _current.reset(before)
+
+
+def current_tags() -> Mapping[str, str]:
+    """The tags of the attempt that this code is part of; none outside of ``made_under``."""
+    return _current.get()
+
+
+def why_lost(recorder: MLflowRecorder, task: Task | None) -> str:
+    """Why the attempt that made a run came to nothing.
+
+    Args:
+        task: as it was read after the run was; None: it was removed.
+
+    Returns:
+        The reason; empty if the attempt is under way or was committed, or if nobody knows.
+    """
+    begun = recorder.status is RecorderStatus.RUNNING  # a finished run may hold a result: then nobody may guess
+    if task is None:
+        return "its task was removed" if begun else ""
+    attempt = _attempt(recorder.tags, task)
+    if attempt is None:
+        return f"its task is {task.status} without it" if begun and not _is_current(recorder.tags, task) else ""
+    if attempt.is_committed or attempt.end is None:
+        return ""
+    return attempt.why or f"its task is {task.status} without it"
+
+
+def _attempt(tags: Mapping[str, str], task: Task) -> Attempt | None:
+    made = task.attempts_made()
+    if FENCE in tags:
+        return next((one for one in made if str(one.fence) == tags[FENCE]), None)
+    return next((one for one in made if str(one.number) == tags.get(ATTEMPT)), None)
+
+
+def _is_current(tags: Mapping[str, str], task: Task) -> bool:
+    number = tags.get(FENCE) == str(task.fence) if FENCE in tags else tags.get(ATTEMPT) == str(task.attempts)
+    return task.status is TaskState.RUNNING and number

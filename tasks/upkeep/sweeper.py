@@ -1,0 +1,130 @@
+"""The sweeper takes back what dead workers held and rings again for what was lost. Any process may run it."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from pymongo.errors import PyMongoError
+
+from rollq.tasks.backend import Backend
+from rollq.tasks.errors import RollqError, Unavailable
+from rollq.tasks.queue.dead_letters import SIGNS
+from rollq.tasks.upkeep.dependencies import settle
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Swept:
+    """What one sweep did: tasks taken back, messages sent for tasks, rounds rung for."""
+
+    reclaimed: int
+    rung: int
+    rounds: int
+
+
+def sweep(
+    backend: Backend, by: str, dead_workers: Mapping[str, str] | Sequence[str] = (), *, blamed: bool = True
+) -> Swept:
+    """One sweep.
+
+    Args:
+        by: who sweeps, for the history.
+        dead_workers: names of workers that the caller knows to be dead (and how they ended), so that their leases
+            need not run out.
+        blamed: as for ``reclaim``.
+
+    Raises:
+        Unavailable: the store or the broker does not answer.
+    """
+    reclaimed = backend.tasks.reclaim(by, dead_workers, blamed=blamed)
+    for task in reclaimed:
+        log.warning("task %s of pool %s was taken back: it is %s", task.id, task.pool, task.status)
+    for ident in backend.backfills.unsettled():
+        _apart(backend.backfills.advance, ident)
+    rung = gathers = 0
+    for pool in backend.tasks.pools():
+        rung += _apart(backend.doorbell.top_up_if_quiet, pool) + _apart(backend.doorbell.ring_again, pool)
+        gathers += _apart(lambda pool=pool: len(backend.doorbell.ring_if_finished(pool)))
+    _apart(backend.doorbell.ring_to_reconcile)
+    _apart(settle, backend)
+    return Swept(len(reclaimed), rung, gathers + _apart(backend.doorbell.ring_again_to_gather))
+
+
+def _apart(act: Callable[..., Any], *args: Any) -> int:
+    """Do one part of a sweep; if a document stands in its way, the other parts are done all the same.
+
+    Raises:
+        Unavailable: a server does not answer.
+    """
+    try:
+        return int(act(*args) or 0)
+    except Unavailable:
+        raise
+    except (RollqError, *SIGNS) as error:
+        log.warning("a part of a sweep was left out: %s", error)
+        return 0
+
+
+class SweepTimer:
+    """Sweeps every ``sweep_seconds`` in a thread of this process, whatever happens to the servers in between.
+
+    Args:
+        duties: what else to do each time.
+        farewell: what to do in the end.
+    """
+
+    def __init__(
+        self,
+        backend: Backend,
+        by: str,
+        dead_workers: Callable[[], Mapping[str, str]] = dict,
+        duties: Sequence[Callable[[], object]] = (),
+        farewell: Callable[[], object] = lambda: None,
+    ) -> None:
+        self._backend = backend
+        self._by = by
+        self._dead_workers = dead_workers
+        self._duties = (self._sweep, *duties)
+        self._farewell = farewell
+        self._stop = threading.Event()
+        self._away = False  # whether the store did not answer at the last sweep
+        self._thread = threading.Thread(target=self._run, name="rollq-sweeper", daemon=True)
+
+    def start(self) -> None:
+        """Start the thread."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Stop after the sweep at hand."""
+        self._stop.set()
+
+    def _run(self) -> None:
+        while not self._stop.is_set():
+            for duty in self._duties:
+                self._do(duty)
+            self._stop.wait(self._backend.settings.sweep_seconds)
+        self._do(self._farewell)
+
+    def _do(self, duty: Callable[[], object]) -> None:
+        try:
+            duty()
+        except RollqError as error:
+            log.warning("a sweep was left out: %s", error)
+        except Exception:  # whatever it was, the next sweep must come
+            log.exception("a sweep was left out")
+
+    def _sweep(self) -> None:
+        away, self._away = self._away, True
+        self._backend.store.ping()
+        self._away = False
+        try:
+            # While the store was away nobody could renew a lease, however well he is.
+            sweep(self._backend, self._by, self._dead_workers(), blamed=not away)
+        except Unavailable as error:
+            self._away = isinstance(error.__cause__, PyMongoError)  # the store, not the broker
+            raise

@@ -1,0 +1,119 @@
+"""Routines in the store: one per session, one worker at a time, and nobody writes who has lost it."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from pymongo.errors import DuplicateKeyError
+
+from rollq import Backend, LeaseLost
+from rollq.scheduler.routine.ledger import Routine, Routines, RoutineState, Step
+from tests.pool_tasks import age
+
+DAY, NEXT = "2021-01-04", "2021-01-05"
+
+
+@pytest.fixture
+def routines(backend: Backend) -> Routines:
+    made = Routines(backend)
+    made.ensure_indexes()
+    return made
+
+
+def claimed(routines: Routines, session: str = DAY, by: str = "me") -> Routine:
+    routines.open("s", session)
+    found = routines.claim("s", session, by)
+    assert found
+    return found
+
+
+def test_many_who_open_and_claim_at_once_come_to_one(routines: Routines) -> None:
+    got: list[Routine | None] = []
+
+    def go(number: int) -> None:
+        routines.open("s", DAY)
+        got.append(routines.claim("s", DAY, f"w{number}"))
+
+    threads = [threading.Thread(target=go, args=(number,)) for number in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    (winner,) = filter(None, got)
+    (stored,) = routines.history("s")
+    assert (stored.by, stored.fence, stored.status, stored.next_step) == (winner.by, 1, RoutineState.OPEN, Step.UPDATE)
+
+
+WRITES: dict[str, Callable[[Routines, Routine], Any]] = {
+    "renew": lambda routines, held: routines.renew(held),
+    "note": lambda routines, held: routines.note(held, {"a": "$b"}),
+    "finish_step": lambda routines, held: routines.finish_step(held, Step.UPDATE, {"a": "$b"}),
+    "release": lambda routines, held: routines.release(held, "$b"),
+    "fail": lambda routines, held: routines.fail(held, "$b"),
+    "finish": lambda routines, held: routines.finish(held),
+}
+
+
+@pytest.mark.parametrize("name", WRITES)
+def test_one_that_was_overtaken_writes_nothing(backend: Backend, routines: Routines, name: str) -> None:
+    slow = claimed(routines, by="slow")
+    assert routines.claim("s", DAY, "quick") is None
+    age(backend, "routines", f"s:{DAY}")
+    quick = routines.claim("s", DAY, "quick")
+    assert quick
+    with pytest.raises(LeaseLost):
+        WRITES[name](routines, slow)
+    assert routines.open("s", DAY) == quick
+    WRITES[name](routines, quick)
+    if name in ("release", "fail", "finish"):
+        with pytest.raises(LeaseLost):  # it let go of it
+            WRITES[name](routines, quick)
+
+
+def test_a_routine_goes_through_its_steps_and_is_done_for_good(routines: Routines) -> None:
+    held = claimed(routines)
+    for step in Step:
+        assert held.next_step is step
+        held = routines.finish_step(held, step, {"said": "$HOME"})
+    assert held.steps[Step.TRAIN]["said"] == "$HOME"
+    assert routines.done("s").last() == ""
+    assert routines.finish(held).finished_at
+    assert routines.claim("s", DAY, "another") is None
+    assert routines.open("s", DAY).status is RoutineState.DONE
+    assert routines.done("s").last() == DAY
+
+
+def test_one_that_failed_goes_on_where_it_was(routines: Routines) -> None:
+    held = routines.finish_step(claimed(routines), Step.UPDATE, {})
+    failed = routines.fail(routines.note(held, {"ids": [1]}), "no room")
+    assert (failed.status, failed.reason) == (RoutineState.FAILED, "no room")
+    again = claimed(routines)
+    assert (again.status, again.next_step, again.notes) == (RoutineState.OPEN, Step.PREPARE, {"ids": [1]})
+    assert again.fence == held.fence + 1
+    assert routines.finish_step(again, Step.PREPARE, {}).reason == ""
+
+
+def test_those_that_wait_or_whose_worker_died_are_found(backend: Backend, routines: Routines) -> None:
+    routines.release(claimed(routines), "rain")
+    claimed(routines, NEXT)
+    assert routines.unfinished(60.0) == []
+    time.sleep(0.02)
+    assert [one.session for one in routines.unfinished(0.01)] == [DAY]
+    age(backend, "routines", f"s:{NEXT}")
+    assert [one.session for one in routines.unfinished(60.0)] == [NEXT]
+    routines.skip("s", DAY, "simulated")
+    assert routines.unfinished(0.0) == [one for one in routines.history("s") if one.session == NEXT]
+    assert (routines.done("s").last(), routines.done("other").last()) == (DAY, "")
+
+
+def test_the_database_forbids_a_session_twice(backend: Backend, routines: Routines) -> None:
+    routines.open("s", DAY)
+    documents = backend.store.collection("routines")
+    document = documents.find_one({})
+    assert document
+    with pytest.raises(DuplicateKeyError):
+        documents.insert_one({**document, "_id": "another"})

@@ -1,0 +1,69 @@
+"""Leases and histories are written with the server's clock: a machine whose clock is wrong does no harm."""
+
+from __future__ import annotations
+
+import importlib
+import time
+from datetime import UTC, datetime, timedelta, tzinfo
+
+import pytest
+
+from rollq import Backend
+from rollq.tasks.queue.task import TaskError
+from tests.pool_tasks import POOL, claim, create, expire, replace_settings
+
+SKEW = 3_600.0
+MODULES = ("changes", "claims", "documents", "pools", "reader", "rounds", "store", "window")
+
+
+class Skewed(datetime):
+    """A clock that is an hour ahead."""
+
+    @classmethod
+    def now(cls, tz: tzinfo | None = None) -> datetime:
+        return datetime.now(tz) + timedelta(seconds=SKEW)
+
+
+@pytest.fixture
+def wrong_clock(backend: Backend, monkeypatch: pytest.MonkeyPatch) -> datetime:
+    """From here on every clock of this process but the monotonic one is an hour ahead; returns the true time."""
+    true, stamp, stamp_ns = datetime.now(UTC), time.time, time.time_ns
+    monkeypatch.setattr(time, "time", lambda: stamp() + SKEW)
+    monkeypatch.setattr(time, "time_ns", lambda: stamp_ns() + int(SKEW * 1e9))
+    for name in MODULES:
+        monkeypatch.setattr(importlib.import_module(f"tasks.{name}"), "datetime", Skewed, raising=False)
+    return true
+
+
+def test_a_wrong_clock_writes_no_wrong_time(backend: Backend, wrong_clock: datetime) -> None:
+    slow = replace_settings(backend, backoff_seconds=100.0, backoff_max_seconds=100.0)
+    first, second = create(slow, 2)
+    done, failed = claim(slow, wanted=first), claim(slow, wanted=second)
+    limit = wrong_clock + timedelta(seconds=200)
+    for ident in (first, second):
+        expires = slow.get(ident).lease_expires_at
+        assert expires
+        assert wrong_clock < expires < limit
+    slow.renew(done)
+    slow.commit(done, {})
+    slow.fail(failed, TaskError("E", "m"))
+    for task in slow.find(POOL):
+        times = [task.created_at, task.not_before, task.started_at, task.ended_at, *(line.at for line in task.history)]
+        assert all(at and wrong_clock - timedelta(seconds=1) < at < limit for at in times)
+
+
+def test_a_wrong_clock_takes_no_live_lease_and_leaves_no_dead_one(backend: Backend, wrong_clock: datetime) -> None:
+    alive, dead = create(backend.tasks, 2)
+    claim(backend.tasks, wanted=alive)
+    expire(backend, claim(backend.tasks, wanted=dead))
+    assert [task.id for task in backend.tasks.reclaim("sweeper")] == [dead]
+    assert claim(backend.tasks).task_id == dead  # its not_before does not lie in the future
+    assert wrong_clock < backend.tasks.now() < wrong_clock + timedelta(seconds=200)
+
+
+def test_a_wrong_clock_gathers_no_round_of_a_live_gatherer(backend: Backend, wrong_clock: datetime) -> None:
+    ident = backend.rounds.create(POOL, create(backend.tasks), {})
+    assert backend.rounds.claim(ident, "a")
+    assert backend.rounds.claim(ident, "b") is None
+    assert backend.rounds.abandoned() == []
+    assert abs((backend.rounds.get(ident).created_at - wrong_clock).total_seconds()) < 200

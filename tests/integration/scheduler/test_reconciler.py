@@ -1,0 +1,167 @@
+"""The reconciler and ``rollq doctor --repair`` on a real store and a real MLflow."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from rollq import Backend, MLflowExperiment, MLflowRecorder, RoundFailed, StateError, TaskState
+from rollq.health.repair import look_at_work
+from rollq.scheduler.reconciler import close, stray_runs, tie_loose_ends
+from rollq.tasks.queue.task import Claim
+from rollq.tasks.resources import Needs
+from rollq.tasks.rounds.rounds import RoundState
+from tests.pool_tasks import claim, create, expire
+
+_POOLS = iter(f"reconciled{number}" for number in range(1_000))
+
+
+@pytest.fixture
+def runs(backend: Backend, monkeypatch: pytest.MonkeyPatch) -> MLflowExperiment:
+    """The experiment of a pool of its own: the tracking store is shared by all tests."""
+    pool = next(_POOLS)
+    monkeypatch.setattr("tests.pool_tasks.POOL", pool)
+    return MLflowExperiment.open(pool, backend.settings.mlflow_uri)
+
+
+def begin(runs: MLflowExperiment, claimed: Claim) -> MLflowRecorder:
+    return runs.create_recorder(
+        "run",
+        {"rollq.task": claimed.task_id, "rollq.attempt": str(claimed.attempt), "rollq.worker": claimed.worker},
+        start=True,
+    )
+
+
+def seen(runs: MLflowExperiment, recorder: MLflowRecorder) -> tuple[str, str]:
+    found = runs.get_recorder(recorder.id)
+    return str(found.status), found.tags.get("rollq.superseded", "")
+
+
+def test_the_run_of_a_lost_attempt_is_closed_with_the_reason(backend: Backend, runs: MLflowExperiment) -> None:
+    create(backend.tasks)
+    lost = claim(backend.tasks, "host/1/2")
+    left = begin(runs, lost)
+    finished = begin(runs, lost)
+    finished.end_run()  # the worker died between the end of its run and its commit
+    expire(backend, lost)
+    backend.tasks.reclaim("sweeper")
+    fresh = claim(backend.tasks, "host/1/3")
+    live = begin(runs, fresh)
+    closed = tie_loose_ends(backend)
+    assert {stray.recorder.id for stray in closed} == {left.id, finished.id}
+    for recorder in (left, finished):
+        status, why = seen(runs, recorder)
+        assert status == "FAILED"
+        assert "host/1/2 was lost" in why
+    assert seen(runs, live) == ("RUNNING", "")
+    assert backend.tasks.loose_ends.all() == []
+    live.end_run()
+    backend.tasks.commit(fresh, {"recorder_id": live.id})
+    backend.tasks.loose_ends.note(fresh.task_id, fresh.pool, "noted once more")
+    assert tie_loose_ends(backend) == []
+    assert seen(runs, live) == ("FINISHED", "")
+
+
+@pytest.mark.parametrize("fate", ["cancelled", "removed"])
+def test_the_run_of_a_task_that_is_gone_is_closed(backend: Backend, runs: MLflowExperiment, fate: str) -> None:
+    (ident,) = create(backend.tasks)
+    recorder = begin(runs, claim(backend.tasks))
+    backend.tasks.cancel([ident], "me")
+    if fate == "removed":
+        backend.tasks.remove([ident])
+    tie_loose_ends(backend)
+    assert seen(runs, recorder) == ("FAILED", "cancelled" if fate == "cancelled" else "its task was removed")
+
+
+def test_a_search_finds_runs_that_nobody_noted(backend: Backend, runs: MLflowExperiment) -> None:
+    create(backend.tasks, 2)
+    lost, live = claim(backend.tasks), claim(backend.tasks)
+    left, alive = begin(runs, lost), begin(runs, live)
+    foreign = runs.create_recorder("somebody else's", start=True)
+    signals = runs.create_recorder("signals", {"rollq.round": "0123456789ab"}, start=True)
+    backend.tasks.release(lost, "given back")
+    found = {stray.recorder.id: stray.why for stray in stray_runs(backend) if stray.pool == runs.name}
+    assert found == {left.id: "given back", signals.id: "its round is gone"}
+    for stray in list(stray_runs(backend)):
+        close(backend, stray)
+    assert list(stray_runs(backend)) == []
+    assert {seen(runs, recorder)[0] for recorder in (alive, foreign)} == {"RUNNING"}
+
+
+def test_only_one_is_told_that_a_loose_end_is_due(backend: Backend, monkeypatch: pytest.MonkeyPatch) -> None:
+    backend.tasks.loose_ends.note("a", "pool", "why")
+    assert not backend.tasks.loose_ends.take_due(), "the holder has a moment to close its run itself"
+    monkeypatch.setattr("rollq.tasks.queue.orphans.REST_SECONDS", -1.0)
+    assert backend.tasks.loose_ends.take_due()
+    monkeypatch.undo()
+    assert not backend.tasks.loose_ends.take_due()
+    (end,) = backend.tasks.loose_ends.all()
+    backend.tasks.loose_ends.note("a", "pool", "again")
+    backend.tasks.loose_ends.strike_out(end)
+    assert [end.why for end in backend.tasks.loose_ends.all()] == ["again"], "what was noted meanwhile stays"
+
+
+def test_a_run_that_cannot_be_closed_hinders_no_other(
+    backend: Backend, runs: MLflowExperiment, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lost = [claim(backend.tasks, wanted=ident) for ident in create(backend.tasks, 2)]
+    left = [begin(runs, one) for one in lost]
+    for one in lost:
+        expire(backend, one)
+    backend.tasks.reclaim("sweeper")
+    supersede = MLflowRecorder.supersede
+
+    def refuse(recorder: MLflowRecorder, why: str) -> None:
+        if recorder.id == left[0].id:
+            raise StateError("not this one")
+        supersede(recorder, why)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(MLflowRecorder, "supersede", refuse)
+        assert [stray.recorder.id for stray in tie_loose_ends(backend)] == [left[1].id]
+    assert [end.task_id for end in backend.tasks.loose_ends.all()] == [lost[0].task_id], "it stays noted"
+    assert [stray.recorder.id for stray in tie_loose_ends(backend)] == [left[0].id]
+
+
+def findings(backend: Backend, repair: bool = False) -> dict[str, Any]:
+    return {check.name: check for check in look_at_work(backend, repair)}
+
+
+def test_the_doctor_shows_and_mends(backend: Backend, runs: MLflowExperiment) -> None:
+    first, second = create(backend.tasks, 2)
+    calm = findings(backend)
+    assert [check.name for check in calm.values() if not check.ok] == ["workers"], "only a worker is missing"
+    assert "2 tasks wait" in calm["workers"].detail
+    lost = claim(backend.tasks, wanted=first)
+    left = begin(runs, lost)
+    expire(backend, lost)
+    other = backend.tasks.claim(runs.name, "w", wanted=second)
+    assert other
+    round_id = backend.rounds.create(runs.name, [second], {"strategy": "s", "sessions": []})
+    backend.tasks.join_round([second], round_id)
+    backend.tasks.cancel([second], "me")
+    shown = findings(backend)
+    assert not any(shown[name].ok for name in ("leases", "rounds", "runs"))
+    assert backend.tasks.get(first).status is TaskState.RUNNING, "looking changes nothing"
+    backend.roster.sign("host/1", ["default"], 1, Needs(cpu=1))
+    mended = findings(backend, repair=True)
+    assert [check.name for check in mended.values() if not check.ok] == ["failures"], "the round of a cancelled task"
+    assert "repaired" in mended["leases"].detail
+    assert all("repaired" not in check.detail for check in findings(backend).values())
+    assert backend.tasks.get(first).status is TaskState.WAITING
+    assert backend.doorbell.depth("default") > 0
+    assert backend.rounds.get(round_id).status is RoundState.FAILED
+    assert RoundFailed.exit_code == 5
+    assert seen(runs, left)[0] == "FAILED"
+
+
+def test_a_round_that_waits_for_another_is_no_finding(backend: Backend) -> None:
+    """Its tasks may be finished already: they are reused."""
+    create(backend.tasks)
+    done = claim(backend.tasks)
+    backend.tasks.commit(done, {"recorder_id": "r"})
+    first = backend.rounds.create("pool", ["0" * 24], {"strategy": "s", "sessions": []}, held=True)
+    backend.rounds.create("pool", [done.task_id], {"strategy": "s", "sessions": []}, after=[first])
+    found = {check.name: check for check in look_at_work(backend, repair=False)}
+    assert found["rounds"].ok, found["rounds"]

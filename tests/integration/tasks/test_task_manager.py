@@ -1,0 +1,262 @@
+"""TaskManager and run_task: what Qlib's users call, with leases under it."""
+
+from __future__ import annotations
+
+import threading
+import time
+from typing import Any
+
+import pytest
+
+from rollq import (
+    Backend,
+    BadInput,
+    InvalidTransition,
+    LeaseLost,
+    NotFound,
+    StateError,
+    TaskManager,
+    TaskState,
+    Unavailable,
+    run_task,
+)
+from rollq.tasks.queue.task import claim_on
+from tests.acceptance.processes.crew import wait_until
+from tests.pool_tasks import definition, expire
+
+POOL = "pool"
+
+
+@pytest.fixture
+def manager(backend: Backend) -> TaskManager:
+    return TaskManager(POOL, backend)
+
+
+def make(manager: TaskManager, count: int, **options: Any) -> list[str]:
+    return manager.create_task([definition(number) for number in range(count)], **options)
+
+
+def states(manager: TaskManager) -> dict[str, int]:
+    return {str(state): count for state, count in manager.task_stat().items() if count}
+
+
+def test_creating_again_gives_the_same_ids_and_a_dry_run_changes_nothing(manager: TaskManager) -> None:
+    tried = make(manager, 3, dry_run=True, print_nt=True)
+    assert states(manager) == {}
+    assert make(manager, 3) == tried == make(manager, 3)
+    assert manager.insert_task(definition(1)) == tried[1]
+    assert states(manager) == {"WAITING": 3}
+    assert TaskManager.list(manager.backend) == [POOL]
+    assert manager.backend.doorbell.depth("default") > 0, "workers were rung for"
+
+
+def test_a_pool_shows_its_own_tasks_only(manager: TaskManager) -> None:
+    make(manager, 1)
+    other = TaskManager("other", manager.backend)
+    (ident,) = make(other, 1)
+    with pytest.raises(NotFound, match="pool 'other'"):
+        manager.re_query(ident)
+    assert other.re_query(ident)["_id"] == ident
+    assert [task.pool for task in manager.query()] == [POOL]
+
+
+def test_queries_in_the_form_of_the_reference(manager: TaskManager) -> None:
+    ids = make(manager, 4)
+    assert [task.id for task in manager.query({"filter.model.kwargs.n": {"$gte": 2}})] == ids[2:]
+    assert [task["_id"] for task in manager.query({"_id": {"$in": [ids[0], ids[3]]}})] == [ids[0], ids[3]]
+    assert manager.task_stat({"status": "waiting"})[TaskState.WAITING] == 4
+    assert len(list(manager.query({"$or": [{"_id": ids[0]}, {"def.model.kwargs.n": 1}]}))) == 2
+    first = next(manager.query())
+    assert first["def"] == first["filter"] == definition(0)
+    for wrong in (
+        {"$where": "1"},
+        {"history": 1},
+        {"_id": {"$regex": "x"}},
+        {"status": "sleeping"},
+        {"$or": []},
+        {"def.$x": 1},
+        [1],
+    ):
+        with pytest.raises(BadInput):
+            list(manager.query(wrong))  # type: ignore[arg-type]
+
+
+def test_fetch_and_commit(manager: TaskManager) -> None:
+    ids = make(manager, 3)
+    manager.prioritize(ids[2], 5)
+    task = manager.fetch_task()
+    assert task
+    assert (task.id, task.status, task.worker is not None) == (ids[2], TaskState.RUNNING, True)
+    manager.commit_task_res(task, {"ic": 0.5})
+    assert manager.re_query(task)["res"] == {"ic": 0.5}
+    chosen = manager.fetch_task({"_id": ids[1]})
+    assert chosen
+    assert chosen.id == ids[1]
+    manager.return_task(chosen)
+    assert states(manager) == {"WAITING": 2, "DONE": 1}
+    with pytest.raises(LeaseLost):
+        manager.commit_task_res(chosen, {})
+    with pytest.raises(BadInput, match="mapping"):
+        manager.commit_task_res(task, 3)  # type: ignore[arg-type]
+    with pytest.raises(BadInput, match="FAILED"):
+        manager.commit_task_res(task, {}, "FAILED")
+
+
+def test_safe_fetch_returns_what_was_not_committed(manager: TaskManager) -> None:
+    (ident,) = make(manager, 1)
+    with pytest.raises(KeyboardInterrupt), manager.safe_fetch_task():
+        raise KeyboardInterrupt
+    assert states(manager) == {"WAITING": 1}
+    with manager.safe_fetch_task() as task:
+        assert task
+    assert states(manager) == {"WAITING": 1}, "a block that forgets to commit leaves nothing RUNNING"
+    with manager.safe_fetch_task() as task:
+        assert task
+        manager.commit_task_res(task, {})
+    assert manager.re_query(ident).failures == 0
+    with manager.safe_fetch_task() as task:
+        assert task is None
+
+
+def test_safe_fetch_renews_the_lease(manager: TaskManager) -> None:
+    make(manager, 1)
+    with manager.safe_fetch_task() as task:
+        assert task
+        time.sleep(manager.backend.settings.lease_seconds * 1.5)
+        assert manager.reset_waiting() == []
+        manager.commit_task_res(task, {})
+    assert states(manager) == {"DONE": 1}
+
+
+def test_the_iterator_takes_every_task_once(manager: TaskManager) -> None:
+    ids = make(manager, 5)
+    seen = []
+    for task in manager.task_fetcher_iter():
+        seen.append(task.id)
+        manager.commit_task_res(task, {})
+    assert sorted(seen) == sorted(ids)
+
+
+def test_reset_waiting_never_touches_a_live_task(manager: TaskManager) -> None:
+    make(manager, 2)
+    live, dead = manager.fetch_task(), manager.fetch_task()
+    assert live
+    assert dead
+    expire(manager.backend, claim_on(dead))
+    assert manager.reset_waiting({"_id": live.id}) == []
+    assert manager.reset_waiting() == [dead.id]
+    assert manager.re_query(live).status is TaskState.RUNNING
+
+
+def test_reset_status_follows_the_table(manager: TaskManager) -> None:
+    ids = make(manager, 3)
+    done, running = manager.fetch_task({"_id": ids[0]}), manager.fetch_task({"_id": ids[1]})
+    assert done
+    assert running
+    manager.commit_task_res(done, {"n": 1})
+    assert manager.reset_status({"_id": ids[2]}, "cancelled") == [ids[2]]
+    assert sorted(manager.reset_status(None, "waiting")) == sorted([ids[0], ids[2]])
+    assert manager.re_query(ids[0]).committed == {"n": 1}, "it counts until there is a new one"
+    assert manager.re_query(running).status is TaskState.RUNNING
+    with pytest.raises(InvalidTransition):
+        manager.reset_status(None, "DONE")
+
+
+def test_remove_and_replace(manager: TaskManager) -> None:
+    ids = make(manager, 3)
+    round_id = manager.backend.rounds.create(POOL, ids, {})
+    manager.backend.tasks.join_round(ids, round_id)
+    running = manager.fetch_task({"_id": ids[0]})
+    with pytest.raises(StateError, match="Cancel it first"):
+        manager.replace_task(ids[0], definition(10))
+    new = manager.replace_task(ids[1], definition(10))
+    assert manager.backend.rounds.get(round_id).task_ids == (ids[0], new, ids[2])
+    assert [task.id for task in manager.backend.tasks.find(round_id=round_id)] == [ids[0], ids[2], new]
+    assert manager.replace_task(ids[2], definition(2)) == ids[2]
+    with pytest.raises(NotFound):
+        manager.re_query(ids[1])
+    assert running
+    assert sorted(manager.remove()) == sorted([ids[2], new])
+
+
+def test_two_phases(manager: TaskManager) -> None:
+    ids = make(manager, 2)
+    assert run_task(lambda task: {"prepared": task["model"]["kwargs"]["n"]}, POOL, None, "WAITING", "PART_DONE",
+                    manager.backend) == 2  # fmt: skip
+    assert states(manager) == {"PART_DONE": 2}
+    assert manager.fetch_task() is None
+    half = manager.fetch_task(status="PART_DONE")
+    assert half
+    manager.return_task(half)
+    assert states(manager) == {"PART_DONE": 2}
+    again = manager.fetch_task({"_id": half.id}, "PART_DONE")
+    assert again
+    expire(manager.backend, claim_on(again))
+    assert manager.reset_waiting() == [again.id]
+    assert states(manager) == {"PART_DONE": 2}, "a lost second phase does not repeat the first"
+    finish = {"before_status": "PART_DONE", "after_status": "DONE", "backend": manager.backend}
+    assert run_task(lambda result: {**result, "done": True}, POOL, **finish) == 2  # type: ignore[arg-type]
+    assert [task.result for task in manager.query()] == [{"prepared": n, "done": True} for n in range(2)]
+    assert [task.id for task in manager.query({"status": "DONE"})] == ids
+    with pytest.raises(BadInput, match="PART_DONE"):
+        run_task(lambda task: task, POOL, None, "DONE", "DONE", manager.backend)
+
+
+def test_two_loops_share_a_pool_and_a_bad_task_stops_neither(manager: TaskManager) -> None:
+    ids = make(manager, 20)
+
+    def work(task: dict[str, Any], factor: int) -> dict[str, Any]:
+        if task["model"]["kwargs"]["n"] == 7:
+            raise RuntimeError("bad window")
+        return {"n": task["model"]["kwargs"]["n"] * factor}
+
+    others = [
+        threading.Thread(target=run_task, args=(work, POOL), kwargs={"backend": manager.backend, "factor": 3})
+        for _ in range(2)
+    ]
+    for other in others:
+        other.start()
+    waited = manager.wait(timeout=60)
+    for other in others:
+        other.join()
+    assert waited.states[TaskState.DONE] == 19
+    assert str(waited) == "19 DONE, 1 FAILED"
+    (failed,) = waited.failures
+    assert (failed.id, failed.failures) == (ids[7], manager.backend.settings.max_attempts)
+    assert (failed.error or {})["message"] == "bad window"
+    assert "RuntimeError" in (failed.error or {})["traceback"]
+    assert manager.re_query(ids[3]).result == {"n": 9}
+
+
+def test_wait_is_woken_by_the_change(manager: TaskManager) -> None:
+    make(manager, 1)
+    task = manager.fetch_task()
+    assert task
+    told: list[Any] = []
+    woken: list[float] = []
+
+    def waiting() -> None:
+        manager.wait(progress=told.append)
+        woken.append(time.monotonic())
+
+    thread = threading.Thread(target=waiting)
+    thread.start()
+    wait_until(lambda: bool(told))
+    time.sleep(0.5)
+    committed = time.monotonic()
+    manager.commit_task_res(task, {})
+    thread.join()
+    assert woken[0] >= committed
+    assert [found[TaskState.DONE] for found in told] == [0, 1]
+
+
+def test_wait_says_what_is_left_when_the_time_is_over(manager: TaskManager) -> None:
+    make(manager, 2)
+    with pytest.raises(StateError, match="2 WAITING"):
+        manager.wait(timeout=0.3)
+
+
+def test_without_servers_it_says_what_to_do(tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(Unavailable, match="rollq up"):
+        TaskManager(POOL)

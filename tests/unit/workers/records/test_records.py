@@ -1,0 +1,80 @@
+"""Records: what a trained window leaves behind."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from rollq.tasks.errors import ArtifactMissing
+from rollq.tasks.predictions.metrics import daily_ic, summary
+from rollq.tasks.tracking.artifacts.artifacts import Artifacts
+from rollq.tasks.tracking.artifacts.storage import LocalPlace
+from rollq.workers.datasets.panel import PanelDataset
+from rollq.workers.models.lightgbm import LGBModel
+from rollq.workers.records.analysis import SignalAnalysisRecord
+from rollq.workers.records.signal import SignalRecord
+from tests.synthetic import MemoryRecorder, closes, panel
+
+
+@pytest.fixture
+def trained(tmp_path: Path) -> tuple[MemoryRecorder, LGBModel, PanelDataset]:
+    dataset = panel(tmp_path, closes(330))  # the last labels of test are not known yet
+    model = LGBModel(num_boost_round=5, num_leaves=5)
+    model.fit(dataset)
+    return MemoryRecorder(), model, dataset
+
+
+def test_signal_record_keeps_predictions_and_the_label_as_it_is(
+    trained: tuple[MemoryRecorder, LGBModel, PanelDataset],
+) -> None:
+    recorder, model, dataset = trained
+    assert SignalRecord(recorder, model, dataset).generate() == {}
+    assert sorted(recorder.objects) == ["days.json", "label.parquet", "pred.parquet"]
+    predictions, label = recorder.objects["pred.parquet"], recorder.objects["label.parquet"]
+    pd.testing.assert_series_equal(predictions, model.predict(dataset, "test"))
+    pd.testing.assert_series_equal(label, dataset.prepare("test", "raw")["label"])
+    assert predictions.index.equals(label.index)
+    assert label.min() < -0.03  # a return, not a rank
+
+
+def test_a_row_without_a_label_is_predicted_too(trained: tuple[MemoryRecorder, LGBModel, PanelDataset]) -> None:
+    recorder, model, dataset = trained
+    SignalRecord(recorder, model, dataset).generate()
+    assert recorder.objects["label.parquet"].isna().any()
+    assert recorder.objects["pred.parquet"].notna().all()
+
+
+def test_analysis_record_keeps_the_daily_ic_and_logs_its_summary(
+    trained: tuple[MemoryRecorder, LGBModel, PanelDataset],
+) -> None:
+    recorder, model, dataset = trained
+    SignalRecord(recorder, model, dataset).generate()
+    metrics = SignalAnalysisRecord(recorder, model, dataset).generate()
+    expected = daily_ic(model.predict(dataset), dataset.prepare("test", "raw")["label"])
+    pd.testing.assert_frame_equal(recorder.objects["sig_analysis/ic.parquet"], expected)
+    assert list(expected.columns) == ["ic", "rank_ic"]
+    assert metrics == recorder.metrics == summary(expected)
+    assert set(metrics) == {"IC", "ICIR", "Rank IC", "Rank ICIR"}
+    assert all(np.isfinite(value) for value in metrics.values())
+
+
+def test_analysis_record_needs_the_signal_record(trained: tuple[MemoryRecorder, LGBModel, PanelDataset]) -> None:
+    with pytest.raises(ArtifactMissing):
+        SignalAnalysisRecord(*trained).generate()
+
+
+def test_what_is_saved_comes_back_from_parquet(
+    trained: tuple[MemoryRecorder, LGBModel, PanelDataset], tmp_path: Path
+) -> None:
+    recorder, model, dataset = trained
+    SignalRecord(recorder, model, dataset).generate()
+    for name in ("pred.parquet", "label.parquet"):
+        value = recorder.objects[name]
+        Artifacts(LocalPlace(tmp_path), own=True).save({name: value})
+        found = Artifacts(LocalPlace(tmp_path), own=False).load(name)
+        assert found.name == value.name
+        assert found.to_numpy().tobytes() == value.to_numpy().tobytes()
+        assert list(found.index) == list(value.index)

@@ -1,0 +1,238 @@
+"""One attempt at a task: claim it, do its job under a lease, commit or say why not."""
+
+from __future__ import annotations
+
+import itertools
+import logging
+import random
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+from rollq.tasks.backend import Backend
+from rollq.tasks.components.user_code import place_of
+from rollq.tasks.errors import Draining, LeaseLost, RollqError, Unavailable
+from rollq.tasks.failures import Kind, described, kind_of, text_of, wait_after
+from rollq.tasks.ingredients.code_check import is_stale
+from rollq.tasks.leases.lease import LeaseKeeper
+from rollq.tasks.logs import log_context
+from rollq.tasks.queue.claims import CANDIDATES
+from rollq.tasks.queue.prefetch import Lookahead
+from rollq.tasks.queue.task import Claim, TaskError
+from rollq.tasks.resources import Needs
+from rollq.workers.jobs.job import Job, job_of
+
+log = logging.getLogger(__name__)
+
+SLICE_SECONDS = 0.25  # a message keeps a process at work for this long, or for one task
+REST_SECONDS = 5.0  # after an outage a process claims nothing for this long: what is away for one task is for others
+TOP_UP_EVERY = 16  # tasks of a process; the window holds several times as many
+_count = itertools.count()
+_rests_until = 0.0
+_met = ""  # the last outage
+
+
+class Outcome(StrEnum):
+    """How hearing a message ended."""
+
+    NOTHING = "nothing"  # no task could be claimed
+    COMMITTED = "committed"
+    FAILED = "failed"  # its own exception; the task waits again or is FAILED
+    LOST = "lost"  # the claim went to somebody else, or the task was cancelled
+    RELEASED = "released"  # the worker stops, or an earlier task is not finished: the task was given back
+    OUTAGE = "outage"  # a server is away, or a disk is full: the task was given back
+
+
+OUTCOMES = {Kind.STOP: Outcome.RELEASED, Kind.OUTAGE: Outcome.OUTAGE, Kind.NOT_YET: Outcome.RELEASED}
+Run = Callable[[Backend, Claim, Callable[[], bool]], Outcome]
+
+
+@dataclass(frozen=True)
+class Post:
+    """Where attempts are made: a worker's process, the queues it serves, what it offers, and how it runs a claim.
+
+    ``stopping`` says whether the worker is to end soon: it begins nothing new; ``draining``, whether it wants its tasks
+    back at once; ``run`` is by default ``train_under_lease``.
+    """
+
+    worker: str
+    queues: Sequence[str] = ("default",)
+    draining: Callable[[], bool] = lambda: False
+    stopping: Callable[[], bool] = lambda: False
+    offer: Needs | None = None
+    run: Run | None = None
+
+
+def serve(backend: Backend, pool: str, wanted: str, post: Post) -> int:
+    """Hear one message: run waiting tasks for ``SLICE_SECONDS`` (at least one), then pass the message on if more wait.
+
+    So short tasks do not cost a message each, and the messages of a pool do not multiply. Pools take turns: whichever
+    message was heard, every pool with work has the same chance.
+
+    Returns:
+        How many attempts were made.
+
+    Raises:
+        Unavailable: the store does not answer; the lease of a claim that was made runs out by itself.
+    """
+    global _rests_until
+    if time.monotonic() < _rests_until:
+        return 0  # a sweep rings again
+    end, attempts = time.monotonic() + SLICE_SECONDS, 0
+    turn = random.choice(backend.tasks.pools_rung(post.queues) or [pool])  # noqa: S311 - a fair turn, no secret
+    for name in dict.fromkeys([turn, pool]):
+        ahead = Lookahead(go_on=lambda: time.monotonic() < end and not _is_ending(post))
+        while claim := _claim(backend, name, wanted, post, ahead):
+            outcome = _attempt(backend, claim, post)
+            attempts += 1
+            if outcome is Outcome.OUTAGE:
+                _rests_until = time.monotonic() + REST_SECONDS
+                return attempts
+            if (is_stale() or time.monotonic() >= end) and not ahead.claimed:
+                _pass_on(backend, claim)
+                return attempts
+    return attempts
+
+
+def run_one(backend: Backend, pool: str, wanted: str | None, post: Post) -> Outcome:
+    """Claim the best waiting task of ``pool``, run it, ring for what follows.
+
+    Args:
+        wanted: the task to take among equally urgent ones.
+
+    Raises:
+        Unavailable: the store does not answer; the lease of a claim that was made runs out by itself.
+    """
+    claim = _claim(backend, pool, wanted, post)
+    return _attempt(backend, claim, post) if claim else Outcome.NOTHING
+
+
+def refuse_outage(outcome: Outcome) -> None:
+    """For whoever works for a person: he is told that something is away, instead of trying for ever.
+
+    Raises:
+        Unavailable: the attempt met an outage; its task waits, untried.
+    """
+    if outcome is Outcome.OUTAGE:
+        raise Unavailable(_met, "The task waits, and the attempt does not count: do it again when that is mended.")
+
+
+def _claim(backend: Backend, pool: str, wanted: str | None, post: Post, ahead: Lookahead | None = None) -> Claim | None:
+    if _is_ending(post) and not (ahead and ahead.claimed):
+        return None
+    return backend.tasks.claim(pool, post.worker, post.queues, wanted, post.offer, ahead)
+
+
+def _is_ending(post: Post) -> bool:
+    return post.stopping() or post.draining() or is_stale()
+
+
+def _attempt(backend: Backend, claim: Claim, post: Post) -> Outcome:
+    with log_context(pool=claim.pool, task=claim.task_id, attempt=claim.attempt, worker=post.worker):
+        try:
+            outcome = (post.run or train_under_lease)(backend, claim, post.draining)
+        except Exception as error:
+            if kind_of(error) is Kind.OUTAGE:
+                raise
+            outcome = _fail(backend, claim, error)
+        log.info("%s", outcome)
+        _ring(backend, claim)
+    return outcome
+
+
+def train_under_lease(backend: Backend, claim: Claim, draining: Callable[[], bool]) -> Outcome:
+    """Do the job of a claim, train or predict, and commit what came out; or say in the store why not."""
+    job, outcome = job_of(backend, claim), None
+    try:
+        with LeaseKeeper(backend.tasks, claim, draining, own_process=True) as lease:
+            try:
+                result = job.run(lease.checkpoint)
+                # Renewed until the commit is written: what the job ended is ended before the task is DONE.
+                lease.insist(lambda: backend.tasks.commit(claim, result))
+            except BaseException as error:
+                outcome = _written_down(backend, claim, error)
+                raise
+    except BaseException as error:
+        # The store came first: MLflow may be slow or away, and a sweep closes what is missed here.
+        _close(job, error)
+        if outcome is None or (kind_of(error) is Kind.STOP and not isinstance(error, Draining)):
+            raise  # the store is away, or this process is to end
+        return outcome
+    return Outcome.COMMITTED
+
+
+def _written_down(backend: Backend, claim: Claim, error: BaseException) -> Outcome:
+    """Say in the store how an attempt ended: only its own error is a failure of the task."""
+    if isinstance(error, LeaseLost):
+        return Outcome.LOST
+    kind = kind_of(error)
+    return _fail(backend, claim, error) if kind is Kind.OWN else _give_back(backend, claim, kind, error)
+
+
+def _close(job: Job, error: BaseException) -> None:
+    if isinstance(error, LeaseLost) or kind_of(error) is not Kind.OWN:
+        job.give_up(text_of(error))
+    else:
+        job.fail(error)
+
+
+def _give_back(backend: Backend, claim: Claim, kind: Kind, error: BaseException) -> Outcome:
+    """Give the task back untried: nothing speaks against it, only against the moment."""
+    global _met
+    wait = 0.0
+    if kind is Kind.OUTAGE:
+        _met = text_of(error)
+    if kind is not Kind.STOP:
+        given = getattr(error, "wait", None)
+        wait = wait_after(kind, max(1, claim.attempt - claim.failures)) if given is None else given
+        log.warning("%s: %s", kind, described(error))
+    try:
+        why = "the worker was stopped" if kind is Kind.STOP else f"{kind}: {text_of(error)}"
+        backend.tasks.release(claim, why, wait)
+    except LeaseLost:
+        return Outcome.LOST
+    return OUTCOMES[kind]
+
+
+def _fail(backend: Backend, claim: Claim, error: BaseException) -> Outcome:
+    log.warning("the attempt failed: %s %s", described(error), place_of(error))
+    try:
+        state = backend.tasks.fail(claim, TaskError.of(error))
+    except LeaseLost:
+        return Outcome.LOST
+    log.info("the task is %s", state)
+    return Outcome.FAILED
+
+
+def _ring(backend: Backend, claim: Claim) -> None:
+    """See to the backfill, to the window and to finished rounds; a sweep does it later if this fails."""
+    for attempt in range(2):
+        try:
+            _see_to_backfill(backend, claim)
+            # While many tasks wait in the window, it is looked at now and then only.
+            if claim.seen < CANDIDATES or next(_count) % TOP_UP_EVERY == 0:
+                backend.doorbell.refill(claim.pool)
+            backend.doorbell.ring_if_finished(claim.pool, claim.rounds)
+            routine = claim.definition.get("routine")
+            if isinstance(routine, list) and len(routine) == 2:
+                backend.doorbell.ring_routine(*routine)
+        except RollqError as error:
+            log.warning("ringing failed: %s", error)
+            time.sleep(0.2 * attempt)
+        else:
+            return
+
+
+def _see_to_backfill(backend: Backend, claim: Claim) -> None:
+    """Let the next tasks of its backfill go: the first is for this process, others are woken unless all are busy."""
+    gone = backend.backfills.advance(claim.backfill) if claim.backfill else 0
+    if gone > 1 and not backend.doorbell.depth(claim.queue):
+        backend.doorbell.top_up(claim.pool)
+
+
+def _pass_on(backend: Backend, claim: Claim) -> None:
+    try:
+        backend.doorbell.ring(claim.pool, claim.task_id, claim.queue)
+    except RollqError as error:
+        log.warning("the message was not passed on, a sweep rings again: %s", error)

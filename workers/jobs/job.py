@@ -1,0 +1,153 @@
+"""What a claim asks for: to train a window, or to predict with a model that was trained before."""
+
+from __future__ import annotations
+
+import logging
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from typing import Any
+
+from rollq.tasks.backend import Backend
+from rollq.tasks.errors import DataError, NotYet
+from rollq.tasks.failures import described
+from rollq.tasks.ingredients.code_check import check_code, check_loaded, others_serve
+from rollq.tasks.ingredients.ingredients import sources_of
+from rollq.tasks.ingredients.project import project_tags
+from rollq.tasks.queue.task import Claim, segments_of
+from rollq.tasks.tracking import attempt_runs
+from rollq.tasks.tracking.lifecycle import RecorderStatus
+from rollq.tasks.tracking.mlflow.experiment import MLflowExperiment
+from rollq.tasks.tracking.mlflow.recorder import MLflowRecorder
+from rollq.workers.jobs.prediction import PREDICT, predict
+from rollq.workers.jobs.training import check_parts, train
+from rollq.workers.jobs.warm_start import find_earlier
+
+log = logging.getLogger(__name__)
+
+ROUTINE = "routine"  # part of a definition: (strategy, session) of the routine that waits for it
+
+
+class Job(ABC):
+    """The work of one attempt, and what becomes of what it began."""
+
+    def __init__(self, backend: Backend, claim: Claim) -> None:
+        self.backend = backend
+        self.claim = claim
+
+    @abstractmethod
+    def run(self, checkpoint: Callable[[], None]) -> dict[str, Any]:
+        """Do it; returns the result, which is committed next.
+
+        Args:
+            checkpoint: called often; raises when the attempt must stop.
+        """
+
+    @abstractmethod
+    def fail(self, error: BaseException) -> None:
+        """The attempt failed: close what it began."""
+
+    @abstractmethod
+    def give_up(self, why: str) -> None:
+        """The claim is lost or given back: what the attempt began must never count."""
+
+
+def job_of(backend: Backend, claim: Claim) -> Job:
+    """The job that a claim's definition describes."""
+    return (Prediction if PREDICT in claim.definition else Training)(backend, claim)
+
+
+class Prediction(Job):
+    """Predicts with the model of a finished run. It has no run of its own, and the model's run is never touched: what
+    it leaves behind there counts only once a committed result names it.
+    """
+
+    def run(self, checkpoint: Callable[[], None]) -> dict[str, Any]:
+        """Predict, and put an increment beside the model."""
+        check_loaded()
+        try:
+            return predict(self.claim, checkpoint, self.backend.settings)
+        except DataError as error:
+            if ROUTINE not in self.claim.definition:
+                raise
+            # The model was trained on such data: a routine waits until those of the new session can be used.
+            raise NotYet(error.message, error.fix) from error
+
+    def fail(self, error: BaseException) -> None:
+        """Nothing is to be closed."""
+
+    def give_up(self, why: str) -> None:
+        """Nothing is to be closed."""
+
+
+class Training(Job):
+    """Trains a window in an MLflow run of its own."""
+
+    _recorder: MLflowRecorder | None = None
+
+    def run(self, checkpoint: Callable[[], None]) -> dict[str, Any]:
+        """Train; the run is FINISHED before the task is DONE."""
+        check_parts(self.claim.definition)
+        other_code = self._check_code()
+        find_earlier(self.claim.definition, self.backend.tasks)  # before a run is opened that would come to nothing
+        self._recorder = recorder = self._open()
+        result = train(self.claim, recorder, checkpoint, self.backend.settings, self.backend.tasks)
+        checkpoint()
+        recorder.end_run("FINISHED")
+        return {**result, "other_code": other_code} if other_code else result
+
+    def fail(self, error: BaseException) -> None:
+        """End the run as FAILED, with the reason; one that is FINISHED may be committed, whatever was heard of it."""
+        if self._recorder is None:
+            return
+        why = described(error)[:500]
+        try:
+            if self._recorder.status is RecorderStatus.FINISHED:
+                self.backend.tasks.references.close(self._recorder, why)
+                return
+            self._recorder.set_tags({"rollq.error": why})
+            self._recorder.end_run("FAILED")
+        except Exception as second:  # noqa: BLE001 - the tracking server may be the very thing that failed
+            log.warning("the MLflow run %s could not be ended: %s", self._recorder.id, second)
+
+    def give_up(self, why: str) -> None:
+        """Mark the run as superseded, unless it was committed."""
+        if self._recorder is None:
+            return
+        try:
+            if self._recorder.status is RecorderStatus.FINISHED:
+                self.backend.tasks.references.close(self._recorder, why)
+            else:
+                self._recorder.supersede(why)
+        except Exception as error:  # noqa: BLE001 - the next attempt closes it
+            log.warning("the MLflow run %s could not be closed: %s", self._recorder.id, error)
+
+    def _check_code(self) -> dict[str, str]:
+        claim, backend = self.claim, self.backend
+        return check_code(
+            claim.definition,
+            backend.settings.components,
+            as_found=claim.any_code,
+            elsewhere=lambda: others_serve(backend.roster, claim.queue),
+        )
+
+    def _open(self) -> MLflowRecorder:
+        claim = self.claim
+        settings = self.backend.settings
+        options = {"components": settings.components, "pickle_classes": settings.pickle_classes}
+        experiment = MLflowExperiment.open(claim.pool, settings.mlflow_uri, **options)
+        if claim.attempt > 1:
+            self._close_earlier(experiment)
+        test, _ = segments_of(claim.definition).get("test", ("", None))
+        name = f"{claim.definition['model'].get('class')} {test or ''}".strip()
+        sources = sources_of(claim.definition, settings.components).values()
+        tags = {**attempt_runs.tags_of(claim), **project_tags(sources, claim.definition.get("project"))}
+        return experiment.create_recorder(name, tags, start=True)
+
+    def _close_earlier(self, experiment: MLflowExperiment) -> None:
+        """Close the runs that lost workers left behind, RUNNING or FINISHED; what was committed once stays."""
+        found = list(experiment.iter_recorders(f"tags.`{attempt_runs.TASK}` = '{self.claim.task_id}'"))
+        task = self.backend.tasks.get(self.claim.task_id)
+        for recorder in found:
+            if recorder.status is not RecorderStatus.FAILED and attempt_runs.why_lost(recorder, task):
+                why = f"attempt {self.claim.attempt} began on {self.claim.worker}"
+                self.backend.tasks.references.close(recorder, why)

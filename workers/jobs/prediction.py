@@ -1,0 +1,162 @@
+"""Predicting days with a model that was trained before: as a task on a worker, and for the updaters by hand."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from datetime import date
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import pandas as pd
+
+from rollq.tasks.components.fitted_dataset import fitted_dataset
+from rollq.tasks.components.registry import resolve
+from rollq.tasks.config.settings import Settings
+from rollq.tasks.errors import DataError, NotFound, StateError, TemplateError
+from rollq.tasks.predictions.day_hashes import day_hashes
+from rollq.tasks.predictions.increments import Increment, save_increment
+from rollq.tasks.queue.task import Claim, Definition, segments_of
+from rollq.tasks.tracking.lifecycle import RecorderStatus
+from rollq.tasks.tracking.mlflow.experiment import MLflowExperiment
+from rollq.tasks.tracking.mlflow.recorder import MLflowRecorder
+from rollq.workers.datasets.base import Dataset
+from rollq.workers.jobs.scores import checked_scores
+from rollq.workers.models.base import Model
+
+PREDICT, TEST = "predict", "test"
+SEGMENT = f"dataset.kwargs.segments.{TEST}"
+FIX = "Create the task anew."
+
+
+def predict(claim: Claim, checkpoint: Callable[[], None], settings: Settings) -> dict[str, Any]:
+    """Run a prediction task: predict days with the model of a finished run, and put an increment beside it.
+
+    Nothing of the run is changed: neither its status nor its manifest, whatever becomes of the task.
+
+    Args:
+        checkpoint: called often; raises when the attempt must stop.
+
+    Returns:
+        The small JSON that is committed: ``{recorder_id, artifact, sha256, from, to, rows, sessions, gone}``. ``from``
+        and ``to`` are the first and last session that were predicted; ``gone`` are the asked days without any row.
+
+    Raises:
+        TemplateError: the definition is none of a prediction task.
+        NotFound: there is no such run.
+        StateError: its model is not trained.
+        DataError: the data cannot be read, or the segment has no row and no single days were asked for.
+    """
+    definition = claim.definition
+    check_prediction(definition)
+    recorder = _finished(definition[PREDICT], settings)
+    dataset = fitted_dataset(recorder, definition["dataset"], settings.components)
+    model = load_model(recorder, settings.components)
+    checkpoint()
+    start, end = segments_of(definition)[TEST]
+    increment = _predicted(model, dataset, str(start), end, definition[PREDICT]["days"])
+    checkpoint()
+    kept = save_increment(recorder, f"{claim.task_id}-{claim.attempt}-{uuid4().hex[:8]}", increment)
+    checkpoint()
+    return {"recorder_id": recorder.id, **kept, **_summary(increment, definition[PREDICT]["days"])}
+
+
+def check_prediction(definition: Definition) -> None:
+    """Refuse a definition that was put into the pool past every check.
+
+    Raises:
+        TemplateError: a part of it is missing or of the wrong form.
+    """
+    asked = definition.get(PREDICT)
+    if not isinstance(asked, Mapping) or set(asked) != {"pool", "recorder_id", "days"}:
+        raise TemplateError("it is a mapping of pool, recorder_id and days.", FIX, PREDICT)
+    for name in ("pool", "recorder_id"):
+        if not isinstance(asked[name], str) or not asked[name]:
+            raise TemplateError("it is missing or no text.", FIX, f"{PREDICT}.{name}")
+    days = asked["days"]
+    if days is not None and not (isinstance(days, list) and days and all(_is_day(day) for day in days)):
+        raise TemplateError("it is a list of days (YYYY-MM-DD), or null for all.", FIX, f"{PREDICT}.days")
+    if not isinstance(definition.get("dataset"), Mapping):
+        raise TemplateError("'dataset' is missing or no mapping.", FIX, "dataset")
+    start, end = segments_of(definition).get(TEST, (None, None))
+    if not _is_day(start) or not (end is None or _is_day(end)):
+        raise TemplateError("it is a pair of days (YYYY-MM-DD); null for the last session there is.", FIX, SEGMENT)
+
+
+def load_model(recorder: MLflowRecorder, components: tuple[str, ...] = ()) -> Model:
+    """The model of a run, of the class that its task names.
+
+    Raises:
+        ArtifactMissing, ArtifactCorrupted: the run does not hold it.
+        ComponentError: its class is not registered.
+    """
+    cls = resolve(recorder.load_object("task")["model"], "model", components)
+    model: Model = cls.load(Path(recorder.load_folder("model")))
+    return model
+
+
+def predict_range(model: Model, dataset: Dataset, start: str, end: str | None, hist_ref: int = 0) -> Increment:
+    """Predict the sessions from ``start`` to ``end``, both inclusive (YYYY-MM-DD); the dataset is not asked beyond.
+
+    Args:
+        end: None: the last session of the data.
+        hist_ref: how many sessions before ``start`` the model is given, too, as context.
+
+    Raises:
+        DataError: these days have no rows.
+        PermanentError: the model's scores cannot be used (``workers/jobs/scores.py``).
+    """
+    later = dataset.config(segments={TEST: [_before(dataset, start, hist_ref), end]})
+    label = later.prepare(TEST, "raw")[["label"]]
+    scores = checked_scores(model.predict(later, TEST), label.index)
+    increment = Increment(scores.to_frame("score"), label, day_hashes(later, TEST))
+    return increment.only([day for day in increment.days if day >= start]) if hist_ref else increment
+
+
+def _finished(asked: Mapping[str, Any], settings: Settings) -> MLflowRecorder:
+    experiment = MLflowExperiment.find(asked["pool"], settings.mlflow_uri, components=settings.components)
+    if experiment is None:
+        raise NotFound(f"There is no experiment {asked['pool']!r}.", "Train the model again.")
+    recorder = experiment.get_recorder(asked["recorder_id"])
+    if recorder.status is not RecorderStatus.FINISHED:
+        raise StateError(
+            f"The model of run {recorder.id} is not trained: the run is {recorder.status}.",
+            "Predict with a model whose task is DONE.",
+        )
+    return recorder
+
+
+def _predicted(model: Model, dataset: Dataset, start: str, end: str | None, days: list[str] | None) -> Increment:
+    if days is None:
+        return predict_range(model, dataset, start, end)
+    _ = dataset.sessions  # data that cannot be read are an error, not days that are gone
+    try:
+        return predict_range(model, dataset, start, end).only(days)
+    except DataError:  # a revision took the last row of them
+        return Increment.empty()
+
+
+def _summary(increment: Increment, days: list[str] | None) -> dict[str, Any]:
+    made = sorted(increment.days)
+    return {
+        "from": made[0] if made else None,
+        "to": made[-1] if made else None,
+        "rows": len(increment.pred),
+        "sessions": len(made),
+        "gone": sorted(set(days or ()) - set(made)),
+    }
+
+
+def _before(dataset: Dataset, start: str, sessions: int) -> str:
+    if not sessions:
+        return start
+    days = dataset.sessions
+    first = int(days.searchsorted(pd.Timestamp(start), "left"))
+    return f"{days[max(0, first - sessions)]:%Y-%m-%d}"
+
+
+def _is_day(value: Any) -> bool:
+    try:
+        return isinstance(value, str) and date.fromisoformat(value).isoformat() == value
+    except ValueError:
+        return False

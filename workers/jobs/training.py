@@ -1,0 +1,119 @@
+"""Training one window: build the dataset and the model, fit, write the records, and say what came out."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable
+from typing import Any
+
+from rollq.tasks.components.registry import build
+from rollq.tasks.config.settings import Settings
+from rollq.tasks.errors import TemplateError
+from rollq.tasks.failures import described
+from rollq.tasks.ingredients.ingredients import other_data
+from rollq.tasks.queue.reader import TaskReader
+from rollq.tasks.queue.task import Claim, Definition
+from rollq.tasks.tracking.mlflow.recorder import MLflowRecorder
+from rollq.workers.jobs import warm_start
+
+log = logging.getLogger(__name__)
+
+LOGGED = ("model", "dataset", warm_start.KEY)  # parts of a definition that become params
+
+
+def train(
+    claim: Claim,
+    recorder: MLflowRecorder,
+    checkpoint: Callable[[], None],
+    settings: Settings,
+    tasks: TaskReader | None = None,
+) -> dict[str, Any]:
+    """Run the whole of a window.
+
+    Args:
+        checkpoint: called often; raises when the attempt must stop.
+        tasks: where the task is looked for whose model this one starts from, if its definition names one.
+
+    Returns:
+        The small JSON that is committed: ``{recorder_id, metrics, seconds: {data, fit, record}, artifacts}``.
+
+    Raises:
+        NotYet: that task is not finished (``workers/jobs/warm_start.py``).
+        PermanentError: it ended without a model.
+    """
+    definition, extra = claim.definition, settings.components
+    earlier = warm_start.find_earlier(definition, tasks)
+    recorder.log_params({part: definition[part] for part in LOGGED if part in definition})
+    started = time.perf_counter()
+    dataset = build(definition["dataset"], "dataset", extra)
+    model = build(definition["model"], "model", extra)
+    start = warm_start.keywords(model, earlier, settings)
+    if revised := other_data(definition, dataset):
+        log.warning("the data of %s were revised since this task was made", ", ".join(revised))
+    checkpoint()
+    prepared = time.perf_counter()
+    model.fit(dataset, checkpoint=checkpoint, **start)
+    fitted = time.perf_counter()
+    _save(recorder, model, dataset, definition)
+    metrics = _record(recorder, model, dataset, definition, checkpoint, extra)
+    seconds = {
+        "data": prepared - started,
+        "fit": fitted - prepared,
+        "record": time.perf_counter() - fitted,
+    }
+    recorder.log_metrics({f"seconds_{name}": value for name, value in seconds.items()})
+    return {
+        "recorder_id": recorder.id,
+        "experiment_id": recorder.experiment_id,
+        "metrics": metrics,
+        "seconds": {name: round(value, 4) for name, value in seconds.items()},
+        "artifacts": recorder.checksums(),
+        **({"other_data": revised} if revised else {}),
+    }
+
+
+def check_parts(definition: Definition) -> None:
+    """Refuse a definition that was put into the pool past every check.
+
+    Raises:
+        TemplateError: a part of it is missing or of the wrong form.
+    """
+    for part, form in (("model", dict), ("dataset", dict), ("record", list)):
+        if not isinstance(definition.get(part), form):
+            raise TemplateError(f"{part!r} is missing or no {form.__name__}.", "Create the task anew.", part)
+
+
+def _save(recorder: MLflowRecorder, model: Any, dataset: Any, definition: Definition) -> None:
+    recorder.save_objects(model=model, task=definition, dataset=dataset.to_config())
+    type(model).load(recorder.load_folder("model"))  # one that cannot be loaded fails here, not when it is to serve
+    if history := _history(model):
+        recorder.log_history(history)
+
+
+def _history(model: Any) -> dict[str, list[float]]:
+    """The values by round that a model has in ``evals``; an own model may have something else under this name."""
+    try:
+        evals = dict(model.evals)
+        found = {str(name): [float(value) for value in values] for name, values in evals.items()}
+    except Exception as error:  # noqa: BLE001 - what the class of somebody else does; its training is finished
+        if hasattr(type(model), "evals") or "evals" in vars(model):
+            log.info("the model's evals are no values by round, they are not logged: %s", described(error))
+        return {}
+    return found
+
+
+def _record(
+    recorder: MLflowRecorder,
+    model: Any,
+    dataset: Any,
+    definition: Definition,
+    checkpoint: Callable[[], None],
+    extra: tuple[str, ...],
+) -> dict[str, float]:
+    metrics: dict[str, float] = {}
+    for position, config in enumerate(definition["record"]):
+        record = build(config, f"record[{position}]", extra, recorder=recorder, model=model, dataset=dataset)
+        metrics.update(record.generate() or {})
+        checkpoint()
+    return metrics

@@ -1,0 +1,205 @@
+"""Updaters: bring the predictions and labels of one recorder up to date by hand, in this process and in place."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import pandas as pd
+
+from rollq.tasks.components.fitted_dataset import fitted_dataset
+from rollq.tasks.config.settings import Settings, current_settings
+from rollq.tasks.errors import ArtifactMissing, BadInput, CalendarError, SegmentError, StateError
+from rollq.tasks.predictions.increments import DAYS, LABEL, PRED
+from rollq.tasks.rolling.ranges import replace_range
+from rollq.tasks.tracking.lifecycle import RecorderStatus
+from rollq.tasks.tracking.mlflow.recorder import MLflowRecorder
+from rollq.workers.datasets.base import Dataset
+from rollq.workers.jobs.prediction import TEST, load_model, predict_range
+
+
+@dataclass(frozen=True)
+class Span:
+    """Sessions from ``first`` to ``last``, both inclusive, by their position in the calendar of the data."""
+
+    first: int
+    last: int
+    sessions: pd.DatetimeIndex
+
+    @property
+    def start(self) -> str:
+        """The first session, YYYY-MM-DD."""
+        return f"{self.sessions[self.first]:%Y-%m-%d}"
+
+    @property
+    def end(self) -> str:
+        """The last session, YYYY-MM-DD."""
+        return f"{self.sessions[self.last]:%Y-%m-%d}"
+
+
+class RecordUpdater(ABC):
+    """Replaces the sessions from ``from_date`` to ``to_date`` of an artifact of a trained recorder.
+
+    It is for work by hand, one process at a time. Online models are updated by prediction tasks, which keep what was
+    predicted before.
+
+    Args:
+        recorder: of a model; it may be SCHEDULED still when the updater is made, but not when it updates.
+        to_date: the last day to update; None, or a day after it: the last session of the data.
+        from_date: the first day; None: as the class says.
+        hist_ref: sessions, as the class says.
+        settings: for the classes that a template may name; None: those of this process.
+
+    Raises:
+        BadInput: ``hist_ref`` is negative.
+        CalendarError: a date is none.
+        SegmentError: ``from_date`` is after ``to_date``.
+    """
+
+    artifact: str  # that is updated
+    column: str
+
+    def __init__(
+        self,
+        recorder: MLflowRecorder,
+        to_date: Any = None,
+        from_date: Any = None,
+        hist_ref: int | None = None,
+        settings: Settings | None = None,
+    ) -> None:
+        if hist_ref is not None and hist_ref < 0:
+            raise BadInput(f"hist_ref is {hist_ref!r}.", "Give a number of sessions, at least 0.")
+        self.recorder = recorder
+        self.to_date, self.from_date = _day(to_date, "to_date"), _day(from_date, "from_date")
+        self.hist_ref = hist_ref
+        self._settings = settings
+        if self.to_date is not None and self.from_date is not None and self.from_date > self.to_date:
+            raise SegmentError(
+                f"from_date ({self.from_date:%Y-%m-%d}) is after to_date ({self.to_date:%Y-%m-%d}).", "Swap them."
+            )
+
+    def update(self) -> pd.DataFrame:
+        """Replace the range; the rows that were written, none if there was nothing to do.
+
+        Raises:
+            StateError: the recorder is not trained.
+            SegmentError: the range lies before the first session that was predicted.
+            ArtifactMissing, ArtifactCorrupted: the recorder does not hold what is needed.
+        """
+        self._check_trained()
+        old = self.recorder.load_object(self.artifact)
+        span = self._span(pd.DatetimeIndex(old.index.get_level_values("datetime")))
+        if span is None:
+            return _frame(old.iloc[:0], self.column)
+        new, more = self._renewed(span, _frame(old, self.column))
+        joined = replace_range(old, new if isinstance(old, pd.DataFrame) else new[self.column].rename(old.name))
+        # The artifact last: who is killed in between finds there that the span is still to be done.
+        self.recorder.save_objects(**{**more, self.artifact: joined})
+        return new
+
+    @abstractmethod
+    def _renewed(self, span: Span, old: pd.DataFrame) -> tuple[pd.DataFrame, dict[str, Any]]:
+        """The new rows of a span, and further artifacts to write with them."""
+
+    @abstractmethod
+    def _default_first(self, last_known: int) -> int:
+        """Position of the first session without ``from_date``; ``last_known`` is the last one of the artifact."""
+
+    @cached_property
+    def _components(self) -> tuple[str, ...]:
+        return (self._settings or current_settings()).components
+
+    @cached_property
+    def _dataset(self) -> Dataset:
+        dataset: Dataset = fitted_dataset(self.recorder, components=self._components)
+        return dataset
+
+    def _check_trained(self) -> None:
+        status = self.recorder.status
+        if status in (RecorderStatus.SCHEDULED, RecorderStatus.FAILED):
+            raise StateError(
+                f"The recorder {self.recorder.id} is not trained yet: it is {status}.",
+                "Train its task, then fetch the recorder again.",
+            )
+
+    def _span(self, known: pd.DatetimeIndex) -> Span | None:
+        """What to update, given the days in the artifact; None if nothing is."""
+        sessions = self._dataset.sessions
+        begin = known.min()
+        for name, day in (("to_date", self.to_date), ("from_date", self.from_date)):
+            if day is not None and day < begin:
+                raise SegmentError(
+                    f"{name} ({day:%Y-%m-%d}) is before the first session that was predicted ({begin:%Y-%m-%d}).",
+                    "The model was trained on earlier days: give a later one.",
+                )
+        last = len(sessions) if self.to_date is None else int(sessions.searchsorted(self.to_date, "right"))
+        if self.from_date is None:
+            first = self._default_first(int(sessions.searchsorted(known.max(), "right")) - 1)
+            first = max(first, int(sessions.searchsorted(begin, "left")))
+        else:
+            first = int(sessions.searchsorted(self.from_date, "left"))
+        return Span(first, last - 1, sessions) if first < last else None
+
+
+class PredUpdater(RecordUpdater):
+    """Updates the predictions, ``pred.parquet``, and the hashes of what they were made from, ``days.json``.
+
+    ``from_date`` None: the session after the last one that was predicted. ``hist_ref``: how many sessions before
+    ``from_date`` the model is given, too, as context, without their predictions being replaced; None: 0.
+    """
+
+    artifact, column = PRED, "score"
+
+    def _default_first(self, last_known: int) -> int:
+        return last_known + 1
+
+    def _renewed(self, span: Span, old: pd.DataFrame) -> tuple[pd.DataFrame, dict[str, Any]]:
+        model = load_model(self.recorder, self._components)
+        made = predict_range(model, self._dataset, span.start, span.end, self.hist_ref or 0)
+        kept = {day: found for day, found in self._days().items() if not span.start <= day <= span.end}
+        return made.pred, {DAYS: {**kept, **made.days}}
+
+    def _days(self) -> dict[str, str]:
+        try:
+            found: dict[str, str] = self.recorder.load_object(DAYS)
+        except ArtifactMissing:  # the run is older than these hashes
+            return {}
+        return found
+
+
+class LabelUpdater(RecordUpdater):
+    """Updates the labels, ``label.parquet``: what was not known when they were written may be known now.
+
+    ``from_date`` None: as many sessions back from the session after the last one as the label looks ahead, or
+    ``hist_ref``, because those labels were not known then. No close after ``to_date`` is used: a label that needs one
+    stays as it was, or is NaN if there was none.
+    """
+
+    artifact, column = LABEL, "label"
+
+    def _default_first(self, last_known: int) -> int:
+        back = self._dataset.label_lookahead if self.hist_ref is None else self.hist_ref
+        return last_known + 1 - back
+
+    def _renewed(self, span: Span, old: pd.DataFrame) -> tuple[pd.DataFrame, dict[str, Any]]:
+        later = self._dataset.config(segments={TEST: [span.start, span.end]})
+        new = later.prepare(TEST, "raw")[["label"]]
+        position = span.sessions.searchsorted(pd.DatetimeIndex(new.index.get_level_values(0)))
+        known = position + self._dataset.label_lookahead <= span.last
+        return new.where(known[:, None], old.reindex(new.index)), {}
+
+
+def _frame(values: Any, column: str) -> pd.DataFrame:
+    frame = values.to_frame() if isinstance(values, pd.Series) else values
+    return frame.set_axis([column, *frame.columns[1:]], axis=1)
+
+
+def _day(value: Any, name: str) -> pd.Timestamp | None:
+    if value is None:
+        return None
+    try:
+        return pd.Timestamp(pd.Timestamp(value).date())
+    except (ValueError, TypeError):
+        raise CalendarError(f"{name} is {value!r}, which is no date.", "Write YYYY-MM-DD.") from None

@@ -1,0 +1,103 @@
+"""Warm start: a task whose definition names an earlier task begins with that task's model.
+
+``definition["init_model"]`` is ``{"pool": ..., "task": <id, 24 hex digits>}``. It is in the definition, so it is part
+of what the task is.
+"""
+
+from __future__ import annotations
+
+import inspect
+import re
+from typing import Any
+
+from rollq.tasks.config.settings import Settings
+from rollq.tasks.errors import ComponentError, NotFound, NotYet, PermanentError, StateError, TemplateError
+from rollq.tasks.queue.reader import TaskReader
+from rollq.tasks.queue.states import TaskState
+from rollq.tasks.queue.task import Definition, Task
+from rollq.tasks.tracking.mlflow.experiment import MLflowExperiment
+from rollq.tasks.tracking.mlflow.recorder import MLflowRecorder
+
+KEY = "init_model"
+
+
+def find_earlier(definition: Definition, tasks: TaskReader | None) -> Task | None:
+    """The earlier task whose model this one starts from, with a result; None if the definition names none.
+
+    Raises:
+        NotYet: it is not finished.
+        PermanentError: it is gone, or ended without a result.
+        TemplateError: the definition names it in another form, or with another pool.
+        StateError: the definition names one, and there are no ``tasks`` to look for it.
+    """
+    if KEY not in definition:
+        return None
+    pool, ident = _names(definition[KEY])
+    if tasks is None:
+        raise StateError(f"Nobody looks for task {ident} of pool {pool!r} here.", "Train it on a worker.")
+    try:
+        task = tasks.get(ident)
+    except NotFound:
+        raise PermanentError(
+            f"Task {ident} of pool {pool!r}, whose model this one starts from, is gone.",
+            "Enqueue it again; then `rollq tasks retry` this one.",
+        ) from None
+    if task.pool != pool:
+        raise TemplateError(
+            f"task {ident} is in pool {task.pool!r}, not in {pool!r}.", "Name that pool.", f"{KEY}.pool"
+        )
+    _check_done(task)
+    return task
+
+
+def keywords(model: Any, earlier: Task | None, settings: Settings) -> dict[str, Any]:
+    """What ``model.fit`` is to be given: nothing, or the model that ``earlier`` left as ``init_model``.
+
+    Raises:
+        ComponentError: the ``fit`` of this model knows no ``init_model``.
+        PermanentError: the result of the earlier task has no model, or its recorder is gone.
+        ArtifactCorrupted: the model's bytes have changed.
+        Unavailable: MLflow does not answer.
+    """
+    if earlier is None:
+        return {}
+    if KEY not in inspect.signature(model.fit).parameters:
+        name = type(model).__name__
+        raise ComponentError(f"a {name} cannot start from another model.", "Leave out warm_start.", KEY)
+    return {KEY: _load(earlier, settings)}
+
+
+def _names(value: Any) -> tuple[str, str]:
+    """The pool and the task that ``init_model`` names."""
+    match value:
+        case {"pool": str(pool), "task": str(ident)} if len(value) == 2 and re.fullmatch("[0-9a-f]{24}", ident):
+            return pool, ident
+    raise TemplateError(f"{value!r} names no task.", "Write {pool: NAME, task: ID of 24 hex digits}.", KEY)
+
+
+def _check_done(task: Task) -> None:
+    which = f"Task {task.id} of pool {task.pool!r}, whose model this one starts from, is {task.status}"
+    under_way = not task.status.is_terminal and not (task.held and task.committed is not None)
+    if under_way:  # also one that is trained again; but who holds it holds nobody else
+        raise NotYet(f"{which}.", "This one is tried again by itself.")
+    if task.status is not TaskState.DONE and task.committed is None:
+        raise PermanentError(f"{which}.", f"`rollq tasks retry {task.id}`; then retry this one.")
+
+
+def _load(task: Task, settings: Settings) -> Any:
+    try:
+        return _recorder(task, settings).load_object("model")
+    except NotFound as error:
+        raise PermanentError(
+            f"Task {task.id} of pool {task.pool!r} has no model to start from: {error.message}",
+            f"`rollq tasks retry {task.id}`; then retry this one.",
+        ) from error
+
+
+def _recorder(task: Task, settings: Settings) -> MLflowRecorder:
+    options = {"components": settings.components, "pickle_classes": settings.pickle_classes}
+    experiment = MLflowExperiment.find(task.pool, settings.mlflow_uri, **options)
+    ident = (task.committed or {}).get("recorder_id")
+    if experiment is None or not isinstance(ident, str):
+        raise NotFound("its result names no recorder." if experiment else "its experiment is gone.")
+    return experiment.get_recorder(ident, create=False)

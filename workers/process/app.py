@@ -1,0 +1,214 @@
+"""The worker's side of the doorbell: the Celery task that trains, and the life of a worker's processes."""
+
+from __future__ import annotations
+
+import importlib
+import logging
+import os
+import signal
+import threading
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from billiard import pool as billiard_pool
+from celery import Celery, signals
+
+from rollq.tasks.backend import Backend
+from rollq.tasks.broker.messages import TRAIN, check_arguments
+from rollq.tasks.components.source import changed_since_loaded, forget_changed
+from rollq.tasks.errors import RollqError
+from rollq.tasks.ingredients.code_check import is_stale
+from rollq.tasks.logs import setup_logging
+from rollq.tasks.upkeep.sweeper import SweepTimer
+from rollq.workers.jobs.attempt import Post, Run, serve
+from rollq.workers.process.capacity import offer_of
+from rollq.workers.process.drain import Asked, DrainFlag
+from rollq.workers.process.exit_watch import PoolWatch
+from rollq.workers.process.names import host, worker_name
+from rollq.workers.process.watchdog import Ear, Watchdog, ask_for_restart, restarts
+
+log = logging.getLogger(__name__)
+
+BEGINS_ANEW = 0  # exit code of a pool process whose code is older than a task's; nothing else ends one with it
+LOST = f"Worker exited prematurely: exitcode {BEGINS_ANEW}."
+EX_FAILURE = 1  # Celery's exit code for an error that it has no answer to
+# Imported by each pool process before its first task; never by the parent, which forks (LightGBM hangs after a fork).
+WARM_UP = (
+    "lightgbm",
+    "mlflow",
+    "rollq.workers.models.lightgbm",
+    "rollq.workers.datasets.panel",
+    "rollq.workers.records.analysis",
+)
+
+
+class WorkerLife:
+    """What one ``rollq worker`` holds: its backend, its sweeper, and the flag that drains its pool processes.
+
+    Args:
+        run: what to do with a claim; by default it is trained.
+        duties: what else its main process does with every sweep.
+    """
+
+    def __init__(self, backend: Backend, run: Run | None = None, duties: Sequence[Callable[[], object]] = ()) -> None:
+        self.backend = backend
+        self.run = run
+        self._duties = duties
+        self.offer = offer_of(backend.settings)
+        self.watch = PoolWatch()
+        self.main_pid = os.getpid()
+        self.name = f"{host()}/{self.main_pid}"
+        self.drain = DrainFlag()
+        self.asked = Asked(self.drain, lambda: self._busy)
+        self._ignores_hangup = signal.getsignal(signal.SIGHUP) is signal.SIG_IGN  # as under nohup
+        self.ear = Ear()
+        self.restart_wanted = False
+        self._sweeper: SweepTimer | None = None
+        self._drain_timer: threading.Timer | None = None
+        self._busy = False
+
+    def register(self, app: Celery) -> None:
+        """Add the training task to ``app`` and listen to the life of the worker."""
+        app.task(name=TRAIN, shared=False)(self.train)
+        signals.worker_process_init.connect(self.on_process_start, weak=False)
+        signals.task_prerun.connect(self.on_heard, weak=False)
+        signals.worker_ready.connect(self.on_ready, weak=False)
+        signals.worker_shutting_down.connect(self.on_shutting_down, weak=False)
+
+    def train(self, pool: Any, task_id: Any) -> None:
+        """Hear a message: train the task, or the best one that waits. A message that makes no sense is dropped."""
+        self._busy = True
+        try:
+            check_arguments(TRAIN, (pool, task_id))
+            queues = self.backend.settings.queues
+            post = Post(worker_name(self.main_pid), queues, self.gives_back, self.drain.is_begun, self.offer, self.run)
+            serve(self.backend, pool, task_id, post)
+        except RollqError as error:
+            log.warning("the message could not be served, the sweeper rings again: %s", error)
+        finally:
+            self._busy = False
+        self._begin_anew_if_stale()
+
+    def gives_back(self) -> bool:
+        """Whether this pool process gives its task back now."""
+        return self.drain.is_raised() or self.asked.alone()
+
+    def on_process_start(self, **_: Any) -> None:
+        """A pool process starts: import what trains, with one thread each."""
+        setup_logging(self.backend.settings.log_level, self.backend.settings.log_format)
+        # A stopping process waits until the main one has counted its results, which sometimes misses one: for 30 s. Our
+        # results say nothing, so a second is enough.
+        billiard_pool.GUARANTEE_MESSAGE_CONSUMPTION_RETRY_LIMIT = 10
+        threading.Thread(target=self._end_with_parent, name="rollq-parent", daemon=True).start()
+        forget_changed()
+        for name in WARM_UP if self.run is None else ():
+            importlib.import_module(name)
+
+    def on_heard(self, task: Any = None, args: Any = (), **_: Any) -> None:
+        """A pool process has heard a message, of whatever kind."""
+        self.asked.listen()  # not before: billiard sets its own signal handlers when a process has started
+        self.ear.hear()
+        if task is not None and task.name != TRAIN and changed_since_loaded():
+            self.backend.doorbell.repeat(task.name, list(args))  # for a process that has the code of now
+            raise SystemExit(BEGINS_ANEW)
+
+    def _begin_anew_if_stale(self) -> None:
+        """End this process, so that another one takes its place and imports the code as it is now."""
+        if is_stale():
+            log.info("this process begins anew: the code of a component was changed")
+            raise SystemExit(BEGINS_ANEW)
+
+    def on_ready(self, sender: Any = None, **_: Any) -> None:
+        """The main process starts to sweep."""
+        self._hear_signals()
+        logging.getLogger("celery.worker.request").addFilter(_is_worth_telling)
+        self.watch = PoolWatch(getattr(getattr(sender, "pool", None), "_pool", None))
+        duties = [self.sign, self._watchdog().look, *self._duties]
+        self._sweeper = SweepTimer(self.backend, self.name, self.dead_processes, duties, self.leave)
+        self._sweeper.start()
+
+    def on_shutting_down(self, how: str = "Warm", **_: Any) -> None:
+        """SIGTERM: running tasks may finish for ``drain_seconds``; then they are given back, or at once if asked again.
+
+        It is called within a signal handler: the store is told by a thread.
+        """
+        again = self.drain.is_begun()
+        self.drain.begin()
+        if self._sweeper:
+            self._sweeper.stop()
+        if again or how == "Cold":
+            self.drain.raise_()
+        signal.signal(signal.SIGINT, lambda *_: self.drain.raise_())  # Celery's would wait for the tasks in the handler
+        if self._drain_timer is None:
+            self._drain_timer = threading.Timer(self.backend.settings.drain_seconds, self.drain.raise_)
+            self._drain_timer.daemon = True
+            self._drain_timer.start()
+            threading.Thread(target=self._tell_store, name="rollq-stopping", daemon=True).start()
+
+    def _tell_store(self) -> None:
+        """Should this worker be killed before it has given everything back: it was asked to end, that is no loss."""
+        try:
+            self.backend.tasks.excuse(f"{self.name}/")
+        except RollqError as error:
+            log.warning("the store does not know that this worker was asked to end: %s", error)
+
+    def _hear_signals(self) -> None:
+        """A terminal that is closed asks the worker to end, as SIGTERM does; SIGQUIT, to end at once."""
+        end: Any = signal.getsignal(signal.SIGTERM)
+        signal.signal(signal.SIGHUP, signal.SIG_IGN if self._ignores_hangup else end)
+
+        def end_now(*of_signal: Any) -> None:
+            self.drain.raise_()
+            end(*of_signal)
+
+        signal.signal(signal.SIGQUIT, end_now)
+
+    def stumbled(self, code: int) -> bool:
+        """Whether the worker was at work and ended with this exit code though nobody told it to stop.
+
+        Celery does so when it meets an error that it has no answer to, such as a socket that is gone between two steps,
+        and when one of its processes was killed before it began to listen.
+        """
+        return code == EX_FAILURE and self._sweeper is not None and self._drain_timer is None
+
+    def sign(self) -> None:
+        """Write this worker into the roster."""
+        settings = self.backend.settings
+        self.backend.roster.sign(self.name, settings.queues, settings.concurrency, self.offer, restarts())
+
+    def leave(self) -> None:
+        """Strike this worker out of the roster."""
+        self.backend.roster.leave(self.name)
+
+    def dead_processes(self) -> dict[str, str]:
+        """Names of this worker's pool processes that hold tasks and do not live any more, and how each ended."""
+        self.watch.look()
+        holders = self.backend.tasks.holders(f"{self.name}/")
+        ends = {name: self.watch.ended(int(name.rpartition("/")[2])) for name in holders}
+        return {name: end for name, end in ends.items() if end is not None}
+
+    def _watchdog(self) -> Watchdog:
+        settings, doorbell, tasks = self.backend.settings, self.backend.doorbell, self.backend.tasks
+        return Watchdog(
+            self.ear,
+            lambda: doorbell.waiting(settings.queues),
+            lambda: not tasks.holders(f"{self.name}/"),
+            settings.watchdog_seconds,
+            self._restart,
+        )
+
+    def _restart(self) -> None:
+        self.restart_wanted = True
+        ask_for_restart(self.watch.pids)
+
+    def _end_with_parent(self) -> None:
+        """End this process once the main process was killed and no task is at hand."""
+        pause = threading.Event()
+        while os.getppid() == self.main_pid or self._busy:
+            pause.wait(0.5)
+        os._exit(0)
+
+
+def _is_worth_telling(record: logging.LogRecord) -> bool:
+    """Celery calls a pool process lost that has ended on purpose, and shows a traceback of its own."""
+    return LOST not in record.getMessage()

@@ -1,0 +1,16 @@
+"""What a process of this worker offers to tasks: its share of the machine, unless the settings say otherwise."""
+
+from __future__ import annotations
+
+from rollq.tasks.config.settings import Settings
+from rollq.tasks.resources import Needs
+from rollq.workers.process.machine import this_machine
+
+
+def offer_of(settings: Settings) -> Needs:
+    """Processors, GPUs and gigabytes of memory of one pool process."""
+    machine = this_machine()
+    processes = settings.concurrency or machine.cores
+    # At least one processor: more processes than cores share them, which is slow but not wrong.
+    cpu = settings.cpu or max(1.0, machine.processors / processes)
+    return Needs(cpu, settings.gpu, settings.mem_gb or machine.memory_bytes / 1e9 / processes)
