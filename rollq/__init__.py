@@ -94,14 +94,7 @@ def __getattr__(name: str) -> Any:
     """Import a public name on first use."""
     if name not in _MODULE_OF:
         raise AttributeError(f"module 'rollq' has no attribute {name!r}")
-    try:
-        return getattr(import_module(_MODULE_OF[name]), name)
-    except ImportError:
-        from rollq.shadowing import hidden
-
-        if found := hidden():
-            raise ImportError(" ".join(found)) from None
-        raise
+    return getattr(import_module(_MODULE_OF[name]), name)
 
 
 def __dir__() -> list[str]:

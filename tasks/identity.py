@@ -1,8 +1,9 @@
 """What makes two rolling tasks the same task: the SHA-256 of what they are made of.
 
 A definition that a template was cut into says in its ``identity`` which data its window can see, which code its
-components have, and which libraries they use (``tasks/ingredients/ingredients.py``). These and the template itself are what the
-task is; the folders of files, and the state of the data as a whole, are not. Any other definition is what it says.
+components have, and which libraries they use (``tasks/ingredients/ingredients.py``). These and the template itself are
+what the task is; the folders of files, and the state of the data as a whole, are not. Any other definition is what it
+says.
 """
 
 from __future__ import annotations

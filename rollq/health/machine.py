@@ -11,10 +11,8 @@ import tempfile
 from pathlib import Path
 
 from rollq.health.check import Check
-from rollq.shadowing import check_shadowing
 from rollq.tasks.config.settings import Settings
 from rollq.tasks.config.tracking_uri import SQLITE
-from rollq.tasks.errors import RollqError
 from rollq.tasks.tracking.mlflow.store import PATIENCE, QUIET
 
 FREE_BYTES = 1 << 30
@@ -25,8 +23,8 @@ OURS = {*QUIET, *PATIENCE, "MLFLOW_LOGGING_LEVEL"}  # set by rollq itself
 
 
 def machine_checks(settings: Settings) -> list[Check]:
-    """Python, libraries, packages, environment, disks."""
-    return [_python(), _openmp(), _names(), _environment(), *_disks(settings)]
+    """Python, libraries, environment, disks."""
+    return [_python(), _openmp(), _environment(), *_disks(settings)]
 
 
 def _python() -> Check:
@@ -40,14 +38,6 @@ def _openmp() -> Check:
     except OSError:
         return Check("libgomp", False, "LightGBM needs libgomp.so.1", "apt-get install libgomp1")
     return Check("libgomp", True, "libgomp.so.1")
-
-
-def _names() -> Check:
-    try:
-        check_shadowing()
-    except RollqError as error:
-        return Check("packages", False, error.message, error.fix)
-    return Check("packages", True, "nothing hides rollq's packages")
 
 
 def _environment() -> Check:

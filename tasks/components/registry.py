@@ -10,24 +10,16 @@ import importlib
 import inspect
 from collections.abc import Collection, Iterable, Mapping
 from difflib import get_close_matches
-from functools import cache
-from importlib.metadata import entry_points
 from typing import Any
 
 from rollq.tasks.components.app_dir import app_dirs
+from rollq.tasks.components.installed import GROUP, installed_components
 from rollq.tasks.components.source import note_loaded
 from rollq.tasks.components.user_code import place_of
 from rollq.tasks.errors import ComponentError, RollqError
 from rollq.tasks.failures import Kind, described, kind_of
 
-GROUP = "rollq.components"
 KEYS = {"class", "module_path", "kwargs"}
-
-
-@cache
-def installed_components() -> dict[str, str]:
-    """Registered classes of the installed packages: ``module:Class`` by name."""
-    return {entry.name: entry.value for entry in entry_points(group=GROUP)}
 
 
 def resolve(config: Any, key: str, extra: Iterable[str] = ()) -> type[Any]:

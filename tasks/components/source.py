@@ -16,13 +16,13 @@ from importlib.metadata import PackageNotFoundError, packages_distributions, ver
 from pathlib import Path
 from typing import Any
 
-OURS = frozenset({"rollq", "scheduler", "tasks", "workers"})
+OURS = "rollq"
 COMPUTES = frozenset(
     {"rollq.tasks.predictions.metrics"}
 )  # imported by components of rollq, and part of what they compute
 TRAINS = frozenset({"lightgbm", "numpy", "pandas", "scipy", "sklearn"})  # of what components of rollq import
 INSTALLED = frozenset({"site-packages", "dist-packages"})
-HERE = Path(__file__).resolve().parent.parent
+HERE = Path(__file__).absolute().parents[3]  # as it was found, through the links of a checkout
 
 _loaded: dict[str, tuple[object, str]] = {}  # module: its spec when it was looked at first, the SHA-256 of its source
 
@@ -72,12 +72,12 @@ def source_of(cls: type[Any]) -> Source:
     """The source of a component's class; what it inherits from rollq belongs to it."""
     modules: dict[str, Path] = {}
     for one in cls.__mro__:
-        if one is cls or one.__module__.partition(".")[0] in OURS:
+        if one is cls or one.__module__.partition(".")[0] == OURS:
             modules |= _closure(one.__module__)
     names = {name for path in modules.values() for name in _read(path).imports}
     imported = {name.partition(".")[0] for name in names if not name.startswith(".")}
-    known = {name.partition(".")[0] for name in modules} | OURS | sys.stdlib_module_names
-    own = cls.__module__.partition(".")[0] not in OURS
+    known = {name.partition(".")[0] for name in modules} | {OURS} | sys.stdlib_module_names
+    own = cls.__module__.partition(".")[0] != OURS
     libraries = imported - known if own else imported & TRAINS
     return Source(f"{cls.__module__}:{cls.__qualname__}", own, modules, frozenset(libraries))
 
@@ -147,14 +147,14 @@ def _closure(module: str) -> dict[str, Path]:
 def _base(module: str, file: Path) -> Path:
     """The folder on the import path in which a module lies."""
     levels = module.count(".") + (file.name == "__init__.py")
-    return file.resolve().parents[levels]
+    return file.absolute().parents[levels]
 
 
 def _belongs(name: str, module: str, base: Path) -> bool:
     top = name.partition(".")[0]
-    if module.partition(".")[0] in OURS and base == HERE:
+    if module.partition(".")[0] == OURS and base == HERE:
         return name in COMPUTES or name.startswith(f"{module.rpartition('.')[0]}.")
-    if top in OURS:
+    if top == OURS:
         return False
     return top == module.partition(".")[0] or not INSTALLED & set(base.parts)
 

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import sys
 import sysconfig
 import traceback
 from functools import cache
 from pathlib import Path
 from types import FrameType
 
+from rollq.tasks.components.installed import installed_components
 from rollq.tasks.errors import RollqError
 from rollq.tasks.failures import storable
 
-ROOMS = ("rollq", "scheduler", "workers", "tasks")
+OURS = "rollq"
 
 
 def place_of(error: BaseException) -> str:
@@ -38,11 +40,7 @@ def _is_users(file: str) -> bool:
 @cache
 def _packages() -> frozenset[str]:
     """Installed packages that register components: somebody else's, but not a library that rollq builds on."""
-    from rollq.tasks.components.registry import installed_components
-
-    return frozenset(target.partition(":")[0].partition(".")[0] for target in installed_components().values()) - {
-        *ROOMS
-    }
+    return frozenset(target.partition(":")[0].partition(".")[0] for target in installed_components().values()) - {OURS}
 
 
 @cache
@@ -50,5 +48,4 @@ def _libraries() -> tuple[Path, ...]:
     """Folders of Python, of its libraries and scripts, and of rollq."""
     paths = sysconfig.get_paths()
     folders = {paths[name] for name in ("stdlib", "platstdlib", "purelib", "platlib", "scripts")}
-    home = Path(__file__).resolve().parent.parent
-    return (*map(Path, folders), *(home / room for room in ROOMS))
+    return (*map(Path, folders), *map(Path, sys.modules[OURS].__path__))

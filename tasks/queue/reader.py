@@ -48,7 +48,7 @@ class TaskReader:
         return self._store.collection("pools")
 
     def documents(self) -> tuple[Collection[Document], Collection[Document]]:
-        """The bare documents of tasks and windows, for whoever looks whether they are sound (``tasks/queue/dead_letters.py``)."""
+        """The bare documents of tasks and windows, to be judged (``tasks/queue/dead_letters.py``)."""
         return self._tasks, self._store.collection("windows")
 
     def pools(self) -> list[str]:

@@ -93,7 +93,7 @@ class Rounds:
         Args:
             policy: how many tasks must be DONE: ``all``, a fraction such as ``0.9``, or ``best_effort`` (at least one).
             held: it is delayed: it is not gathered before ``start``.
-            after: rounds that must be gathered first (``tasks/upkeep/dependencies.py``); if one of them fails, it fails too.
+            after: rounds that must be gathered first (``tasks/upkeep/dependencies.py``); if one fails, it fails too.
             ident: its id (12 hex digits), so that a second call opens no second round; None: any.
 
         Raises:

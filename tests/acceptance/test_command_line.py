@@ -141,13 +141,6 @@ def test_a_foreign_tasks_module_does_no_harm(tmp_path: Path) -> None:
     assert found.returncode == 0, found.stderr
 
 
-def test_a_foreign_module_that_hides_ours_is_named(tmp_path: Path) -> None:
-    (tmp_path / "scheduler.py").write_text("raise SystemExit('the foreign module was imported')")
-    found = run("status", cwd=tmp_path, env={"PYTHONPATH": str(tmp_path)})
-    assert found.returncode == 2, found.stderr
-    assert "hides rollq's own package 'scheduler'" in found.stderr
-
-
 def test_the_way_of_the_readme(tmp_path: Path) -> None:
     path = template(tmp_path)
     plan = json.loads(run("enqueue", path, "--dry-run", "--json", cwd=tmp_path).stdout)

@@ -49,7 +49,7 @@ def main() -> int:
         return 3
     with tempfile.TemporaryDirectory(prefix="rollq-mutants-") as folder:
         copy = Path(folder) / "rollq"
-        shutil.copytree(ROOT, copy, ignore=LEFT_OUT)
+        shutil.copytree(ROOT, copy, ignore=LEFT_OUT, symlinks=True)
         if not _all_pass_unbroken(copy, chosen):
             return 2
         survivors = [mutant for mutant in chosen if not _is_caught(copy, mutant)]

@@ -35,25 +35,29 @@ class Mutant:
 
 
 def _conformance(name: str) -> tuple[str, ...]:
-    return (f"tests/conformance/test_{name}.py", *NATIVE)
+    return (f"tests/conformance/{name}.py", *NATIVE)
 
 
-CLAIMS, CREATING, WINDOW = _conformance("claims"), _conformance("creating"), _conformance("window")
-ROUNDS, SETS, BY_HAND, CLOCK = (
-    _conformance("rounds"),
-    _conformance("online_sets"),
-    _conformance("by_hand"),
-    _conformance("clock"),
+CLAIMS, CREATING, WINDOW = (
+    _conformance("tasks/test_claims"),
+    _conformance("tasks/test_creating"),
+    _conformance("tasks/test_stager"),
 )
-AHEAD = _conformance("ahead")
+ROUNDS, SETS, BY_HAND, CLOCK = (
+    _conformance("tasks/test_rounds"),
+    _conformance("scheduler/test_online_sets"),
+    _conformance("tasks/test_by_hand"),
+    _conformance("tasks/test_clock"),
+)
+AHEAD = _conformance("tasks/test_prefetch")
 LEASE = ("tests/integration/tasks/test_lease.py",)
 ONLINE, ROUTINE, COVERAGE, CHALLENGERS, REVISIONS = (
-    (f"tests/integration/test_{name}.py",)
+    (f"tests/integration/scheduler/test_{name}.py",)
     for name in ("online_manager", "routine", "coverage", "challengers", "revisions")
 )
 PROCESS = ("tests/unit/tasks/tracking/test_process.py",)
 SERVING = ("tests/integration/scheduler/test_serving_stays.py",)
-ROUTINES, LEDGER = _conformance("routines"), _conformance("signal_ledger")
+ROUTINES, LEDGER = _conformance("scheduler/test_routines"), _conformance("scheduler/test_signal_ledger")
 KINDS = ("tests/integration/tasks/test_failure_kinds.py",)
 START = ("tests/acceptance/test_worker_start.py",)
 

@@ -46,20 +46,11 @@ def test_the_tilde_is_the_home_in_every_path(monkeypatch: pytest.MonkeyPatch, tm
     assert ran.exit_code == 2
 
 
-@pytest.mark.parametrize(("name", "text"), [("tasks", "import celery\n"), ("workers", "raise SystemExit(7)\n")])
-def test_a_foreign_module_gets_one_line(name: str, text: str, tmp_path: Path) -> None:
-    (tmp_path / f"{name}.py").write_text(text)
+@pytest.mark.parametrize("name", ["tasks", "workers", "scheduler"])
+def test_a_foreign_module_of_a_common_name_does_no_harm(name: str, tmp_path: Path) -> None:
+    (tmp_path / f"{name}.py").write_text("raise SystemExit('the foreign module was imported')")
     environment = {**os.environ, "PYTHONPATH": str(tmp_path)}
-    command = [sys.executable, "-P", "-m", "rollq", "--version"]
+    code = "from rollq import DelayTrainer, LGBModel, TaskManager; import rollq.__main__; print('fine')"
+    command = [sys.executable, "-P", "-c", code]
     ran = subprocess.run(command, env=environment, cwd=tmp_path, capture_output=True, text=True, check=False)
-    assert ran.returncode == 2
-    assert ran.stderr.startswith(f"Error: {tmp_path / name}.py hides rollq's own package '{name}'.\n  Fix: Rename it")
-    assert len(ran.stderr.splitlines()) == 2
-
-
-def test_a_foreign_module_is_named_to_programs_too(tmp_path: Path) -> None:
-    (tmp_path / "tasks.py").write_text("")
-    environment = {**os.environ, "PYTHONPATH": str(tmp_path)}
-    command = [sys.executable, "-P", "-c", "from rollq import TaskManager"]
-    ran = subprocess.run(command, env=environment, cwd=tmp_path, capture_output=True, text=True, check=False)
-    assert f"ImportError: {tmp_path / 'tasks'}.py hides rollq's own package 'tasks'." in ran.stderr
+    assert (ran.returncode, ran.stdout, ran.stderr) == (0, "fine\n", "")

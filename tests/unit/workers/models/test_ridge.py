@@ -12,7 +12,8 @@ import pytest
 from sklearn.linear_model import Ridge
 from threadpoolctl import threadpool_info, threadpool_limits
 
-from rollq.tasks.components.registry import build, installed_components
+from rollq.tasks.components.installed import installed_components
+from rollq.tasks.components.registry import build
 from rollq.tasks.errors import ComponentError, LeaseLost, PermanentError, StateError
 from rollq.workers.models import ridge
 from rollq.workers.models.ridge import RidgeModel
