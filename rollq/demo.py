@@ -6,7 +6,6 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 from rollq.enqueueing import load_strategy
 from rollq.local.attach import attach
@@ -44,11 +43,11 @@ class DemoResult:
     gather: float
     phases: tuple[tuple[str, float], ...]
     metrics: dict[str, float]
-    signals: dict[str, Any]
+    signals: dict[str, object]
     report: Path
     mlflow_uri: str
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, object]:
         """The JSON object of ``rollq demo --json``."""
         return {
             "pool": self.pool,

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 
 import pandas as pd
 
@@ -35,7 +34,7 @@ class CurrentSignals:
         return f"{self.strategy}, round {self.round_id}" if self.round_id else f"{self.strategy} version {self.version}"
 
     @property
-    def source(self) -> dict[str, Any]:
+    def source(self) -> dict[str, object]:
         """Whose they are, JSON-able."""
         more = {"round": self.round_id} if self.round_id else {}
         return {"strategy": self.strategy, "version": self.version, **more}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from enum import StrEnum
-from typing import Any
+from typing import TypedDict
 
 from rollq.scheduler.online.ledger import OnlineSets
 from rollq.scheduler.online.serving import served
@@ -27,6 +27,15 @@ class What(StrEnum):
     LABELS = "labels"
 
 
+class Updated(TypedDict):
+    """What was predicted, by how many tasks, which sessions' signals were published again, and the days by run."""
+
+    model_days: int
+    tasks: int
+    sessions: list[str]
+    days: dict[str, list[str]]
+
+
 def update_predictions(
     backend: Backend,
     name: str,
@@ -39,7 +48,7 @@ def update_predictions(
     dry_run: bool = False,
     allow_gaps: bool = False,
     timeout: float | None = None,
-) -> dict[str, Any]:
+) -> Updated:
     """Update the predictions, or the labels, of the models of a strategy that is kept online.
 
     Args:
@@ -47,10 +56,6 @@ def update_predictions(
         what: of what was revised, signals are published again, too.
         start, end: look at these sessions only (``YYYY-MM-DD``).
         dry_run: find the days, predict nothing.
-
-    Returns:
-        ``{model_days, tasks, sessions, days}``: what was predicted, by how many tasks, which sessions' signals were
-        published again, and the days by model's run.
 
     Raises:
         NotFound: no such strategy is kept online.
@@ -61,7 +66,7 @@ def update_predictions(
     strategy = book.strategy(booked)
     trainer = (make or Trainer)(backend, booked.pool)
     found = _find(backend, strategy, what, start, end)
-    answer: dict[str, Any] = {
+    answer: Updated = {
         "model_days": sum(len(update.days) for update in found),
         "tasks": len(found),
         "sessions": [],

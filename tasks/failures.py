@@ -15,7 +15,6 @@ import traceback
 from collections.abc import Iterator
 from enum import StrEnum
 from types import CodeType
-from typing import Any
 
 from rollq.tasks.errors import BadInput, Draining, NotLogged, NotYet, PermanentError, RollqError, Unavailable
 
@@ -167,7 +166,7 @@ def _is_interrupt(error: BaseException) -> bool:
 
 def _handlers() -> Iterator[CodeType]:
     for number in signal.valid_signals():
-        handler: Any = signal.getsignal(number)
+        handler: object = signal.getsignal(number)
         code = getattr(getattr(handler, "__func__", handler), "__code__", None)
         if code is not None:
             yield code

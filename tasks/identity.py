@@ -78,11 +78,11 @@ def canonical_json(value: Any) -> str:
     return _json(canonical(value))
 
 
-def _json(plain: Any) -> str:
+def _json(plain: object) -> str:
     return json.dumps(plain, sort_keys=True, separators=(",", ":"), allow_nan=False)
 
 
-def task_key(definition: Mapping[str, Any]) -> str:
+def task_key(definition: Mapping[str, object]) -> str:
     """Identity of a rolling task: SHA-256 (hex) of what it is made of.
 
     Raises:
@@ -91,7 +91,7 @@ def task_key(definition: Mapping[str, Any]) -> str:
     return plain_key(canonical(definition))
 
 
-def plain_key(plain: Mapping[str, Any]) -> str:
+def plain_key(plain: Mapping[str, object]) -> str:
     """As ``task_key``, of a definition that is canonical already.
 
     Raises:
@@ -104,7 +104,7 @@ def plain_key(plain: Mapping[str, Any]) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def identity_of(definition: Mapping[str, Any]) -> dict[str, Any] | None:
+def identity_of(definition: Mapping[str, Any]) -> dict[str, object] | None:
     """What a task is made of, for people: ``{template, data, code, libraries}``; None if its definition is all.
 
     ``template`` is a SHA-256 (hex).
@@ -116,7 +116,7 @@ def identity_of(definition: Mapping[str, Any]) -> dict[str, Any] | None:
     return {"template": template, **{part: definition[IDENTITY][part] for part in PARTS}}
 
 
-def template_of(definition: Mapping[str, Any]) -> dict[str, Any]:
+def template_of(definition: Mapping[str, object]) -> dict[str, object]:
     """The part of a definition that the template gives, without the folders of files.
 
     Whole numbers are ``int``, except in what own classes are given: there 1 and 1.0 may mean two things.
@@ -129,13 +129,13 @@ def template_of(definition: Mapping[str, Any]) -> dict[str, Any]:
     return {name: _by_value(value, name, code) for name, value in kept.items()}
 
 
-def places_of(definition: Mapping[str, Any]) -> dict[str, Any]:
+def places_of(definition: Mapping[str, object]) -> dict[str, object]:
     """Where the files of a definition's dataset are, if that is no part of what it is."""
     kwargs = _mapping(_mapping(definition.get("dataset")).get("kwargs"))
     return {name: kwargs[name] for name in PLACES if name in kwargs} if IDENTITY in definition else {}
 
 
-def _made_of(plain: Mapping[str, Any]) -> dict[str, Any] | None:
+def _made_of(plain: Mapping[str, object]) -> dict[str, object] | None:
     """The four parts of an identity; None if the definition has none."""
     found = plain.get(IDENTITY)
     if not isinstance(found, Mapping) or not all(isinstance(found.get(part), Mapping) for part in PARTS):
@@ -144,11 +144,11 @@ def _made_of(plain: Mapping[str, Any]) -> dict[str, Any] | None:
     return {"template": template_of(plain), "data": found["data"], "code": code, "libraries": found["libraries"]}
 
 
-def _mapping(value: Any) -> Mapping[str, Any]:
+def _mapping(value: object) -> Mapping[str, object]:
     return value if isinstance(value, Mapping) else {}
 
 
-def _placeless(dataset: Any, whole: bool) -> Any:
+def _placeless(dataset: object, whole: bool) -> object:
     """A dataset's part without places and checks; the file keeps its name where the fingerprint is of all of it."""
     if not isinstance(dataset, Mapping) or not isinstance(dataset.get("kwargs"), Mapping):
         return dataset
@@ -160,7 +160,7 @@ def _placeless(dataset: Any, whole: bool) -> Any:
     return {**dataset, "kwargs": kwargs}
 
 
-def _by_value(value: Any, part: str, code: Mapping[str, Any]) -> Any:
+def _by_value(value: object, part: str, code: Mapping[str, object]) -> object:
     """A component without ``module_path`` (its code says which it is) and with whole numbers as ``int``."""
     if isinstance(value, list) and part == "record":
         return [_by_value(one, f"{part}[{position}]", code) for position, one in enumerate(value)]
@@ -172,7 +172,7 @@ def _by_value(value: Any, part: str, code: Mapping[str, Any]) -> Any:
     return value
 
 
-def _whole_numbers(value: Any) -> Any:
+def _whole_numbers(value: object) -> object:
     if isinstance(value, float) and value.is_integer() and abs(value) < EXACT:
         return int(value)
     if isinstance(value, Mapping):
@@ -189,7 +189,7 @@ def _text(value: str, key: str) -> str:
     return str(value)
 
 
-def _name(name: Any, key: str) -> str:
+def _name(name: object, key: str) -> str:
     text = _text(str(name), key)
     if "\0" in text:
         raise TemplateError(f"the key {text!r} holds a NUL character.", "Use another name.", key)

@@ -12,11 +12,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from datetime import UTC, datetime
-from typing import Any
 
 from rollq.tasks.files.strict_json import dumps
 
-_context: ContextVar[dict[str, Any] | None] = ContextVar("rollq_log_context", default=None)
+_context: ContextVar[dict[str, object] | None] = ContextVar("rollq_log_context", default=None)
 NOISY = (
     "alembic",
     "celery.worker.strategy",
@@ -32,7 +31,7 @@ NOISY = (
 
 
 @contextmanager
-def log_context(**fields: Any) -> Iterator[None]:
+def log_context(**fields: object) -> Iterator[None]:
     """Add ``fields`` to every log line written inside."""
     token = _context.set({**(_context.get() or {}), **fields})
     try:
@@ -46,7 +45,7 @@ class JsonFormatter(logging.Formatter):
 
     def format(self, record: logging.LogRecord) -> str:
         """The line, without a line end."""
-        line: dict[str, Any] = {
+        line: dict[str, object] = {
             "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
             "level": record.levelname,
             "logger": record.name,

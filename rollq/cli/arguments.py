@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Annotated, Any, TypeVar
+from typing import TYPE_CHECKING, Annotated, TypeVar
 
 import typer
 
 from rollq.cli.context import say
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from rollq.scheduler.failures import Failure
     from rollq.tasks.backend import Backend
 
@@ -59,7 +61,7 @@ def simulated(backend: Backend) -> set[str]:
     return {online.strategy for online in OnlineSets(backend.store).currents() if online.mode == SIMULATION}
 
 
-def moment(text: str) -> Any:
+def moment(text: str) -> str | datetime:
     """A session (its text) or a time (UTC) as it was typed.
 
     Raises:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -15,7 +16,7 @@ from rollq.cli.values import at_home, check_pool
 if TYPE_CHECKING:
     from rollq.scheduler.backfill_plan import BackfillPlan
     from rollq.tasks.backend import Backend
-    from rollq.tasks.backfills.backfill import Backfill, BackfillMode
+    from rollq.tasks.backfills.backfill import Backfill, BackfillMode, BackfillState
     from rollq.tasks.backfills.progress import Progress
     from rollq.tasks.queue.task import Task
 
@@ -59,15 +60,16 @@ def create(
     strategy = load_strategy(template, settings, accept=accept or ())
     plan = strategy.first_tasks()  # bad input is refused before any server is needed
     say_odd(strategy)
-    chosen: dict[str, Any] = {"mode": mode, "pool": pool, "newest_first": newest_first}
-    nowhere = plan_backfill(plan, None, span, **chosen)
+
+    def planned_on(backend: Backend | None) -> BackfillPlan:
+        return plan_backfill(plan, backend, span, mode=mode, pool=pool, newest_first=newest_first)
+
+    nowhere = planned_on(None)
     if dry_run:
-        _show_plan(
-            _as_it_stands(of(context), lambda backend: plan_backfill(plan, backend, span, **chosen), nowhere), as_json
-        )
+        _show_plan(_as_it_stands(of(context), planned_on, nowhere), as_json)
         return
     with of(context).backend() as backend:
-        planned = plan_backfill(plan, backend, span, **chosen)
+        planned = planned_on(backend)
         made = begin_backfill(backend, planned, max_active)
         _ring(backend, planned.pool)
     _tell_created(planned, made, as_json)
@@ -173,7 +175,7 @@ def _mode(missing: bool, failed: bool, everything: bool) -> BackfillMode:
     return BackfillMode.ALL if everything else BackfillMode.FAILED if failed else BackfillMode.MISSING
 
 
-def _states(text: str | None) -> list[Any]:
+def _states(text: str | None) -> list[BackfillState]:
     from rollq.tasks.backfills.backfill import BackfillState
     from rollq.tasks.components.registry import did_you_mean
     from rollq.tasks.errors import BadInput
@@ -185,15 +187,14 @@ def _states(text: str | None) -> list[Any]:
     return [BackfillState(name) for name in names]
 
 
-def _as_it_stands(context: Context, plan: Any, nowhere: BackfillPlan) -> BackfillPlan:
+def _as_it_stands(context: Context, plan: Callable[[Backend], BackfillPlan], nowhere: BackfillPlan) -> BackfillPlan:
     """The plan over the tasks that there are; without any servers there are none."""
     from rollq.local.attach import has_store
 
     if not has_store(context.settings()):
         return nowhere
     with context.backend() as backend:
-        found: BackfillPlan = plan(backend)
-        return found
+        return plan(backend)
 
 
 def _show_plan(plan: BackfillPlan, as_json: bool) -> None:
@@ -260,7 +261,7 @@ def _show(found: Backfill, progress: Progress, failures: list[Task]) -> None:
         print_table("Failures", ["task", "status", "test", "error"], rows)
 
 
-def _failure(task: Task) -> dict[str, Any]:
+def _failure(task: Task) -> dict[str, object]:
     error = task.error or {}
     test = list(task.segments.get("test") or ())
     text = f"{error.get('type', '')}: {error.get('message', '')}"[:300]

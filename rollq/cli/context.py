@@ -6,7 +6,7 @@ import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import typer
 
@@ -21,10 +21,10 @@ JSON = typer.Option("--json", help="Print one JSON value")
 class Context:
     """The options before the verb."""
 
-    overrides: dict[str, Any]
+    overrides: dict[str, object]
     debug: bool
 
-    def settings(self, **more: Any) -> Settings:
+    def settings(self, **more: object) -> Settings:
         """The settings of this command.
 
         Raises:
@@ -40,7 +40,7 @@ class Context:
         return settings
 
     @contextmanager
-    def backend(self, serve: bool = False, **more: Any) -> Iterator[Backend]:
+    def backend(self, serve: bool = False, **more: object) -> Iterator[Backend]:
         """The servers, whichever they are; ``serve`` as for ``rollq.local.attach``.
 
         Raises:
@@ -64,7 +64,7 @@ def of(context: typer.Context) -> Context:
     return found
 
 
-def print_json(value: Any, indent: int | None = 1) -> None:
+def print_json(value: object, indent: int | None = 1) -> None:
     """One value of strict JSON on standard output; without ``indent`` it takes one line."""
     from rollq.tasks.files.strict_json import dumps
 
@@ -76,7 +76,7 @@ def say(text: str) -> None:
     sys.stdout.write(text + "\n")
 
 
-def print_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
+def print_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
     """A table for a person."""
     from rich.console import Console
     from rich.table import Table

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -71,7 +71,7 @@ def say_odd(strategy: OnlineStrategy) -> None:
         typer.echo(f"`rollq data check TEMPLATE` shows all that is odd ({len(out)} left out, {named} named).", err=True)
 
 
-def _as_json(findings: Sequence[Finding], sessions: Sequence[str], out: list[str]) -> dict[str, Any]:
+def _as_json(findings: Sequence[Finding], sessions: Sequence[str], out: list[str]) -> dict[str, object]:
     return {
         "sessions": len(sessions),
         "first": sessions[0],

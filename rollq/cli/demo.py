@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -44,7 +44,7 @@ def demo(
 
 def _show(result: DemoResult) -> None:
     seconds = ", ".join(f"{name} {value:.1f}" for name, value in result.phases)
-    rows: list[list[Any]] = [
+    rows: list[list[object]] = [
         ["windows", f"{result.windows} ({result.done} done, {result.failed} failed)"],
         ["workers", f"{result.workers}, busy {result.busy:.0%} of the training"],
         ["online set", f"{result.strategy} version {result.version}"],

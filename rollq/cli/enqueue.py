@@ -90,7 +90,7 @@ def _tell_research(backend: Backend, opened: Mapping[str, TrainedRound], as_json
     say("Nothing goes online. `rollq research list` shows how good they are, `rollq research compare` compares them.")
 
 
-def _answer(trained: TrainedRound) -> dict[str, Any]:
+def _answer(trained: TrainedRound) -> dict[str, object]:
     """JSON-able."""
     created = trained.created
     counts = {"new": created.new, "existing": created.existing, "ended": trained.ended}

@@ -45,7 +45,7 @@ def status(
             time.sleep(1.0)
 
 
-def _status(backend: Backend) -> dict[str, Any]:
+def _status(backend: Backend) -> dict[str, object]:
     from rollq.scheduler.failures import failures
     from rollq.scheduler.research import is_research
 

@@ -6,7 +6,7 @@ import os
 import signal
 import sys
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 from typer.exceptions import TyperException
@@ -137,7 +137,7 @@ def _forget_output() -> None:
 
 
 def _complain(message: str, fix: str) -> None:
-    lines: list[Any] = [f"Error: {message}"]
+    lines = [f"Error: {message}"]
     if fix:
         lines.append(f"  Fix: {fix}")
     sys.stderr.write("\n".join(lines) + "\n")

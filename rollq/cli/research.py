@@ -13,6 +13,7 @@ from rollq.cli.context import JSON, metrics_line, of, print_json, print_table, s
 from rollq.cli.values import at_home, share
 
 if TYPE_CHECKING:
+    from rollq.scheduler.online.online_set import OnlineSet
     from rollq.tasks.backend import Backend
     from rollq.tasks.rounds.rounds import Round
 
@@ -89,12 +90,15 @@ def compare(
     from rollq.scheduler.research import compare_rounds, find_round
     from rollq.tasks.errors import BadInput
 
-    options: dict[str, Any] = {"start": day(start, "--from"), "end": day(end, "--to"), "last": last}
+    first, final = day(start, "--from"), day(end, "--to")
     with of(context).backend() as backend:
         rounds = [find_round(backend, text) for text in (reference, *others)]
         if len({one.id for one in rounds}) < len(rounds):
             raise BadInput("A round is named twice.", "`rollq research list` shows the ids.")
-        made = [compare_rounds(backend, rounds[0], one, confidence=confidence, **options) for one in rounds[1:]]
+        made = [
+            compare_rounds(backend, rounds[0], one, start=first, end=final, last=last, confidence=confidence)
+            for one in rounds[1:]
+        ]
     if as_json:
         print_json([found.to_dict() for found in made])
         return
@@ -140,7 +144,7 @@ def promote(context: typer.Context, which: OneRound, as_json: Annotated[bool, JS
     say(f"`rollq online show {online.strategy}`; `rollq online add TEMPLATE` keeps it up to date every day.")
 
 
-def _promoted(backend: Backend, found: Round) -> Any:
+def _promoted(backend: Backend, found: Round) -> OnlineSet:
     from rollq.scheduler.online.ledger import OnlineSets
     from rollq.scheduler.research import promote_round
     from rollq.scheduler.rounds.coordinator import gather

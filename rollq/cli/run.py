@@ -5,11 +5,14 @@ from __future__ import annotations
 import os
 import signal
 import threading
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from rollq.cli.context import of, say
+
+if TYPE_CHECKING:
+    from rollq.tasks.config.settings import Settings
 
 
 def add_to(app: typer.Typer) -> None:
@@ -48,7 +51,7 @@ def worker(
     from rollq.workers.process.machine import this_machine
     from rollq.workers.process.watchdog import RESTART, start_again
 
-    more: dict[str, Any] = {"concurrency": concurrency, "queues": tuple(queues.split(",")) if queues else None}
+    more: dict[str, object] = {"concurrency": concurrency, "queues": tuple(queues.split(",")) if queues else None}
     with of(context).backend(serve=True, **more) as backend:
         _share(backend.settings)
         code = run_worker(backend.settings, backend.settings.concurrency or this_machine().cores)
@@ -58,7 +61,7 @@ def worker(
 
 
 def beat(context: typer.Context) -> None:
-    """Run Celery beat: it sweeps (rings again, takes back what dead workers held). Any number may run."""
+    """Run Celery beat: it sweeps (rings again, takes back what dead workers held). As many as one likes may run."""
     from rollq.service import run_beat
 
     with of(context).backend(serve=True) as backend:
@@ -66,7 +69,7 @@ def beat(context: typer.Context) -> None:
     raise typer.Exit(code)
 
 
-def _share(settings: Any) -> None:
+def _share(settings: Settings) -> None:
     """Let the pool processes, and the classes that they build, see the same settings."""
     from rollq.tasks.config.settings import worker_environment
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import typer
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 MOST = 1e8  # three years of seconds; Python's clocks end somewhere beyond
 
 
-def at_home(value: Any) -> Any:
+def at_home(value: object) -> object:
     """A path, or paths, in which ``~`` is the home, also where no shell looked at it, as in ``--report=~/a.html``."""
     if isinstance(value, Path):
         try:

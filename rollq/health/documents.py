@@ -43,12 +43,12 @@ def unreadable(backend: Backend) -> tuple[str, ...]:
     )
 
 
-def _lines(backend: Backend, collection: str, query: Mapping[str, Any], why: Callable[[Document], str]) -> list[str]:
+def _lines(backend: Backend, collection: str, query: Mapping[str, object], why: Callable[[Document], str]) -> list[str]:
     with reachable():
         found = list(backend.store.collection(collection).find(query, {"definition": 0}))
     named = [(document["_id"], why(document)) for document in found]
     return [f"{collection} {ident!r}: {reason}" for ident, reason in named if reason]
 
 
-def _why(reader: Reader[Any]) -> Callable[[Document], str]:
+def _why(reader: Reader[object]) -> Callable[[Document], str]:
     return lambda document: reader.flaw(document).rpartition(" is corrupted: ")[2]

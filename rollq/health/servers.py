@@ -7,13 +7,16 @@ import time
 from collections.abc import Callable
 from contextlib import closing
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, cast
 
 from rollq.health.check import Check, checked
 from rollq.health.machine import FULL_BYTES, free_bytes, without_password
 from rollq.tasks.config.settings import Settings
 from rollq.tasks.errors import RollqError
 from rollq.tasks.mongo.client import Store, reachable
+
+if TYPE_CHECKING:
+    import redis
 
 CLOCK_SECONDS = 2.0
 EXPERIMENT = "rollq doctor"  # the runs in it are deleted again
@@ -36,16 +39,16 @@ def _broker(settings: Settings) -> str:
     import redis
 
     with redis.Redis.from_url(settings.redis_url, socket_timeout=5) as client:
-        info: Any = client.info()
+        info = cast("dict[str, object]", client.info())
         _pass_a_message(client)
         kept = "with" if info.get("aof_enabled") else "without"
         version = info.get("valkey_version", info.get("redis_version"))
         return f"version {version}, takes and gives messages, {kept} an append-only file"
 
 
-def _pass_a_message(client: Any) -> None:
+def _pass_a_message(client: redis.Redis) -> None:
     """As a worker is rung: a replica or a full server answers a ping and takes nothing."""
-    name, text = f"rollq.health.doctor.{time.time_ns()}", b"ring"
+    name, text = f"rollq.doctor.{time.time_ns()}", b"ring"
     client.lpush(name, text)
     client.expire(name, 60)
     if client.brpop([name], timeout=5) != (name.encode(), text):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 from html import escape
-from typing import Any
 
 import pandas as pd
 import plotly.graph_objects as go
@@ -132,7 +131,7 @@ def _worker_names(windows: list[Window]) -> dict[str, str]:
     }
 
 
-def _about(window: Window) -> list[Any]:
+def _about(window: Window) -> list[object]:
     """What tooltips say; plotly reads text as markup, so it is escaped."""
     start, end = (escape(bound or "open") for bound in window.test)
     return [

@@ -9,9 +9,12 @@ from importlib.util import find_spec
 from itertools import count
 from pathlib import Path
 from string import Template
-from typing import Any
+from typing import TYPE_CHECKING
 
 from rollq.tasks.errors import Unavailable
+
+if TYPE_CHECKING:
+    import plotly.graph_objects as go
 
 FOLDER = Path(__file__).parent
 CONFIG = {"displayModeBar": False, "responsive": True}
@@ -55,7 +58,7 @@ def check_drawable() -> None:
         raise Unavailable("The report needs plotly.", "Install it with: pip install 'rollq[report]'.")
 
 
-def drawn(charts: Mapping[str, Any]) -> dict[str, str]:
+def drawn(charts: Mapping[str, go.Figure | None]) -> dict[str, str]:
     """Charts of plotly as HTML, each with its name as its id; None: a remark that there is nothing."""
     return {
         name: figure.to_html(full_html=False, include_plotlyjs=False, div_id=name, config=CONFIG) if figure else NOTHING

@@ -26,7 +26,7 @@ from rollq.workers.process.machine import this_machine
 LIBRARIES = ("rollq", "celery", "mlflow-skinny", "lightgbm", "pandas", "pymongo")
 
 
-def export_signals(backend: Backend, online: OnlineSet, folder: Path) -> dict[str, Any]:
+def export_signals(backend: Backend, online: OnlineSet, folder: Path) -> dict[str, object]:
     """Copy the signals of a set into ``folder``; returns ``{path, rows, start, end, sha256}``."""
     recorder = MLflowExperiment.open(online.pool, backend.settings.mlflow_uri).get_recorder(
         online.signals["recorder_id"]

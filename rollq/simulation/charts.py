@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Sequence
 from html import escape
-from typing import Any
 
 import pandas as pd
 import plotly.graph_objects as go
@@ -105,7 +104,7 @@ def short_names(names: Sequence[str]) -> list[str]:
 
 
 def _series(
-    data: OnlineData, draw: Callable[[go.Figure, Track, str, str], None], x: str, y: str, **layout: Any
+    data: OnlineData, draw: Callable[[go.Figure, Track, str, str], None], x: str, y: str, **layout: object
 ) -> go.Figure | None:
     """One trace for each strategy and one for the ensemble, over time."""
     figure = go.Figure()
@@ -132,7 +131,7 @@ def _milliseconds(stay: Stay) -> int:
     return int((pd.Timestamp(stay.until) - pd.Timestamp(stay.start)) / pd.Timedelta(milliseconds=1))
 
 
-def _about(track: Track, stay: Stay) -> list[Any]:
+def _about(track: Track, stay: Stay) -> list[object]:
     """What a tooltip says; plotly reads text as markup, so it is escaped."""
     variant = "" if stay.variant == "base" else f"<br>variant {escape(stay.variant)}"
     return [

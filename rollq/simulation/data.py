@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
 
 import pandas as pd
 
@@ -71,7 +70,7 @@ class Track:
         """``IC``, ``ICIR``, ``Rank IC``, ``Rank ICIR`` over all days; what is not known is left out."""
         return summary(self.daily.dropna())
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, object]:
         """JSON-able, without the days."""
         return {
             "label": self.label,
@@ -111,7 +110,7 @@ class OnlineData:
         """The strategies, then the ensemble if there is one."""
         return (*self.tracks, *((self.ensemble,) if self.ensemble else ()))
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, object]:
         """JSON-able, without the days."""
         return {
             "name": self.name,

@@ -58,7 +58,7 @@ class SimulationResult:
     online: OnlineData
     report: Path
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, object]:
         """The JSON object of ``rollq simulate --json``."""
         seconds = {"total": round(self.total, 3), **{name: round(value, 3) for name, value in self.online.phases}}
         return {**self.online.to_dict(), "trained": self.trained, "seconds": seconds, "report": str(self.report)}
@@ -133,7 +133,7 @@ class Watch:
         self._phase("training windows")
         self.let_go_at = self.let_go_at or time.perf_counter()
 
-    def count(self, *_: Any) -> None:
+    def count(self, *_: object) -> None:
         """Show how many windows are finished."""
         states = self._backend.tasks.stat(ids=self._ids)
         self._update(sum(n for state, n in states.items() if state.is_terminal), len(self._ids))
@@ -181,7 +181,7 @@ class _Watched(Trainer):
         self.watch.let_go()
         return super().end_train(trained)
 
-    def wait(self, trained: TrainedRound, *_: Any, **__: Any) -> OnlineSet:
+    def wait(self, trained: TrainedRound, *_: object, **__: object) -> OnlineSet:
         """As the trainer's, until the time of the whole simulation is over."""
         try:
             online = super().wait(trained, self.watch.left(), self.watch.count)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from enum import StrEnum
-from typing import Any
 
 from rollq.tasks.errors import InvalidTransition
 from rollq.tasks.mongo.records import Reader, stored
@@ -95,7 +94,7 @@ class Backfill:
         """The ``seq`` of its first task: its tasks come after those that were made before it."""
         return int(self.created_at.timestamp() * MICROSECONDS)
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, object]:
         """JSON-able: times as ISO 8601 with zone; how it finds its next tasks is left out."""
         shown = {name: value for name, value in asdict(self).items() if name not in INNER}
         return {name: value.isoformat() if isinstance(value, datetime) else value for name, value in shown.items()}

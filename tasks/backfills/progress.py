@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import islice
-from typing import Any
 
 from rollq.tasks.backend import Backend
 from rollq.tasks.backfills.backfill import ACTIVE, Backfill
@@ -40,7 +39,7 @@ class Progress:
         """How many tasks are finished, well or not."""
         return sum(self.states[state] for state in TERMINAL)
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, object]:
         """JSON-able."""
         return {
             "total": self.total,
@@ -85,7 +84,7 @@ def failures_of(backend: Backend, found: Backfill, limit: int) -> list[Task]:
     return list(islice(backend.tasks.stream(query, definitions=False), limit))
 
 
-def _is_held(group: dict[str, Any]) -> bool:
+def _is_held(group: dict[str, object]) -> bool:
     return bool(group["held"]) and group["status"] == TaskState.WAITING
 
 

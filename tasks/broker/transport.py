@@ -47,7 +47,7 @@ def _broker_answers() -> Iterator[None]:
 class Channel(redis.Channel):
     """Reads messages; an unreadable one is dropped."""
 
-    def _connparams(self, asynchronous: bool = False) -> dict[str, Any]:
+    def _connparams(self, asynchronous: bool = False) -> dict[str, object]:
         """The connection that the URL describes to redis-py, so that rollq and Celery read it alike."""
         made: dict[str, Any] = super()._connparams(asynchronous)
         url = parse_url(self.connection.client.transport_options["url"])
@@ -57,19 +57,19 @@ class Channel(redis.Channel):
         left_out = OF_URL + (OF_TCP if wanted is UnixDomainSocketConnection else ())
         return {**{name: value for name, value in made.items() if name not in left_out}, **url}
 
-    def _watched(self, kind: type[Any]) -> type[Any]:
+    def _watched(self, kind: type[Any]) -> type[object]:
         """``kind``, which tells the poller when it disconnects, as kombu's own connections do."""
         channel = self
 
         class Watched(kind):  # type: ignore[misc]
-            def disconnect(self, *args: Any, **kwargs: Any) -> None:
+            def disconnect(self, *args: object, **kwargs: object) -> None:
                 super().disconnect(*args, **kwargs)
                 if channel._registered:
                     channel._on_connection_disconnect(self)
 
         return Watched
 
-    def _brpop_read(self, **options: Any) -> Any:
+    def _brpop_read(self, **options: object) -> object:
         try:
             with _broker_answers():
                 return super()._brpop_read(**options)
@@ -78,7 +78,7 @@ class Channel(redis.Channel):
             log.warning("%s", refused)
             return True  # an entry was taken from the list
 
-    def _queue_bind(self, *args: Any) -> None:
+    def _queue_bind(self, *args: object) -> None:
         with _broker_answers():
             super()._queue_bind(*args)
 
@@ -88,12 +88,12 @@ class Transport(redis.Transport):
 
     Channel = Channel
 
-    def register_with_event_loop(self, *args: Any) -> None:
+    def register_with_event_loop(self, *args: object) -> None:
         """Celery begins to listen."""
         with _broker_answers():
             super().register_with_event_loop(*args)
 
-    def _deliver(self, message: Any, queue: str) -> None:
+    def _deliver(self, message: object, queue: str) -> None:
         try:
             made = clean(message, queue)
         except MessageRefused as error:

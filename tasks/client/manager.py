@@ -26,7 +26,7 @@ from rollq.tasks.queue.task import Claim, Task, TaskError, claim_on
 
 log = logging.getLogger(__name__)
 
-Query = Mapping[str, Any]
+Query = Mapping[str, object]
 Ids = list[str]  # a name of its own: in the class ``list`` is a method
 
 
@@ -143,7 +143,7 @@ class TaskManager:
         return self._tasks.get(claim.task_id) if claim else None
 
     @contextmanager
-    def safe_fetch_task(self, query: Query | None = None, status: Any = TaskState.WAITING) -> Iterator[Task | None]:
+    def safe_fetch_task(self, query: Query | None = None, status: object = TaskState.WAITING) -> Iterator[Task | None]:
         """Take the best task for the length of the block, in which its lease is renewed.
 
         If the block raises, the task is returned, untried. If the block ends without ``commit_task_res``, it is
@@ -174,7 +174,7 @@ class TaskManager:
                     return
                 yield task
 
-    def commit_task_res(self, task: Task, res: Mapping[str, Any], status: Any = TaskState.DONE) -> None:
+    def commit_task_res(self, task: Task, res: Mapping[str, object], status: object = TaskState.DONE) -> None:
         """Store the result of a fetched task.
 
         Args:
@@ -205,7 +205,7 @@ class TaskManager:
         self._after(claim)
         return state
 
-    def return_task(self, task: Task, status: Any = None) -> None:
+    def return_task(self, task: Task, status: object = None) -> None:
         """Give a fetched task back, untried, to the state that it was fetched from.
 
         Raises:
@@ -264,7 +264,7 @@ class TaskManager:
         self._ring()
         return [task.id for task in taken]
 
-    def reset_status(self, query: Query | None, status: Any) -> Ids:
+    def reset_status(self, query: Query | None, status: object) -> Ids:
         """Move tasks to WAITING (failed, quarantined, cancelled, done and half done ones) or to CANCELLED.
 
         Returns:

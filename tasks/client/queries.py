@@ -21,7 +21,7 @@ OPERATORS = {"$in", "$nin", "$eq", "$ne", "$gt", "$gte", "$lt", "$lte", "$exists
 JOINTS = {"$and", "$or", "$nor"}
 
 
-def translate(query: Mapping[str, Any] | None) -> Document:
+def translate(query: Mapping[str, object] | None) -> Document:
     """The query over our documents.
 
     Raises:
@@ -32,7 +32,7 @@ def translate(query: Mapping[str, Any] | None) -> Document:
     return dict(_part(str(name), value) for name, value in (query or {}).items())
 
 
-def _part(name: str, value: Any) -> tuple[str, Any]:
+def _part(name: str, value: object) -> tuple[str, object]:
     if name in JOINTS:
         if not isinstance(value, list | tuple) or not value:
             raise BadInput(f"{name} needs a list of queries.", 'Write {"$or": [{...}, {...}]}.')
@@ -45,7 +45,7 @@ def _part(name: str, value: Any) -> tuple[str, Any]:
     return f"{target}{dot}{rest}", _value(target, value)
 
 
-def _value(target: str, value: Any) -> Any:
+def _value(target: str, value: object) -> object:
     if isinstance(value, Mapping) and any(str(name).startswith("$") for name in value):
         unknown = sorted(set(value) - OPERATORS)
         if unknown:
@@ -58,7 +58,7 @@ def _value(target: str, value: Any) -> Any:
     return value
 
 
-def as_state(name: Any) -> Any:
+def as_state(name: object) -> Any:
     """A task state by its name, in any case (the reference writes ``waiting``); what is no text stays as it is.
 
     Raises:

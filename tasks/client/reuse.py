@@ -36,7 +36,7 @@ class Verdict:
         """Whether its task does not exist yet."""
         return self.status is None
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, object]:
         """JSON-able."""
         return {"task": self.task_id, "status": self.status, "why": self.why, "earlier": self.earlier}
 
@@ -70,7 +70,7 @@ def summary(verdicts: Iterable[Verdict]) -> list[str]:
     return [f"{count} {why}" for why, count in Counter(one.why for one in verdicts).items()]
 
 
-def window_of(definition: Mapping[str, Any]) -> tuple[str, str]:
+def window_of(definition: Mapping[str, object]) -> tuple[str, str]:
     """Which window of which variant a definition is: the windows of two of the same begin on the same test session."""
     planned = definition.get(WINDOW)
     start, _ = (planned.get(TEST) if isinstance(planned, Mapping) else None) or segments_of(definition).get(
@@ -162,7 +162,7 @@ def _template(old: Definition, new: Definition) -> Iterator[str]:
         yield f"the template changed: {', '.join(changed[:SHOWN])}{more}"
 
 
-def _rest(definition: Definition) -> dict[str, Any]:
+def _rest(definition: Definition) -> dict[str, object]:
     """The template's part of a definition without what belongs to the window."""
     rest = {name: value for name, value in template_of(definition).items() if name not in (CHAIN, WINDOW)}
     dataset = rest.get("dataset")
@@ -172,7 +172,7 @@ def _rest(definition: Definition) -> dict[str, Any]:
     return rest
 
 
-def _changed_keys(old: Any, new: Any, key: str = "") -> Iterator[str]:
+def _changed_keys(old: object, new: object, key: str = "") -> Iterator[str]:
     """``model.kwargs.num_leaves 31 -> 63``, and so on."""
     if isinstance(old, Mapping) and isinstance(new, Mapping):
         for name in dict.fromkeys((*old, *new)):
@@ -182,7 +182,7 @@ def _changed_keys(old: Any, new: Any, key: str = "") -> Iterator[str]:
         yield f"{key} {_shown(old)} -> {_shown(new)}" if short else key
 
 
-def _shown(value: Any) -> str:
+def _shown(value: object) -> str:
     return "nothing" if value is None else str(value)[:40]
 
 
@@ -241,7 +241,7 @@ def _code(old: Mapping[str, Any], new: Mapping[str, Any]) -> Iterator[str]:
         yield f"the code of {', '.join(names)} changed"
 
 
-def _libraries(old: Mapping[str, Any], new: Mapping[str, Any]) -> Iterator[str]:
+def _libraries(old: Mapping[str, object], new: Mapping[str, object]) -> Iterator[str]:
     for name in sorted({*old, *new}):
         if old.get(name) != new.get(name):
             yield f"{name} {old.get(name, 'unused')} -> {new.get(name, 'unused')}"

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Mapping
-from typing import Any
 
 from rollq.tasks.backend import Backend
 from rollq.tasks.client.manager import TaskManager
@@ -23,17 +22,17 @@ log = logging.getLogger(__name__)
 WHOLE = (TaskState.WAITING, TaskState.DONE)
 PHASES = (WHOLE, (TaskState.WAITING, TaskState.PART_DONE), (TaskState.PART_DONE, TaskState.DONE))
 
-TaskFunction = Callable[..., Mapping[str, Any]]
+TaskFunction = Callable[..., Mapping[str, object]]
 
 
 def run_task(
     task_func: TaskFunction,
     task_pool: str,
-    query: Mapping[str, Any] | None = None,
-    before_status: Any = TaskState.WAITING,
-    after_status: Any = TaskState.DONE,
+    query: Mapping[str, object] | None = None,
+    before_status: object = TaskState.WAITING,
+    after_status: object = TaskState.DONE,
     backend: Backend | None = None,
-    **kwargs: Any,
+    **kwargs: object,
 ) -> int:
     """Take task after task of a pool, each under a renewed lease, until none can be taken.
 
@@ -72,7 +71,7 @@ def _attempt(
     task_func: TaskFunction,
     before: TaskState,
     after: TaskState,
-    kwargs: Mapping[str, Any],
+    kwargs: Mapping[str, object],
 ) -> bool:
     """One attempt; whether its result was committed."""
     given = task.definition if before is TaskState.WAITING else task.result

@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from rollq.tasks.backend import Backend
 from rollq.tasks.errors import StateError
@@ -31,7 +30,7 @@ class Waited:
         """How many tasks ended how: ``3 DONE, 1 FAILED``."""
         return ", ".join(f"{count} {state}" for state, count in self.states.items() if count) or "no tasks"
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, object]:
         """JSON-able."""
         states = {str(state): count for state, count in self.states.items()}
         return {"states": states, "failures": [task.to_dict() for task in self.failures]}

@@ -22,7 +22,7 @@ from rollq.tasks.failures import Kind, described, kind_of
 KEYS = {"class", "module_path", "kwargs"}
 
 
-def resolve(config: Any, key: str, extra: Iterable[str] = ()) -> type[Any]:
+def resolve(config: object, key: str, extra: Iterable[str] = ()) -> type[Any]:
     """The class that ``config`` names.
 
     Args:
@@ -62,7 +62,7 @@ def build(config: Any, key: str, extra: Iterable[str] = (), **more: Any) -> Any:
         ) from error
 
 
-def check_kwargs(cls: type[Any], kwargs: Mapping[str, Any], key: str, hidden: Collection[str] = ()) -> None:
+def check_kwargs(cls: type[Any], kwargs: Mapping[str, object], key: str, hidden: Collection[str] = ()) -> None:
     """Refuse keywords that ``cls`` does not take, and name those that it misses.
 
     Args:
@@ -97,7 +97,7 @@ def did_you_mean(name: str, known: Iterable[str]) -> str:
     return f"{hint}Known: {', '.join(names)}."
 
 
-def _names(config: Any, key: str) -> tuple[str, str | None]:
+def _names(config: object, key: str) -> tuple[str, str | None]:
     if not isinstance(config, Mapping):
         raise ComponentError(
             "a component is a mapping with 'class' and 'kwargs'.", "Write class: and kwargs: under it.", key
@@ -148,7 +148,7 @@ def _not_registered(name: str, module: str | None, key: str, registered: Mapping
     return ComponentError(f"the class {shown!r} is not registered, so it was not imported.", fix, f"{key}.class")
 
 
-def _load(target: str, key: str) -> type[Any]:
+def _load(target: str, key: str) -> type[object]:
     module, _, name = target.partition(":")
     try:
         cls = getattr(importlib.import_module(module), name)

@@ -14,7 +14,6 @@ from dataclasses import dataclass
 from functools import cache, lru_cache
 from importlib.metadata import PackageNotFoundError, packages_distributions, version
 from pathlib import Path
-from typing import Any
 
 OURS = "rollq"
 COMPUTES = frozenset(
@@ -68,7 +67,7 @@ class Source:
         return hashlib.sha256("\n".join(lines).encode()).hexdigest()
 
 
-def source_of(cls: type[Any]) -> Source:
+def source_of(cls: type[object]) -> Source:
     """The source of a component's class; what it inherits from rollq belongs to it."""
     modules: dict[str, Path] = {}
     for one in cls.__mro__:
@@ -82,7 +81,7 @@ def source_of(cls: type[Any]) -> Source:
     return Source(f"{cls.__module__}:{cls.__qualname__}", own, modules, frozenset(libraries))
 
 
-def note_loaded(cls: type[Any]) -> None:
+def note_loaded(cls: type[object]) -> None:
     """Remember the source that this process has imported for a component: called when it is used first."""
     for name, path in source_of(cls).modules.items():
         _as_loaded(name, path)

@@ -6,7 +6,7 @@ import json
 import os
 from functools import cache
 from pathlib import Path
-from typing import Annotated, Any, Literal, get_origin
+from typing import Annotated, Literal, get_origin
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
@@ -96,7 +96,7 @@ class Settings(BaseModel):
     log_format: Literal["human", "json"] = "human"
 
 
-def load_settings(**overrides: Any) -> Settings:
+def load_settings(**overrides: object) -> Settings:
     """Settings of this process, with ``overrides`` (the command line) on top; ``None`` means not given.
 
     Raises:

@@ -75,7 +75,7 @@ def _of_environment(known: Mapping[str, bool]) -> dict[str, Given]:
     return found
 
 
-def _of_command_line(known: Mapping[str, bool], overrides: Mapping[str, Any]) -> dict[str, Given]:
+def _of_command_line(known: Mapping[str, bool], overrides: Mapping[str, object]) -> dict[str, Given]:
     for name in overrides:
         if name not in known:
             raise SettingsError(f"There is no setting {name!r}.", did_you_mean(name, known))
@@ -99,12 +99,12 @@ def _refuse_misspelt(known: Collection[str]) -> None:
             )
 
 
-def _list(text: str, place: str) -> list[Any]:
+def _list(text: str, place: str) -> list[object]:
     """A list from JSON, or from words with commas."""
     if not text.lstrip().startswith("["):
         return [word.strip() for word in text.split(",") if word.strip()]
     try:
-        found: list[Any] = json.loads(text)
+        found: list[object] = json.loads(text)
     except ValueError as error:
         raise SettingsError(f"{place} is no list: {error}.", "Write gpu,cpu or a list in JSON.") from None
     return found

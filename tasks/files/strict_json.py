@@ -5,15 +5,14 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Mapping
-from typing import Any
 
 
-def dumps(value: Any, indent: int | None = None) -> str:
+def dumps(value: object, indent: int | None = None) -> str:
     """``value`` as one JSON text: null for a number that is not finite, text for what JSON has no form for."""
     return json.dumps(_plain(value), indent=indent, allow_nan=False, default=_other)
 
 
-def _plain(value: Any) -> Any:
+def _plain(value: object) -> object:
     if isinstance(value, float):
         return float(value) if math.isfinite(value) else None
     if isinstance(value, Mapping):
@@ -23,13 +22,13 @@ def _plain(value: Any) -> Any:
     return value
 
 
-def _key(key: Any) -> Any:
+def _key(key: object) -> object:
     if isinstance(key, float) and not math.isfinite(key):
         return None
     return key if isinstance(key, str | int | float | None) else str(key)
 
 
-def _other(value: Any) -> Any:
+def _other(value: object) -> object:
     if isinstance(value, set | frozenset):
         return sorted(map(_plain, value), key=str)
     if type(value).__module__ == "numpy" and hasattr(value, "tolist"):  # numpy is slow to import

@@ -198,10 +198,10 @@ class _Builder:
         self._around.pop()
         return made
 
-    def _mapping(self, node: yaml.MappingNode, key: str, level: int) -> dict[str, Any]:
+    def _mapping(self, node: yaml.MappingNode, key: str, level: int) -> dict[str, object]:
         self._expect(node, key, "map")
-        own: dict[str, Any] = {}
-        merged: dict[str, Any] = {}
+        own: dict[str, object] = {}
+        merged: dict[str, object] = {}
         seen: dict[str, int] = {}
         for name_node, value_node in node.value:
             name, line = self._key(name_node, key), name_node.start_mark.line + 1
@@ -218,9 +218,9 @@ class _Builder:
             own[name] = self.value(value_node, inner, level + 1)
         return {**merged, **own}
 
-    def _merged(self, node: yaml.Node, key: str, level: int) -> dict[str, Any]:
+    def _merged(self, node: yaml.Node, key: str, level: int) -> dict[str, object]:
         """What ``<<`` brings in; of several mappings the first that has a key gives it."""
-        found: dict[str, Any] = {}
+        found: dict[str, object] = {}
         lines = dict(self.lines)
         for source in reversed(node.value if isinstance(node, yaml.SequenceNode) else [node]):
             if not isinstance(source, yaml.MappingNode):
@@ -229,7 +229,7 @@ class _Builder:
         self.lines.update(lines)  # what the mapping says itself stands there
         return found
 
-    def _list(self, node: yaml.Node, key: str, level: int) -> list[Any]:
+    def _list(self, node: yaml.Node, key: str, level: int) -> list[object]:
         self._expect(node, key, "seq")
         made = []
         for position, item in enumerate(node.value):
@@ -246,7 +246,7 @@ class _Builder:
             raise self._refusal(node, f"{key}.{shown}".lstrip("."), "the key is no text", f'Quote it: "{shown}".')
         return str(node.value)
 
-    def _scalar(self, node: yaml.ScalarNode, key: str) -> Any:
+    def _scalar(self, node: yaml.ScalarNode, key: str) -> object:
         text = str(node.value)
         match node.tag.removeprefix(CORE):
             case "str" | "merge" | "!":

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Callable, Mapping
-from typing import Any
 
 from rollq.tasks.components.source import Source, changed_since_loaded
 from rollq.tasks.errors import NotYet, PermanentError, StateError
@@ -54,7 +53,7 @@ def check_loaded() -> None:
 
 
 def check_code(
-    definition: Mapping[str, Any],
+    definition: Mapping[str, object],
     extra: tuple[str, ...] = (),
     *,
     as_found: bool = False,
@@ -101,7 +100,7 @@ def others_serve(roster: Roster, queue: str) -> bool:
     return any(one.alive and queue in one.queues and not one.name.startswith(here) for one in roster.workers())
 
 
-def _wanted(definition: Mapping[str, Any]) -> dict[str, tuple[str, str]]:
+def _wanted(definition: Mapping[str, object]) -> dict[str, tuple[str, str]]:
     """The class of each component that the task was made with, and the SHA-256 of its source."""
     identity = definition.get(IDENTITY)
     code = identity.get("code") if isinstance(identity, Mapping) else None

@@ -16,7 +16,7 @@ from rollq.tasks.queue.task import Definition, segments_of
 MARKS = "marks"  # in an identity: what tells later which sessions were revised; not part of what the task is
 
 
-def components_of(definition: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
+def components_of(definition: Mapping[str, object]) -> Iterator[tuple[str, object]]:
     """The components of a definition that decide what comes out of it, each with its place."""
     for part in ("model", "dataset"):
         if isinstance(definition.get(part), Mapping):
@@ -26,7 +26,7 @@ def components_of(definition: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
         yield f"record[{position}]", record
 
 
-def sources_of(definition: Mapping[str, Any], extra: tuple[str, ...] = ()) -> dict[str, Source]:
+def sources_of(definition: Mapping[str, object], extra: tuple[str, ...] = ()) -> dict[str, Source]:
     """The source of each component, by its place in the definition.
 
     Raises:
@@ -48,7 +48,7 @@ class Ingredients:
 
     def __init__(
         self,
-        definition: Mapping[str, Any],
+        definition: Mapping[str, object],
         dataset: Any,
         sessions: list[str],
         extra: tuple[str, ...] = (),
@@ -88,7 +88,7 @@ def seen_of(dataset: Any, sessions: list[str]) -> Seen | None:
     return Seen(sessions, hashes, int(getattr(dataset, "feature_lookback", 0)), int(dataset.label_lookahead))
 
 
-def other_data(definition: Mapping[str, Any], dataset: Any) -> list[str]:
+def other_data(definition: Mapping[str, object], dataset: Any) -> list[str]:
     """The segments that see other data in this dataset than when the task was made: it was revised since.
 
     Args:

@@ -7,7 +7,6 @@ import time
 from collections.abc import Iterable
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
 
 from rollq.tasks.components.source import Source
 
@@ -15,7 +14,7 @@ GIT_SECONDS = 10.0
 KEPT_SECONDS = 60.0  # git is not asked about a folder more often
 
 
-def project_of(folder: Path) -> dict[str, Any]:
+def project_of(folder: Path) -> dict[str, object]:
     """``{commit, dirty}`` of the git repository that a folder is in; empty if it is in none, or there is no git.
 
     ``dirty``: something in the folder is not committed.
@@ -23,7 +22,7 @@ def project_of(folder: Path) -> dict[str, Any]:
     return dict(_asked(folder, int(time.monotonic() / KEPT_SECONDS)))
 
 
-def project_tags(sources: Iterable[Source], planned: Any) -> dict[str, str]:
+def project_tags(sources: Iterable[Source], planned: object) -> dict[str, str]:
     """Tags of a run: the project of the first own class among its components, or else that of its template.
 
     Args:
@@ -38,7 +37,7 @@ def project_tags(sources: Iterable[Source], planned: Any) -> dict[str, str]:
 
 
 @lru_cache(maxsize=64)
-def _asked(folder: Path, _now: int) -> tuple[tuple[str, Any], ...]:
+def _asked(folder: Path, _now: int) -> tuple[tuple[str, object], ...]:
     commit = _git(folder, "rev-parse", "HEAD")
     if not commit:
         return ()

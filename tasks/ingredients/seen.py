@@ -20,7 +20,7 @@ TEST = "test"
 LEAF = 16  # bytes of the hash of a session, of which a window's hash is made
 MARK = 3  # bytes of it that are kept with a task, to tell later which sessions were revised
 
-Segments = Mapping[str, Sequence[Any]]
+Segments = Mapping[str, Sequence[object]]
 
 
 class Seen:
@@ -39,7 +39,7 @@ class Seen:
         leaves = (hashlib.sha256(f"{day} {hashes.get(day, '')}".encode()).digest()[:LEAF] for day in sessions)
         self._leaves = np.frombuffer(b"".join(leaves), dtype=np.uint8).reshape(-1, LEAF)
 
-    def data(self, segments: Segments) -> dict[str, dict[str, Any]]:
+    def data(self, segments: Segments) -> dict[str, dict[str, object]]:
         """What each segment sees: ``{from, to, sessions, sha256}``, by the name of the segment."""
         return {name: self._data(*self._reach(name, bounds)) for name, bounds in segments.items()}
 
@@ -47,7 +47,7 @@ class Seen:
         """The days that each segment sees and a mark of what is on each, in a form that ``marked_days`` reads."""
         return {name: self._marks(*self._reach(name, bounds)) for name, bounds in segments.items()}
 
-    def _data(self, first: int, end: int) -> dict[str, Any]:
+    def _data(self, first: int, end: int) -> dict[str, object]:
         if first >= end:
             return {"from": None, "to": None, "sessions": 0, "sha256": hashlib.sha256().hexdigest()}
         sha256 = hashlib.sha256(self._leaves[first:end].data).hexdigest()
@@ -62,7 +62,7 @@ class Seen:
             "hashes": _text(self._leaves[first:end, :MARK].tobytes()),
         }
 
-    def _reach(self, name: str, bounds: Sequence[Any]) -> tuple[int, int]:
+    def _reach(self, name: str, bounds: Sequence[object]) -> tuple[int, int]:
         """The positions of the first session that is seen, and after the last one."""
         start, end = bounds
         first = 0 if start is None else bisect_left(self.sessions, str(start)[:10])

@@ -28,7 +28,7 @@ class Prepares(Protocol):
     def prepare(self, segment: str, columns: str = "feature") -> pd.DataFrame:
         """Rows of a segment."""
 
-    def config(self, segments: Mapping[str, Any]) -> Self:
+    def config(self, segments: Mapping[str, object]) -> Self:
         """A copy with other segments."""
 
 

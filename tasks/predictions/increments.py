@@ -10,7 +10,6 @@ from __future__ import annotations
 import json
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import pandas as pd
 
@@ -51,7 +50,7 @@ class Increment:
         return Increment(pred, label, {day: found for day, found in self.days.items() if day in set(days)})
 
 
-def save_increment(recorder: MLflowRecorder, name: str, increment: Increment) -> dict[str, Any]:
+def save_increment(recorder: MLflowRecorder, name: str, increment: Increment) -> dict[str, object]:
     """Write an increment into a run; nobody reads it before the result that names it is committed.
 
     Args:
@@ -70,7 +69,7 @@ def save_increment(recorder: MLflowRecorder, name: str, increment: Increment) ->
     return {"artifact": folder, "sha256": {file: Entry.of(content, "").sha256 for file, content in files.items()}}
 
 
-def load_increment(recorder: MLflowRecorder, result: Mapping[str, Any]) -> Increment:
+def load_increment(recorder: MLflowRecorder, result: Mapping[str, object]) -> Increment:
     """The increment that the committed result of a prediction task names, every byte of it checked.
 
     Args:
@@ -87,7 +86,7 @@ def load_increment(recorder: MLflowRecorder, result: Mapping[str, Any]) -> Incre
     return Increment(pred, label, json.loads(files[DAYS]))
 
 
-def _named(result: Mapping[str, Any]) -> tuple[str, Mapping[str, str]]:
+def _named(result: Mapping[str, object]) -> tuple[str, Mapping[str, str]]:
     sums = result.get("sha256")
     if not result.get("artifact") or not isinstance(sums, Mapping) or not {PRED, LABEL, DAYS} <= set(sums):
         raise ArtifactMissing("The result names no predictions.", "Give the result of a prediction task that is DONE.")

@@ -61,7 +61,7 @@ class Attempt:
         """How long it took; None while it is under way."""
         return (self.ended_at - self.started_at).total_seconds() if self.ended_at else None
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, object]:
         """JSON-able."""
         return {**{name: _plain(value) for name, value in asdict(self).items()}, "seconds": self.seconds}
 
@@ -98,7 +98,7 @@ class Task:
     lease_expires_at: datetime | None
     result: dict[str, Any] | None
     error: dict[str, Any] | None
-    kept: dict[str, Any] | None = None
+    kept: dict[str, object] | None = None
     home: TaskState = TaskState.WAITING
     rounds: tuple[str, ...] = ()
     backfill: str | None = None
@@ -111,12 +111,12 @@ class Task:
         return getattr(self, REFERENCE_NAMES.get(name, name))
 
     @property
-    def committed(self) -> dict[str, Any] | None:
+    def committed(self) -> dict[str, object] | None:
         """The result that counts: of a DONE task its own, of one that is trained again the earlier one."""
         return self.result if self.status is TaskState.DONE else self.kept
 
     @property
-    def partial(self) -> dict[str, Any] | None:
+    def partial(self) -> dict[str, object] | None:
         """What the first of two phases came to."""
         return None if self.status is TaskState.DONE or self.result is self.kept else self.result
 
@@ -144,7 +144,7 @@ class Task:
         """What it waits for that was not there at the last attempt; empty if there is no such thing."""
         return self.given_back.removeprefix(NOT_YET) if self.given_back.startswith(NOT_YET) else ""
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, object]:
         """JSON-able: times as ISO 8601 with zone."""
         return {name: _plain(value) for name, value in asdict(self).items()}
 
@@ -173,7 +173,7 @@ class Claim:
     rounds: tuple[str, ...] = ()
     seen: int = 0
     home: TaskState = TaskState.WAITING
-    partial: dict[str, Any] | None = None
+    partial: dict[str, object] | None = None
     backfill: str | None = None
     any_code: bool = False
     ahead: Lookahead | None = field(default=None, repr=False, compare=False)
@@ -235,16 +235,16 @@ class Created:
         return len(self.ids) - self.new
 
 
-def segments_of(definition: Mapping[str, Any]) -> Segments:
+def segments_of(definition: Mapping[str, object]) -> Segments:
     """The segments of a definition, empty if it has none."""
-    found: Any = definition
+    found: object = definition
     for key in ("dataset", "kwargs", "segments"):
         found = found.get(key) if isinstance(found, Mapping) else None
     pairs = found.items() if isinstance(found, Mapping) else ()
     return {name: (*bounds,) for name, bounds in pairs if isinstance(bounds, list | tuple) and len(bounds) == 2}
 
 
-def _plain(value: Any) -> Any:
+def _plain(value: object) -> object:
     if isinstance(value, datetime):
         return value.isoformat()
     if isinstance(value, dict):

@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime, timedelta
-from typing import Any
 
 from pymongo import ASCENDING
 from pymongo.collection import Collection
@@ -40,7 +39,7 @@ class WorkerEntry:
         """Whether it can run a task of this queue with these needs."""
         return self.alive and queue in self.queues and needs.fit(self.offer)
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, object]:
         """JSON-able."""
         times = {"started_at": self.started_at.isoformat(), "seen_at": self.seen_at.isoformat()}
         return {**asdict(self), "queues": list(self.queues), **times}

@@ -5,15 +5,15 @@ from __future__ import annotations
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Mapping, Sequence
 from numbers import Number
-from typing import Any, Literal
+from typing import Literal
 
 import pandas as pd
 
 from rollq.tasks.errors import CalendarError, SegmentError
 
-Time = Any  # a str, date or Timestamp, or None
+Time = object  # a str, date or Timestamp, or None
 Side = Literal["start", "end"]
-Segment = tuple[Any, Any]
+Segment = tuple[object, object]
 
 SLIDING, EXPANDING = "sliding", "expanding"
 
@@ -37,7 +37,7 @@ class TimeAdjuster:
     SHIFT_SD, SHIFT_EX = SLIDING, EXPANDING
 
     def __init__(
-        self, sessions: Iterable[Any], future_sessions: Iterable[Any] | None = None, future: bool = True
+        self, sessions: Iterable[object], future_sessions: Iterable[object] | None = None, future: bool = True
     ) -> None:
         known = _timestamps(sessions)
         if not known:
@@ -111,7 +111,7 @@ class TimeAdjuster:
             )
         return self.cals[idx]
 
-    def align_seg(self, segment: Any) -> Any:
+    def align_seg(self, segment: object) -> object:
         """A segment, or a mapping of segments, with every bound on a session; bounds of None stay None.
 
         Raises:
@@ -134,7 +134,7 @@ class TimeAdjuster:
             raise CalendarError("An interval needs two times.", "Give two dates.")
         return a - b
 
-    def shift(self, seg: Any, step: int, rtype: str = SLIDING) -> Segment:
+    def shift(self, seg: object, step: int, rtype: str = SLIDING) -> Segment:
         """A segment moved by ``step`` sessions; an expanding one keeps its start. A bound past the calendar is None.
 
         Raises:
@@ -155,7 +155,7 @@ class TimeAdjuster:
             )
         return self.get(start), self.get(end)
 
-    def truncate(self, segment: Any, test_start: Time, days: int) -> Segment:
+    def truncate(self, segment: object, test_start: Time, days: int) -> Segment:
         """A segment whose bounds are at most ``days`` sessions before the test start.
 
         Both bounds move: a segment that lies wholly after that limit becomes the one session at it.
@@ -179,13 +179,13 @@ class TimeAdjuster:
         )
 
 
-def _pair(segment: Any) -> tuple[Any, Any]:
+def _pair(segment: object) -> tuple[object, object]:
     if isinstance(segment, str) or not isinstance(segment, Sequence) or len(segment) != 2:
         raise SegmentError(f"A segment is (start, end), not {segment!r}.", "Write two dates.")
     return segment[0], segment[1]
 
 
-def _timestamps(times: Iterable[Any]) -> list[pd.Timestamp]:
+def _timestamps(times: Iterable[object]) -> list[pd.Timestamp]:
     if (
         isinstance(times, pd.DatetimeIndex)
         and times.tz is None

@@ -55,7 +55,7 @@ class DataChecks:
     accept: tuple[str, ...] = ()
 
     @classmethod
-    def of(cls, section: Any, key: str = KEY) -> Self:
+    def of(cls, section: object, key: str = KEY) -> Self:
         """The thresholds that a section describes; None: the defaults; False: no check at all.
 
         Raises:
@@ -75,7 +75,7 @@ class DataChecks:
         found = {name: _checked(name, value, f"{key}.{name}") for name, value in section.items()}
         return cls(**found)
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, object]:
         """JSON-able; ``of`` reads it."""
         return {**asdict(self), "accept": list(self.accept)}
 
@@ -92,7 +92,7 @@ class DataChecks:
         return f"{datetime.now(ZoneInfo(self.timezone or EARLIEST_ZONE)):%Y-%m-%d}"
 
 
-def check_accepted(entries: Any, key: str) -> tuple[str, ...]:
+def check_accepted(entries: object, key: str) -> tuple[str, ...]:
     """Sessions that are accepted, each ``YYYY-MM-DD`` or ``YYYY-MM-DD:check``.
 
     Raises:
@@ -103,7 +103,7 @@ def check_accepted(entries: Any, key: str) -> tuple[str, ...]:
     return tuple(sorted({_entry(entry, key) for entry in entries}))
 
 
-def with_accepted(section: Any, more: Iterable[str]) -> Any:
+def with_accepted(section: object, more: Iterable[str]) -> object:
     """The section, with more that is accepted; unchanged if there is nothing more."""
     added = tuple(more)
     if not added:
@@ -129,7 +129,7 @@ def some(findings: Collection[Finding], limit: int = 5) -> str:
     return shown + (f"; and {len(findings) - limit} more" if len(findings) > limit else "")
 
 
-def _checked(name: str, value: Any, key: str) -> Any:
+def _checked(name: str, value: object, key: str) -> Any:
     if name == "accept":
         return check_accepted(value or (), key)
     if name == "timezone":
@@ -149,7 +149,7 @@ def _checked(name: str, value: Any, key: str) -> Any:
     return value
 
 
-def _zone(value: Any, key: str) -> str | None:
+def _zone(value: object, key: str) -> str | None:
     if value is None:
         return None
     try:
@@ -158,7 +158,7 @@ def _zone(value: Any, key: str) -> str | None:
         raise TemplateError(f"{value!r} is no time zone.", "Use a name such as America/New_York.", key) from None
 
 
-def _entry(entry: Any, key: str) -> str:
+def _entry(entry: object, key: str) -> str:
     text = entry.isoformat() if type(entry) is date else str(entry).strip()
     day, colon, check = text.partition(":")
     try:

@@ -150,15 +150,15 @@ class RollingGen(TaskGen):
                 return found
             found.append(self._window(task, segments))
 
-    def _range_end(self, test_end: Any) -> Any:
+    def _range_end(self, test_end: object) -> object:
         """The template's test end, or the last known session if that is open or earlier."""
         return self.ta.last_known if test_end is None or test_end > self.ta.last_known else test_end
 
-    def _first_test(self, test_start: Any) -> tuple[Any, Any]:
+    def _first_test(self, test_start: object) -> tuple[object, object]:
         first = self.ta.align_idx(test_start) or 0
         return self.ta.get(first), self.ta.get(first + self.step - 1)
 
-    def _shift(self, name: str, bounds: Any) -> Any:
+    def _shift(self, name: str, bounds: object) -> object:
         return self.ta.shift(bounds, self.step, self.rtype if name == self.train_key else SLIDING)
 
     def _window(self, task: Task, segments: Segments) -> Task:
@@ -228,7 +228,7 @@ class MultiHorizonGenBase(TaskGen):
         return found
 
 
-def _check_count(key: str, value: Any, least: int) -> None:
+def _check_count(key: str, value: object, least: int) -> None:
     if isinstance(value, bool) or not isinstance(value, Integral) or value < least:
         raise TemplateError(f"{value!r} is not possible.", f"Use a whole number of at least {least}.", key)
 

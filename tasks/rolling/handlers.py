@@ -13,7 +13,7 @@ from rollq.tasks.rolling.calendar import TimeAdjuster
 FIT_DATES = ("fit_start_time", "fit_end_time")
 
 
-def extend_end_time(task: dict[str, Any], test_end: Any, calendar: TimeAdjuster) -> None:
+def extend_end_time(task: dict[str, object], test_end: object, calendar: TimeAdjuster) -> None:
     """Move the handler's ``end_time`` to the test end if it is earlier; an open end on either side changes nothing."""
     options = _handler_kwargs(task)
     end_time = options.get("end_time")
@@ -21,7 +21,7 @@ def extend_end_time(task: dict[str, Any], test_end: Any, calendar: TimeAdjuster)
         options["end_time"] = test_end
 
 
-def roll_fit_dates(task: dict[str, Any], train: tuple[Any, Any]) -> None:
+def roll_fit_dates(task: dict[str, object], train: tuple[object, object]) -> None:
     """Set every ``fit_start_time`` and ``fit_end_time`` that the handler or its processors have to the train segment.
 
     Dates that are present but null count as present: null means "fit on everything", which is the future too.
@@ -32,13 +32,13 @@ def roll_fit_dates(task: dict[str, Any], train: tuple[Any, Any]) -> None:
                 options[name] = bound
 
 
-def _handler_kwargs(task: dict[str, Any]) -> dict[str, Any]:
+def _handler_kwargs(task: dict[str, Any]) -> dict[str, object]:
     handler = task["dataset"]["kwargs"].get("handler")
     options = handler.get("kwargs") if isinstance(handler, dict) else None
     return options if isinstance(options, dict) else {}
 
 
-def _mappings(value: Any) -> Iterator[dict[str, Any]]:
+def _mappings(value: object) -> Iterator[dict[str, object]]:
     """Every dict within ``value``, itself included."""
     if isinstance(value, dict):
         yield value

@@ -19,7 +19,7 @@ LOADED = {"start_time", "end_time"}  # of a handler: how far it loads
 CHAIN = {"init_model"}  # a warm start: the windows of the chain are one model
 
 
-def model_identity(definition: Mapping[str, Any]) -> str:
+def model_identity(definition: Mapping[str, object]) -> str:
     """The same for all windows of a template, another one for every variant: ``LGBModel-3f9a1c02``.
 
     It is the class and the first 8 hex digits of a SHA-256 of the canonical ``model`` and ``dataset`` without what
@@ -41,7 +41,7 @@ def model_identity(definition: Mapping[str, Any]) -> str:
     return f"{re.split('[.:]', name)[-1]}-{hashlib.sha256(text.encode()).hexdigest()[:DIGITS]}"
 
 
-def window_of(definition: Mapping[str, Any], test_key: str = "test") -> tuple[str, str | None]:
+def window_of(definition: Mapping[str, object], test_key: str = "test") -> tuple[str, str | None]:
     """The test segment of a rolling task, ``(start, end)`` as ``YYYY-MM-DD``; an open end is None.
 
     Raises:
@@ -56,37 +56,37 @@ def window_of(definition: Mapping[str, Any], test_key: str = "test") -> tuple[st
     return str(start), None if end is None else str(end)
 
 
-def _part(definition: Any, name: str) -> dict[str, Any]:
+def _part(definition: object, name: str) -> dict[str, object]:
     part = definition.get(name) if isinstance(definition, Mapping) else None
     if not isinstance(part, Mapping):
         raise TemplateError("it is missing or no mapping.", "Write class: ... under it.", name)
-    made: dict[str, Any] = canonical(part, name)
+    made: dict[str, object] = canonical(part, name)
     return made
 
 
-def _without_chain(model: dict[str, Any]) -> dict[str, Any]:
+def _without_chain(model: dict[str, object]) -> dict[str, object]:
     return _with_kwargs(_less(model, CHAIN), lambda kwargs: _less(kwargs, CHAIN))
 
 
-def _without_window(dataset: dict[str, Any]) -> dict[str, Any]:
-    def timeless(kwargs: dict[str, Any]) -> dict[str, Any]:
+def _without_window(dataset: dict[str, object]) -> dict[str, object]:
+    def timeless(kwargs: dict[str, object]) -> dict[str, object]:
         kept = _less(kwargs, ROLLING)
         if isinstance(kept.get("handler"), dict):
             kept["handler"] = _with_kwargs(kept["handler"], lambda options: _undated(_less(options, LOADED)))
         return kept
 
-    made: dict[str, Any] = _placeless(_with_kwargs(dataset, timeless))
+    made: dict[str, object] = _placeless(_with_kwargs(dataset, timeless))
     return made
 
 
-def _undated(value: Any) -> Any:
+def _undated(value: object) -> object:
     """Without fit dates at any depth, as ``roll_fit_dates`` sets them."""
     if isinstance(value, dict):
         return {name: _undated(item) for name, item in value.items() if name not in FIT_DATES}
     return [_undated(item) for item in value] if isinstance(value, list) else value
 
 
-def _placeless(value: Any) -> Any:
+def _placeless(value: object) -> Any:
     """With the name of the file of every ``path``: another machine has it in another folder."""
     if isinstance(value, dict):
         return {
@@ -100,10 +100,10 @@ def _file_name(path: str) -> str:
     return re.split(r"[/\\]", path.rstrip("/\\"))[-1]
 
 
-def _with_kwargs(part: dict[str, Any], change: Callable[[dict[str, Any]], Any]) -> dict[str, Any]:
+def _with_kwargs(part: dict[str, object], change: Callable[[dict[str, object]], object]) -> dict[str, object]:
     kwargs = part.get("kwargs")
     return {**part, "kwargs": change(kwargs)} if isinstance(kwargs, dict) else part
 
 
-def _less(mapping: Mapping[str, Any], names: set[str]) -> dict[str, Any]:
+def _less(mapping: Mapping[str, object], names: set[str]) -> dict[str, Any]:
     return {name: item for name, item in mapping.items() if name not in names}

@@ -22,7 +22,7 @@ class Challenger:
     """A variant that is trained in the same rounds; ``parts`` take the place of the template's."""
 
     name: str
-    parts: Mapping[str, Any]
+    parts: Mapping[str, object]
 
 
 @dataclass(frozen=True)
@@ -52,7 +52,7 @@ class OnlineOptions:
     promote: PromotionRule | None = None
 
     @classmethod
-    def of(cls, section: Any) -> Self:
+    def of(cls, section: object) -> Self:
         """The options that a template's section describes; None: the defaults.
 
         Raises:
@@ -79,7 +79,7 @@ class OnlineOptions:
         found["promote"] = _rule(found.get("promote"))
         return cls(**found)
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, object]:
         """JSON-able; ``of`` reads it. Challengers are ``{name, model, dataset, record}``."""
         challengers = [{"name": one.name, **one.parts} for one in self.challengers]
         rule = asdict(self.promote) if self.promote else None
@@ -89,13 +89,13 @@ class OnlineOptions:
 SIMPLE = ("begin", "refit_every", "warm_start", "at", "timezone")
 
 
-def _check_keys(given: Mapping[str, Any], known: Any, key: str) -> None:
+def _check_keys(given: Mapping[str, object], known: Any, key: str) -> None:
     for name in given:
         if name not in known:
             raise TemplateError(f"unknown key {name!r}.", did_you_mean(str(name), known), f"{key}.{name}")
 
 
-def _day(value: Any, key: str) -> str:
+def _day(value: object, key: str) -> str:
     if isinstance(value, date):
         return value.date().isoformat() if isinstance(value, datetime) else value.isoformat()
     try:
@@ -107,18 +107,18 @@ def _day(value: Any, key: str) -> str:
     return found
 
 
-def _count(value: Any, key: str) -> None:
+def _count(value: object, key: str) -> None:
     if isinstance(value, bool) or not isinstance(value, int) or value < 1:
         raise TemplateError(f"{value!r} is not possible.", "Use a whole number of sessions, at least 1.", key)
 
 
-def _time(value: Any) -> str:
+def _time(value: object) -> str:
     if not isinstance(value, str) or not re.fullmatch(r"([01]?\d|2[0-3]):[0-5]\d", value):
         raise TemplateError(f"{value!r} is no time of day.", 'Write at: "18:30".', "online.at")
     return value.zfill(5)
 
 
-def _check_zone(name: Any) -> None:
+def _check_zone(name: object) -> None:
     try:
         ZoneInfo(str(name))
     except (ZoneInfoNotFoundError, ValueError, OSError):
@@ -127,7 +127,7 @@ def _check_zone(name: Any) -> None:
         ) from None
 
 
-def _challengers(section: Any) -> list[Challenger]:
+def _challengers(section: object) -> list[Challenger]:
     key = "online.challengers"
     if not isinstance(section, list | tuple):
         raise TemplateError("challengers is a list.", "Write - {name: ridge, model: {...}} under it.", key)
@@ -148,7 +148,7 @@ def _challengers(section: Any) -> list[Challenger]:
     return made
 
 
-def _rule(section: Any) -> PromotionRule | None:
+def _rule(section: object) -> PromotionRule | None:
     if section is None:
         return None
     key = "online.promote"

@@ -19,13 +19,13 @@ KEY = "dataset.kwargs.segments"
 Segments = dict[str, Any]
 
 
-def read_segments(task: Mapping[str, Any], test_key: str) -> Segments:
+def read_segments(task: Mapping[str, object], test_key: str) -> Segments:
     """The segments of a task as ``{name: (start, end)}``, with the bounds as they are written.
 
     Raises:
         SegmentError: there are no segments, none is called ``test_key``, one is not a pair, or test has no start.
     """
-    segments: Any = task
+    segments: object = task
     for key in KEY.split("."):
         segments = segments.get(key) if isinstance(segments, Mapping) else None
     if not isinstance(segments, Mapping):

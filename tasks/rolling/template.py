@@ -52,7 +52,7 @@ class Template:
     name: str
     definition: Definition
     rolling: dict[str, Any]
-    options: dict[str, Any] = field(default_factory=dict)
+    options: dict[str, object] = field(default_factory=dict)
     online: OnlineOptions = field(default_factory=OnlineOptions)
     challengers: Mapping[str, Definition] = field(default_factory=dict)
     folder: Path | None = field(default=None, compare=False)
@@ -90,7 +90,7 @@ class Template:
         challengers = {name: accepting(definition) for name, definition in self.challengers.items()}
         return replace(self, definition=accepting(self.definition), challengers=challengers) if more else self
 
-    def to_config(self) -> dict[str, Any]:
+    def to_config(self) -> dict[str, object]:
         """JSON-able; ``of_config`` reads it."""
         names = ("name", "definition", "rolling", "options")
         rest = {"online": self.online.to_dict(), "challengers": dict(self.challengers)}
@@ -123,7 +123,7 @@ def load_template(path: Path, settings: Settings) -> Template:
         return _checked(file.content, path, settings)
 
 
-def _checked(written: Any, path: Path, settings: Settings) -> Template:
+def _checked(written: object, path: Path, settings: Settings) -> Template:
     if not isinstance(written, dict):
         raise TemplateError("A template is a mapping.", f"It has the keys {', '.join(sorted(KEYS))}.")
     content = {name: value for name, value in written.items() if not name.startswith(ASIDE)}
@@ -148,7 +148,7 @@ def _checked(written: Any, path: Path, settings: Settings) -> Template:
 
 
 def _challenger(
-    position: int, one: Challenger, content: Mapping[str, Any], base: Definition, folder: Path, settings: Settings
+    position: int, one: Challenger, content: Mapping[str, object], base: Definition, folder: Path, settings: Settings
 ) -> Definition:
     where = f"online.challengers[{position}]"
     try:
@@ -161,7 +161,7 @@ def _challenger(
     return made
 
 
-def _checked_definition(content: Mapping[str, Any], folder: Path, settings: Settings) -> Definition:
+def _checked_definition(content: Mapping[str, object], folder: Path, settings: Settings) -> Definition:
     """``{model, dataset, record}`` with absolute paths, every component known and every segment possible."""
     definition = _definition(content, folder)
     _add_checks(definition, content, settings)
@@ -181,7 +181,7 @@ def _checked_definition(content: Mapping[str, Any], folder: Path, settings: Sett
     return definition
 
 
-def _resolved(config: Any, part: str, key: str, settings: Settings) -> type[Any]:
+def _resolved(config: object, part: str, key: str, settings: Settings) -> type[object]:
     """The class that a component names, if it can stand where it does."""
     cls = resolve(config, key, settings.components)
     method, example = ROLES[part]
@@ -192,7 +192,7 @@ def _resolved(config: Any, part: str, key: str, settings: Settings) -> type[Any]
     return cls
 
 
-def _check_keys(content: Mapping[str, Any]) -> None:
+def _check_keys(content: Mapping[str, object]) -> None:
     for name in content:
         if name not in KEYS:
             raise TemplateError(f"unknown key {name!r}.", did_you_mean(str(name), KEYS), str(name))
@@ -225,7 +225,7 @@ def check_name(name: object, key: str) -> None:
         raise TemplateError(f"{name!r} cannot be a name.", fix, key)
 
 
-def _definition(content: Mapping[str, Any], folder: Path) -> Definition:
+def _definition(content: Mapping[str, object], folder: Path) -> Definition:
     definition: Definition = canonical({part: content[part] for part in ("model", "dataset", "record")})
     kwargs = definition["dataset"].get("kwargs") if isinstance(definition["dataset"], dict) else None
     if isinstance(kwargs, dict) and isinstance(kwargs.get("path"), str):
@@ -235,7 +235,7 @@ def _definition(content: Mapping[str, Any], folder: Path) -> Definition:
     return definition
 
 
-def _add_checks(definition: Definition, content: Mapping[str, Any], settings: Settings) -> None:
+def _add_checks(definition: Definition, content: Mapping[str, object], settings: Settings) -> None:
     """Give the dataset the template's ``data_checks``; today is the day of the exchange, where its zone is given."""
     DataChecks.of(content.get(CHECKS))
     online, dataset = content.get("online"), definition["dataset"]
@@ -251,7 +251,7 @@ def _add_checks(definition: Definition, content: Mapping[str, Any], settings: Se
     dataset["kwargs"] = {CHECKS: canonical(section, CHECKS), **(dataset.get("kwargs") or {})}
 
 
-def _takes_checks(dataset: Any, settings: Settings) -> bool:
+def _takes_checks(dataset: object, settings: Settings) -> bool:
     return CHECKS in inspect.signature(resolve(dataset, "dataset", settings.components)).parameters
 
 
@@ -262,7 +262,7 @@ def _home(path: str) -> Path:
         raise TemplateError(f"{path!r} cannot be a path: {error}.", "Write it out.", "dataset.kwargs.path") from None
 
 
-def _options(content: Mapping[str, Any]) -> dict[str, Any]:
+def _options(content: Mapping[str, Any]) -> dict[str, object]:
     needs = Needs.of(content.get("resources"))
     limit = content.get("time_limit")
     if limit is not None and (

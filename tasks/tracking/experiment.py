@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
-from typing import Any, Literal
+from typing import Literal
 
 import pandas as pd
 
@@ -35,7 +35,7 @@ class Experiment(ABC):
         self._active = (os.getpid(), recorder) if recorder else None
 
     @property
-    def info(self) -> dict[str, Any]:
+    def info(self) -> dict[str, object]:
         """The facts in one mapping, JSON-able."""
         active = self.active_recorder
         return {

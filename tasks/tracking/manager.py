@@ -140,7 +140,7 @@ class ExpManager(ABC):
         """All experiments by name."""
 
     @abstractmethod
-    def search_records(self, experiment_ids: Sequence[str] | None = None, **kwargs: Any) -> pd.DataFrame:
+    def search_records(self, experiment_ids: Sequence[str] | None = None, **kwargs: object) -> pd.DataFrame:
         """Recorders of several experiments, as ``Experiment.search_records``."""
 
     @abstractmethod
@@ -155,7 +155,7 @@ class MLflowExpManager(ExpManager):
         options: ``components`` and ``pickle_classes`` of the settings.
     """
 
-    def __init__(self, uri: str, default_exp_name: str = DEFAULT_EXPERIMENT, **options: Any) -> None:
+    def __init__(self, uri: str, default_exp_name: str = DEFAULT_EXPERIMENT, **options: object) -> None:
         super().__init__(uri, default_exp_name)
         self._options = options
 

@@ -30,7 +30,7 @@ class Recorder(ABC):
     status: RecorderStatus
 
     @property
-    def info(self) -> dict[str, Any]:
+    def info(self) -> dict[str, object]:
         """The facts in one mapping, JSON-able."""
         names = ("id", "name", "experiment_id", "start_time", "end_time", "status")
         return {"class": "Recorder", **{name: getattr(self, name) for name in names}}
@@ -77,7 +77,7 @@ class Recorder(ABC):
     # -- params, metrics, tags ----------------------------------------------------------------------------------------
 
     @abstractmethod
-    def log_params(self, params: Mapping[str, Any] | None = None, /, **more: Any) -> None:
+    def log_params(self, params: Mapping[str, object] | None = None, /, **more: object) -> None:
         """Log nested parameters of any length under dotted names.
 
         Raises:
@@ -96,7 +96,7 @@ class Recorder(ABC):
         """Log series of metrics, one value a step. Raises as ``log_params``."""
 
     @abstractmethod
-    def set_tags(self, tags: Mapping[str, Any] | None = None, /, **more: Any) -> None:
+    def set_tags(self, tags: Mapping[str, object] | None = None, /, **more: object) -> None:
         """Set tags, of any length. Raises as ``log_params``."""
 
     @abstractmethod
@@ -123,7 +123,7 @@ class Recorder(ABC):
 
     @abstractmethod
     def save_objects(
-        self, local_path: str | Path | None = None, artifact_path: str | None = None, **objects: Any
+        self, local_path: str | Path | None = None, artifact_path: str | None = None, **objects: object
     ) -> None:
         """Save values as artifacts, or the file or folder ``local_path``.
 

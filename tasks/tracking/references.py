@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from itertools import chain
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from rollq.tasks.errors import StateError
 from rollq.tasks.mongo.client import Document, Store, reachable
@@ -123,7 +123,7 @@ def _among(ids: Collection[str], references: Iterable[Reference]) -> dict[str, l
     return found
 
 
-def _ids(value: Any) -> Iterator[str]:
+def _ids(value: object) -> Iterator[str]:
     """Every id of a run or a task in a document, however deep."""
     if isinstance(value, Mapping):
         yield from (value[name] for name in (RUN, TASK) if isinstance(value.get(name), str))

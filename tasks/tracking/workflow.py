@@ -16,7 +16,7 @@ import sys
 import threading
 import traceback
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -45,7 +45,7 @@ class Workflow:
         self._manager: ExpManager | None = None
         self._lock = threading.RLock()
 
-    def setup(self, exp_manager: ExpManager | Mapping[str, Any]) -> None:
+    def setup(self, exp_manager: ExpManager | Mapping[str, object]) -> None:
         """Use this experiment manager from now on.
 
         Args:
@@ -162,12 +162,12 @@ class Workflow:
 
     def list_recorders(
         self, experiment_id: str | None = None, experiment_name: str | None = None, **filters: Any
-    ) -> Any:
+    ) -> object:
         """As ``Experiment.list_recorders``, of the experiment that is named."""
         experiment = self.get_exp(experiment_id=experiment_id, experiment_name=experiment_name, create=False)
         return experiment.list_recorders(**filters)
 
-    def search_records(self, experiment_ids: Sequence[str] | None = None, **kwargs: Any) -> pd.DataFrame:
+    def search_records(self, experiment_ids: Sequence[str] | None = None, **kwargs: object) -> pd.DataFrame:
         """As ``ExpManager.search_records``."""
         return self.exp_manager.search_records(experiment_ids, **kwargs)
 
@@ -183,13 +183,13 @@ class Workflow:
         """Use another tracking URI by default."""
         self.exp_manager.default_uri = uri
 
-    def uri_context(self, uri: str) -> Any:
+    def uri_context(self, uri: str) -> AbstractContextManager[None]:
         """Use another tracking URI inside a ``with`` block."""
         return self.exp_manager.uri_context(uri)
 
     # -- the active recorder ------------------------------------------------------------------------------------------
 
-    def log_params(self, params: Mapping[str, Any] | None = None, /, **more: Any) -> None:
+    def log_params(self, params: Mapping[str, object] | None = None, /, **more: object) -> None:
         """As ``Recorder.log_params``, into the active recorder; one is started if there is none."""
         self._active().log_params(params, **more)
 
@@ -199,12 +199,12 @@ class Workflow:
         """As ``Recorder.log_metrics``."""
         self._active().log_metrics(metrics, step=step, **more)
 
-    def set_tags(self, tags: Mapping[str, Any] | None = None, /, **more: Any) -> None:
+    def set_tags(self, tags: Mapping[str, object] | None = None, /, **more: object) -> None:
         """As ``Recorder.set_tags``."""
         self._active().set_tags(tags, **more)
 
     def save_objects(
-        self, local_path: str | Path | None = None, artifact_path: str | None = None, **objects: Any
+        self, local_path: str | Path | None = None, artifact_path: str | None = None, **objects: object
     ) -> None:
         """As ``Recorder.save_objects``."""
         self._active().save_objects(local_path, artifact_path, **objects)

@@ -55,7 +55,7 @@ def sweep(
     return Swept(len(reclaimed), rung, gathers + _apart(backend.doorbell.ring_again_to_gather))
 
 
-def _apart(act: Callable[..., Any], *args: Any) -> int:
+def _apart(act: Callable[..., Any], *args: object) -> int:
     """Do one part of a sweep; if a document stands in its way, the other parts are done all the same.
 
     Raises:

@@ -29,11 +29,11 @@ class Dataset(ABC):
         """
 
     @abstractmethod
-    def config(self, segments: Mapping[str, Any]) -> Self:
+    def config(self, segments: Mapping[str, object]) -> Self:
         """A copy with other segments."""
 
     @abstractmethod
-    def to_config(self) -> dict[str, Any]:
+    def to_config(self) -> dict[str, object]:
         """JSON-able: the kwargs and the state that was fitted on train."""
 
     @abstractmethod

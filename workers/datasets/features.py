@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -99,7 +98,7 @@ def log_returns(close: pd.DataFrame) -> pd.DataFrame:
     return np.log(close).diff()
 
 
-def check_features(specs: Any, key: str = "dataset.kwargs.features") -> list[tuple[str, str, int]]:
+def check_features(specs: object, key: str = "dataset.kwargs.features") -> list[tuple[str, str, int]]:
     """(name, op, window) of each feature, for example ``("momentum_5", "momentum", 5)``.
 
     Raises:
@@ -127,7 +126,7 @@ def lookback(features: Sequence[tuple[str, str, int]]) -> int:
     return max(FEATURES[op].lookback(window) for _, op, window in features)
 
 
-def _expand(spec: Any, key: str) -> Iterator[tuple[str, str, int]]:
+def _expand(spec: object, key: str) -> Iterator[tuple[str, str, int]]:
     if not isinstance(spec, Mapping):
         raise TemplateError("a feature is a mapping.", "Write {op: momentum, windows: [5, 20]}.", key)
     for name in spec:

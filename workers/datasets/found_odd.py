@@ -58,12 +58,12 @@ def _look(path: Path, sha256: str, universe: tuple[str, ...] | None, checks: Dat
 
 def _read(path: Path) -> dict[str, Any] | None:
     with suppress(OSError, ValueError):
-        found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        found: dict[str, object] = json.loads(path.read_text(encoding="utf-8"))
         return found
     return None
 
 
-def _write(path: Path, found: dict[str, Any]) -> None:
+def _write(path: Path, found: dict[str, object]) -> None:
     """Write a file beside its place and move it there in one step; any number of processes may do it at once.
 
     It has the usual rights, so that other users read it, too (``mkstemp`` would keep it to this one). Where nothing can

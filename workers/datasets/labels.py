@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import pandas as pd
 
@@ -39,7 +38,7 @@ class Label:
         return volatility(close, self.horizon).shift(-self.horizon)
 
 
-def check_label(spec: Any, key: str = "dataset.kwargs.label") -> Label:
+def check_label(spec: object, key: str = "dataset.kwargs.label") -> Label:
     """The label that a template describes.
 
     Raises:

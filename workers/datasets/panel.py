@@ -49,15 +49,15 @@ class PanelDataset(Dataset):
     def __init__(
         self,
         path: str,
-        features: Sequence[Mapping[str, Any]],
-        label: Mapping[str, Any],
-        segments: Mapping[str, Any],
+        features: Sequence[Mapping[str, object]],
+        label: Mapping[str, object],
+        segments: Mapping[str, object],
         normalize: str = "rank",
-        processors: Sequence[Mapping[str, Any]] = (),
+        processors: Sequence[Mapping[str, object]] = (),
         universe: Sequence[str] | None = None,
         cache_dir: str | None = None,
-        fitted: Sequence[Mapping[str, Any]] | None = None,
-        data_checks: Mapping[str, Any] | bool | None = None,
+        fitted: Sequence[Mapping[str, object]] | None = None,
+        data_checks: Mapping[str, object] | bool | None = None,
     ) -> None:
         if normalize not in NORMALIZE:
             key = "dataset.kwargs.normalize"
@@ -124,7 +124,7 @@ class PanelDataset(Dataset):
             return pd.DataFrame({"label": np.asarray(getattr(self._panel(), columns)[rows])}, index=index)
         raise DataError(f"There are no columns {columns!r}.", "Use feature, label or raw.")
 
-    def config(self, segments: Mapping[str, Any]) -> Self:
+    def config(self, segments: Mapping[str, object]) -> Self:
         """A copy with other segments.
 
         What was fitted stays when the train segment does, or when there is none, as for later predictions; another
@@ -134,9 +134,9 @@ class PanelDataset(Dataset):
         fitted = self._fitted() if stays else None
         return type(self)(**self._kwargs, segments=segments, cache_dir=self._cache_dir, fitted=fitted)
 
-    def to_config(self) -> dict[str, Any]:
+    def to_config(self) -> dict[str, object]:
         """The kwargs that make this dataset again, with what its processors learned; without the cache folder."""
-        config: dict[str, Any] = canonical({**self._kwargs, "segments": self.segments, "fitted": self._fitted()})
+        config: dict[str, object] = canonical({**self._kwargs, "segments": self.segments, "fitted": self._fitted()})
         return config
 
     def check(self) -> None:
@@ -236,13 +236,13 @@ class PanelDataset(Dataset):
             verify_integrity=False,
         )
 
-    def _processed(self, rows: slice) -> Any:
+    def _processed(self, rows: slice) -> object:
         features = self._panel().features[rows]
         if not self._processors:
             return features  # the memory map itself: no copy
         return processing.apply(self._processors, self._fitted(), np.asarray(features))
 
-    def _fitted(self) -> list[dict[str, Any]]:
+    def _fitted(self) -> list[dict[str, object]]:
         """What the processors learned; they learn from train when it is first asked for."""
         if not self._processors:
             return []
@@ -252,7 +252,7 @@ class PanelDataset(Dataset):
         return self._states
 
 
-def _check_universe(universe: Any) -> tuple[str, ...] | None:
+def _check_universe(universe: object) -> tuple[str, ...] | None:
     if universe is None:
         return None
     if not isinstance(universe, Sequence) or isinstance(universe, str):
@@ -264,7 +264,7 @@ def _check_universe(universe: Any) -> tuple[str, ...] | None:
     return tuple(sorted({str(name) for name in universe}))
 
 
-def _check_fitted(fitted: Any, processors: int, features: int) -> list[dict[str, Any]] | None:
+def _check_fitted(fitted: Any, processors: int, features: int) -> list[dict[str, object]] | None:
     if fitted is None:
         return None
     states = [dict(state) for state in fitted]

@@ -169,7 +169,7 @@ def _content(close: pd.DataFrame) -> npt.NDArray[np.bytes_]:
     return np.array([hashes.get(f"{day:%Y-%m-%d}", "") for day in close.index], dtype=f"S{DIGITS}")
 
 
-def _stamp(path: Path) -> dict[str, Any]:
+def _stamp(path: Path) -> dict[str, object]:
     with path.open("rb") as file:
         return {"bytes": path.stat().st_size, "sha256": hashlib.file_digest(file, "sha256").hexdigest()}
 

@@ -12,11 +12,11 @@ from rollq.tasks.components.registry import did_you_mean
 from rollq.tasks.errors import TemplateError
 
 Matrix = npt.NDArray[np.float32]
-State = dict[str, Any]
+State = dict[str, object]
 OPS = {"zscore": {"clip"}, "robust_zscore": {"clip"}, "fill_na": {"value"}}
 
 
-def check_processors(specs: Any, key: str = "dataset.kwargs.processors") -> list[dict[str, Any]]:
+def check_processors(specs: object, key: str = "dataset.kwargs.processors") -> list[dict[str, object]]:
     """The processors that a template describes.
 
     Raises:
@@ -39,7 +39,7 @@ def check_processors(specs: Any, key: str = "dataset.kwargs.processors") -> list
     return [dict(spec) for spec in specs]
 
 
-def fit(specs: Sequence[Mapping[str, Any]], train: Matrix) -> list[State]:
+def fit(specs: Sequence[Mapping[str, object]], train: Matrix) -> list[State]:
     """What each processor learns from the features of train (rows x features), as JSON-able state."""
     states: list[State] = []
     for spec in specs:
@@ -49,14 +49,14 @@ def fit(specs: Sequence[Mapping[str, Any]], train: Matrix) -> list[State]:
     return states
 
 
-def apply(specs: Sequence[Mapping[str, Any]], states: Sequence[State], features: Matrix) -> Matrix:
+def apply(specs: Sequence[Mapping[str, object]], states: Sequence[State], features: Matrix) -> Matrix:
     """The features after all processors."""
     for spec, state in zip(specs, states, strict=True):
         features = _apply_one(spec, state, features)
     return features
 
 
-def _learn(spec: Mapping[str, Any], train: Matrix) -> State:
+def _learn(spec: Mapping[str, object], train: Matrix) -> State:
     if spec["op"] == "fill_na":
         return {}
     exact = train.astype(np.float64)

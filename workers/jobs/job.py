@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 from abc import ABC, abstractmethod
 from collections.abc import Callable
-from typing import Any
 
 from rollq.tasks.backend import Backend
 from rollq.tasks.errors import DataError, NotYet
@@ -35,7 +34,7 @@ class Job(ABC):
         self.claim = claim
 
     @abstractmethod
-    def run(self, checkpoint: Callable[[], None]) -> dict[str, Any]:
+    def run(self, checkpoint: Callable[[], None]) -> dict[str, object]:
         """Do it; returns the result, which is committed next.
 
         Args:
@@ -61,7 +60,7 @@ class Prediction(Job):
     it leaves behind there counts only once a committed result names it.
     """
 
-    def run(self, checkpoint: Callable[[], None]) -> dict[str, Any]:
+    def run(self, checkpoint: Callable[[], None]) -> dict[str, object]:
         """Predict, and put an increment beside the model."""
         check_loaded()
         try:
@@ -84,7 +83,7 @@ class Training(Job):
 
     _recorder: MLflowRecorder | None = None
 
-    def run(self, checkpoint: Callable[[], None]) -> dict[str, Any]:
+    def run(self, checkpoint: Callable[[], None]) -> dict[str, object]:
         """Train; the run is FINISHED before the task is DONE."""
         check_parts(self.claim.definition)
         other_code = self._check_code()

@@ -29,7 +29,7 @@ SEGMENT = f"dataset.kwargs.segments.{TEST}"
 FIX = "Create the task anew."
 
 
-def predict(claim: Claim, checkpoint: Callable[[], None], settings: Settings) -> dict[str, Any]:
+def predict(claim: Claim, checkpoint: Callable[[], None], settings: Settings) -> dict[str, object]:
     """Run a prediction task: predict days with the model of a finished run, and put an increment beside it.
 
     Nothing of the run is changed: neither its status nor its manifest, whatever becomes of the task.
@@ -136,7 +136,7 @@ def _predicted(model: Model, dataset: Dataset, start: str, end: str | None, days
         return Increment.empty()
 
 
-def _summary(increment: Increment, days: list[str] | None) -> dict[str, Any]:
+def _summary(increment: Increment, days: list[str] | None) -> dict[str, object]:
     made = sorted(increment.days)
     return {
         "from": made[0] if made else None,
@@ -155,7 +155,7 @@ def _before(dataset: Dataset, start: str, sessions: int) -> str:
     return f"{days[max(0, first - sessions)]:%Y-%m-%d}"
 
 
-def _is_day(value: Any) -> bool:
+def _is_day(value: object) -> bool:
     try:
         return isinstance(value, str) and date.fromisoformat(value).isoformat() == value
     except ValueError:

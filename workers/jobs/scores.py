@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 import pandas as pd
 
@@ -19,7 +17,7 @@ CONSTANT_FIX = (
 )
 
 
-def checked_scores(scores: Any, rows: pd.Index) -> pd.Series:
+def checked_scores(scores: object, rows: pd.Index) -> pd.Series:
     """The scores of a segment, named ``score`` and sorted, if they can be scores of it.
 
     A row may be left out or be NaN, which is a hole of the signals: whether they may have holes is decided when they
@@ -81,7 +79,7 @@ def _wrong(why: str) -> PermanentError:
     return PermanentError(f"What the model's predict returned cannot be used: {why}.", FORM)
 
 
-def _shape(value: Any) -> str:
+def _shape(value: object) -> str:
     return f" of shape {value.shape}" if hasattr(value, "shape") else ""
 
 

@@ -28,7 +28,7 @@ def train(
     checkpoint: Callable[[], None],
     settings: Settings,
     tasks: TaskReader | None = None,
-) -> dict[str, Any]:
+) -> dict[str, object]:
     """Run the whole of a window.
 
     Args:
@@ -105,8 +105,8 @@ def _history(model: Any) -> dict[str, list[float]]:
 
 def _record(
     recorder: MLflowRecorder,
-    model: Any,
-    dataset: Any,
+    model: object,
+    dataset: object,
     definition: Definition,
     checkpoint: Callable[[], None],
     extra: tuple[str, ...],

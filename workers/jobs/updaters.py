@@ -64,8 +64,8 @@ class RecordUpdater(ABC):
     def __init__(
         self,
         recorder: MLflowRecorder,
-        to_date: Any = None,
-        from_date: Any = None,
+        to_date: object = None,
+        from_date: object = None,
         hist_ref: int | None = None,
         settings: Settings | None = None,
     ) -> None:
@@ -100,7 +100,7 @@ class RecordUpdater(ABC):
         return new
 
     @abstractmethod
-    def _renewed(self, span: Span, old: pd.DataFrame) -> tuple[pd.DataFrame, dict[str, Any]]:
+    def _renewed(self, span: Span, old: pd.DataFrame) -> tuple[pd.DataFrame, dict[str, object]]:
         """The new rows of a span, and further artifacts to write with them."""
 
     @abstractmethod
@@ -155,7 +155,7 @@ class PredUpdater(RecordUpdater):
     def _default_first(self, last_known: int) -> int:
         return last_known + 1
 
-    def _renewed(self, span: Span, old: pd.DataFrame) -> tuple[pd.DataFrame, dict[str, Any]]:
+    def _renewed(self, span: Span, old: pd.DataFrame) -> tuple[pd.DataFrame, dict[str, object]]:
         model = load_model(self.recorder, self._components)
         made = predict_range(model, self._dataset, span.start, span.end, self.hist_ref or 0)
         kept = {day: found for day, found in self._days().items() if not span.start <= day <= span.end}
@@ -183,7 +183,7 @@ class LabelUpdater(RecordUpdater):
         back = self._dataset.label_lookahead if self.hist_ref is None else self.hist_ref
         return last_known + 1 - back
 
-    def _renewed(self, span: Span, old: pd.DataFrame) -> tuple[pd.DataFrame, dict[str, Any]]:
+    def _renewed(self, span: Span, old: pd.DataFrame) -> tuple[pd.DataFrame, dict[str, object]]:
         later = self._dataset.config(segments={TEST: [span.start, span.end]})
         new = later.prepare(TEST, "raw")[["label"]]
         position = span.sessions.searchsorted(pd.DatetimeIndex(new.index.get_level_values(0)))

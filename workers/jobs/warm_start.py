@@ -50,7 +50,7 @@ def find_earlier(definition: Definition, tasks: TaskReader | None) -> Task | Non
     return task
 
 
-def keywords(model: Any, earlier: Task | None, settings: Settings) -> dict[str, Any]:
+def keywords(model: Any, earlier: Task | None, settings: Settings) -> dict[str, object]:
     """What ``model.fit`` is to be given: nothing, or the model that ``earlier`` left as ``init_model``.
 
     Raises:

@@ -52,7 +52,7 @@ class LGBModel(Model):
         num_boost_round: int = 100,
         early_stopping_rounds: int | None = None,
         seed: int = 7,
-        **params: Any,
+        **params: object,
     ) -> None:
         if loss not in tuple(LOSSES):  # whatever it is: a list has no hash
             raise ComponentError(
@@ -183,13 +183,13 @@ class LGBModel(Model):
         return booster
 
 
-def _hint(loss: Any) -> str:
+def _hint(loss: object) -> str:
     """Which loss is meant by LightGBM's name of one."""
     meant = next((ours for ours, names in SAME_LOSS.items() if loss in names), None)
     return f"Did you mean {meant!r}? " if meant else ""
 
 
-def _check_count(value: Any, name: str) -> None:
+def _check_count(value: object, name: str) -> None:
     if isinstance(value, bool) or not isinstance(value, int) or value < 1:
         raise ComponentError(
             f"{value!r} is no number of rounds.", "Use a whole number above 0.", f"model.kwargs.{name}"

@@ -37,7 +37,7 @@ from rollq.workers.models.lightgbm_table import (
 KEY = "model.kwargs"
 
 
-def check_params(given: Mapping[str, Any], own: Params) -> None:
+def check_params(given: Mapping[str, object], own: Params) -> None:
     """Refuse parameters that are unknown, out of range, without effect, or that do not go together.
 
     Args:
@@ -76,7 +76,7 @@ def check_features(given: Mapping[str, Any], own: Params, features: int) -> None
         _ask_lightgbm({**own, **{main: given[name] for main, name in names.items()}}, names, features)
 
 
-def _main_names(given: Mapping[str, Any]) -> dict[str, str]:
+def _main_names(given: Mapping[str, object]) -> dict[str, str]:
     """The user's name of each parameter, by LightGBM's."""
     found: dict[str, str] = {}
     for name, value in given.items():
@@ -104,7 +104,7 @@ def _main_name(name: str) -> str:
     return known[name]
 
 
-def _check_value(main: str, value: Any, key: str) -> None:
+def _check_value(main: str, value: object, key: str) -> None:
     if main in RANGES and not RANGES[main].holds(value):
         raise ComponentError(f"{value!r} is not possible.", f"Use {RANGES[main]}.", key)
     if main == "max_depth" and not (value == -1 or SOME.holds(value)):
@@ -121,20 +121,20 @@ def _check_value(main: str, value: Any, key: str) -> None:
         raise ComponentError(f"{value!r} is no number.", "Use a finite number, without quotes.", key)
 
 
-def _is_number(value: Any) -> bool:
+def _is_number(value: object) -> bool:
     if isinstance(value, bool) or not isinstance(value, int | float):
         return False
     return abs(value) <= LARGEST_INT if isinstance(value, int) else math.isfinite(value)
 
 
-def _check_metrics(value: Any, key: str) -> None:
+def _check_metrics(value: object, key: str) -> None:
     names = value.split(",") if isinstance(value, str) else value
     for name in names if isinstance(names, list | tuple) and names else [value]:
         if name not in METRICS:
             raise ComponentError(f"the metric {name!r} is unknown here.", did_you_mean(str(name), METRICS), key)
 
 
-def _check_list(main: str, value: Any, key: str) -> None:
+def _check_list(main: str, value: object, key: str) -> None:
     inner = value if isinstance(value, list | tuple) else [None]
     if main == "interaction_constraints":
         whole = all(isinstance(group, list | tuple) and group and all(map(COUNT.holds, group)) for group in inner)

@@ -9,7 +9,7 @@ from typing import Any
 
 Params = Mapping[str, Any]  # by LightGBM's main name of each
 # One thread per worker, the same result on every run; bins and filters come from the window's own train rows.
-FIXED: dict[str, Any] = {
+FIXED: dict[str, object] = {
     "num_threads": 1,
     "deterministic": True,
     "force_col_wise": True,
@@ -143,7 +143,7 @@ def _below_one(params: Params, *names: str) -> bool:
     return any(params.get(name, 1.0) < 1.0 for name in names)
 
 
-def _boosting(params: Params) -> Any:
+def _boosting(params: Params) -> object:
     return {"gbrt": "gbdt", "random_forest": "rf"}.get(params.get("boosting", "gbdt"), params.get("boosting", "gbdt"))
 
 
@@ -156,7 +156,7 @@ def _metrics(params: Params) -> set[str]:
     return set(found.split(",") if isinstance(found, str) else found)
 
 
-Condition = tuple[str, Callable[[Params], Any], str]
+Condition = tuple[str, Callable[[Params], object], str]
 # Parameters that do something only beside others: which, when, and what they need.
 NEEDS: tuple[Condition, ...] = (
     ("alpha", lambda p: p["objective"] == "huber" or _metrics(p) & {"huber", "quantile"}, "loss: huber"),

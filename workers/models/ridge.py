@@ -107,7 +107,7 @@ class RidgeModel(Model):
         return model
 
 
-def _check(alpha: Any, fit_intercept: Any) -> None:
+def _check(alpha: object, fit_intercept: object) -> None:
     if isinstance(alpha, bool) or not isinstance(alpha, int | float) or not 0 < alpha < math.inf:
         raise ComponentError(f"{alpha!r} is no penalty.", "Use a number above 0.", "model.kwargs.alpha")
     if not isinstance(fit_intercept, bool):
@@ -121,7 +121,7 @@ def _exact(values: npt.NDArray[Any]) -> npt.NDArray[np.float64]:
     return exact
 
 
-def _solve(features: npt.NDArray[np.float64], label: npt.NDArray[np.float64], **kwargs: Any) -> Line:
+def _solve(features: npt.NDArray[np.float64], label: npt.NDArray[np.float64], **kwargs: object) -> Line:
     """Minimise ``|label - features w - b|^2 + alpha |w|^2``; ``features`` are overwritten."""
     from sklearn.linear_model import Ridge  # a second to import: only where it is needed
     from threadpoolctl import threadpool_limits

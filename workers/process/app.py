@@ -93,7 +93,7 @@ class WorkerLife:
         """Whether this pool process gives its task back now."""
         return self.drain.is_raised() or self.asked.alone()
 
-    def on_process_start(self, **_: Any) -> None:
+    def on_process_start(self, **_: object) -> None:
         """A pool process starts: import what trains, with one thread each."""
         setup_logging(self.backend.settings.log_level, self.backend.settings.log_format)
         # A stopping process waits until the main one has counted its results, which sometimes misses one: for 30 s. Our
@@ -104,7 +104,7 @@ class WorkerLife:
         for name in WARM_UP if self.run is None else ():
             importlib.import_module(name)
 
-    def on_heard(self, task: Any = None, args: Any = (), **_: Any) -> None:
+    def on_heard(self, task: Any = None, args: Any = (), **_: object) -> None:
         """A pool process has heard a message, of whatever kind."""
         self.asked.listen()  # not before: billiard sets its own signal handlers when a process has started
         self.ear.hear()
@@ -118,7 +118,7 @@ class WorkerLife:
             log.info("this process begins anew: the code of a component was changed")
             raise SystemExit(BEGINS_ANEW)
 
-    def on_ready(self, sender: Any = None, **_: Any) -> None:
+    def on_ready(self, sender: object = None, **_: object) -> None:
         """The main process starts to sweep."""
         self._hear_signals()
         logging.getLogger("celery.worker.request").addFilter(_is_worth_telling)
@@ -127,7 +127,7 @@ class WorkerLife:
         self._sweeper = SweepTimer(self.backend, self.name, self.dead_processes, duties, self.leave)
         self._sweeper.start()
 
-    def on_shutting_down(self, how: str = "Warm", **_: Any) -> None:
+    def on_shutting_down(self, how: str = "Warm", **_: object) -> None:
         """SIGTERM: running tasks may finish for ``drain_seconds``; then they are given back, or at once if asked again.
 
         It is called within a signal handler: the store is told by a thread.

@@ -17,7 +17,7 @@ class PoolWatch:
         pool: billiard's pool. It reaps its children itself; here they are only looked at.
     """
 
-    def __init__(self, pool: Any = None) -> None:
+    def __init__(self, pool: object = None) -> None:
         self._pool = pool
         self._seen: dict[int, Any] = {}
 

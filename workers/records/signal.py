@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from rollq.tasks.predictions.day_hashes import day_hashes
 from rollq.workers.datasets.base import Dataset
 from rollq.workers.jobs.scores import check_learned, checked_scores
@@ -20,7 +18,7 @@ class SignalRecord(Record):
         allow_constant: the model may give every instrument on every day the same score.
     """
 
-    def __init__(self, recorder: Any, model: Model, dataset: Dataset, allow_constant: bool = False) -> None:
+    def __init__(self, recorder: object, model: Model, dataset: Dataset, allow_constant: bool = False) -> None:
         super().__init__(recorder, model, dataset)
         self._allow_constant = allow_constant
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING, Annotated, Any
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -13,7 +14,11 @@ from rollq.cli.data import Accept
 from rollq.cli.values import amount
 
 if TYPE_CHECKING:
+    from rollq.scheduler.rounds.trainers import Trainer
     from rollq.scheduler.routine.ledger import Routine
+    from rollq.tasks.backend import Backend
+
+    Make = Callable[[Backend, str], Trainer]
 
 routine_app = typer.Typer(help="The daily routine of each strategy that is kept online.", no_args_is_help=True)
 predictions_app = typer.Typer(help="What the models predict, day by day.", no_args_is_help=True)
@@ -176,14 +181,14 @@ def update(
         say(f"  signals of {len(found['sessions'])} sessions were published again, {found['sessions'][0]} and later")
 
 
-def _accept(backend: Any, name: str, sessions: list[str]) -> None:
+def _accept(backend: Backend, name: str, sessions: list[str]) -> None:
     from rollq.scheduler.strategies.registry import StrategyBook
 
     accepted = StrategyBook(backend).accept(name, sessions).accepted
     typer.echo(f"{name} accepts {', '.join(accepted)}.", err=True)
 
 
-def _waiting(backend: Any, name: str, upto: str | None) -> list[tuple[str, str]]:
+def _waiting(backend: Backend, name: str, upto: str | None) -> list[tuple[str, str]]:
     """The sessions that wait for their data, and why."""
     from rollq.scheduler.routine.ledger import DATA, Routines, RoutineState
 
@@ -213,7 +218,7 @@ def _tell_waiting(name: str, reached: Routine | None, waiting: list[tuple[str, s
         typer.echo(f"  Fix: {fix}", err=True)
 
 
-def _trainer(backend: Any, here: bool) -> tuple[Any, Any]:
+def _trainer(backend: Backend, here: bool) -> tuple[Make | None, Callable[[Backend, str], None]]:
     """How tasks are put into a pool, and how time passes until they are done."""
     from rollq.scheduler.strategies.registry import StrategyBook
 
@@ -225,19 +230,19 @@ def _trainer(backend: Any, here: bool) -> tuple[Any, Any]:
     return InProcessTrainer, lambda backend, name: InProcessTrainer(backend, book.get(name).pool).work()
 
 
-def _hint(backend: Any) -> float:
+def _hint(backend: Backend) -> float:
     if not _somebody_works(backend):
         typer.echo(f"No worker is alive: {START}.", err=True)
     return 0.0
 
 
-def _goes_on(backend: Any, here: bool) -> str:
+def _goes_on(backend: Backend, here: bool) -> str:
     if here or _somebody_works(backend):
         return "Run it again, or look how far it is: `rollq routine list`."
     return f"No worker is alive: {START}."
 
 
-def _somebody_works(backend: Any) -> bool:
+def _somebody_works(backend: Backend) -> bool:
     return any(worker.alive for worker in backend.roster.workers())
 
 
@@ -252,7 +257,7 @@ def _show_progress(reached: Routine, shown: tuple[str, str] | None, as_json: boo
     return now
 
 
-def _remark(backend: Any, name: str, upto: str | None) -> str:
+def _remark(backend: Backend, name: str, upto: str | None) -> str:
     """What to say of the session that was asked for, and of the last one that is done."""
     from rollq.scheduler.routine.ledger import Routines
     from rollq.scheduler.strategies.registry import StrategyBook
@@ -287,7 +292,7 @@ def _lost(routine: Routine) -> str:
     return ", ".join(f"{count} tasks {state}" for state, count in lost.items())
 
 
-def _came_to(came: dict[str, Any]) -> str:
+def _came_to(came: Mapping[str, object]) -> str:
     shown = {name: value for name, value in came.items() if name not in ("at", "by", "ids") and value is not None}
     return ", ".join(f"{name} {'; '.join(v) if isinstance(v, list) else v}" for name, v in shown.items())
 

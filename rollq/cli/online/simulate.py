@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shlex
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -59,7 +59,7 @@ def simulate(
 
 def _show(result: SimulationResult) -> None:
     online = result.online
-    rows: list[list[Any]] = []
+    rows: list[list[object]] = []
     for track in online.series:
         metrics = [f"{track.metrics[key]:.4f}" if key in track.metrics else "" for key in METRICS]
         rows.append([track.label, *metrics, track.models, track.coverage.covered])

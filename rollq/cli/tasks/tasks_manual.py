@@ -215,7 +215,7 @@ def _read(file: Path) -> Any:
     return _parse(text, str(file))
 
 
-def _parse(text: str, name: str) -> Any:
+def _parse(text: str, name: str) -> object:
     from rollq.tasks.errors import BadInput
 
     try:
@@ -224,7 +224,7 @@ def _parse(text: str, name: str) -> Any:
         raise BadInput(f"{name} is no JSON: {error}.", "Mend it.") from None
 
 
-def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+def _once(pairs: list[tuple[str, object]]) -> dict[str, object]:
     made = dict(pairs)
     if len(made) < len(pairs):
         names = [name for name, _ in pairs]
@@ -232,11 +232,11 @@ def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return made
 
 
-def _no_number(text: str) -> Any:
+def _no_number(text: str) -> object:
     raise ValueError(f"{text} is no JSON")
 
 
-def _check_mapping(value: Any, name: str) -> dict[str, Any]:
+def _check_mapping(value: object, name: str) -> dict[str, object]:
     from rollq.tasks.errors import BadInput
 
     if not isinstance(value, dict):

@@ -46,7 +46,7 @@ def list_tasks(
         say(f"These are the first {limit}; --limit 0 shows all.")
 
 
-def _row(task: Task) -> list[Any]:
+def _row(task: Task) -> list[object]:
     test = segment(task.segments.get("test"))
     worker = task.worker or next((entry.by for entry in reversed(task.history) if entry.end == "RUNNING"), "")
     return [task.id[:12], task.pool, task.status, task.attempts, task.priority, test, worker, why(task)]
@@ -105,7 +105,7 @@ def _show_identity(identity: dict[str, Any] | None) -> None:
     say("  is     " + "; ".join(f"{name}: {', '.join(found)}" for name, found in parts.items() if found))
 
 
-def _show_error(error: dict[str, Any]) -> None:
+def _show_error(error: dict[str, object]) -> None:
     say(f"  error  {error.get('type')}: {error.get('message')}")
     if where := error.get("where"):
         say(f"  where  {where}")

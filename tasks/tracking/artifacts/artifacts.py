@@ -53,7 +53,7 @@ class Artifacts:
         self._known: Manifest | None = Manifest() if own else None
         self._waiting = Draft()
 
-    def save(self, objects: Mapping[str, Any], folder: str | None = None) -> None:
+    def save(self, objects: Mapping[str, object], folder: str | None = None) -> None:
         """Write values, and the manifest with them.
 
         Raises:
@@ -65,7 +65,7 @@ class Artifacts:
             raise BadInput(f"{clash[0]!r} is the recorder's own file.", "Choose another name.")
         self._write(draft)
 
-    def keep(self, objects: Mapping[str, Any]) -> None:
+    def keep(self, objects: Mapping[str, object]) -> None:
         """Keep values, the recorder's own, for the next write."""
         draft = self._drafted(objects)
         self._waiting.files.update(draft.files)
@@ -105,7 +105,7 @@ class Artifacts:
         manifest.coming.update(replaced)
         self.place.write({MANIFEST: manifest.to_json()})
 
-    def _drafted(self, objects: Mapping[str, Any], folder: str | None = None) -> Draft:
+    def _drafted(self, objects: Mapping[str, object], folder: str | None = None) -> Draft:
         draft = Draft()
         for name, value in objects.items():
             self._encode(value, safe_name(f"{folder}/{name}" if folder else name), draft)
@@ -165,7 +165,7 @@ class Artifacts:
             raise ArtifactMissing(f"There is no artifact {name!r}.", "See the recorder's list_artifacts().")
         return kept
 
-    def _encode(self, value: Any, name: str, draft: Draft) -> None:
+    def _encode(self, value: object, name: str, draft: Draft) -> None:
         """Add the files that a value becomes."""
         if isinstance(value, Path):
             _add_copies(value, name, draft)
@@ -189,7 +189,7 @@ class Artifacts:
             _add_copies(Path(made), name, draft)
         draft.manifest.models[name] = component
 
-    def _component(self, cls: type[Any]) -> dict[str, str]:
+    def _component(self, cls: type[object]) -> dict[str, str]:
         """What finds the class of a model again, once it is registered.
 
         Raises:
@@ -202,7 +202,7 @@ class Artifacts:
                 return {"class": cls.__name__}  # also where its package offers it in another module
         return {"class": cls.__name__, "module_path": cls.__module__}
 
-    def _load_model(self, name: str, component: Mapping[str, str]) -> Any:
+    def _load_model(self, name: str, component: Mapping[str, str]) -> object:
         cls = resolve(dict(component), f"artifact {name}", self._components)
         return cls.load(self.folder(name))
 
@@ -245,7 +245,7 @@ def _inside(source: Path, name: str) -> dict[Path, str]:
     return {path: safe_name(f"{name}/{path.relative_to(source).as_posix()}") for path in found}
 
 
-def _is_model(value: Any) -> bool:
+def _is_model(value: object) -> bool:
     """Whether a value is a model of rollq's kind: it saves itself into a folder, and its class loads it."""
     both = callable(getattr(value, "save", None)) and callable(getattr(type(value), "load", None))
     return both and not any(kind.holds(value) for kind in KINDS.values())

@@ -34,12 +34,12 @@ class Kind:
 
     name: str
     suffix: str
-    holds: Callable[[Any], bool]
+    holds: Callable[[object], bool]
     write: Callable[[Any], bytes]
-    read: Callable[[bytes], Any]
+    read: Callable[[bytes], object]
     same: Callable[[Any, Any], bool] | None = None  # None: it is not read back
 
-    def encode(self, value: Any) -> bytes:
+    def encode(self, value: object) -> bytes:
         """The bytes of ``value``, read back and compared: what would come back as another value is refused here.
 
         Raises:
@@ -59,7 +59,7 @@ class Kind:
             )
         return content
 
-    def decode(self, content: bytes) -> Any:
+    def decode(self, content: bytes) -> object:
         """The value that was written.
 
         Raises:
@@ -82,7 +82,7 @@ FIXES = {
 }
 
 
-def kind_of(value: Any, pickle_classes: tuple[str, ...] = ()) -> Kind:
+def kind_of(value: object, pickle_classes: tuple[str, ...] = ()) -> Kind:
     """The kind that holds ``value``.
 
     Raises:
@@ -124,7 +124,7 @@ def _array_bytes(array: np.ndarray) -> bytes:
     return buffer.getvalue()
 
 
-def _read_array(content: bytes) -> Any:
+def _read_array(content: bytes) -> object:
     return np.load(io.BytesIO(content), allow_pickle=False)
 
 
@@ -162,27 +162,27 @@ def _same_masked(one: Any, other: Any) -> bool:
     return type(one) is type(other) and all(_same_array(*pair) for pair in [*pairs, fills])
 
 
-def _json_bytes(value: Any) -> bytes:
+def _json_bytes(value: object) -> bytes:
     return json.dumps(to_json(value), indent=1, allow_nan=False).encode()
 
 
-def _same_json(value: Any, back: Any) -> bool:
+def _same_json(value: object, back: object) -> bool:
     """``to_json`` marks every type, so two values with one form are the same."""
     return repr(to_json(value)) == repr(to_json(back))
 
 
-def _is_booster(value: Any) -> bool:
+def _is_booster(value: object) -> bool:
     """Without importing LightGBM, which a process that never trains does not need."""
     return type(value).__name__ == "Booster" and type(value).__module__.partition(".")[0] == "lightgbm"
 
 
-def _read_booster(content: bytes) -> Any:
+def _read_booster(content: bytes) -> object:
     import lightgbm
 
     return lightgbm.Booster(model_str=content.decode())
 
 
-def _is_a(kind: type) -> Callable[[Any], bool]:
+def _is_a(kind: type) -> Callable[[object], bool]:
     return lambda value: isinstance(value, kind)
 
 
@@ -204,10 +204,10 @@ KINDS: Mapping[str, Kind] = {
 def _pickle(classes: tuple[str, ...]) -> Kind:
     """Pickle, for an exact list of ``module:Class``: what is written must come back through the same gate."""
 
-    def load(content: bytes) -> Any:
+    def load(content: bytes) -> object:
         return _Unpickler(io.BytesIO(content), classes).load()
 
-    def dump(value: Any) -> bytes:
+    def dump(value: object) -> bytes:
         content = pickle.dumps(value, protocol=5)
         load(content)
         return content
@@ -222,7 +222,7 @@ class _Unpickler(pickle.Unpickler):
         super().__init__(file)
         self._classes = classes
 
-    def find_class(self, module: str, name: str) -> Any:
+    def find_class(self, module: str, name: str) -> object:
         """The class, if it is on the list.
 
         Raises:

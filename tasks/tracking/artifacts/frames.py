@@ -25,7 +25,7 @@ OTHERWISE = ("object", "datetime64[s]", "timedelta64[s]")  # dtypes that Parquet
 Table = Any  # a frame or a Series
 
 
-def frame_bytes(frame: pd.DataFrame, **more: Any) -> bytes:
+def frame_bytes(frame: pd.DataFrame, **more: object) -> bytes:
     """A frame as Parquet; ``more`` is noted beside it.
 
     Raises:
@@ -59,7 +59,7 @@ def read_frame(content: bytes) -> pd.DataFrame:
     for place, note in columns.items():
         n = int(place)
         if note == "object" and objects is not None:
-            values: Any = pd.Series(objects.column(n).to_pylist(), index=frame.index, dtype=object)
+            values: object = pd.Series(objects.column(n).to_pylist(), index=frame.index, dtype=object)
         else:
             values = frame.iloc[:, n].astype(_noted_dtype(note))
         frame.isetitem(n, values)
@@ -103,7 +103,7 @@ def same_table(one: Table, other: Table) -> bool:
     )
 
 
-def _names(table: Table) -> Any:
+def _names(table: Table) -> object:
     return table.name if isinstance(table, pd.Series) else list(table.columns)
 
 
@@ -118,7 +118,7 @@ def _notes(content: bytes) -> Any:
     return json.loads(metadata.get(NOTES, b"{}"))
 
 
-def _note(dtype: Any) -> Any:
+def _note(dtype: object) -> object:
     """What must be said of a dtype; None if Parquet says it all."""
     if isinstance(dtype, pd.CategoricalDtype) and not isinstance(dtype.categories.dtype, pd.StringDtype):
         kept = dtype.categories
@@ -126,13 +126,13 @@ def _note(dtype: Any) -> Any:
     return str(dtype) if str(dtype) in OTHERWISE else None
 
 
-def _noted_dtype(note: Any) -> Any:
+def _noted_dtype(note: Any) -> object:
     if isinstance(note, str):
         return note
     return pd.CategoricalDtype(pd.Index(from_json(note["categories"]), dtype=note["dtype"]), note["ordered"])
 
 
-def _notes_of_index(index: pd.Index) -> dict[str, Any]:
+def _notes_of_index(index: pd.Index) -> dict[str, object]:
     levels = index.levels if isinstance(index, pd.MultiIndex) else [index]
     notes = {str(n): note for n, level in enumerate(levels) if (note := _note(level.dtype))}
     return {**notes, "freq": freq} if (freq := _freq(index)) else notes

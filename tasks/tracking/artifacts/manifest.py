@@ -66,7 +66,7 @@ class Manifest:
     def to_json(self) -> bytes:
         """The content of the file."""
         entries = {name: asdict(entry) for name, entry in sorted(self.entries.items())}
-        parts: dict[str, Any] = {
+        parts: dict[str, object] = {
             "version": 1,
             "libraries": library_versions(),
             "models": self.models,

@@ -52,7 +52,7 @@ def to_json(value: Any, where: str = "") -> Any:
     )
 
 
-def from_json(made: Any) -> Any:
+def from_json(made: object) -> Any:
     """The value that ``to_json`` was given.
 
     Raises:
@@ -78,7 +78,7 @@ READ: dict[str, Callable[[Any], Any]] = {
 }
 
 
-def _mapping(value: dict[Any, Any], where: str) -> Any:
+def _mapping(value: dict[object, object], where: str) -> object:
     if all(type(name) is str and not name.startswith(MARK) for name in value):
         return {name: to_json(item, f"{where}.{name}".lstrip(".")) for name, item in value.items()}
     pairs = [[to_json(name, where), to_json(item, f"{where}[{name!r}]")] for name, item in value.items()]

@@ -42,7 +42,7 @@ class MLflowExperiment(Experiment):
         self._options = options
 
     @classmethod
-    def open(cls, name: str, uri: str, **options: Any) -> MLflowExperiment:
+    def open(cls, name: str, uri: str, **options: object) -> MLflowExperiment:
         """The experiment called ``name``; it is created if there is none, once, however many processes try.
 
         Raises:
@@ -61,7 +61,7 @@ class MLflowExperiment(Experiment):
         return cls(client, found.experiment_id, name, **options)
 
     @classmethod
-    def find(cls, name: str, uri: str, **options: Any) -> MLflowExperiment | None:
+    def find(cls, name: str, uri: str, **options: object) -> MLflowExperiment | None:
         """The experiment called ``name``, or None if there is none.
 
         Raises:
@@ -77,7 +77,7 @@ class MLflowExperiment(Experiment):
         return cls(client, found.experiment_id, name, **options)
 
     @classmethod
-    def all(cls, uri: str, **options: Any) -> Iterator[MLflowExperiment]:
+    def all(cls, uri: str, **options: object) -> Iterator[MLflowExperiment]:
         """Every experiment that is not deleted, fetched page by page.
 
         Raises:
@@ -254,7 +254,7 @@ def _client(uri: str) -> MlflowClient:
     return MlflowClient(as_mlflow_reads(uri))
 
 
-def _row(run: Run) -> dict[str, Any]:
+def _row(run: Run) -> dict[str, object]:
     info = run.info
     fixed = {
         "run_id": info.run_id,

@@ -54,7 +54,7 @@ def is_shortened(name: str) -> bool:
     return CUT in name
 
 
-def flatten(params: Mapping[str, Any], prefix: str = "") -> dict[str, str]:
+def flatten(params: Mapping[str, object], prefix: str = "") -> dict[str, str]:
     """Nested mappings as dotted names; text as it is, everything else as JSON.
 
     Raises:
@@ -72,7 +72,7 @@ def flatten(params: Mapping[str, Any], prefix: str = "") -> dict[str, str]:
     return flat
 
 
-def text(value: Any, what: str) -> str:
+def text(value: object, what: str) -> str:
     """``value`` as text that every store takes.
 
     Raises:

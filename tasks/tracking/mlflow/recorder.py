@@ -118,7 +118,7 @@ class MLflowRecorder(Recorder):
 
     # -- params, metrics, tags ----------------------------------------------------------------------------------------
 
-    def log_params(self, params: Mapping[str, Any] | None = None, /, **more: Any) -> None:
+    def log_params(self, params: Mapping[str, object] | None = None, /, **more: object) -> None:
         """Log nested parameters; values too long for the store go to an artifact that the param points to."""
         flat = flatten({**(params or {}), **more})
         self._put(
@@ -143,7 +143,7 @@ class MLflowRecorder(Recorder):
             ]
         )
 
-    def set_tags(self, tags: Mapping[str, Any] | None = None, /, **more: Any) -> None:
+    def set_tags(self, tags: Mapping[str, object] | None = None, /, **more: object) -> None:
         """Set tags, of any length: one that is too long for the store goes to an artifact that the tag points to."""
         given = {**(tags or {}), **more}
         self._put([RunTag(self._key(name), self._short("tags", name, value, MAX_TAG)) for name, value in given.items()])
@@ -193,7 +193,7 @@ class MLflowRecorder(Recorder):
     # -- artifacts ----------------------------------------------------------------------------------------------------
 
     def save_objects(
-        self, local_path: str | Path | None = None, artifact_path: str | None = None, **objects: Any
+        self, local_path: str | Path | None = None, artifact_path: str | None = None, **objects: object
     ) -> None:
         """Save values as artifacts, or a file or folder."""
         self._check_process()
@@ -308,7 +308,7 @@ class MLflowRecorder(Recorder):
             self._unsaved = True
         return key
 
-    def _short(self, part: str, name: str, value: Any, most: int) -> str:
+    def _short(self, part: str, name: str, value: object, most: int) -> str:
         """A value as the store takes it; a longer one is kept, and pointed to."""
         whole = text(value, f"The value of {name!r}")
         if len(whole) <= most:
