@@ -11,7 +11,7 @@ from rollq.service import run_worker
 from rollq.tasks.backend import Backend
 from rollq.tasks.config.settings import load_settings
 from rollq.tasks.errors import LeaseLost
-from rollq.tasks.leases.lease import LeaseKeeper
+from rollq.tasks.queue.attempt_lease import AttemptLease
 from rollq.tasks.queue.task import Claim
 from rollq.workers.jobs.attempt import Outcome
 
@@ -19,7 +19,7 @@ from rollq.workers.jobs.attempt import Outcome
 def run(backend: Backend, claim: Claim, draining: Callable[[], bool]) -> Outcome:
     """What the worker does with a claim: as ``train_under_lease``, without a model and without MLflow."""
     try:
-        with LeaseKeeper(backend.tasks, claim, draining, own_process=True) as lease:
+        with AttemptLease(backend.tasks, claim, draining, own_process=True) as lease:
             if seconds := claim.definition.get("seconds"):
                 time.sleep(seconds)
             lease.checkpoint()

@@ -16,6 +16,7 @@ from rollq.scheduler.signals.coverage import read_signals
 from rollq.scheduler.strategies.rolling import variant_of
 from rollq.tasks.backend import Backend
 from rollq.tasks.errors import CoverageError, NotFound, StateError
+from rollq.tasks.leases.renewer import Check, no_lease
 from rollq.tasks.rolling.online_options import BASE
 from rollq.tasks.rounds.rounds import Round, RoundState
 from rollq.tasks.tracking.mlflow.experiment import MLflowExperiment
@@ -35,18 +36,18 @@ def name_of(found: Round) -> str:
     return str(found.purpose.get(RESEARCH) or found.purpose.get("strategy", ""))
 
 
-def measure(backend: Backend, gathering: Round) -> dict[str, Any]:
+def measure(backend: Backend, gathering: Round, check: Check = no_lease) -> dict[str, Any]:
     """What a finished round of research comes to: its signals, its metrics, and the runs that they are made of.
 
     Raises:
-        RoundFailed, CoverageError, NotFound, ArtifactCorrupted: as ``put_online``.
+        RoundFailed, CoverageError, NotFound, ArtifactCorrupted, LeaseLost: as ``put_online``.
     """
     tasks = backend.tasks.find(ids=gathering.task_ids, definitions=True)
     done = check_policy(gathering, tasks)
     experiment = MLflowExperiment.open(gathering.pool, backend.settings.mlflow_uri)
     sessions, gaps = expected(gathering.purpose["sessions"], tasks, done)
     metrics = mean_metrics([load_daily_ic(experiment, task) for task in done])
-    signals = write_joined(experiment, gathering, done, sessions, metrics)
+    signals = write_joined(experiment, gathering, done, sessions, metrics, check)
     return {"signals": signals, "metrics": metrics, "gaps": gaps, RUNS: [recorder_of(task) for task in done]}
 
 

@@ -18,6 +18,7 @@ from rollq.scheduler.strategies.rolling import OnlineStrategy
 from rollq.scheduler.updates.predictions import Predictions
 from rollq.tasks.backend import Backend
 from rollq.tasks.errors import BadInput, CoverageError, NotFound, TemplateError
+from rollq.tasks.leases.renewer import Check, no_lease
 from rollq.tasks.rolling.online_options import PromotionRule
 
 
@@ -64,10 +65,20 @@ def compare_variants(
     return compare(first, second, label, lookahead=max(1, dataset.label_lookahead), **options)
 
 
-def by_rule(backend: Backend, strategy: OnlineStrategy, current: OnlineSet, session: str, by: str) -> OnlineSet | None:
+def by_rule(
+    backend: Backend,
+    strategy: OnlineStrategy,
+    current: OnlineSet,
+    session: str,
+    by: str,
+    check: Check = no_lease,
+) -> OnlineSet | None:
     """Promote the challenger that beats the champion by the rule of the strategy, if there is a rule and one does.
 
     Only sessions whose labels were known on ``session`` are looked at.
+
+    Args:
+        check: called right before the write; raises LeaseLost if the caller's routine is not held any more.
 
     Returns:
         The new online set; None if nothing was promoted.
@@ -84,7 +95,7 @@ def by_rule(backend: Backend, strategy: OnlineStrategy, current: OnlineSet, sess
         f"rule: {SCORES[rule.metric]} of {best} was better by {better[best].mean:.4f} over {better[best].sessions} "
         f"sessions, at least {better[best].low:.4f} with {rule.confidence:.0%} confidence"
     )
-    return OnlineSets(backend.store).promote(strategy.name, by, best, session, why)
+    return OnlineSets(backend.store).promote(strategy.name, by, best, session, why, check)
 
 
 def promote(backend: Backend, strategy: str, challenger: str, by: str) -> OnlineSet:

@@ -18,6 +18,7 @@ from pymongo.errors import DuplicateKeyError
 
 from rollq.scheduler.online.online_set import ONLINE_SETS, OnlineModel, OnlineSet
 from rollq.tasks.errors import DocumentCorrupted, NotFound, StateError
+from rollq.tasks.leases.renewer import Check, no_lease
 from rollq.tasks.mongo.client import Document, Store, reachable
 
 log = logging.getLogger(__name__)
@@ -50,12 +51,14 @@ class OnlineSets:
         metrics: Mapping[str, float],
         gaps: Sequence[str] = (),
         *,
+        check: Check = no_lease,
         planned_at: datetime | None = None,
         **more: Any,
     ) -> tuple[OnlineSet, bool]:
         """Put the set of a round online in one write.
 
         Args:
+            check: called right before the write; raises LeaseLost if the caller does not hold the round any more.
             planned_at: when its round was made. A round that is finished after one that was made later comes too late:
                 that one's set stays.
             more: further fields of ``OnlineSet``.
@@ -83,6 +86,7 @@ class OnlineSets:
                 version = self._latest_version(strategy) + 1
                 if newer := self._made_later(strategy, planned_at):
                     return newer, False
+                check()
                 if self._insert(document, strategy, version):
                     return self.version(strategy, version), True
 
@@ -113,11 +117,14 @@ class OnlineSets:
 
         return self._change(strategy, by, session, change)
 
-    def promote(self, strategy: str, by: str, challenger: str, session: str = "", why: str = "") -> OnlineSet:
+    def promote(
+        self, strategy: str, by: str, challenger: str, session: str = "", why: str = "", check: Check = no_lease
+    ) -> OnlineSet:
         """Make a challenger champion, as a new entry: its newest models serve, the champion becomes a challenger.
 
         Args:
             session: the first session that it serves; not before that of the current set.
+            check: as for ``publish``.
 
         Raises:
             NotFound: nothing is online, or there is no such challenger.
@@ -144,7 +151,7 @@ class OnlineSets:
                 why=why or f"promotion of {challenger}",
             )
 
-        return self._change(strategy, by, session, change)
+        return self._change(strategy, by, session, change, check)
 
     def current(self, strategy: str) -> OnlineSet:
         """The set that serves now.
@@ -209,7 +216,14 @@ class OnlineSets:
                 for document in self._sets.find({"strategy": strategy}).sort("version", ASCENDING)
             ]
 
-    def _change(self, strategy: str, by: str, session: str, change: Callable[[OnlineSet], OnlineSet]) -> OnlineSet:
+    def _change(
+        self,
+        strategy: str,
+        by: str,
+        session: str,
+        change: Callable[[OnlineSet], OnlineSet],
+        check: Check = no_lease,
+    ) -> OnlineSet:
         """A new entry that is made of the current one; made again if another one came first."""
         with reachable():
             while True:
@@ -224,6 +238,7 @@ class OnlineSets:
                     "mode": current.mode,
                     "planned_at": self._store.now(),
                 }
+                check()
                 if self._insert(document, strategy, version):
                     return self.version(strategy, version)
 

@@ -6,23 +6,27 @@ from rollq.scheduler.online.ledger import OnlineSets
 from rollq.scheduler.online.online_set import LIVE, OnlineSet
 from rollq.scheduler.online.tool import OnlineTool
 from rollq.tasks.backend import Backend
+from rollq.tasks.leases.renewer import Check, no_lease
 from rollq.tasks.tracking.mlflow.experiment import MLflowExperiment
 from rollq.tasks.tracking.mlflow.registry import Candidate, ModelRegistry
 
 
-def show(backend: Backend, online: OnlineSet) -> None:
+def show(backend: Backend, online: OnlineSet, check: Check = no_lease) -> None:
     """Tag the recorders of the set that serves and, if it is no simulation's, let the registry follow.
 
     Repeating it is harmless. If another set came online since ``online``, that one is shown, not the earlier one.
 
     Raises:
         Unavailable: MLflow does not answer.
+        LeaseLost: from ``check``, which is called before each write.
     """
     sets = OnlineSets(backend.store)
     shown: OnlineSet | None = None
     while (current := sets.current(online.strategy)) != shown:  # another one may come while this one is written
+        check()
         OnlineTool(backend, current.strategy, current.pool).follow(current)
         if current.mode == LIVE:
+            check()
             follow(backend, current)
         shown = current
 

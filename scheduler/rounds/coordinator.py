@@ -7,6 +7,7 @@ write, the new online set. Whoever gathers again after a kill does the same and 
 from __future__ import annotations
 
 import logging
+import time
 from typing import Any
 
 from celery import Celery
@@ -15,12 +16,12 @@ from rollq.scheduler.online.mlflow_sync import show
 from rollq.scheduler.online.online_set import OnlineSet
 from rollq.scheduler.research import is_research, measure
 from rollq.scheduler.rounds.gather import put_online
-from rollq.scheduler.rounds.renewing import Renewing
 from rollq.tasks.backend import Backend
 from rollq.tasks.broker.messages import GATHER, check_arguments
 from rollq.tasks.components.user_code import place_of
 from rollq.tasks.errors import LeaseLost, RollqError, Unavailable
 from rollq.tasks.failures import Kind, described, kind_of, text_of
+from rollq.tasks.leases.renewer import Check, LeaseRenewer
 from rollq.tasks.logs import log_context
 from rollq.tasks.rounds.rounds import Round
 from rollq.tasks.upkeep.dependencies import settle
@@ -50,10 +51,15 @@ def gather(backend: Backend, round_id: str, by: str) -> OnlineSet | None:
     """
     if not backend.rounds.in_turn(round_id):
         return None
+    since = time.monotonic()
     gathering = backend.rounds.claim(round_id, by)
     if gathering is None:
         return None
-    online = _gather_under_lease(backend, gathering, by)
+    try:
+        online = _gather_under_lease(backend, gathering, by, since)
+    except LeaseLost as error:  # another coordinator gathers it, or will: this one leaves everything as it is
+        log.warning("gathering ends here: %s", error)
+        return None
     _tell_others(backend, gathering)
     return online
 
@@ -71,15 +77,19 @@ def _tell_others(backend: Backend, ended: Round) -> None:
         log.warning("rounds that wait for this one are settled by a sweep: %s", error)
 
 
-def _gather_under_lease(backend: Backend, gathering: Round, by: str) -> OnlineSet | None:
+def _gather_under_lease(backend: Backend, gathering: Round, by: str, since: float) -> OnlineSet | None:
+    """Gather a claimed round and write down how that ended.
+
+    Raises:
+        LeaseLost: the lease, which began ``since``, was lost meanwhile; nothing was written after that.
+    """
     try:
-        with Renewing(lambda: backend.rounds.renew(gathering), backend.settings.lease_seconds) as lease:
-            online, result = _make(backend, gathering, by)
+        with LeaseRenewer(backend.rounds.lease(gathering, since)) as lease:
+            online, result = _make(backend, gathering, by, lease.check)
             lease.check()
-        backend.rounds.finish(gathering, result)
-    except LeaseLost as error:
-        log.warning("%s", error)
-        return None
+            backend.rounds.finish(gathering, result)
+    except LeaseLost:
+        raise
     except BaseException as error:
         if kind_of(error) is Kind.OWN:
             _fail(backend, gathering, error)
@@ -95,12 +105,12 @@ def _gather_under_lease(backend: Backend, gathering: Round, by: str) -> OnlineSe
     return online
 
 
-def _make(backend: Backend, gathering: Round, by: str) -> tuple[OnlineSet | None, dict[str, Any]]:
+def _make(backend: Backend, gathering: Round, by: str, check: Check) -> tuple[OnlineSet | None, dict[str, Any]]:
     """What a round is for: the set that it put online, if it puts one online, and what is kept as its result."""
     if is_research(gathering):
-        return None, measure(backend, gathering)
-    online = put_online(backend, gathering, by)
-    _show(backend, online)
+        return None, measure(backend, gathering, check)
+    online = put_online(backend, gathering, by, check)
+    _show(backend, online, check)
     return online, _result(gathering, online)
 
 
@@ -112,11 +122,11 @@ def _result(gathering: Round, online: OnlineSet) -> dict[str, Any]:
     return {**result, "superseded": True}
 
 
-def _show(backend: Backend, online: OnlineSet) -> None:
+def _show(backend: Backend, online: OnlineSet, check: Check) -> None:
     """Tags and registry follow; the set is online already: only a tracking server that is away is worth another try."""
     try:
-        show(backend, online)
-    except Unavailable:
+        show(backend, online, check)
+    except (Unavailable, LeaseLost):
         raise
     except RollqError as error:
         log.warning("MLflow does not show %s version %s: %s", online.strategy, online.version, error)

@@ -24,6 +24,7 @@ from rollq.scheduler.strategies.registry import StrategyBook
 from rollq.scheduler.strategies.rolling import variant_of
 from rollq.tasks.backend import Backend
 from rollq.tasks.errors import NotFound, RoundFailed, TemplateError
+from rollq.tasks.leases.renewer import Check, no_lease
 from rollq.tasks.queue.task import Task
 from rollq.tasks.rolling.cutter import planned_test
 from rollq.tasks.rolling.model_identity import model_identity
@@ -36,12 +37,16 @@ from rollq.tasks.tracking.provenance import provenance
 SIGNALS = "signals.parquet"
 
 
-def put_online(backend: Backend, gathering: Round, by: str) -> OnlineSet:
+def put_online(backend: Backend, gathering: Round, by: str, check: Check = no_lease) -> OnlineSet:
     """Check a finished round and put its models online; the set that it made before, if it did.
 
     A round that comes after one that was made later changes nothing: the set that serves is returned.
 
+    Args:
+        check: raises LeaseLost if the round is not held any more; called before each write.
+
     Raises:
+        LeaseLost: from ``check``.
         RoundFailed: too few of its tasks are done.
         CoverageError: its predictions leave a hole, or overlap.
         NotFound, ArtifactCorrupted: an artifact is missing, or is not what was written.
@@ -63,7 +68,7 @@ def put_online(backend: Backend, gathering: Round, by: str) -> OnlineSet:
     if gathering.purpose.get("session"):  # the routine publishes what the models say, and looks for holes then
         check_segments([planned_test(task.definition) for task in done], sessions)
     else:
-        signals = write_joined(experiment, gathering, done, sessions, metrics)
+        signals = write_joined(experiment, gathering, done, sessions, metrics, check)
     online, new = sets.publish(
         gathering.purpose["strategy"],
         gathering.pool,
@@ -73,6 +78,7 @@ def put_online(backend: Backend, gathering: Round, by: str) -> OnlineSet:
         signals,
         metrics,
         gaps,
+        check=check,
         planned_at=gathering.created_at,
         session=gathering.purpose.get("session") or gathering.purpose.get("begin") or min(sessions, default=""),
         mode=gathering.purpose.get("mode", LIVE),
@@ -83,6 +89,7 @@ def put_online(backend: Backend, gathering: Round, by: str) -> OnlineSet:
         code=_code(),
     )
     if not new and signals:
+        check()
         backend.tasks.references.close(experiment.get_recorder(signals["recorder_id"]), "another set was first")
     return online
 
@@ -218,20 +225,25 @@ def write_joined(
     done: Sequence[Task],
     sessions: Sequence[str],
     metrics: dict[str, float],
+    check: Check = no_lease,
 ) -> dict[str, Any]:
     """Join the predictions of ``done`` into signals and write them to a run of their own; returns where they are.
 
     Raises:
+        LeaseLost: from ``check``, which is called before each write.
         CoverageError: they leave a hole in ``sessions``, or overlap.
     """
     strategy = gathering.purpose["strategy"]
     signals = join_windows([load_window(experiment, task) for task in done], sessions)
     tags = {"rollq.round": gathering.id, "rollq.strategy": strategy, "rollq.kind": "signals"}
+    check()
     recorder: MLflowRecorder = experiment.create_recorder(f"signals {strategy}", tags, start=True)
     with tempfile.TemporaryDirectory(prefix="rollq-") as folder:
         path = Path(folder) / SIGNALS
         checksum = write_signals(signals, path)
+        check()
         recorder.log_artifact(path)
+    check()
     recorder.log_metrics(metrics)
     recorder.end_run("FINISHED")
     return {"recorder_id": recorder.id, "artifact": SIGNALS, "sha256": checksum, **summary(signals)}

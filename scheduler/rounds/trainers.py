@@ -12,6 +12,7 @@ from rollq.scheduler.online.online_set import OnlineSet
 from rollq.scheduler.rounds.known_round import Wanted, known_round
 from rollq.tasks.backend import Backend
 from rollq.tasks.errors import RoundFailed, StateError, Unavailable
+from rollq.tasks.leases.renewer import Check, no_lease
 from rollq.tasks.queue.states import TaskState
 from rollq.tasks.queue.task import Created, Definition
 from rollq.tasks.rounds.rounds import Round, RoundState
@@ -61,6 +62,7 @@ class Trainer:
         *,
         force: bool = False,
         once: bool = False,
+        check: Check = no_lease,
     ) -> TrainedRound:
         """Open a round over ``definitions``; workers start at once (or at ``end_train``, if this is a DelayTrainer).
 
@@ -71,6 +73,7 @@ class Trainer:
             ident: of the round; calls with the same one open one round.
             force: tasks that are there already and finished are trained again; they keep their result until then.
             once: the same tasks with the same results for the same purpose are one round (``known_round``).
+            check: called before each write; raises LeaseLost if the caller's routine is not held any more.
 
         Raises:
             NotFound: there is no round that it could wait for.
@@ -81,6 +84,7 @@ class Trainer:
         tasks = self._backend.tasks
         chosen = {**self._options, **(options or {})}
         held = self.is_delay or bool(after)
+        check()
         created = tasks.create_tasks(self._pool, definitions, held=held, **chosen)
         if force and created.existing:
             tasks.retry(created.ids, "enqueue --force", done=True, held=held, any_code=False)
@@ -90,6 +94,7 @@ class Trainer:
             ident, ended = known_round(self._backend, wanted)
         if ident and ended:
             return TrainedRound(ident, self._pool, created, ended)
+        check()
         round_id = self._backend.rounds.create(
             self._pool, created.ids, purpose, policy=policy, held=self.is_delay, after=after, ident=ident
         )

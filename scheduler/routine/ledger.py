@@ -19,9 +19,10 @@ from pymongo.collection import Collection
 from pymongo.errors import DuplicateKeyError
 
 from rollq.tasks.backend import Backend
-from rollq.tasks.errors import LeaseLost
+from rollq.tasks.leases.leased_documents import FENCE_RAISED, LeasedDocuments, expired
+from rollq.tasks.leases.renewer import Lease
 from rollq.tasks.mongo.client import Document, reachable
-from rollq.tasks.mongo.expressions import NOW, later, literal
+from rollq.tasks.mongo.expressions import NOW, literal
 from rollq.tasks.mongo.records import Reader, stored
 
 DATA = "data: "  # how ``waits_for`` begins when the data of a session cannot be used yet
@@ -65,6 +66,11 @@ class Routine:
     finished_at: datetime | None
 
     @property
+    def id(self) -> str:
+        """Of its document."""
+        return f"{self.strategy}:{self.session}"
+
+    @property
     def next_step(self) -> Step | None:
         """The first step that is not finished; None if all are."""
         return next((step for step in Step if step not in self.steps), None)
@@ -106,7 +112,8 @@ class Routines:
 
     def __init__(self, backend: Backend) -> None:
         self._store = backend.store
-        self._lease = backend.settings.lease_seconds
+        held = {"status": RoutineState.OPEN, "lease": {"$ne": None}}  # one that waits is open and nobody holds it
+        self._leased = LeasedDocuments("routine", lambda: self._routines, held, backend.settings.lease_seconds)
 
     @property
     def _routines(self) -> Collection[Document]:
@@ -148,26 +155,23 @@ class Routines:
         free: Document = {
             "_id": f"{strategy}:{session}",
             "status": {"$ne": RoutineState.DONE},
-            "$or": [{"lease": None}, {"lease.expires_at": {"$lt": self._store.now()}}],
+            "$or": [{"lease": None}, expired(self._store.now())],
         }
-        changes = {
-            "status": RoutineState.OPEN,
-            "by": literal(by),
-            "fence": {"$add": ["$fence", 1]},
-            "lease": {"worker": literal(by), "expires_at": later(self._lease)},
-        }
-        with reachable():
-            if not self._routines.update_one(free, [{"$set": changes}]).modified_count:
-                return None
+        if not self._leased.claim(free, by, {"status": RoutineState.OPEN, "by": literal(by)}):
+            return None
         return self._one(strategy, session)
 
     def renew(self, routine: Routine) -> None:
         """Hold it for another lease.
 
         Raises:
-            LeaseLost: somebody else works on it now.
+            LeaseLost: another process works on it now.
         """
-        self._write(routine, {"lease.expires_at": later(self._lease)})
+        self._leased.renew(routine.id, routine.fence)
+
+    def lease(self, routine: Routine, since: float) -> Lease:
+        """The lease on a claimed routine; ``since`` as for ``LeasedDocuments.lease``."""
+        return self._leased.lease(routine.id, routine.fence, since)
 
     def note(self, routine: Routine, notes: Mapping[str, Any]) -> Routine:
         """Remember something for a step that is under way. Raises as ``renew``."""
@@ -180,18 +184,15 @@ class Routines:
 
     def release(self, routine: Routine, waits_for: str) -> Routine:
         """Let go of it, because it has to wait. Raises as ``renew``."""
-        changes = {"lease": None, "waits_for": literal(waits_for), "reason": "", "looked_at": NOW}
-        return self._write(routine, changes)
+        return self._end(routine, {"waits_for": literal(waits_for), "reason": "", "looked_at": NOW})
 
     def fail(self, routine: Routine, reason: str) -> Routine:
         """It cannot go on without help. Raises as ``renew``."""
-        return self._write(
-            routine, {"lease": None, "status": RoutineState.FAILED, "waits_for": "", "reason": literal(reason)}
-        )
+        return self._end(routine, {"status": RoutineState.FAILED, "waits_for": "", "reason": literal(reason)})
 
     def finish(self, routine: Routine) -> Routine:
         """All steps are finished. Raises as ``renew``."""
-        return self._write(routine, {"lease": None, "status": RoutineState.DONE, "finished_at": NOW})
+        return self._end(routine, {"status": RoutineState.DONE, "finished_at": NOW})
 
     def skip(self, strategy: str, session: str, why: str) -> None:
         """Write down that a session needs no routine any more, and none before it, for example after a simulation."""
@@ -234,7 +235,7 @@ class Routines:
         }
         with reachable():
             before = ROUTINES.read_all(self._routines.find(query))
-            again: list[Document] = [{"$set": {**_literals(fresh), "fence": {"$add": ["$fence", 1]}}}]
+            again: list[Document] = [{"$set": {**_literals(fresh), "fence": FENCE_RAISED}}]
             self._routines.update_many(query, again)
         return before
 
@@ -256,20 +257,22 @@ class Routines:
         """Routines that are open, and that nobody works on or has looked at for so many seconds."""
         now = self._store.now()
         waiting = {"lease": None, "looked_at": {"$lt": now - timedelta(seconds=seconds)}}
-        query: Document = {"status": RoutineState.OPEN, "$or": [waiting, {"lease.expires_at": {"$lt": now}}]}
+        query: Document = {"status": RoutineState.OPEN, "$or": [waiting, expired(now)]}
         with reachable():
             return ROUTINES.read_all(self._routines.find(query).sort("session", ASCENDING))
 
     def _one(self, strategy: str, session: str) -> Routine:
-        document = self._routines.find_one({"_id": f"{strategy}:{session}"})
+        with reachable():
+            document = self._routines.find_one({"_id": f"{strategy}:{session}"})
         return ROUTINES.read(document or {})
 
     def _write(self, routine: Routine, changes: Document) -> Routine:
-        query = {"_id": f"{routine.strategy}:{routine.session}", "fence": routine.fence, "lease": {"$ne": None}}
-        with reachable():
-            if not self._routines.update_one(query, [{"$set": changes}]).matched_count:
-                raise LeaseLost(f"The routine of {routine.strategy!r} for {routine.session} is somebody else's now.")
-            return self._one(routine.strategy, routine.session)
+        self._leased.write(routine.id, routine.fence, changes)
+        return self._one(routine.strategy, routine.session)
+
+    def _end(self, routine: Routine, changes: Document) -> Routine:
+        self._leased.end(routine.id, routine.fence, changes)
+        return self._one(routine.strategy, routine.session)
 
 
 def _is_skipped(document: Document) -> bool:

@@ -7,9 +7,10 @@ that work, and every sweep, rings again.
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any
 
@@ -22,7 +23,6 @@ from rollq.scheduler.online.online_set import LIVE, OnlineSet
 from rollq.scheduler.online.serving import served
 from rollq.scheduler.rounds.known_round import begun_round
 from rollq.scheduler.rounds.remedies import steps_after_error, try_data_again
-from rollq.scheduler.rounds.renewing import Renewing
 from rollq.scheduler.rounds.trainers import DelayTrainer, TrainedRound, Trainer
 from rollq.scheduler.routine.agenda import agenda
 from rollq.scheduler.routine.ledger import DATA, Routine, Routines, RoutineState, Step, round_id
@@ -37,6 +37,7 @@ from rollq.tasks.client.reuse import judge, summary
 from rollq.tasks.components.user_code import place_of
 from rollq.tasks.errors import LeaseLost, NotFound, RollqError, RoundFailed, StateError
 from rollq.tasks.failures import Kind, described, kind_of
+from rollq.tasks.leases.renewer import Check, LeaseRenewer, no_lease
 from rollq.tasks.logs import log_context
 from rollq.tasks.queue.task import Created
 from rollq.tasks.rounds.rounds import RoundState
@@ -52,7 +53,10 @@ class Waiting(Exception):
 
 @dataclass(frozen=True)
 class Job:
-    """What the steps work with: one strategy on one session. ``trainer`` puts tasks into its pool."""
+    """What the steps work with: one strategy on one session. ``trainer`` puts tasks into its pool.
+
+    ``check`` raises LeaseLost if the routine is not held any more: every step calls it before it writes.
+    """
 
     backend: Backend
     booked: Booked
@@ -61,6 +65,7 @@ class Job:
     session: str
     by: str
     allow_gaps: bool = False
+    check: Check = no_lease
 
     @property
     def sets(self) -> OnlineSets:
@@ -147,13 +152,15 @@ def bring_up_to(
         routines.wait_for_data(name, day, why)
     for due in found.due:
         routines.open(name, due)
+        since = time.monotonic()
         claimed = routines.claim(name, due, by)
         if claimed is None:  # somebody else works on it, or has just finished it
             reached = routines.open(name, due)
             if reached.status is RoutineState.DONE:
                 continue
             return reached
-        reached = _go_on(Job(backend, booked, strategy, make(backend, booked.pool), due, by, allow_gaps), claimed)
+        job = Job(backend, booked, strategy, make(backend, booked.pool), due, by, allow_gaps)
+        reached = _go_on(job, claimed, since)
         if reached.status is not RoutineState.DONE:
             return reached
     return reached
@@ -173,23 +180,30 @@ def latest_planned(history: list[OnlineSet], sessions: Sequence[str] | None = No
     return Latest(start, {name: model.task_id for name, model in found if model.test[0] == start})
 
 
-def _go_on(job: Job, routine: Routine) -> Routine:
+def _go_on(job: Job, routine: Routine, since: float) -> Routine:
     try:
-        return _do_steps(job, routine)
-    except LeaseLost as error:  # also from writing down how a step ended
-        log.warning("%s", error)
+        return _do_steps(job, routine, since)
+    except LeaseLost as error:  # another process goes on with it, or will: this one leaves everything as it is
+        log.warning("the routine ends here: %s", error)
         return Routines(job.backend).open(job.booked.name, job.session)
 
 
-def _do_steps(job: Job, routine: Routine) -> Routine:
+def _do_steps(job: Job, routine: Routine, since: float) -> Routine:
+    """Do the steps that are left and write down how that ended.
+
+    Raises:
+        LeaseLost: the lease, which began ``since``, was lost meanwhile; nothing was written after that.
+    """
     routines = Routines(job.backend)
     try:
-        with Renewing(lambda: routines.renew(routine), job.backend.settings.lease_seconds) as lease:
+        with LeaseRenewer(routines.lease(routine, since)) as lease:
+            held = replace(job, check=lease.check)
             while step := routine.next_step:
-                routine = routines.finish_step(routine, step, STEPS[step](job, routine))
+                result = STEPS[step](held, routine)
                 lease.check()
-        log.info("routine of %s for %s is done", job.booked.name, job.session)
-        return routines.finish(routine)
+                routine = routines.finish_step(routine, step, result)
+            log.info("routine of %s for %s is done", job.booked.name, job.session)
+            return routines.finish(routine)
     except Waiting as waiting:
         return routines.release(routines.note(routine, waiting.args[1]), waiting.args[0])
     except LeaseLost:
@@ -238,11 +252,14 @@ def _update(job: Job, routine: Routine) -> dict[str, Any]:
         days = publishing.unpublished(job.backend, job.strategy, job.session) if history else []
         last = SignalLedger(job.backend).last_day(job.strategy.name)
         wanted = updates.missing(job.backend, served(history, days, challengers=True), last)
+        job.check()
         ids = list(updates.request(job.backend, job.strategy, wanted, (job.booked.name, job.session)))
+        job.check()
         job.backend.tasks.cancel(sorted(asked.difference(ids)), job.by)
+    job.check()
     if routine.reason:  # it failed: the data may have been mended since
         try_data_again(job.backend, updates.prediction_pool(job.booked.pool), ids, job.by)
-    if not updates.settled(job.backend, ids):
+    if not updates.settled(job.backend, ids, check=job.check):
         raise Waiting("predictions", {"predictions": ids})
     return {"tasks": len(ids)}
 
@@ -250,6 +267,7 @@ def _update(job: Job, routine: Routine) -> dict[str, Any]:
 def _prepare(job: Job, routine: Routine) -> dict[str, Any]:
     """Find out what is to be trained; register it."""
     ident = round_id(job.strategy.name, job.session, job.booked.plan)
+    job.check()
     if known := begun_round(job.backend, ident):  # the data may be other data by now
         return {"tasks": len(known.task_ids), "round": ident, "ids": list(known.task_ids)}
     history = job.sets.history(job.strategy.name)
@@ -262,7 +280,8 @@ def _prepare(job: Job, routine: Routine) -> dict[str, Any]:
     why = "routine" if history else "first training"
     purpose = {**plan.purpose, "mode": LIVE, "why": why, "routine": job.strategy.name}
     why_each = summary(judge(job.backend.tasks, job.booked.pool, plan.definitions))
-    trained = job.trainer.train(plan.definitions, purpose, options=plan.options, ident=ident)
+    trained = job.trainer.train(plan.definitions, purpose, options=plan.options, ident=ident, check=job.check)
+    job.check()
     if job.booked.plan:  # planned anew: tasks that were given up are tried again
         again = job.backend.tasks.retry(trained.created.ids, job.by, held=job.trainer.is_delay)
         job.backend.rounds.reopen(job.booked.pool, again)
@@ -275,6 +294,7 @@ def _train(job: Job, routine: Routine) -> dict[str, Any]:
     if not prepared["tasks"]:
         return {}
     ids = tuple(prepared["ids"])
+    job.check()
     if not routine.notes.get("let_go"):
         job.trainer.end_train(TrainedRound(prepared["round"], job.booked.pool, Created(ids, 0)))
     if job.backend.tasks.has_active(prepared["round"]):
@@ -289,6 +309,7 @@ def _gather(job: Job, routine: Routine) -> dict[str, Any]:
     if not prepared["tasks"]:
         return {}
     found = job.backend.rounds.get(prepared["round"])
+    job.check()
     if found.status is RoundState.FAILED:
         if routine.reason and try_data_again(job.backend, job.booked.pool, prepared["ids"], job.by):
             raise Waiting("training", {})  # it failed: the data may have been mended since
@@ -305,15 +326,17 @@ def _promote(job: Job, routine: Routine) -> dict[str, Any]:
         current = job.sets.current(job.strategy.name)
     except NotFound:
         raise StateError(f"Nothing of {job.strategy.name!r} is online.", "See `rollq tasks list`.") from None
-    promoted = champions.by_rule(job.backend, job.strategy, current, job.session, job.by)
+    promoted = champions.by_rule(job.backend, job.strategy, current, job.session, job.by, job.check)
     if promoted or "version" in routine.steps[Step.GATHER] or current.session == job.session:  # somebody died here
-        show(job.backend, promoted or current)
+        show(job.backend, promoted or current, job.check)
     return {"version": (promoted or current).version, "promoted": promoted.champion if promoted else None}
 
 
 def _publish(job: Job, routine: Routine) -> dict[str, Any]:
     """Publish the signals of the sessions that were not published yet."""
-    entry = publishing.publish_signals(job.backend, job.strategy, job.session, job.by, allow_gaps=job.allow_gaps)
+    entry = publishing.publish_signals(
+        job.backend, job.strategy, job.session, job.by, allow_gaps=job.allow_gaps, check=job.check
+    )
     return {"number": entry.number, "rows": entry.rows, "sha256": entry.sha256} if entry else {}
 
 

@@ -25,6 +25,7 @@ from pymongo.errors import DuplicateKeyError
 from rollq.scheduler.signals.coverage import read_signals, write_signals
 from rollq.tasks.backend import Backend
 from rollq.tasks.errors import ArtifactCorrupted, DocumentCorrupted, NotFound
+from rollq.tasks.leases.renewer import Check, no_lease
 from rollq.tasks.mongo.client import Document, reachable
 from rollq.tasks.mongo.records import Reader, stored
 from rollq.tasks.tracking.artifacts.manifest import safe_name
@@ -91,6 +92,7 @@ class SignalLedger:
         by: str,
         gaps: Sequence[str] = (),
         why: str = "routine",
+        check: Check = no_lease,
     ) -> SignalEntry | None:
         """Publish signals in one write, as the entry with this ``number``.
 
@@ -99,15 +101,18 @@ class SignalLedger:
             signals: column ``score``, indexed (datetime, instrument).
             days: the sessions that it is about; of a session without a row it says that there is none.
             number: the number of entries that the caller has seen, plus 1.
+            check: called before each write; raises LeaseLost if the caller's lease is gone.
 
         Returns:
             The entry; None if another one took this number: look again what is there.
         """
+        check()
         recorder = self._recorder(strategy, pool)
         name = f"{session}-{uuid4().hex[:8]}.parquet"
         with tempfile.TemporaryDirectory(prefix="rollq-") as folder:
             path = Path(folder) / name
             sha256 = write_signals(signals, path)
+            check()
             # Past the manifest of the run, which has one writer: two may publish at once. The entry keeps the checksum.
             recorder.place.write({f"{FOLDER}/{name}": path.read_bytes()})
         document: Document = {
@@ -127,6 +132,7 @@ class SignalLedger:
             "by": by,
             "why": why,
         }
+        check()
         with reachable():
             try:
                 self._entries.insert_one(document)

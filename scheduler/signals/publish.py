@@ -14,6 +14,7 @@ from rollq.scheduler.strategies.rolling import OnlineStrategy
 from rollq.scheduler.updates.predictions import Predictions
 from rollq.tasks.backend import Backend
 from rollq.tasks.errors import CoverageError, DataError, StateError
+from rollq.tasks.leases.renewer import Check, no_lease
 
 Holes = list[str]
 
@@ -27,12 +28,14 @@ def publish_signals(
     days: Sequence[str] | None = None,
     allow_gaps: bool = False,
     why: str = "routine",
+    check: Check = no_lease,
 ) -> SignalEntry | None:
     """Publish what the online models say about the sessions up to ``session`` that were not published yet.
 
     Args:
         days: publish these sessions instead (again).
         allow_gaps: publish in spite of holes; they are written down in the entry.
+        check: called before each write; raises LeaseLost if the caller's routine is not held any more.
 
     Returns:
         The entry; None if there is nothing to publish.
@@ -67,6 +70,7 @@ def publish_signals(
             by=by,
             gaps=holes,
             why=why,
+            check=check,
         )
         if entry:
             return entry

@@ -18,6 +18,7 @@ from rollq.scheduler.strategies.rolling import OnlineStrategy
 from rollq.scheduler.updates.predictions import ADDED, Predictions
 from rollq.tasks.backend import Backend
 from rollq.tasks.errors import NotYet, RoundFailed, StateError, Unavailable
+from rollq.tasks.leases.renewer import Check, no_lease
 from rollq.tasks.queue.task import Definition
 
 PRIORITY = 10  # before trainings: there is little to do, and signals wait for it
@@ -93,8 +94,11 @@ def request(
     return created.ids
 
 
-def settled(backend: Backend, ids: Sequence[str], why: str = ADDED) -> bool:
+def settled(backend: Backend, ids: Sequence[str], why: str = ADDED, check: Check = no_lease) -> bool:
     """Whether prediction tasks are all DONE; then what they predicted counts.
+
+    Args:
+        check: called before each write; raises LeaseLost if the caller's routine is not held any more.
 
     Raises:
         RoundFailed: one of them will not be DONE without help.
@@ -118,6 +122,7 @@ def settled(backend: Backend, ids: Sequence[str], why: str = ADDED) -> bool:
     predictions = Predictions(backend)
     predictions.ensure_indexes()
     for task in tasks:
+        check()
         predictions.register(task, why)
     return True
 

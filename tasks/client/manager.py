@@ -19,8 +19,8 @@ from rollq.tasks.client.queries import as_state, translate
 from rollq.tasks.client.waiting import Progress, Waited, wait_for
 from rollq.tasks.errors import BadInput, LeaseLost, NotFound, StateError, Unavailable
 from rollq.tasks.identity import canonical, task_id, task_key
-from rollq.tasks.leases.lease import LeaseKeeper
 from rollq.tasks.mongo.client import Document
+from rollq.tasks.queue.attempt_lease import AttemptLease
 from rollq.tasks.queue.states import TaskState
 from rollq.tasks.queue.task import Claim, Task, TaskError, claim_on
 
@@ -156,7 +156,7 @@ class TaskManager:
         if claim is None:
             yield None
             return
-        with LeaseKeeper(self._tasks, claim):
+        with AttemptLease(self._tasks, claim):
             try:
                 yield self._tasks.get(claim.task_id)
             except LeaseLost:

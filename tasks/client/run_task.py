@@ -12,7 +12,7 @@ from rollq.tasks.components.user_code import place_of
 from rollq.tasks.errors import BadInput, LeaseLost
 from rollq.tasks.failures import Kind, described, kind_of, text_of, wait_after
 from rollq.tasks.ingredients.code_check import StaleCode, check_code
-from rollq.tasks.leases.lease import LeaseKeeper
+from rollq.tasks.queue.attempt_lease import AttemptLease
 from rollq.tasks.queue.states import TaskState
 from rollq.tasks.queue.task import Task, claim_on
 from rollq.tasks.tracking.attempt_runs import made_under
@@ -76,7 +76,7 @@ def _attempt(
     """One attempt; whether its result was committed."""
     given = task.definition if before is TaskState.WAITING else task.result
     claim = claim_on(task)
-    with LeaseKeeper(manager.backend.tasks, claim):
+    with AttemptLease(manager.backend.tasks, claim):
         try:
             if before is TaskState.WAITING:
                 check_code(task.definition, manager.backend.settings.components, as_found=task.any_code)

@@ -20,9 +20,11 @@ from pymongo.collection import Collection
 from pymongo.errors import DuplicateKeyError, OperationFailure
 
 from rollq.tasks.config.settings import Settings
-from rollq.tasks.errors import DocumentCorrupted, LeaseLost, NotFound, SettingsError
+from rollq.tasks.errors import DocumentCorrupted, NotFound, SettingsError, Unavailable
+from rollq.tasks.leases.leased_documents import LeasedDocuments, expired
+from rollq.tasks.leases.renewer import Lease
 from rollq.tasks.mongo.client import Document, Store, reachable
-from rollq.tasks.mongo.expressions import NOW, later, literal
+from rollq.tasks.mongo.expressions import NOW, literal
 from rollq.tasks.queue.validation import mended_round, round_flaw
 
 log = logging.getLogger(__name__)
@@ -66,7 +68,8 @@ class Rounds:
 
     def __init__(self, store: Store, settings: Settings) -> None:
         self._store = store
-        self._lease = settings.lease_seconds
+        held = {"status": RoundState.GATHERING}
+        self._leased = LeasedDocuments("round", lambda: self._rounds, held, settings.lease_seconds)
 
     @property
     def _rounds(self) -> Collection[Document]:
@@ -134,18 +137,13 @@ class Rounds:
         with reachable():
             free: list[Document] = [
                 {"status": RoundState.OPEN, "held": False, "free": True},
-                {"status": RoundState.GATHERING, "lease.expires_at": {"$lt": self._store.now()}},
+                {"status": RoundState.GATHERING, **expired(self._store.now())},
             ]
-            changes = {
-                "status": RoundState.GATHERING,
-                "fence": {"$add": ["$fence", 1]},
-                "lease": {"worker": literal(worker), "expires_at": later(self._lease)},
-            }
             try:
-                if not self._rounds.update_one({"_id": ident, "$or": free}, [{"$set": changes}]).modified_count:
+                if not self._leased.claim({"_id": ident, "$or": free}, worker, {"status": RoundState.GATHERING}):
                     return None
-            except OperationFailure:  # the server cannot compute with what is there
-                if self._set_aside(ident):
+            except Unavailable as error:  # the server cannot compute with what is there
+                if isinstance(error.__cause__, OperationFailure) and self._set_aside(ident):
                     return None
                 raise
         return None if self._set_aside(ident) else self.get(ident)
@@ -164,23 +162,27 @@ class Rounds:
         """Hold the round for another lease.
 
         Raises:
-            LeaseLost: another one gathers it now.
+            LeaseLost: another process gathers it now.
         """
-        self._write(gathering, {"lease.expires_at": later(self._lease)})
+        self._leased.renew(gathering.id, gathering.fence)
+
+    def lease(self, gathering: Round, since: float) -> Lease:
+        """The lease on a claimed round; ``since`` as for ``LeasedDocuments.lease``."""
+        return self._leased.lease(gathering.id, gathering.fence, since)
 
     def release(self, gathering: Round, why: str) -> None:
         """Give the round back, to be gathered again.
 
         Raises:
-            LeaseLost: another one gathers it now.
+            LeaseLost: another process gathers it now.
         """
-        self._write(gathering, {"status": RoundState.OPEN, "lease": None, "reason": literal(why)})
+        self._leased.end(gathering.id, gathering.fence, {"status": RoundState.OPEN, "reason": literal(why)})
 
     def finish(self, gathering: Round, result: Mapping[str, Any]) -> None:
         """The round is gathered.
 
         Raises:
-            LeaseLost: another one gathers it now.
+            LeaseLost: another process gathers it now.
         """
         self._end(gathering, RoundState.GATHERED, {"result": literal(dict(result)), "reason": ""})
 
@@ -188,7 +190,7 @@ class Rounds:
         """The round cannot meet its policy, or its predictions do not fit together.
 
         Raises:
-            LeaseLost: another one gathers it now.
+            LeaseLost: another process gathers it now.
         """
         self._end(gathering, RoundState.FAILED, {"reason": literal(reason)})
 
@@ -282,19 +284,13 @@ class Rounds:
             self._rounds.update_one({"_id": ident, "status": RoundState.OPEN, "free": False}, {"$set": changes})
 
     def abandoned(self) -> list[str]:
-        """Ids of rounds that are being gathered by somebody whose lease expired."""
+        """Ids of rounds that are being gathered by a process whose lease expired."""
         with reachable():
-            query = {"status": RoundState.GATHERING, "lease.expires_at": {"$lt": self._store.now()}}
+            query = {"status": RoundState.GATHERING, **expired(self._store.now())}
             return [document["_id"] for document in self._rounds.find(query, {"_id": 1})]
 
     def _end(self, gathering: Round, status: RoundState, changes: Document) -> None:
-        self._write(gathering, {"status": status, "lease": None, "finished_at": NOW, **changes})
-
-    def _write(self, gathering: Round, changes: Document) -> None:
-        query = {"_id": gathering.id, "status": RoundState.GATHERING, "fence": gathering.fence}
-        with reachable():
-            if not self._rounds.update_one(query, [{"$set": changes}]).matched_count:
-                raise LeaseLost(f"Round {gathering.id} (fence {gathering.fence}) is gathered by somebody else now.")
+        self._leased.end(gathering.id, gathering.fence, {"status": status, "finished_at": NOW, **changes})
 
 
 def needed(policy: str, tasks: int) -> int:

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 import pytest
 
 from rollq import Backend, LeaseLost, Settings, TaskState
-from rollq.tasks.leases.lease import LeaseKeeper, TimeLimitExceeded
+from rollq.tasks.queue.attempt_lease import AttemptLease, TimeLimitExceeded
 from tests.acceptance.processes.crew import children, kill, wait_until
 from tests.chaos.job import definition
 from tests.chaos.scene import Crew
@@ -101,9 +101,9 @@ def test_a_model_hears_of_its_time_limit_and_of_cancellation(backend: Backend) -
     assert first
     assert second
     assert (first.task_id, second.task_id) == (limited, endless)
-    with LeaseKeeper(backend.tasks, first) as lease, pytest.raises(TimeLimitExceeded):
+    with AttemptLease(backend.tasks, first) as lease, pytest.raises(TimeLimitExceeded):
         wait_until(lambda: lease.checkpoint() is not None, 2)
-    with LeaseKeeper(backend.tasks, second) as lease:
+    with AttemptLease(backend.tasks, second) as lease:
         lease.checkpoint()
         backend.tasks.cancel([endless], "me")
         with pytest.raises(LeaseLost):

@@ -9,7 +9,7 @@ from typing import Any
 from rollq.service import run_worker
 from rollq.tasks.config.settings import load_settings
 from rollq.tasks.errors import LeaseLost
-from rollq.tasks.leases.lease import LeaseKeeper
+from rollq.tasks.queue.attempt_lease import AttemptLease
 from rollq.tasks.queue.pools import TaskPools
 from rollq.tasks.queue.task import Claim
 
@@ -17,8 +17,8 @@ log = logging.getLogger(__name__)
 commit = TaskPools.commit
 
 
-def deaf(_: LeaseKeeper) -> None:
-    """Whatever the lease keeper knows, go on."""
+def deaf(_: AttemptLease) -> None:
+    """Whatever the lease says, go on."""
 
 
 def told(tasks: TaskPools, claim: Claim, *args: Any, **kwargs: Any) -> None:
@@ -31,8 +31,8 @@ def told(tasks: TaskPools, claim: Claim, *args: Any, **kwargs: Any) -> None:
 
 
 if __name__ == "__main__":
-    LeaseKeeper.checkpoint = deaf  # type: ignore[method-assign]
-    LeaseKeeper._abandon = deaf  # type: ignore[method-assign]
+    AttemptLease.checkpoint = deaf  # type: ignore[method-assign]
+    AttemptLease._abandon = deaf  # type: ignore[method-assign]
     TaskPools.commit = told  # type: ignore[method-assign]
     settings = load_settings()
     sys.exit(run_worker(settings, settings.concurrency))

@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 
 from rollq.tasks.backend import Backend
-from rollq.tasks.errors import LeaseLost
+from rollq.tasks.errors import Draining, LeaseLost
 from rollq.tasks.identity import task_key
-from rollq.tasks.leases.lease import Draining, LeaseKeeper
+from rollq.tasks.queue.attempt_lease import AttemptLease
 from rollq.tasks.queue.task import Claim
 from rollq.workers.jobs.attempt import Outcome
 
@@ -46,7 +46,7 @@ def digest(values: np.ndarray) -> str:
 def run(backend: Backend, claim: Claim, draining: Callable[[], bool]) -> Outcome:
     """What a worker does with a claim: as ``train_under_lease``, without MLflow."""
     try:
-        with LeaseKeeper(backend.tasks, claim, draining, own_process=True):
+        with AttemptLease(backend.tasks, claim, draining, own_process=True):
             time.sleep(claim.definition["model"]["kwargs"]["seconds"])
             values = predict(claim.definition)  # it does not look at the lease: a paused worker tries to commit
             backend.tasks.commit(claim, {"sha256": digest(values)})

@@ -61,7 +61,7 @@ ROUTINES, LEDGER = _conformance("scheduler/test_routines"), _conformance("schedu
 KINDS = ("tests/integration/tasks/test_failure_kinds.py",)
 START = ("tests/acceptance/test_worker_start.py",)
 
-LOSSES_PY = "tasks/queue/losses.py"
+LOSSES_PY, LEASED_PY = "tasks/queue/losses.py", "tasks/leases/leased_documents.py"
 CLAIMS_PY, POOLS_PY, WINDOW_PY, ROUNDS_PY = (
     "tasks/queue/claims.py",
     "tasks/queue/pools.py",
@@ -180,15 +180,15 @@ MUTANTS = (
     ),
     Mutant(
         "an attempt goes on though its lease could not be renewed",
-        "tasks/leases/lease.py",
-        "if not self._lost and time.monotonic() - self._renewed > self._claim.lease_seconds:",
+        "tasks/leases/renewer.py",
+        "if not self._lost and time.monotonic() - self._renewed > self._lease.seconds:",
         "if False:",
         LEASE,
     ),
     Mutant(
         "a commit is tried once",
-        "tasks/leases/lease.py",
-        "                if self._gone():\n                    raise\n",
+        "tasks/leases/renewer.py",
+        "                if self.lost():\n                    raise\n",
         "                raise\n",
         LEASE,
     ),
@@ -349,15 +349,15 @@ MUTANTS = (
     Mutant(
         "a live gatherer's round is taken",
         ROUNDS_PY,
-        '{"status": RoundState.GATHERING, "lease.expires_at": {"$lt": self._store.now()}},',
-        '{"status": RoundState.GATHERING},',
+        '{"status": RoundState.GATHERING, **expired(self._store.now())},\n            ]',
+        '{"status": RoundState.GATHERING},\n            ]',
         ROUNDS,
     ),
     Mutant(
         "a replaced gatherer may finish its round",
-        ROUNDS_PY,
-        '"status": RoundState.GATHERING, "fence": gathering.fence}',
-        '"status": RoundState.GATHERING}',
+        LEASED_PY,
+        '**self._held, "fence": fence}',
+        "**self._held}",
         ROUNDS,
     ),
     Mutant(
@@ -385,18 +385,18 @@ MUTANTS = (
     Mutant(
         "two work on one routine",
         "scheduler/routine/ledger.py",
-        """            "$or": [{"lease": None}, {"lease.expires_at": {"$lt": self._store.now()}}],
+        """            "$or": [{"lease": None}, expired(self._store.now())],
         }
-        changes""",
+        if""",
         """        }
-        changes""",
+        if""",
         ROUTINES,
     ),
     Mutant(
         "who lost a routine still writes to it",
-        "scheduler/routine/ledger.py",
-        """"fence": routine.fence, "lease": {"$ne": None}}""",
-        """"lease": {"$ne": None}}""",
+        LEASED_PY,
+        '**self._held, "fence": fence}',
+        "**self._held}",
         ROUTINES,
     ),
     Mutant(

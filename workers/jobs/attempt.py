@@ -15,8 +15,8 @@ from rollq.tasks.components.user_code import place_of
 from rollq.tasks.errors import Draining, LeaseLost, RollqError, Unavailable
 from rollq.tasks.failures import Kind, described, kind_of, text_of, wait_after
 from rollq.tasks.ingredients.code_check import is_stale
-from rollq.tasks.leases.lease import LeaseKeeper
 from rollq.tasks.logs import log_context
+from rollq.tasks.queue.attempt_lease import AttemptLease
 from rollq.tasks.queue.claims import CANDIDATES
 from rollq.tasks.queue.prefetch import Lookahead
 from rollq.tasks.queue.task import Claim, TaskError
@@ -145,11 +145,11 @@ def train_under_lease(backend: Backend, claim: Claim, draining: Callable[[], boo
     """Do the job of a claim, train or predict, and commit what came out; or say in the store why not."""
     job, outcome = job_of(backend, claim), None
     try:
-        with LeaseKeeper(backend.tasks, claim, draining, own_process=True) as lease:
+        with AttemptLease(backend.tasks, claim, draining, own_process=True) as lease:
             try:
                 result = job.run(lease.checkpoint)
                 # Renewed until the commit is written: what the job ended is ended before the task is DONE.
-                lease.insist(lambda: backend.tasks.commit(claim, result))
+                lease.retry(lambda: backend.tasks.commit(claim, result))
             except BaseException as error:
                 outcome = _written_down(backend, claim, error)
                 raise

@@ -141,7 +141,7 @@ def test_a_commit_whose_answer_is_lost_leaves_its_run_finished(
 
     def commit(pools: TaskPools, *arguments: Any, **options: Any) -> None:
         real(pools, *arguments, **options)
-        monkeypatch.setattr("rollq.tasks.leases.lease.LeaseKeeper._gone", lambda _: True)
+        monkeypatch.setattr("rollq.tasks.leases.renewer.LeaseRenewer.lost", lambda _: True)
         raise Unavailable("the answer was lost") if end == "unavailable" else ValueError("made to fail")
 
     with monkeypatch.context() as patch:

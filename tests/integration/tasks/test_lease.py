@@ -1,4 +1,4 @@
-"""The lease keeper when the store hangs: it neither answers nor refuses, as behind a cut cable."""
+"""The lease when the store hangs: it neither answers nor refuses, as behind a cut cable."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ import pytest
 
 from rollq import Backend, LeaseLost, LocalStack, TaskPools, TaskState
 from rollq.tasks.errors import Unavailable
-from rollq.tasks.leases.lease import LeaseKeeper
 from rollq.tasks.mongo.client import within
+from rollq.tasks.queue.attempt_lease import AttemptLease
 from rollq.tasks.queue.task import Claim
 from tests.acceptance.processes.crew import wait_until
 from tests.chaos.job import definition
@@ -44,7 +44,7 @@ def test_an_attempt_ends_when_its_lease_cannot_be_renewed(stack: LocalStack, bac
     lease_seconds = backend.settings.lease_seconds
     with hanging(stack):
         begun = time.monotonic()
-        with LeaseKeeper(backend.tasks, claimed) as lease:
+        with AttemptLease(backend.tasks, claimed) as lease:
             lease.checkpoint()
             with pytest.raises(LeaseLost, match="ran out"):
                 wait_until(lambda: lease.checkpoint() is not None, lease_seconds + 1)
@@ -55,7 +55,7 @@ def test_an_attempt_ends_when_its_lease_cannot_be_renewed(stack: LocalStack, bac
 
 def test_a_short_silence_costs_nothing(stack: LocalStack, backend: Backend) -> None:
     claimed = claim(backend.tasks)
-    with LeaseKeeper(backend.tasks, claimed) as lease:
+    with AttemptLease(backend.tasks, claimed) as lease:
         with hanging(stack):
             time.sleep(backend.settings.lease_seconds / 2)
         time.sleep(backend.settings.lease_seconds)
@@ -68,10 +68,10 @@ def test_a_commit_survives_a_restart_of_the_store(stack: LocalStack, backend: Ba
     patient = TaskPools(backend.store, backend.settings.model_copy(update={"lease_seconds": 9.0}))
     claimed = claim(patient)
     one_try = claimed.lease_seconds / 3 + 0.5
-    with LeaseKeeper(patient, claimed) as lease:
+    with AttemptLease(patient, claimed) as lease:
         assert stack._store
         stack._store.kill()
-        writing = threading.Thread(target=lambda: lease.insist(lambda: patient.commit(claimed, {"n": 1})))
+        writing = threading.Thread(target=lambda: lease.retry(lambda: patient.commit(claimed, {"n": 1})))
         writing.start()
         time.sleep(one_try)  # it has tried by now, and was told that there is no store
         stack.restart_store()
@@ -81,10 +81,10 @@ def test_a_commit_survives_a_restart_of_the_store(stack: LocalStack, backend: Ba
 
 def test_a_commit_is_not_tried_for_ever(stack: LocalStack, backend: Backend) -> None:
     claimed = claim(backend.tasks)
-    with hanging(stack), LeaseKeeper(backend.tasks, claimed) as lease:
+    with hanging(stack), AttemptLease(backend.tasks, claimed) as lease:
         begun = time.monotonic()
         with pytest.raises(Unavailable):
-            lease.insist(lambda: backend.tasks.commit(claimed, {}))
+            lease.retry(lambda: backend.tasks.commit(claimed, {}))
         assert time.monotonic() - begun < 2 * backend.settings.lease_seconds
 
 
