@@ -27,7 +27,8 @@ from rollq.scheduler.strategies.rolling import OnlineStrategy
 from rollq.tasks.backend import Backend
 from rollq.tasks.errors import NotFound, RoundFailed, StateError
 from rollq.tasks.mongo.client import Document, reachable
-from rollq.tasks.mongo.records import Reader, stored
+from rollq.tasks.mongo.layout import SCHEMA
+from rollq.tasks.mongo.records import Reader
 
 TrainerType = Callable[[Backend, str], Trainer]
 
@@ -88,7 +89,8 @@ class OnlineManager:
         for strategy in added:
             book_strategy(self._backend, strategy, self._by, begin=self._begin, delayed=self._delayed())
             self.strategies[strategy.name] = strategy
-        changes = {"$addToSet": {"strategies": {"$each": [strategy.name for strategy in added]}}}
+        names = {"strategies": {"$each": [strategy.name for strategy in added]}}
+        changes = {"$addToSet": names, "$setOnInsert": {"schema": SCHEMA}}
         with reachable():
             _managers(self._backend).update_one({"_id": self.name}, changes, upsert=True)
 
@@ -281,7 +283,6 @@ class OnlineManager:
         return bool(getattr(self._make, "is_delay", False))
 
 
-@stored
 @dataclass(frozen=True)
 class Kept:
     """A manager as it stands in the store: its strategies by name."""

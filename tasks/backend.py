@@ -11,6 +11,7 @@ from rollq.tasks.broker.notifier import Doorbell, make_app
 from rollq.tasks.config.settings import Settings, load_settings
 from rollq.tasks.errors import Unavailable
 from rollq.tasks.mongo.client import Store
+from rollq.tasks.mongo.layout import check_layout
 from rollq.tasks.queue.pools import TaskPools
 from rollq.tasks.queue.worker_registry import Roster
 from rollq.tasks.rounds.rounds import Rounds
@@ -68,9 +69,11 @@ class Backend:
         """Make the indexes; called once by whoever starts.
 
         Raises:
+            StateError: another version wrote the database.
             Unavailable: the store does not answer.
         """
         self.store.ping()
+        check_layout(self.store)
         self.tasks.ensure_indexes()
         self.rounds.ensure_indexes()
         self.backfills.ensure_indexes()

@@ -9,17 +9,16 @@ from typing import Any
 
 from rollq.tasks.components.registry import did_you_mean
 from rollq.tasks.errors import TemplateError
-from rollq.tasks.mongo.records import stored
+from rollq.tasks.mongo.records import Amount
 
 
-@stored
 @dataclass(frozen=True)
 class Needs:
     """Processors, GPUs and gigabytes (10^9 bytes) of memory. 0: it does not matter."""
 
-    cpu: float = 0.0
-    gpu: float = 0.0
-    mem_gb: float = 0.0
+    cpu: Amount = 0.0
+    gpu: Amount = 0.0
+    mem_gb: Amount = 0.0
 
     @classmethod
     def of(cls, given: Mapping[str, Any] | None) -> Needs:

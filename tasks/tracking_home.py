@@ -8,6 +8,7 @@ from pathlib import Path
 from rollq.tasks.config.settings import Settings
 from rollq.tasks.config.tracking_uri import SQLITE, typed_as
 from rollq.tasks.mongo.client import Store, reachable
+from rollq.tasks.mongo.layout import SCHEMA
 
 
 def settled(settings: Settings) -> Settings:
@@ -24,7 +25,7 @@ def settled(settings: Settings) -> Settings:
     store = Store.of(settings)
     known, ident = store.collection("tracking"), f"{socket.gethostname()}\n{typed}"
     with reachable():
-        known.update_one({"_id": ident}, {"$setOnInsert": {"uri": settings.mlflow_uri}}, upsert=True)
+        known.update_one({"_id": ident}, {"$setOnInsert": {"schema": SCHEMA, "uri": settings.mlflow_uri}}, upsert=True)
         found = known.find_one({"_id": ident}) or {}
         uri = str(found.get("uri", settings.mlflow_uri))
         if not Path(uri.removeprefix(SQLITE)).parent.is_dir():  # the folder was moved away

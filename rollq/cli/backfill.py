@@ -142,11 +142,11 @@ def cancel(
     as_json: Annotated[bool, JSON] = False,
 ) -> None:
     """Cancel what waits; what runs goes on, and what is done stays."""
-    from rollq.tasks.backfills.backfill import BackfillState, check_change
+    from rollq.tasks.backfills.backfill import BACKFILL_STATES, CANCELLED
 
     with of(context).backend() as backend:
         found = backend.backfills.get(backfill)
-        check_change(found, BackfillState.CANCELLED)
+        BACKFILL_STATES.check(found.status, CANCELLED, which=found.id)
         if not yes:
             what = "waits or runs" if running else "waits"
             typer.confirm(

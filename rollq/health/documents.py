@@ -1,4 +1,4 @@
-"""Which documents of the task store cannot be read, whoever wrote them so: lists and sweeps leave them out."""
+"""Which documents of the task store are invalid, whoever wrote them so: lists and sweeps leave them out."""
 
 from __future__ import annotations
 
@@ -15,30 +15,30 @@ from rollq.tasks.backend import Backend
 from rollq.tasks.backfills.backfill import BACKFILLS
 from rollq.tasks.mongo.client import Document, reachable
 from rollq.tasks.mongo.records import Reader
+from rollq.tasks.queue.documents import TASKS
 from rollq.tasks.queue.orphans import LOOSE_ENDS
-from rollq.tasks.queue.states import TaskState
-from rollq.tasks.queue.validation import flaw, round_flaw
+from rollq.tasks.queue.states import TERMINAL
 from rollq.tasks.queue.worker_registry import WORKERS
+from rollq.tasks.rounds.rounds import ROUNDS
 
 READERS: tuple[Reader[Any], ...] = (
-    *(BACKFILLS, WORKERS, LOOSE_ENDS),
+    *(BACKFILLS, WORKERS, LOOSE_ENDS, ROUNDS),
     *(STRATEGIES, ROUTINES, SIGNALS, PREDICTIONS, ONLINE_SETS, MANAGERS),
 )
 # Finished tasks are looked at where they are shown; there may be a million of them.
-UNFINISHED = {"status": {"$nin": [TaskState.DONE, TaskState.CANCELLED, TaskState.FAILED, TaskState.QUARANTINED]}}
+UNFINISHED = {"status": {"$nin": sorted(TERMINAL)}}
 FIX = "Mend them with a MongoDB shell, restore them from a backup, or delete them; nothing else is held up by them."
 
 
 def unreadable(backend: Backend) -> tuple[str, ...]:
-    """One line for each document that cannot be read: collection, id, and why.
+    """One line for each invalid document: collection, id, and why.
 
     Raises:
         Unavailable: the store does not answer.
     """
     return (
-        *(line for reader in READERS for line in _lines(backend, reader.collection, {}, _why(reader))),
-        *_lines(backend, "rounds", {}, round_flaw),
-        *_lines(backend, "tasks", UNFINISHED, lambda document: flaw({"definition": {}, **document}, whole=True)),
+        *(line for reader in READERS for line in _lines(backend, reader.collection, {}, reader.problem)),
+        *_lines(backend, "tasks", UNFINISHED, TASKS.problem),
         *_lines(backend, "tasks", {"error.type": "DocumentCorrupted"}, lambda document: document["error"]["message"]),
     )
 
@@ -48,7 +48,3 @@ def _lines(backend: Backend, collection: str, query: Mapping[str, object], why: 
         found = list(backend.store.collection(collection).find(query, {"definition": 0}))
     named = [(document["_id"], why(document)) for document in found]
     return [f"{collection} {ident!r}: {reason}" for ident, reason in named if reason]
-
-
-def _why(reader: Reader[object]) -> Callable[[Document], str]:
-    return lambda document: reader.flaw(document).rpartition(" is corrupted: ")[2]

@@ -20,6 +20,7 @@ from rollq.scheduler.online.online_set import ONLINE_SETS, OnlineModel, OnlineSe
 from rollq.tasks.errors import DocumentCorrupted, NotFound, StateError
 from rollq.tasks.leases.renewer import Check, no_lease
 from rollq.tasks.mongo.client import Document, Store, reachable
+from rollq.tasks.mongo.layout import SCHEMA
 
 log = logging.getLogger(__name__)
 
@@ -246,7 +247,8 @@ class OnlineSets:
         """The switch; False if another one took this version, or another gatherer this round: look again."""
         try:
             at = self._store.now()
-            self._sets.insert_one({**document, "_id": f"{strategy}:{version}", "version": version, "at": at})
+            numbered = {"_id": f"{strategy}:{version}", "schema": SCHEMA, "version": version, "at": at}
+            self._sets.insert_one({**document, **numbered})
         except DuplicateKeyError:
             return False
         return True

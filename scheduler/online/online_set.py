@@ -6,13 +6,12 @@ from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from typing import Any
 
-from rollq.tasks.mongo.records import Reader, stored
+from rollq.tasks.mongo.records import Reader
 from rollq.tasks.rolling.online_options import BASE
 
 LIVE, SIMULATION = "live", "simulation"
 
 
-@stored
 @dataclass(frozen=True)
 class OnlineModel:
     """A model that serves: its task, its MLflow run, the test segment it was planned for, and which model it is.
@@ -26,7 +25,6 @@ class OnlineModel:
     identity: str = ""
 
 
-@stored
 @dataclass(frozen=True)
 class OnlineSet:
     """One version.

@@ -23,7 +23,9 @@ from rollq.tasks.leases.leased_documents import FENCE_RAISED, LeasedDocuments, e
 from rollq.tasks.leases.renewer import Lease
 from rollq.tasks.mongo.client import Document, reachable
 from rollq.tasks.mongo.expressions import NOW, literal
-from rollq.tasks.mongo.records import Reader, stored
+from rollq.tasks.mongo.layout import SCHEMA
+from rollq.tasks.mongo.records import Reader
+from rollq.tasks.state_machine import StateMachine
 
 DATA = "data: "  # how ``waits_for`` begins when the data of a session cannot be used yet
 
@@ -47,7 +49,20 @@ class RoutineState(StrEnum):
     DONE = "done"
 
 
-@stored
+OPEN, FAILED, DONE = RoutineState
+
+# The only legal changes; every write to a routine's status is one of these.
+ROUTINE_STATES = StateMachine[RoutineState](
+    "routine",
+    {
+        None: frozenset({OPEN}),
+        OPEN: frozenset({OPEN, FAILED, DONE}),  # OPEN: another one works on it, or it is planned anew
+        FAILED: frozenset({OPEN, DONE}),
+        DONE: frozenset({DONE}),  # a simulation stands for it
+    },
+)
+
+
 @dataclass(frozen=True)
 class Routine:
     """The routine of a strategy and session. ``steps`` holds what each finished step came to; ``notes`` what a step
@@ -129,9 +144,10 @@ class Routines:
         """The routine of a session, made if there is none."""
         document: Document = {
             "_id": f"{strategy}:{session}",
+            "schema": SCHEMA,
             "strategy": strategy,
             "session": session,
-            "status": RoutineState.OPEN,
+            "status": ROUTINE_STATES.check(None, OPEN),
             "steps": {},
             "notes": {},
             "waits_for": "",
@@ -154,7 +170,7 @@ class Routines:
         """Become the one who works on a routine; None if it is DONE, or somebody else who is alive does."""
         free: Document = {
             "_id": f"{strategy}:{session}",
-            "status": {"$ne": RoutineState.DONE},
+            "status": {"$in": ROUTINE_STATES.starts(OPEN)},
             "$or": [{"lease": None}, expired(self._store.now())],
         }
         if not self._leased.claim(free, by, {"status": RoutineState.OPEN, "by": literal(by)}):
@@ -188,25 +204,31 @@ class Routines:
 
     def fail(self, routine: Routine, reason: str) -> Routine:
         """It cannot go on without help. Raises as ``renew``."""
-        return self._end(routine, {"status": RoutineState.FAILED, "waits_for": "", "reason": literal(reason)})
+        failed = {"status": ROUTINE_STATES.check(OPEN, FAILED), "waits_for": "", "reason": literal(reason)}
+        return self._end(routine, failed)
 
     def finish(self, routine: Routine) -> Routine:
         """All steps are finished. Raises as ``renew``."""
-        return self._end(routine, {"status": RoutineState.DONE, "finished_at": NOW})
+        return self._end(routine, {"status": ROUTINE_STATES.check(OPEN, DONE), "finished_at": NOW})
 
     def skip(self, strategy: str, session: str, why: str) -> None:
         """Write down that a session needs no routine any more, and none before it, for example after a simulation."""
         self.open(strategy, session)
         steps = {step.value: {"skipped": why} for step in Step}
-        changes = {"status": RoutineState.DONE, "steps": literal(steps), "lease": None, "finished_at": NOW}
+        changes = {"status": DONE, "steps": literal(steps), "lease": None, "finished_at": NOW}
+        query: Document = {"_id": f"{strategy}:{session}", "status": {"$in": ROUTINE_STATES.starts(DONE)}}
         with reachable():
-            self._routines.update_one({"_id": f"{strategy}:{session}"}, [{"$set": changes}])
+            self._routines.update_one(query, [{"$set": changes}])
 
     def wait_for_data(self, strategy: str, session: str, why: str) -> None:
         """Write down that a session waits for its data, unless it is DONE or somebody works on it."""
         self.open(strategy, session)
-        query: Document = {"_id": f"{strategy}:{session}", "status": {"$ne": RoutineState.DONE}, "lease": None}
-        changes = {"status": RoutineState.OPEN, "waits_for": literal(DATA + why), "reason": "", "looked_at": NOW}
+        query: Document = {
+            "_id": f"{strategy}:{session}",
+            "status": {"$in": ROUTINE_STATES.starts(OPEN)},
+            "lease": None,
+        }
+        changes = {"status": OPEN, "waits_for": literal(DATA + why), "reason": "", "looked_at": NOW}
         with reachable():
             self._routines.update_one(query, [{"$set": changes}])
 
@@ -224,7 +246,7 @@ class Routines:
 
     def plan_anew(self, strategy: str) -> list[Routine]:
         """Let every session that is not DONE begin anew, whoever works on it; returns them as they were."""
-        query: Document = {"strategy": strategy, "status": {"$ne": RoutineState.DONE}}
+        query: Document = {"strategy": strategy, "status": {"$in": ROUTINE_STATES.starts(OPEN)}}
         fresh: Document = {
             "status": RoutineState.OPEN,
             "steps": {},

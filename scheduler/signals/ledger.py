@@ -27,7 +27,8 @@ from rollq.tasks.backend import Backend
 from rollq.tasks.errors import ArtifactCorrupted, DocumentCorrupted, NotFound
 from rollq.tasks.leases.renewer import Check, no_lease
 from rollq.tasks.mongo.client import Document, reachable
-from rollq.tasks.mongo.records import Reader, stored
+from rollq.tasks.mongo.layout import SCHEMA
+from rollq.tasks.mongo.records import Reader
 from rollq.tasks.tracking.artifacts.manifest import safe_name
 from rollq.tasks.tracking.mlflow.experiment import MLflowExperiment
 from rollq.tasks.tracking.mlflow.recorder import MLflowRecorder
@@ -35,7 +36,6 @@ from rollq.tasks.tracking.mlflow.recorder import MLflowRecorder
 FOLDER = "signals"
 
 
-@stored
 @dataclass(frozen=True)
 class SignalEntry:
     """What one publication said.
@@ -117,6 +117,7 @@ class SignalLedger:
             recorder.place.write({f"{FOLDER}/{name}": path.read_bytes()})
         document: Document = {
             "_id": f"{strategy}:{number}",
+            "schema": SCHEMA,
             "strategy": strategy,
             "number": number,
             "session": session,

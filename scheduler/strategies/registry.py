@@ -21,13 +21,13 @@ from rollq.tasks.backend import Backend
 from rollq.tasks.components.registry import resolve
 from rollq.tasks.errors import DocumentCorrupted, NotFound, StateError
 from rollq.tasks.mongo.client import Document, reachable
-from rollq.tasks.mongo.records import Reader, stored
+from rollq.tasks.mongo.layout import SCHEMA
+from rollq.tasks.mongo.records import Id, Reader
 from rollq.tasks.rolling.data_checks import check_accepted
 
 BUILT_IN = {"RollingStrategy": RollingStrategy}
 
 
-@stored
 @dataclass(frozen=True)
 class Booked:
     """A strategy as it stands in the book.
@@ -37,7 +37,7 @@ class Booked:
     this entry from those of one that it took the place of.
     """
 
-    name: str
+    name: Id
     kind: str
     config: dict[str, Any]
     pool: str
@@ -93,6 +93,7 @@ class StrategyBook:
         document: Document = {
             "_id": strategy.name,
             "kind": type(strategy).__name__,
+            "schema": SCHEMA,
             "config": strategy.to_config(),
             "pool": pool or strategy.name,
             "delayed": delayed,
@@ -266,4 +267,4 @@ def _corrupted(name: Any, error: Exception) -> DocumentCorrupted:
     return DocumentCorrupted(what, "Add it again with --replace.")
 
 
-STRATEGIES = Reader("strategies", "strategy", Booked, "Add it again with --replace.", {"name": "_id"})
+STRATEGIES = Reader("strategies", "strategy", Booked, "Add it again with --replace.")

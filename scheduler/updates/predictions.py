@@ -15,7 +15,8 @@ from rollq.scheduler.online.online_set import OnlineModel
 from rollq.scheduler.online.trained import trained_test
 from rollq.tasks.backend import Backend
 from rollq.tasks.mongo.client import Document, reachable
-from rollq.tasks.mongo.records import Reader, stored
+from rollq.tasks.mongo.layout import SCHEMA
+from rollq.tasks.mongo.records import Id, Reader
 from rollq.tasks.predictions.increments import Increment, load_increment
 from rollq.tasks.queue.task import Task, segments_of
 from rollq.tasks.tracking.mlflow.experiment import MLflowExperiment
@@ -24,7 +25,6 @@ from rollq.tasks.tracking.mlflow.recorder import MLflowRecorder
 ADDED, REVISED, LABELS = "added", "revised", "labels"  # of the last, the labels alone count
 
 
-@stored
 @dataclass(frozen=True)
 class Added:
     """Days that were predicted later: by which task, when (UTC), why, and what its committed result says.
@@ -32,7 +32,7 @@ class Added:
     ``gone`` are days that were asked for and have no row any more.
     """
 
-    task_id: str
+    task_id: Id
     recorder_id: str
     start: str
     end: str
@@ -62,6 +62,7 @@ class Predictions:
         """Let the result of a DONE prediction task count, from now on; calling it again changes nothing."""
         start, end = segments_of(task.definition)["test"]
         document = {
+            "schema": SCHEMA,
             "recorder_id": task.definition["predict"]["recorder_id"],
             "start": start,
             "end": end,
@@ -135,7 +136,7 @@ class Predictions:
         return self._experiments[pool]
 
 
-PREDICTIONS = Reader("predictions", "prediction", Added, "Restore the document from a backup.", {"task_id": "_id"})
+PREDICTIONS = Reader("predictions", "prediction", Added, "Restore the document from a backup.")
 
 
 def _to_added(document: Document) -> Added:

@@ -6,8 +6,8 @@ from dataclasses import asdict, dataclass
 from datetime import datetime
 from enum import StrEnum
 
-from rollq.tasks.errors import InvalidTransition
-from rollq.tasks.mongo.records import Reader, stored
+from rollq.tasks.mongo.records import Id, Reader
+from rollq.tasks.state_machine import StateMachine
 
 INNER = {"turns", "cursor", "out", "step", "touched_at"}
 MICROSECONDS = 1_000_000  # tasks of one priority go by the time when they were made, in microseconds
@@ -25,7 +25,7 @@ class BackfillState(StrEnum):
     @property
     def is_live(self) -> bool:
         """Whether it may still train something."""
-        return bool(CHANGES[self])
+        return not BACKFILL_STATES.is_final(self)
 
 
 class BackfillMode(StrEnum):
@@ -40,16 +40,20 @@ PREPARING, ACTIVE, PAUSED = BackfillState.PREPARING, BackfillState.ACTIVE, Backf
 FINISHED, CANCELLED = BackfillState.FINISHED, BackfillState.CANCELLED
 
 # The only legal changes; every write to a backfill's status is one of these.
-CHANGES: dict[BackfillState, frozenset[BackfillState]] = {
-    PREPARING: frozenset({ACTIVE, CANCELLED}),
-    ACTIVE: frozenset({PAUSED, FINISHED, CANCELLED}),
-    PAUSED: frozenset({ACTIVE, FINISHED, CANCELLED}),
-    FINISHED: frozenset(),
-    CANCELLED: frozenset(),
-}
+BACKFILL_STATES = StateMachine[BackfillState](
+    "backfill",
+    {
+        None: frozenset({PREPARING}),
+        PREPARING: frozenset({ACTIVE, CANCELLED}),
+        ACTIVE: frozenset({PAUSED, FINISHED, CANCELLED}),
+        PAUSED: frozenset({ACTIVE, FINISHED, CANCELLED}),
+        FINISHED: frozenset(),
+        CANCELLED: frozenset(),
+    },
+    ended="It has ended: create another one, `rollq backfill create`.",
+)
 
 
-@stored
 @dataclass(frozen=True)
 class Backfill:
     """A backfill as it is in the store. Times are UTC, from the store's clock.
@@ -60,7 +64,7 @@ class Backfill:
     then ``counts`` says how its tasks ended.
     """
 
-    id: str
+    id: Id
     pool: str
     strategy: str
     mode: BackfillMode
@@ -100,22 +104,9 @@ class Backfill:
         return {name: value.isoformat() if isinstance(value, datetime) else value for name, value in shown.items()}
 
 
-def check_change(found: Backfill, end: BackfillState) -> None:
-    """Refuse a change that the table does not hold.
-
-    Raises:
-        InvalidTransition: the backfill cannot become ``end``.
-    """
-    if end not in CHANGES[found.status]:
-        allowed = ", ".join(sorted(CHANGES[found.status]))
-        fix = f"It may become {allowed}." if allowed else "It has ended: create another one, `rollq backfill create`."
-        raise InvalidTransition(f"Backfill {found.id} is {found.status}: it cannot become {end}.", fix)
-
-
 BACKFILLS = Reader(
     "backfills",
     "backfill",
     Backfill,
     "Mend the document, or delete it and let its tasks go: `rollq tasks unhold`.",
-    named={"id": "_id"},
 )

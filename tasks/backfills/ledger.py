@@ -17,6 +17,7 @@ from pymongo.collection import Collection
 
 from rollq.tasks.backfills.backfill import (
     ACTIVE,
+    BACKFILL_STATES,
     BACKFILLS,
     CANCELLED,
     FINISHED,
@@ -25,12 +26,12 @@ from rollq.tasks.backfills.backfill import (
     Backfill,
     BackfillMode,
     BackfillState,
-    check_change,
 )
 from rollq.tasks.config.settings import Settings
 from rollq.tasks.errors import InvalidTransition, NotFound, StateError
 from rollq.tasks.mongo.client import Document, Store, reachable
 from rollq.tasks.mongo.expressions import NOW
+from rollq.tasks.mongo.layout import SCHEMA
 from rollq.tasks.queue.admission import Standing
 from rollq.tasks.queue.pools import TaskPools
 from rollq.tasks.queue.states import TaskState
@@ -116,6 +117,7 @@ class Backfills:
             self._backfills.insert_one(
                 {
                     "_id": ident,
+                    "schema": SCHEMA,
                     "pool": pool,
                     "strategy": strategy,
                     "mode": mode,
@@ -123,7 +125,7 @@ class Backfills:
                     "end": span[1],
                     "max_active": max_active,
                     "newest_first": newest_first,
-                    "status": PREPARING,
+                    "status": BACKFILL_STATES.check(None, PREPARING),
                     "reason": "",
                     "total": turns,
                     "turns": turns,
@@ -207,10 +209,10 @@ class Backfills:
     def _change(self, ident: str, end: BackfillState, changes: Document) -> Backfill:
         """One conditional write; then the tasks are made to agree with it."""
         found = self.get(ident)
-        check_change(found, end)
+        BACKFILL_STATES.check(found.status, end, which=found.id)
         while not self._write(found.id, found.status, end, changes):
             found = self.get(found.id)  # somebody else changed it in between
-            check_change(found, end)
+            BACKFILL_STATES.check(found.status, end, which=found.id)
         self.advance(found.id)
         return self.get(found.id)
 
@@ -218,7 +220,8 @@ class Backfills:
         """Move a backfill from ``start`` to ``end``; whether this caller won it."""
         with reachable():
             query = {"_id": ident, "status": start, "settled": False}
-            return bool(self._backfills.update_one(query, [{"$set": {"status": end, **changes}}]).modified_count)
+            step = {"status": BACKFILL_STATES.check(start, end), **changes}
+            return bool(self._backfills.update_one(query, [{"$set": step}]).modified_count)
 
     # -- making the tasks agree ---------------------------------------------------------------------------------------
 
@@ -323,7 +326,8 @@ class Backfills:
             counts[group["status"]] += group["n"]
         over: Document = {"settled": True, "counts": counts}
         if found.status is CANCELLED:
-            self._write(found.id, CANCELLED, CANCELLED, over)
+            with reachable():
+                self._backfills.update_one({"_id": found.id, "status": CANCELLED}, {"$set": over})
         else:
             self._write(found.id, found.status, FINISHED, {**over, "ended_at": NOW})
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from contextlib import suppress
+from dataclasses import dataclass
 from datetime import datetime
 
 from pymongo.collection import Collection
@@ -17,8 +18,22 @@ from rollq.tasks.errors import LeaseLost, Unavailable
 from rollq.tasks.leases.renewer import Lease
 from rollq.tasks.mongo.client import Document, reachable
 from rollq.tasks.mongo.expressions import Write, later, literal
+from rollq.tasks.mongo.records import Amount
 
 FENCE_RAISED: Document = {"$add": ["$fence", 1]}
+
+
+@dataclass(frozen=True)
+class LeaseRecord:
+    """Who holds a document, and until when (UTC, from the store's clock).
+
+    ``memory_mb`` is the most that the holder used so far; ``asked``: it was asked to end.
+    """
+
+    worker: str
+    expires_at: datetime
+    memory_mb: Amount | None = None
+    asked: bool = False
 
 
 class LeasedDocuments:

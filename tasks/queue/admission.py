@@ -24,7 +24,7 @@ from rollq.tasks.queue.claims import RUNNING, WAITING
 from rollq.tasks.queue.dead_letters import SIGNS, set_aside
 from rollq.tasks.queue.documents import cancelling, fence_after, history_after, waiting_again
 from rollq.tasks.queue.losses import TaskLosses
-from rollq.tasks.queue.states import ACTIVE, TERMINAL, Stage, TaskState, check_transition
+from rollq.tasks.queue.states import ACTIVE, TASK_STATES, TERMINAL, Stage, TaskState
 
 CHUNK = 1_000  # tasks per write
 NOT_YET = {"$ne": ["$turn", None]}
@@ -222,7 +222,7 @@ def _mine(backfill: str, status: TaskState) -> list[Document]:
 
 def _step(start: TaskState, end: TaskState, by: str, why: str) -> Document:
     """A transition, as ``TaskClaims._move`` writes it; it raises the fence."""
-    check_transition(start, end)
+    TASK_STATES.check(start, end)
     return {"status": end, "fence": fence_after(True), "history": history_after(start, end, by, why, True)}
 
 

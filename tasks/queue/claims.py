@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import fields, replace
 from typing import Any
 
 from pymongo import UpdateOne
@@ -16,18 +16,16 @@ from pymongo import UpdateOne
 from rollq.tasks.errors import LeaseLost
 from rollq.tasks.mongo.client import Document, reachable
 from rollq.tasks.mongo.expressions import NOW, Write, later, literal
-from rollq.tasks.queue.documents import to_claim, transition
+from rollq.tasks.queue.documents import NEEDS, to_claim, transition
 from rollq.tasks.queue.prefetch import Lookahead
 from rollq.tasks.queue.stager import BEST_FIRST, TaskWindow
-from rollq.tasks.queue.states import Stage, TaskState, check_transition
-from rollq.tasks.queue.task import COMMITTED, Claim, TaskError
+from rollq.tasks.queue.states import TASK_STATES, Stage, TaskState
+from rollq.tasks.queue.task import COMMITTED, Candidate, Claim, TaskError
 from rollq.tasks.resources import Needs
 
 CANDIDATES = 8  # waiting tasks looked at per claim; one of the best is tried, so that workers seldom collide
 AHEAD = 32  # as many, for a process that claims again at once
-CLAIMED = (
-    "pool key queue priority stage fence attempts failures needs time_limit rounds definition result backfill any_code"
-)
+CLAIMED = ("schema", *(field.name for field in fields(Candidate) if field.name != "id"))
 WAITING, RUNNING = TaskState.WAITING, TaskState.RUNNING
 
 
@@ -80,13 +78,12 @@ class TaskClaims(TaskWindow):
         return None
 
     def _candidates(self, query: Document, offer: Needs | None, limit: int = CANDIDATES) -> list[Document]:
-        fields = dict.fromkeys(CLAIMED.split(), 1)
-        found = list(self._tasks.find(query, fields).sort(BEST_FIRST).limit(limit))
-        fitting = [task for task in found if Needs(**task["needs"]).fit(offer)]
+        found = list(self._tasks.find(query, dict.fromkeys(CLAIMED, 1)).sort(BEST_FIRST).limit(limit))
+        fitting = [task for task in found if NEEDS.validate_python(task["needs"]).fit(offer)]
         if fitting or not found or offer is None:
             return fitting
         limits = {f"needs.{name}": {"$lte": amount} for name, amount in offer.to_dict().items()}
-        return list(self._tasks.find({**query, **limits}, fields).sort(BEST_FIRST).limit(limit))
+        return list(self._tasks.find({**query, **limits}, dict.fromkeys(CLAIMED, 1)).sort(BEST_FIRST).limit(limit))
 
     def claim_among(
         self, pool: str, worker: str, query: Document, home: TaskState = WAITING, offer: Needs | None = None
@@ -99,7 +96,7 @@ class TaskClaims(TaskWindow):
         Raises:
             InvalidTransition: tasks in that state cannot be claimed.
         """
-        check_transition(home, RUNNING)
+        TASK_STATES.check(home, RUNNING)
         ready: Document = {"pool": pool, "status": home, "not_before": {"$lte": self._store.now()}}
         if home is WAITING:
             ready["stage"] = {"$ne": Stage.HELD}

@@ -12,9 +12,10 @@ from pymongo.errors import OperationFailure
 
 from rollq.tasks.errors import DocumentCorrupted, Unavailable
 from rollq.tasks.mongo.client import Document, reachable
+from rollq.tasks.mongo.layout import SCHEMA
 from rollq.tasks.queue.reader import TaskReader
 from rollq.tasks.queue.states import TERMINAL
-from rollq.tasks.queue.validation import flaw, mended
+from rollq.tasks.queue.validation import dead_lettering, problem
 
 log = logging.getLogger(__name__)
 
@@ -25,7 +26,6 @@ GUARDED = (
     *("claim", "claim_among", "renew", "holds", "commit", "fail", "release", "excuse"),
     *("next_to_ring", "pools_rung", "rung_before", "holders", "wants", "has_active"),
 )
-NO_DEFINITION = {"definition": None}
 Class = TypeVar("Class", bound=type[TaskReader])
 
 
@@ -77,7 +77,7 @@ def _apart(pools: TaskReader, ident: str, act: Callable[[str], bool]) -> bool:
     except (OperationFailure, *SIGNS) as error:
         with reachable():
             found = pools.documents()[0].find_one({"_id": ident})
-        why = flaw({**NO_DEFINITION, **found}, whole=True) if found else ""
+        why = problem(found) if found else ""
         if not why:
             raise  # the store's refusal, or the caller's own mistake
         if not set_aside(pools, [ident]):  # it is finished: it stays as it is
@@ -102,18 +102,15 @@ def set_aside(pools: TaskReader, ids: Sequence[str] | None = None) -> list[str]:
         now = pools.now()
         query: Document = {"status": {"$nin": sorted(TERMINAL)}}
         unfinished = tasks.find(query if ids is None else {**query, "_id": {"$in": list(ids)}})
-        bad = [(document, why) for document in unfinished if (why := flaw({**NO_DEFINITION, **document}, whole=True))]
+        bad = [(document, why) for document in unfinished if (why := problem(document))]
         for document, why in bad:
-            log.warning("%s", DocumentCorrupted(f"Task {document['_id']} is set aside as FAILED: {why}."))
-            same = {"_id": document["_id"]}
-            if isinstance(document.get("fence"), int):  # if it moved since, whoever moved it is at work
-                same["fence"] = document["fence"]
-            tasks.replace_one(same, mended(document, why, now))
+            log.warning("%s", DocumentCorrupted(f"Task {document['_id']} is dead-lettered as FAILED: {why}."))
+            tasks.replace_one(*dead_lettering(document, now))
         broken = [window for window in windows.find({}) if not _is_window(window)] if ids is None else []
         for window in broken:
             log.warning("%s", DocumentCorrupted(f"The window {window['_id']!r} is emptied and made anew."))
             pool, _, queue = str(window["_id"]).partition("\n")
-            windows.replace_one({"_id": window["_id"]}, {"pool": pool, "queue": queue, "blocks": []})
+            windows.replace_one({"_id": window["_id"]}, {"schema": SCHEMA, "pool": pool, "queue": queue, "blocks": []})
     return [str(document["_id"]) for document in (*(document for document, _ in bad), *broken)]
 
 

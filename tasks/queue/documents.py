@@ -7,12 +7,13 @@ from datetime import datetime
 from typing import Any
 
 from rollq.tasks.broker.messages import check_label
-from rollq.tasks.errors import DocumentCorrupted, TemplateError
+from rollq.tasks.errors import TemplateError
 from rollq.tasks.mongo.client import Document
 from rollq.tasks.mongo.expressions import NOW, Write, literal
-from rollq.tasks.queue.states import Stage, TaskState, check_transition
-from rollq.tasks.queue.task import Claim, Definition, Task, Transition, segments_of
-from rollq.tasks.queue.validation import flaw, mended
+from rollq.tasks.mongo.layout import SCHEMA
+from rollq.tasks.mongo.records import Reader, strict
+from rollq.tasks.queue.states import TASK_STATES, Stage, TaskState
+from rollq.tasks.queue.task import Candidate, Claim, Definition, Task, segments_of
 from rollq.tasks.resources import Needs
 
 HISTORY = 200  # transitions kept per task
@@ -36,12 +37,12 @@ class Options:
     def __post_init__(self) -> None:
         """Refuse what could be stored but never be run."""
         check_label(self.queue, "queue")
-        limit = self.time_limit
-        for name, value in (("priority", self.priority), ("time_limit", limit)):
-            if why := flaw({"_id": "", name: value}):
-                raise TemplateError(f"it cannot be used: {why}.", "Give a number.", name)
-        if limit is not None and limit <= 0:
-            raise TemplateError(f"{limit!r} is no duration.", "Give seconds, more than 0.", "time_limit")
+        problems = TASKS.invalid({"priority": self.priority, "time_limit": self.time_limit})
+        for name in ("priority", "time_limit"):
+            if name in problems:
+                raise TemplateError(f"it cannot be used: {problems[name]}.", "Give a number.", name)
+        if self.time_limit is not None and self.time_limit <= 0:
+            raise TemplateError(f"{self.time_limit!r} is no duration.", "Give seconds, more than 0.", "time_limit")
 
 
 def fence_after(raised: bool) -> Any:
@@ -94,7 +95,7 @@ def giving_back(start: TaskState, by: str) -> Document:
 
 
 def _step(start: TaskState, end: TaskState, by: str, why: str, *, raised: bool) -> Document:
-    check_transition(start, end)
+    TASK_STATES.check(start, end)
     history = history_after(start, end, by, why, raised)
     return {"status": end, "fence": fence_after(raised), "history": history}
 
@@ -106,9 +107,10 @@ def new_document(
     first = {"at": now, "start": None, "end": TaskState.WAITING, "by": "", "why": "created", "fence": 0}
     return {
         "_id": ident,
+        "schema": SCHEMA,
         "pool": pool,
         "key": key,
-        "status": TaskState.WAITING,
+        "status": TASK_STATES.check(None, TaskState.WAITING),
         "priority": options.priority,
         "queue": options.queue,
         "rung_at": None,
@@ -133,82 +135,46 @@ def new_document(
         "backfill": None,
         "place": None,  # tasks/queue/admission.py says what these mean
         "turn": None,
-        "segments": {name: list(bounds) for name, bounds in segments_of(definition).items()},
+        "segments": {name: list(map(_day, bounds)) for name, bounds in segments_of(definition).items()},
         "history": [first],
         "definition": definition,
     }
 
 
-def to_task(document: Document) -> Task:
-    """The record of a document; its definition may have been left out. A corrupted one is shown as a FAILED task."""
-    if why := flaw(document, whole=True):
-        document = mended(document, why)
-    lease = document.get("lease") or {}
-    result, kept = document["result"], document.get("kept")
-    segments = document.get("segments") or segments_of(document.get("definition") or {})
-    return Task(
-        id=document["_id"],
-        pool=document["pool"],
-        key=document["key"],
-        status=TaskState(document["status"]),
-        priority=document["priority"],
-        queue=document["queue"],
-        held=document["stage"] == Stage.HELD,
-        needs=Needs(**document["needs"]),
-        time_limit=document["time_limit"],
-        seq=document["seq"],
-        segments={name: (bounds[0], bounds[1]) for name, bounds in segments.items()},
-        created_at=document["created_at"],
-        not_before=document["not_before"],
-        started_at=document["started_at"],
-        ended_at=document["ended_at"],
-        fence=document["fence"],
-        attempts=document["attempts"],
-        failures=document["failures"],
-        losses=document["losses"],
-        worker=lease.get("worker"),
-        lease_expires_at=lease.get("expires_at"),
-        result=kept if result is None else result,
-        kept=kept,
-        error=document["error"],
-        home=TaskState(document["home"]),
-        rounds=tuple(document["rounds"]),
-        backfill=document.get("backfill"),
-        any_code=document.get("any_code", False),
-        history=tuple(_transition(entry) for entry in document["history"]),
-        definition=document.get("definition") or {},
-    )
+def _day(bound: Any) -> Any:
+    """A date as text: a template may write it as a number."""
+    return str(bound) if isinstance(bound, int | float) else bound
 
 
 def to_claim(document: Document, worker: str, lease_seconds: float, seen: int, home: TaskState) -> Claim:
     """The claim on a task that was just taken from the state ``home``; ``document`` is as it was before.
 
     Raises:
-        DocumentCorrupted: a field of it is not as rollq writes it.
+        DocumentCorrupted: it is invalid.
     """
-    if why := flaw(document):
-        raise DocumentCorrupted(f"Task {document['_id']} cannot be run: {why}.")
+    found = CANDIDATES.read(document)
     return Claim(
-        task_id=document["_id"],
-        pool=document["pool"],
-        key=document["key"],
-        queue=document["queue"],
-        fence=document["fence"] + 1,
+        task_id=found.id,
+        pool=found.pool,
+        key=found.key,
+        queue=found.queue,
+        fence=found.fence + 1,
         worker=worker,
-        attempt=document["attempts"] + 1,
-        failures=document["failures"],
-        definition=document["definition"],
+        attempt=found.attempts + 1,
+        failures=found.failures,
+        definition=found.definition,
         lease_seconds=lease_seconds,
-        time_limit=document["time_limit"],
+        time_limit=found.time_limit,
         home=home,
-        partial=document["result"],
-        rounds=tuple(document["rounds"]),
+        partial=found.result,
+        rounds=found.rounds,
         seen=seen,
-        backfill=document.get("backfill"),
-        any_code=document.get("any_code", False),
+        backfill=found.backfill,
+        any_code=found.any_code,
     )
 
 
-def _transition(entry: Document) -> Transition:
-    start = TaskState(entry["start"]) if entry["start"] else None
-    return Transition(entry["at"], start, TaskState(entry["end"]), entry["by"], entry["fence"], entry["why"])
+FIX = "It is written down as FAILED where it is met: see `rollq tasks show`."
+TASKS = Reader("tasks", "task", Task, FIX)
+NEEDS = strict(Needs)
+CANDIDATES = Reader("tasks", "task", Candidate, FIX)

@@ -12,18 +12,18 @@ from datetime import datetime, timedelta
 from pymongo.collection import Collection
 
 from rollq.tasks.mongo.client import Document, Store, reachable
-from rollq.tasks.mongo.records import Reader, stored
+from rollq.tasks.mongo.layout import SCHEMA
+from rollq.tasks.mongo.records import Id, Reader
 
 SEARCH_SECONDS = 600.0
 REST_SECONDS = 5.0  # a holder that lives closes its run itself; and one try after another
 
 
-@stored
 @dataclass(frozen=True)
 class LooseEnd:
     """A task whose runs must be looked at. ``noted_at`` is UTC, from the store's clock."""
 
-    task_id: str
+    task_id: Id
     pool: str
     why: str
     noted_at: datetime
@@ -42,7 +42,7 @@ class LooseEnds:
     def note(self, task_id: str, pool: str, why: str) -> None:
         """Write a loose end down, before its holder is cut off."""
         now = self._store.now()
-        changes = {"$set": {"pool": pool, "why": why, "noted_at": now, "tried_at": now}}
+        changes = {"$set": {"schema": SCHEMA, "pool": pool, "why": why, "noted_at": now, "tried_at": now}}
         self._ends.update_one({"_id": task_id}, changes, upsert=True)
 
     def take_due(self) -> bool:
@@ -61,7 +61,7 @@ class LooseEnds:
         with reachable():
             now = self._store.now()
             searches = self._store.collection("searches")
-            searches.update_one({"_id": "runs"}, {"$setOnInsert": {"at": now}}, upsert=True)
+            searches.update_one({"_id": "runs"}, {"$setOnInsert": {"schema": SCHEMA, "at": now}}, upsert=True)
             due = {"_id": "runs", "at": {"$lt": now - timedelta(seconds=SEARCH_SECONDS)}}
             return bool(searches.update_one(due, {"$set": {"at": now}}).modified_count)
 
@@ -76,6 +76,4 @@ class LooseEnds:
             self._ends.delete_one({"_id": end.task_id, "noted_at": end.noted_at})
 
 
-LOOSE_ENDS = Reader(
-    "loose_ends", "loose end", LooseEnd, "Delete it, and close the run of its task in MLflow.", {"task_id": "_id"}
-)
+LOOSE_ENDS = Reader("loose_ends", "loose end", LooseEnd, "Delete it, and close the run of its task in MLflow.")

@@ -18,14 +18,14 @@ from rollq.tasks.broker.messages import check_label
 from rollq.tasks.errors import DocumentCorrupted, InvalidTransition, TemplateError
 from rollq.tasks.identity import IDENTITY, PLACES, canonical, places_of, plain_key, task_id
 from rollq.tasks.mongo.client import Document, reachable
+from rollq.tasks.mongo.layout import SCHEMA
 from rollq.tasks.queue.admission import TaskTurns, Turns
 from rollq.tasks.queue.claims import RUNNING, WAITING
 from rollq.tasks.queue.dead_letters import each, guarded, set_aside
-from rollq.tasks.queue.documents import Options, cancelling, giving_back, new_document, waiting_again
+from rollq.tasks.queue.documents import TASKS, Options, cancelling, giving_back, new_document, waiting_again
 from rollq.tasks.queue.stager import BLOCK
 from rollq.tasks.queue.states import ACTIVE, Stage, TaskState
 from rollq.tasks.queue.task import Created
-from rollq.tasks.queue.validation import flaw
 from rollq.tasks.resources import Needs
 
 BATCH = 1_000  # documents per bulk write
@@ -90,7 +90,7 @@ class TaskPools(TaskTurns):
         with reachable():
             now = self._store.now()
             documents = _documents(pool, definitions, now, options, turns)
-            self._pools.update_one({"_id": pool}, {"$setOnInsert": {"created_at": now}}, upsert=True)
+            self._pools.update_one({"_id": pool}, {"$setOnInsert": {"schema": SCHEMA, "created_at": now}}, upsert=True)
             floor = self._fence_floor(pool)
             for document in documents if floor else ():
                 document["fence"] = document["history"][0]["fence"] = floor
@@ -266,7 +266,8 @@ class TaskPools(TaskTurns):
             for pool in {task["pool"] for task in found.values() if isinstance(task.get("pool"), str)}:
                 fences = [task.get("fence") for task in found.values() if task.get("pool") == pool]
                 highest = max((fence for fence in fences if isinstance(fence, int)), default=0)  # or corrupted
-                self._pools.update_one({"_id": pool}, {"$max": {"fence": highest}}, upsert=True)
+                changes = {"$max": {"fence": highest}, "$setOnInsert": {"schema": SCHEMA}}
+                self._pools.update_one({"_id": pool}, changes, upsert=True)
             return [
                 ident
                 for ident in ids
@@ -296,7 +297,7 @@ def _documents(
         plain = canonical(definition)
         key = plain_key(plain)
         document = new_document(task_id(pool, key), pool, key, plain, now, seq + position, options)
-        if why := flaw(document, whole=True):
+        if why := TASKS.problem(document):
             raise TemplateError(f"the definition cannot be used: {why}.", "See docs/reference/template.md.")
         made.append({**document, **(turns.fields(position) if turns else {})})
     return made

@@ -13,10 +13,10 @@ from pymongo.collection import Collection
 from rollq.tasks.config.settings import Settings
 from rollq.tasks.errors import NotFound, StateError
 from rollq.tasks.mongo.client import Document, Store, reachable
-from rollq.tasks.queue.documents import to_task
 from rollq.tasks.queue.orphans import LooseEnds
 from rollq.tasks.queue.states import ACTIVE, Stage, TaskState
 from rollq.tasks.queue.task import Task
+from rollq.tasks.queue.validation import to_task
 from rollq.tasks.resources import Needs
 from rollq.tasks.tracking.references import References
 

@@ -22,6 +22,7 @@ from pymongo.collection import Collection
 
 from rollq.tasks.config.settings import Settings
 from rollq.tasks.mongo.client import Document, Store, reachable
+from rollq.tasks.mongo.layout import SCHEMA
 from rollq.tasks.queue.reader import TaskReader
 from rollq.tasks.queue.states import Stage, TaskState
 
@@ -85,7 +86,8 @@ class TaskWindow(TaskReader):
             seqs = [seq for _, seq in group]
             parts = (seqs[at : at + BLOCK] for at in range(0, len(seqs), BLOCK))
             blocks += [{"priority": priority, "first": part[0], "last": part[-1], "n": len(part)} for part in parts]
-        changes = {"$setOnInsert": {"pool": pool, "queue": queue}, "$push": {"blocks": {"$each": blocks}}}
+        named = {"schema": SCHEMA, "pool": pool, "queue": queue}
+        changes = {"$setOnInsert": named, "$push": {"blocks": {"$each": blocks}}}
         with reachable():
             # The id is made of both names, so that two creators make one window.
             self._windows.update_one({"_id": f"{pool}\n{queue}"}, changes, upsert=True)

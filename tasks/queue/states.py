@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from enum import StrEnum
 
-from rollq.tasks.errors import InvalidTransition
+from rollq.tasks.state_machine import StateMachine
 
 
 class TaskState(StrEnum):
@@ -42,23 +42,18 @@ ACTIVE = frozenset(TaskState) - TERMINAL
 
 # The only legal changes; every write to a task's status is one of these. A task that was DONE and is trained again
 # keeps its result until a new one is committed: who cancels it gives it back as DONE, whatever became of it since.
-TRANSITIONS: dict[TaskState, frozenset[TaskState]] = {
-    W: frozenset({R, C, D}),
-    R: frozenset({D, W, P, F, Q, C}),
-    P: frozenset({W, R, C, D}),  # R: a plain worker loop takes up the second phase itself
-    D: frozenset({W}),  # a person wants it trained anew
-    F: frozenset({W, D}),  # W: a person tries again
-    Q: frozenset({W, D}),
-    C: frozenset({W}),
-}
-
-
-def check_transition(start: TaskState, end: TaskState) -> None:
-    """Refuse a change that the table does not hold.
-
-    Raises:
-        InvalidTransition: ``start -> end`` is not in ``TRANSITIONS``.
-    """
-    if end not in TRANSITIONS[start]:
-        allowed = ", ".join(sorted(TRANSITIONS[start])) or "nothing: it is final"
-        raise InvalidTransition(f"A task cannot go from {start} to {end}.", f"From {start} it may go to {allowed}.")
+# A task whose document is invalid is dead-lettered.
+TASK_STATES = StateMachine[TaskState](
+    "task",
+    {
+        None: frozenset({W}),
+        W: frozenset({R, C, D}),
+        R: frozenset({D, W, P, F, Q, C}),
+        P: frozenset({W, R, C, D}),  # R: a plain worker loop takes up the second phase itself
+        D: frozenset({W}),  # a person wants it trained anew
+        F: frozenset({W, D}),  # W: a person tries again
+        Q: frozenset({W, D}),
+        C: frozenset({W}),
+    },
+    corrections=dict.fromkeys((None, W, R, P), frozenset({F})),
+)

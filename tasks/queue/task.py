@@ -12,7 +12,9 @@ from typing import TYPE_CHECKING, Any
 from rollq.tasks.components.user_code import place_of
 from rollq.tasks.errors import LeaseLost
 from rollq.tasks.failures import Kind, is_permanent, storable, text_of, trace_of
-from rollq.tasks.queue.states import TaskState
+from rollq.tasks.leases.leased_documents import LeaseRecord
+from rollq.tasks.mongo.records import Amount, Count, Id
+from rollq.tasks.queue.states import Stage, TaskState
 from rollq.tasks.resources import Needs
 
 if TYPE_CHECKING:
@@ -35,7 +37,7 @@ class Transition:
     start: TaskState | None
     end: TaskState
     by: str
-    fence: int
+    fence: Count
     why: str = ""
 
 
@@ -70,45 +72,70 @@ class Attempt:
 class Task:
     """A rolling task as it is in the store.
 
-    Times are UTC; ``lease_expires_at`` is None unless it is RUNNING; ``seq`` orders the tasks of one priority; ``home``
-    is the state that it was claimed from last. ``kept`` is the earlier result of a task that was DONE and is trained
-    again; until there is something newer, ``result`` is the same.
+    Times are UTC; ``seq`` orders the tasks of one priority; ``home`` is the state that it was claimed from last.
+    ``kept`` is the earlier result of a task that was DONE and is trained again; until there is something newer,
+    ``result`` is the same.
     """
 
-    id: str
+    id: Id
     pool: str
     key: str
     status: TaskState
     priority: int
     queue: str
-    held: bool
+    stage: Stage
     needs: Needs
-    time_limit: float | None
+    time_limit: Amount | None
     seq: int
     segments: Segments
     created_at: datetime
     not_before: datetime
     started_at: datetime | None
     ended_at: datetime | None
-    fence: int
-    attempts: int
-    failures: int
-    losses: int
-    worker: str | None
-    lease_expires_at: datetime | None
+    fence: Count
+    attempts: Count
+    failures: Count
+    losses: Count
+    lease: LeaseRecord | None
     result: dict[str, Any] | None
     error: dict[str, Any] | None
+    rounds: tuple[str, ...]
+    history: tuple[Transition, ...]
     kept: dict[str, object] | None = None
     home: TaskState = TaskState.WAITING
-    rounds: tuple[str, ...] = ()
     backfill: str | None = None
     any_code: bool = False
-    history: tuple[Transition, ...] = ()
     definition: Definition = field(default_factory=dict, repr=False)
+
+    def __post_init__(self) -> None:
+        """Show the kept result where there is no newer one.
+
+        Raises:
+            ValueError: it is RUNNING, and nobody holds it.
+        """
+        if self.status is TaskState.RUNNING and self.lease is None:
+            raise ValueError("it is RUNNING without a lease")
+        if self.result is None:
+            object.__setattr__(self, "result", self.kept)
 
     def __getitem__(self, name: str) -> Any:
         """A field by its name; the reference's names ``_id``, ``def``, ``filter`` and ``res`` too."""
         return getattr(self, REFERENCE_NAMES.get(name, name))
+
+    @property
+    def held(self) -> bool:
+        """Whether a person or a backfill keeps it from being claimed."""
+        return self.stage is Stage.HELD
+
+    @property
+    def worker(self) -> str | None:
+        """Who runs it; None unless it is RUNNING."""
+        return self.lease.worker if self.lease else None
+
+    @property
+    def lease_expires_at(self) -> datetime | None:
+        """When its lease runs out; None unless it is RUNNING."""
+        return self.lease.expires_at if self.lease else None
 
     @property
     def committed(self) -> dict[str, object] | None:
@@ -146,7 +173,31 @@ class Task:
 
     def to_dict(self) -> dict[str, object]:
         """JSON-able: times as ISO 8601 with zone."""
-        return {name: _plain(value) for name, value in asdict(self).items()}
+        derived = {"held": self.held, "worker": self.worker, "lease_expires_at": self.lease_expires_at}
+        shown = {name: value for name, value in asdict(self).items() if name not in ("lease", "stage")}
+        return {name: _plain(value) for name, value in {**shown, **derived}.items()}
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """What a claim needs to know of a task that waits; field by field as in ``Task``."""
+
+    id: Id
+    pool: str
+    key: str
+    queue: str
+    priority: int
+    stage: Stage
+    fence: Count
+    attempts: Count
+    failures: Count
+    needs: Needs
+    time_limit: Amount | None
+    rounds: tuple[str, ...]
+    definition: Definition
+    result: dict[str, Any] | None
+    backfill: str | None = None
+    any_code: bool = False
 
 
 @dataclass(frozen=True)

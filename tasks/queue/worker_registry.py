@@ -14,19 +14,19 @@ from pymongo.collection import Collection
 
 from rollq.tasks.config.settings import Settings
 from rollq.tasks.mongo.client import Document, Store, reachable
-from rollq.tasks.mongo.records import Reader, stored
+from rollq.tasks.mongo.layout import SCHEMA
+from rollq.tasks.mongo.records import Id, Reader
 from rollq.tasks.resources import Needs
 
 FORGET_SECONDS = 24 * 3600
 MISSED_SWEEPS = 5  # a worker that was not seen for so many sweeps is taken for gone
 
 
-@stored
 @dataclass(frozen=True)
 class WorkerEntry:
     """A worker: ``name`` is ``host/main pid``; ``offer`` is what each of its ``processes`` offers. Times are UTC."""
 
-    name: str
+    name: Id
     queues: tuple[str, ...]
     processes: int
     offer: Needs
@@ -73,6 +73,7 @@ class Roster:
         with reachable():
             now = self._store.now()
             entry = {
+                "schema": SCHEMA,
                 "queues": list(queues),
                 "processes": processes,
                 "offer": offer.to_dict(),
@@ -105,6 +106,4 @@ class Roster:
             return [replace(entry, alive=entry.seen_at >= since) for entry in entries]
 
 
-WORKERS = Reader(
-    "workers", "worker", WorkerEntry, "A worker that lives mends it at its next sweep; else delete it.", {"name": "_id"}
-)
+WORKERS = Reader("workers", "worker", WorkerEntry, "A worker that lives mends it at its next sweep; else delete it.")

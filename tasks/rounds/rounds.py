@@ -9,8 +9,8 @@ from __future__ import annotations
 import logging
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
-from datetime import datetime
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any
 from uuid import uuid4
@@ -21,11 +21,13 @@ from pymongo.errors import DuplicateKeyError, OperationFailure
 
 from rollq.tasks.config.settings import Settings
 from rollq.tasks.errors import DocumentCorrupted, NotFound, SettingsError, Unavailable
-from rollq.tasks.leases.leased_documents import LeasedDocuments, expired
+from rollq.tasks.leases.leased_documents import LeasedDocuments, LeaseRecord, expired
 from rollq.tasks.leases.renewer import Lease
 from rollq.tasks.mongo.client import Document, Store, reachable
 from rollq.tasks.mongo.expressions import NOW, literal
-from rollq.tasks.queue.validation import mended_round, round_flaw
+from rollq.tasks.mongo.layout import SCHEMA
+from rollq.tasks.mongo.records import Count, Id, Reader
+from rollq.tasks.state_machine import StateMachine
 
 log = logging.getLogger(__name__)
 
@@ -39,6 +41,22 @@ class RoundState(StrEnum):
     FAILED = "failed"
 
 
+OPEN, GATHERING, GATHERED, FAILED = RoundState
+
+# The only legal changes; every write to a round's status is one of these.
+ROUND_STATES = StateMachine[RoundState](
+    "round",
+    {
+        None: frozenset({OPEN}),
+        OPEN: frozenset({GATHERING, FAILED}),  # FAILED: one that it waits for has failed, or it was given up
+        GATHERING: frozenset({GATHERING, OPEN, GATHERED, FAILED}),  # GATHERING: another gatherer, the first one died
+        GATHERED: frozenset(),
+        FAILED: frozenset({OPEN, FAILED}),  # OPEN: its tasks are tried again; FAILED: it was given up
+    },
+    corrections=dict.fromkeys((None, OPEN, GATHERING), frozenset({FAILED})),
+)
+
+
 @dataclass(frozen=True)
 class Round:
     """A round as it is in the store.
@@ -47,7 +65,7 @@ class Round:
     for; it is ``free`` once all of them are gathered. While it is ``held`` (delayed) it is not gathered either.
     """
 
-    id: str
+    id: Id
     pool: str
     task_ids: tuple[str, ...]
     policy: str
@@ -56,7 +74,8 @@ class Round:
     held: bool
     after: tuple[str, ...]
     free: bool
-    fence: int
+    fence: Count
+    lease: LeaseRecord | None
     created_at: datetime
     finished_at: datetime | None
     result: dict[str, Any] | None
@@ -104,27 +123,9 @@ class Rounds:
         """
         needed(policy, len(task_ids))
         ident = ident or uuid4().hex[:12]
+        options = {"policy": policy, "held": held, "after": list(after), "free": not after}
         with reachable(), suppress(DuplicateKeyError):
-            self._rounds.insert_one(
-                {
-                    "_id": ident,
-                    "pool": pool,
-                    "task_ids": list(task_ids),
-                    "policy": policy,
-                    "purpose": dict(purpose),
-                    "status": RoundState.OPEN,
-                    "held": held,
-                    "after": list(after),
-                    "free": not after,
-                    "told": False,
-                    "fence": 0,
-                    "lease": None,
-                    "created_at": self._store.now(),
-                    "finished_at": None,
-                    "result": None,
-                    "reason": "",
-                }
-            )
+            self._rounds.insert_one({**_new_document(ident, pool, task_ids, purpose, self._store.now()), **options})
         return ident
 
     def start(self, ident: str) -> None:
@@ -143,19 +144,21 @@ class Rounds:
                 if not self._leased.claim({"_id": ident, "$or": free}, worker, {"status": RoundState.GATHERING}):
                     return None
             except Unavailable as error:  # the server cannot compute with what is there
-                if isinstance(error.__cause__, OperationFailure) and self._set_aside(ident):
+                if isinstance(error.__cause__, OperationFailure) and self._dead_letter(ident):
                     return None
                 raise
-        return None if self._set_aside(ident) else self.get(ident)
+        return None if self._dead_letter(ident) else self.get(ident)
 
-    def _set_aside(self, ident: str) -> bool:
-        """Write down a round whose document is corrupted as failed; whether it was."""
+    def _dead_letter(self, ident: str) -> bool:
+        """Write down a round whose document is invalid as failed; whether it was."""
         with reachable():
             document = self._rounds.find_one({"_id": ident})
-            why = round_flaw(document) if document else ""
+            why = ROUNDS.problem(document) if document else ""
             if document and why:
-                log.warning("%s", DocumentCorrupted(f"Round {ident} is set aside as failed: {why}."))
-                self._rounds.replace_one({"_id": ident}, mended_round(document, why, self._store.now()))
+                log.warning("%s", DocumentCorrupted(f"Round {ident} is dead-lettered as failed: {why}."))
+                status = document.get("status")
+                ROUND_STATES.check(RoundState(status) if status in list(RoundState) else None, FAILED, correction=True)
+                self._rounds.replace_one({"_id": ident}, _sanitized(document, self._store.now()))
         return bool(why)
 
     def renew(self, gathering: Round) -> None:
@@ -176,7 +179,7 @@ class Rounds:
         Raises:
             LeaseLost: another process gathers it now.
         """
-        self._leased.end(gathering.id, gathering.fence, {"status": RoundState.OPEN, "reason": literal(why)})
+        self._move(gathering, RoundState.OPEN, {"reason": literal(why)})
 
     def finish(self, gathering: Round, result: Mapping[str, Any]) -> None:
         """The round is gathered.
@@ -184,7 +187,7 @@ class Rounds:
         Raises:
             LeaseLost: another process gathers it now.
         """
-        self._end(gathering, RoundState.GATHERED, {"result": literal(dict(result)), "reason": ""})
+        self._move(gathering, GATHERED, {"finished_at": NOW, "result": literal(dict(result)), "reason": ""})
 
     def fail(self, gathering: Round, reason: str) -> None:
         """The round cannot meet its policy, or its predictions do not fit together.
@@ -192,7 +195,7 @@ class Rounds:
         Raises:
             LeaseLost: another process gathers it now.
         """
-        self._end(gathering, RoundState.FAILED, {"reason": literal(reason)})
+        self._move(gathering, FAILED, {"finished_at": NOW, "reason": literal(reason)})
 
     def replace_task(self, old: str, new: str) -> list[str]:
         """Put another task in the place of one, in rounds that are open; returns the ids of these rounds."""
@@ -212,15 +215,15 @@ class Rounds:
             failed["given_up"] = {"$ne": True}
             count = 0
             while ids := [document["_id"] for document in self._rounds.find(failed, {"_id": 1})]:
-                changes = {"status": RoundState.OPEN, "lease": None, "reason": "", "told": False}
+                changes = {"status": ROUND_STATES.check(FAILED, OPEN), "lease": None, "reason": "", "told": False}
                 count += self._rounds.update_many({"_id": {"$in": ids}}, {"$set": changes}).modified_count
                 failed = {"status": RoundState.FAILED, "told": True, "after": {"$in": ids}}  # those that failed with it
             return count
 
     def give_up(self, idents: Sequence[str], reason: str) -> None:
         """Fail rounds that are not gathered, for good: nobody gathers them, also if their tasks are tried again."""
-        going = {"$in": [RoundState.OPEN, RoundState.GATHERING, RoundState.FAILED]}
-        ended = {"status": RoundState.FAILED, "given_up": True, "lease": None, "reason": literal(reason)}
+        going = {"$in": ROUND_STATES.starts(FAILED)}
+        ended = {"status": FAILED, "given_up": True, "lease": None, "reason": literal(reason)}
         changes = {**ended, "finished_at": NOW, "fence": {"$add": ["$fence", 1]}}
         with reachable():
             self._rounds.update_many({"_id": {"$in": list(idents)}, "status": going}, [{"$set": changes}])
@@ -279,7 +282,8 @@ class Rounds:
 
     def tell_failure(self, ident: str, reason: str) -> None:
         """A round that this one waits for has failed, so it fails too, until that one is tried again."""
-        changes = {"status": RoundState.FAILED, "told": True, "reason": reason, "finished_at": self._store.now()}
+        failed = ROUND_STATES.check(OPEN, FAILED)
+        changes = {"status": failed, "told": True, "reason": reason, "finished_at": self._store.now()}
         with reachable():
             self._rounds.update_one({"_id": ident, "status": RoundState.OPEN, "free": False}, {"$set": changes})
 
@@ -289,8 +293,8 @@ class Rounds:
             query = {"status": RoundState.GATHERING, **expired(self._store.now())}
             return [document["_id"] for document in self._rounds.find(query, {"_id": 1})]
 
-    def _end(self, gathering: Round, status: RoundState, changes: Document) -> None:
-        self._leased.end(gathering.id, gathering.fence, {"status": status, "finished_at": NOW, **changes})
+    def _move(self, gathering: Round, end: RoundState, changes: Document) -> None:
+        self._leased.end(gathering.id, gathering.fence, {"status": ROUND_STATES.check(GATHERING, end), **changes})
 
 
 def needed(policy: str, tasks: int) -> int:
@@ -313,14 +317,45 @@ def needed(policy: str, tasks: int) -> int:
 
 
 def _to_round(document: Document) -> Round:
-    """The record of a document. A corrupted one is shown as a failed round."""
-    if why := round_flaw(document):
-        document = mended_round(document, why)
-    fields = ("pool", "policy", "purpose", "held", "free", "fence", "created_at", "finished_at", "result", "reason")
-    return Round(
-        id=document["_id"],
-        task_ids=tuple(document["task_ids"]),
-        after=tuple(document["after"]),
-        status=RoundState(document["status"]),
-        **{name: document[name] for name in fields},
-    )
+    """The record of a document. An invalid one is shown as a failed round."""
+    try:
+        return ROUNDS.read(document)
+    except DocumentCorrupted:
+        shown = _sanitized(document, datetime.now(UTC))
+        return replace(ROUNDS.read({**shown, "_id": str(shown["_id"])}), id=shown["_id"])
+
+
+def _sanitized(document: Document, now: datetime) -> Document:
+    """The invalid document of a round as that of a failed one that says why; what is valid in it is kept."""
+    problems = ROUNDS.invalid(document)
+    valid = {name: value for name, value in document.items() if name not in problems}
+    why = next(iter(problems.values()), "nobody knows why")
+    ended = {"status": FAILED, "lease": None, "finished_at": now, "reason": f"Its document is invalid: {why}."}
+    return {**_new_document("", "", [], {}, now), **valid, "_id": document["_id"], **ended}
+
+
+def _new_document(
+    ident: str, pool: str, task_ids: Sequence[str], purpose: Mapping[str, Any], now: datetime
+) -> Document:
+    return {
+        "_id": ident,
+        "schema": SCHEMA,
+        "pool": pool,
+        "task_ids": list(task_ids),
+        "policy": "all",
+        "purpose": dict(purpose),
+        "status": ROUND_STATES.check(None, OPEN),
+        "held": False,
+        "after": [],
+        "free": True,
+        "told": False,
+        "fence": 0,
+        "lease": None,
+        "created_at": now,
+        "finished_at": None,
+        "result": None,
+        "reason": "",
+    }
+
+
+ROUNDS = Reader("rounds", "round", Round, "It is written down as failed where it is met.")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from enum import StrEnum
 
-from rollq.tasks.errors import InvalidTransition
+from rollq.tasks.state_machine import StateMachine
 
 
 class RecorderStatus(StrEnum):
@@ -24,21 +24,16 @@ class RecorderStatus(StrEnum):
 S, R = RecorderStatus.SCHEDULED, RecorderStatus.RUNNING
 FINISHED, FAILED = RecorderStatus.FINISHED, RecorderStatus.FAILED
 
-CHANGES: dict[RecorderStatus, frozenset[RecorderStatus]] = {
-    S: frozenset({R, FAILED}),
-    R: frozenset({FINISHED, FAILED}),
-    FINISHED: frozenset({R, FAILED}),  # resumed; or superseded: its task's commit was refused
-    FAILED: frozenset({R}),  # resumed
-}
-
-
-def check_change(start: RecorderStatus, end: str) -> RecorderStatus:
-    """``end`` as a status, if a recorder may go there from ``start``.
-
-    Raises:
-        InvalidTransition: it may not, or ``end`` is no status.
-    """
-    if end not in CHANGES[start]:
-        allowed = ", ".join(sorted(CHANGES[start]))
-        raise InvalidTransition(f"A recorder cannot go from {start} to {end}.", f"From {start} it may go to {allowed}.")
-    return RecorderStatus(end)
+# The only legal changes; every write to a recorder's status is one of these.
+RECORDER_STATES = StateMachine[RecorderStatus](
+    "recorder",
+    {
+        None: frozenset({S, R}),
+        S: frozenset({R, FAILED}),
+        R: frozenset({FINISHED, FAILED}),
+        FINISHED: frozenset({R, FAILED}),  # resumed; or superseded: its task's commit was refused
+        FAILED: frozenset({R}),  # resumed
+    },
+    # A run whose claim is lost, whatever it shows, is FAILED; one that serves was closed by mistake: it is FINISHED.
+    corrections={S: frozenset({FINISHED}), FAILED: frozenset({FAILED, FINISHED})},
+)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from itertools import pairwise
 
-from rollq.tasks.queue.states import TRANSITIONS, TaskState
+from rollq.tasks.queue.states import TASK_STATES, TaskState
 from rollq.tasks.queue.task import Task
 
 DONE, RUNNING = TaskState.DONE, TaskState.RUNNING
@@ -55,7 +55,7 @@ def _faults(task: Task) -> list[str]:
     if any(later <= earlier for earlier, later in pairwise(fences)):
         faults.append("the fence did not rise with every claim")
     for earlier, later in pairwise(steps):
-        if later.start != earlier.end or later.start is None or later.end not in TRANSITIONS[later.start]:
+        if later.start != earlier.end or later.start is None or later.end not in TASK_STATES.ends(later.start):
             faults.append(f"it went from {later.start} to {later.end}")
         if later.at < earlier.at:
             faults.append("its history goes back in time")

@@ -126,7 +126,7 @@ def test_a_corrupted_task_is_set_aside_and_holds_up_no_other(backend: Backend) -
         assert (stored["status"], stored["error"]["type"]) == ("FAILED", "DocumentCorrupted")
         task = backend.tasks.get(ident)
         assert task.status is TaskState.FAILED
-        assert "corrupted" in (task.error or {})["message"]
+        assert "invalid" in (task.error or {})["message"]
     assert set(backend.tasks.remove(ids)) == set(ids)
 
 
@@ -158,7 +158,7 @@ def test_a_worker_sweeps_and_works_among_corrupted_documents(backend: Backend, m
             assert len(pids) == 3
         assert crew.everyone() == pids
     log = (backend.settings.state_dir / LOG).read_text(errors="replace")
-    assert "is set aside as FAILED" in log
+    assert "is dead-lettered as FAILED" in log
     assert "Traceback" not in log
 
 

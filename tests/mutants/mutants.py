@@ -109,8 +109,8 @@ MUTANTS = (
     Mutant(
         "a removed task's fence is forgotten",
         POOLS_PY,
-        '{"$max": {"fence": highest}}',
-        '{"$max": {"fence": 0}}',
+        '"$max": {"fence": highest}',
+        '"$max": {"fence": 0}',
         BY_HAND,
     ),
     # -- one write, one winner
@@ -334,7 +334,7 @@ MUTANTS = (
     Mutant(
         "a process takes what it cannot run",
         CLAIMS_PY,
-        'if Needs(**task["needs"]).fit(offer)]',
+        'if NEEDS.validate_python(task["needs"]).fit(offer)]',
         "if task]",
         WINDOW,
     ),

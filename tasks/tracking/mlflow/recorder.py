@@ -24,7 +24,7 @@ from rollq.tasks.tracking.artifacts.artifacts import Artifacts
 from rollq.tasks.tracking.artifacts.manifest import LONG
 from rollq.tasks.tracking.artifacts.storage import Place, place_of
 from rollq.tasks.tracking.hands_off import check_hands_off
-from rollq.tasks.tracking.lifecycle import RecorderStatus, check_change
+from rollq.tasks.tracking.lifecycle import RECORDER_STATES, RecorderStatus
 from rollq.tasks.tracking.mlflow.names import (
     MAX_TAG,
     MAX_VALUE,
@@ -77,7 +77,7 @@ class MLflowRecorder(Recorder):
     def start_run(self) -> MLflowRecorder:
         """Begin, or begin again."""
         self._check_process()
-        status = check_change(self.status, RecorderStatus.RUNNING)
+        status = RECORDER_STATES.check(self.status, RecorderStatus.RUNNING)
         self._check_unneeded("begun again")
         self.status = status
         self._call(lambda: self._send([RunTag(key, value) for key, value in Process.this().tags().items()]))
@@ -88,7 +88,7 @@ class MLflowRecorder(Recorder):
     def end_run(self, status: str = RecorderStatus.FINISHED) -> None:
         """Write what is left and end; also if something cannot be written."""
         self._check_process()
-        end = check_change(self.status, status)
+        end = RECORDER_STATES.check(self.status, status)
         self._check_unneeded(f"ended as {status}")
         failed = self._written()
         self._terminate(RecorderStatus.FAILED if failed else end)
@@ -98,11 +98,11 @@ class MLflowRecorder(Recorder):
     def supersede(self, why: str) -> None:
         """Mark a run whose attempt lost its claim, whatever its status: FAILED, with the reason as a tag."""
         self._call(lambda: self._client.set_tag(self.id, SUPERSEDED, why[:MAX_VALUE]))
-        self._terminate(RecorderStatus.FAILED)
+        self._terminate(RECORDER_STATES.check(self.status, RecorderStatus.FAILED, correction=True))
 
     def reinstate(self) -> None:
         """Take back that a run was closed: it is FINISHED."""
-        self._terminate(RecorderStatus.FINISHED)
+        self._terminate(RECORDER_STATES.check(self.status, RecorderStatus.FINISHED, correction=True))
         if SUPERSEDED in self.tags:
             self._call(lambda: self._client.delete_tag(self.id, SUPERSEDED))
 

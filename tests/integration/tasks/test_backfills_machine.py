@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
 
 from rollq import Backend, BackfillMode, BackfillState, InvalidTransition, LeaseLost, TaskState
-from rollq.tasks.backfills.backfill import CHANGES
+from rollq.tasks.backfills.backfill import BACKFILL_STATES
 from rollq.tasks.queue.task import Claim, TaskError
 from tests.integration.tasks.test_backfills import POOL, active, begin_backfill, planned, states
 
@@ -87,9 +87,9 @@ def machine(backend: Backend) -> type[RuleBasedStateMachine]:
                 else:
                     getattr(backfills, verb)(self.id)
             except InvalidTransition:
-                assert end not in CHANGES[now]
+                assert end not in BACKFILL_STATES.ends(now)
                 return
-            assert end in CHANGES[now]
+            assert end in BACKFILL_STATES.ends(now)
             self.status = end
 
         @invariant()

@@ -10,7 +10,7 @@ from mlflow.tracking import MlflowClient
 
 from rollq.tasks.errors import ArtifactMissing, BadInput, InvalidTransition, NotFound, NotLogged, StateError
 from rollq.tasks.tracking.experiment import Experiment
-from rollq.tasks.tracking.lifecycle import CHANGES, RecorderStatus
+from rollq.tasks.tracking.lifecycle import RECORDER_STATES, RecorderStatus
 from rollq.tasks.tracking.mlflow.experiment import MLflowExperiment
 from rollq.tasks.tracking.mlflow.recorder import MLflowRecorder
 from rollq.tasks.tracking.recorder import Recorder
@@ -76,7 +76,7 @@ def test_the_life_of_a_recorder_is_the_table(local: MLflowExperiment, start: str
         recorder.start_run() if step == "RUNNING" else recorder.end_run(step)
     assert again(local, recorder).status == start
     change = recorder.start_run if end == "RUNNING" else lambda: recorder.end_run(end)
-    if end in CHANGES[RecorderStatus(start)]:
+    if end in RECORDER_STATES.ends(RecorderStatus(start)):
         change()
         assert again(local, recorder).status == end
     else:

@@ -14,6 +14,7 @@ import pytest
 from rollq.tasks.config.settings import Settings, load_settings
 from rollq.tasks.errors import ComponentError, NotFound, PermanentError, StateError, TemplateError
 from rollq.tasks.identity import task_id, task_key
+from rollq.tasks.leases.leased_documents import LeaseRecord
 from rollq.tasks.queue.states import TaskState
 from rollq.tasks.queue.task import Claim, Definition, Task
 from rollq.tasks.resources import Needs
@@ -139,6 +140,7 @@ def task_in(status: TaskState, result: dict[str, Any] | None = None, ident: str 
     at = datetime(2026, 1, 5, tzinfo=UTC)
     values: dict[str, Any] = {field.name: None for field in dataclasses.fields(Task)}
     values.update(id=ident, pool=POOL, key="k", status=status, needs=Needs(), result=result, created_at=at, rounds=())
+    values["lease"] = LeaseRecord("w", at) if status is TaskState.RUNNING else None
     return Task(**values)
 
 
