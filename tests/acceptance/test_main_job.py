@@ -18,7 +18,6 @@ from rollq.scheduler.strategies.rolling import Plan
 from tests.acceptance.processes.crew import children, kill, wait_until, worker
 from tests.conftest import EXAMPLES
 
-HERE = Path(__file__).parent
 SLOW = {"num_boost_round": 400, "early_stopping_rounds": None, "num_leaves": 63}  # some seconds a window
 
 
@@ -130,7 +129,7 @@ def test_sigterm_drains(backend: Backend, calm: str) -> None:
 
 def test_a_coordinator_killed_while_gathering_is_replaced(backend: Backend, calm: str) -> None:
     trainer, trained = open_round(backend, plan(backend.settings, **SLOW))
-    with worker(backend.settings, 2, HERE / "dying_coordinator.py"):
+    with worker(backend.settings, 2, "dying_coordinator.py"):
         online = trainer.wait(trained, timeout=120)
     assert (backend.settings.state_dir / f"died-{backend.settings.mongo_database}").exists()
     assert backend.rounds.get(trained.id).fence == 2

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
 
 from rollq import Backend, TaskState, Unavailable
@@ -11,12 +9,10 @@ from rollq.workers.process.watchdog import Ear, Watchdog
 from tests.acceptance.processes.crew import wait_until, worker
 from tests.chaos.job import definition
 
-HERE = Path(__file__).parent
-
 
 def test_a_deaf_worker_is_restarted_and_works(backend: Backend) -> None:
     patient = backend.settings.model_copy(update={"watchdog_seconds": 3.0})
-    with worker(patient, 1, HERE / "deaf_worker.py") as process:
+    with worker(patient, 1, "deaf_worker.py") as process:
         wait_until(lambda: bool(list(patient.state_dir.glob(f"deaf-{patient.mongo_database}"))))
         backend.tasks.create_tasks("pool", [definition(n, 0.0) for n in range(5)])
         backend.doorbell.top_up("pool")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import signal
 import time
-from pathlib import Path
 
 from rollq import Backend, TaskState
 from tests.acceptance.processes.crew import kill, wait_until, worker
@@ -31,7 +30,7 @@ def test_a_process_killed_while_the_worker_starts_ends_nothing(backend: Backend)
 
 def test_a_worker_that_celery_gives_up_begins_anew(backend: Backend) -> None:
     log = backend.settings.state_dir / "stumbling.log"
-    with worker(backend.settings, 1, Path(__file__).with_name("stumbling_worker.py"), log) as process:
+    with worker(backend.settings, 1, "stumbling_worker.py", log) as process:
         wait_until(lambda: "Unrecoverable error" in log.read_text())
         backend.tasks.create_tasks("pool", [definition(n, 0.0) for n in range(3)])
         wait_until(lambda: process.poll() is not None or backend.tasks.stat("pool")[TaskState.DONE] == 3)

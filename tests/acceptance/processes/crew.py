@@ -21,12 +21,17 @@ PATIENCE = 180.0
 def worker(
     settings: Settings,
     processes: int = 2,
-    script: Path | None = None,
+    script: str | None = None,
     log: Path | None = None,
     folder: Path | None = None,
 ) -> Iterator[subprocess.Popen[bytes]]:
-    """A ``rollq worker`` (or a script that runs one) that is stopped at the end; it imports from ``folder``, too."""
-    module = [str(script)] if script else ["-P", "-m", "rollq", "worker"]
+    """A ``rollq worker`` that is stopped at the end.
+
+    Args:
+        script: a file beside this one that runs it, instead of the command.
+        folder: on its path, too.
+    """
+    module = [str(Path(__file__).with_name(script))] if script else ["-P", "-m", "rollq", "worker"]
     path = os.pathsep.join(map(str, filter(None, [Path(__file__).parents[3], folder])))
     environment = {**worker_environment(settings), **THREADS, "PYTHONPATH": path}
     environment["ROLLQ_CONCURRENCY"] = str(processes)
