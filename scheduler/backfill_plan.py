@@ -19,10 +19,10 @@ from rollq.tasks.backend import Backend
 from rollq.tasks.backfills.backfill import Backfill, BackfillMode
 from rollq.tasks.backfills.ledger import INTERRUPTED
 from rollq.tasks.client.reuse import NEW, REUSED, judge
+from rollq.tasks.definition import Definition, segments_of
 from rollq.tasks.errors import CalendarError, RollqError
 from rollq.tasks.queue.admission import CHUNK, Standing, Turns
 from rollq.tasks.queue.states import ACTIVE, TaskState
-from rollq.tasks.queue.task import Definition, segments_of
 
 
 class Fate(StrEnum):

@@ -16,6 +16,18 @@ from collections.abc import Mapping
 from datetime import date, datetime
 from typing import Any
 
+from rollq.tasks.definition import (
+    CACHE_DIR,
+    CHECKS,
+    DATASET,
+    KWARGS,
+    MODULE,
+    PATH,
+    RECORD,
+    dataset_kwargs,
+    kwargs_of,
+    with_kwargs,
+)
 from rollq.tasks.errors import TemplateError
 
 DEPTH = 80  # levels of nesting; MongoDB takes 100 in a document
@@ -26,8 +38,7 @@ IDENTITY = "identity"  # in a definition: {data, code, libraries}, and the marks
 PARTS = ("data", "code", "libraries")
 WHOLE = "whole"  # in ``data``: the dataset cannot tell what a window sees
 BESIDE = (IDENTITY, "data", "project")  # of a definition with an identity: not part of its template
-PLACES = ("path", "cache_dir")  # of a dataset: where its files are
-CHECKS = "data_checks"  # of a dataset: what it leaves out is seen in the data
+PLACES = (PATH, CACHE_DIR)  # of a dataset: where its files are
 
 
 def canonical(value: Any, key: str = "", level: int = 0) -> Any:
@@ -124,14 +135,14 @@ def template_of(definition: Mapping[str, object]) -> dict[str, object]:
     identity = _mapping(definition.get(IDENTITY))
     data, code = _mapping(identity.get("data")), _mapping(identity.get("code"))
     kept = {name: value for name, value in definition.items() if name not in BESIDE}
-    if "dataset" in kept:
-        kept["dataset"] = _placeless(kept["dataset"], WHOLE in data)
+    if DATASET in kept:
+        kept[DATASET] = _placeless(kept[DATASET], WHOLE in data)
     return {name: _by_value(value, name, code) for name, value in kept.items()}
 
 
 def places_of(definition: Mapping[str, object]) -> dict[str, object]:
     """Where the files of a definition's dataset are, if that is no part of what it is."""
-    kwargs = _mapping(_mapping(definition.get("dataset")).get("kwargs"))
+    kwargs = dataset_kwargs(definition)
     return {name: kwargs[name] for name in PLACES if name in kwargs} if IDENTITY in definition else {}
 
 
@@ -150,24 +161,24 @@ def _mapping(value: object) -> Mapping[str, object]:
 
 def _placeless(dataset: object, whole: bool) -> object:
     """A dataset's part without places and checks; the file keeps its name where the fingerprint is of all of it."""
-    if not isinstance(dataset, Mapping) or not isinstance(dataset.get("kwargs"), Mapping):
+    if not isinstance(dataset, Mapping) or not isinstance(dataset.get(KWARGS), Mapping):
         return dataset
-    places = PLACES if whole else (*PLACES, CHECKS)
-    kwargs = {name: value for name, value in dataset["kwargs"].items() if name not in places}
-    path = dataset["kwargs"].get("path")
+    given, places = kwargs_of(dataset), PLACES if whole else (*PLACES, CHECKS)  # what checks leave out is in the data
+    kwargs = {name: value for name, value in given.items() if name not in places}
+    path = given.get(PATH)
     if whole and isinstance(path, str):
-        kwargs["path"] = re.split(r"[/\\]", path.rstrip("/\\"))[-1]
-    return {**dataset, "kwargs": kwargs}
+        kwargs[PATH] = re.split(r"[/\\]", path.rstrip("/\\"))[-1]
+    return with_kwargs(dataset, kwargs)
 
 
 def _by_value(value: object, part: str, code: Mapping[str, object]) -> object:
     """A component without ``module_path`` (its code says which it is) and with whole numbers as ``int``."""
-    if isinstance(value, list) and part == "record":
+    if isinstance(value, list) and part == RECORD:
         return [_by_value(one, f"{part}[{position}]", code) for position, one in enumerate(value)]
     component = code.get(part)
     if isinstance(component, Mapping) and isinstance(value, Mapping):
-        kept = {name: one for name, one in value.items() if name != "module_path"}
-        kept["kwargs"] = kept.get("kwargs") or {}
+        kept = {name: one for name, one in value.items() if name != MODULE}
+        kept[KWARGS] = kept.get(KWARGS) or {}
         return kept if component.get("own") else _whole_numbers(kept)
     return value
 

@@ -16,7 +16,7 @@ import pandas as pd
 
 from rollq import Backend, OnlineManager, OnlineModel, RollingStrategy
 from rollq.scheduler.signals.coverage import write_signals
-from rollq.tasks.queue.task import Definition
+from rollq.tasks.definition import Definition
 from rollq.tasks.rolling.online_options import OnlineOptions
 from rollq.tasks.rolling.template import Template
 from rollq.trainers import InProcessTrainer

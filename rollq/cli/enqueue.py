@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from rollq.scheduler.strategies.rolling import Plan
     from rollq.tasks.backend import Backend
     from rollq.tasks.client.reuse import Verdict
-    from rollq.tasks.queue.task import Definition
+    from rollq.tasks.definition import Definition
 
 TRAINED_BY = "They are trained by `rollq worker`; `rollq status --watch` shows how far they are."
 
@@ -144,7 +144,9 @@ def _tell_enqueued(trained: TrainedRound, verdicts: list[Verdict], force: bool) 
 
 
 def _show_plan(pool: str, definitions: Sequence[Definition], verdicts: list[Verdict], as_json: bool) -> None:
-    windows: list[dict[str, Any]] = [task["dataset"]["kwargs"]["segments"] for task in definitions]
+    from rollq.tasks.definition import segments_of
+
+    windows = [segments_of(definition) for definition in definitions]
     if as_json:
         reasons = [verdict.to_dict() for verdict in verdicts]
         print_json({"pool": pool, "dry_run": True, "windows": windows, "reasons": reasons})

@@ -17,8 +17,8 @@ from rollq.scheduler.strategies.registry import StrategyBook
 from rollq.scheduler.strategies.rolling import RollingStrategy
 from rollq.tasks.backend import Backend
 from rollq.tasks.config.settings import Settings
+from rollq.tasks.definition import TEST, segments_of
 from rollq.tasks.errors import BadInput, NotFound, StateError
-from rollq.tasks.rolling.cutter import TEST
 from rollq.tasks.rolling.template import Template, check_name
 
 ROOM = 50  # characters of a template's name in that of its simulation
@@ -127,8 +127,7 @@ def _common(strategies: Sequence[RollingStrategy]) -> list[str]:
 
 
 def _test(strategy: RollingStrategy) -> Sequence[str | None]:
-    found: Sequence[str | None] = strategy.template.definition["dataset"]["kwargs"]["segments"][TEST]
-    return found
+    return segments_of(strategy.template.definition)[TEST]
 
 
 def _timeless(template: Template) -> Template:

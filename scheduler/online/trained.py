@@ -6,8 +6,8 @@ from functools import lru_cache
 
 from rollq.scheduler.online.online_set import OnlineModel
 from rollq.tasks.backend import Backend
+from rollq.tasks.definition import Definition, segments_of
 from rollq.tasks.errors import ArtifactMissing
-from rollq.tasks.queue.task import Definition, segments_of
 from rollq.tasks.tracking.mlflow.experiment import MLflowExperiment
 
 KNOWN = 4_096  # definitions that a process remembers: those of finished runs do not change

@@ -23,10 +23,10 @@ from rollq.scheduler.signals.coverage import (
 from rollq.scheduler.strategies.registry import StrategyBook
 from rollq.scheduler.strategies.rolling import variant_of
 from rollq.tasks.backend import Backend
+from rollq.tasks.definition import planned_test
 from rollq.tasks.errors import NotFound, RoundFailed, TemplateError
 from rollq.tasks.leases.renewer import Check, no_lease
 from rollq.tasks.queue.task import Task
-from rollq.tasks.rolling.cutter import planned_test
 from rollq.tasks.rolling.model_identity import model_identity
 from rollq.tasks.rolling.online_options import BASE
 from rollq.tasks.rounds.rounds import Round, needed

@@ -11,10 +11,11 @@ from rollq.scheduler.online.ledger import OnlineSets
 from rollq.scheduler.online.online_set import OnlineSet
 from rollq.scheduler.rounds.known_round import Wanted, known_round
 from rollq.tasks.backend import Backend
+from rollq.tasks.definition import Definition
 from rollq.tasks.errors import RoundFailed, StateError, Unavailable
 from rollq.tasks.leases.renewer import Check, no_lease
 from rollq.tasks.queue.states import TaskState
-from rollq.tasks.queue.task import Created, Definition
+from rollq.tasks.queue.task import Created
 from rollq.tasks.rounds.rounds import Round, RoundState
 from rollq.tasks.upkeep.dependencies import settle
 

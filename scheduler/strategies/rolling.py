@@ -14,17 +14,25 @@ from rollq.scheduler.online.online_set import OnlineModel
 from rollq.tasks.backend import Backend
 from rollq.tasks.components.registry import resolve
 from rollq.tasks.config.settings import Settings
+from rollq.tasks.definition import (
+    CHAIN,
+    CHECKS,
+    DATASET,
+    MODEL,
+    PATH,
+    VARIANT,
+    Definition,
+    dataset_kwargs,
+    planned_test,
+    with_dataset_kwargs,
+)
 from rollq.tasks.errors import TemplateError
 from rollq.tasks.identity import task_id, task_key
-from rollq.tasks.queue.task import Definition
-from rollq.tasks.rolling.cutter import WindowCutter, planned_test
-from rollq.tasks.rolling.data_checks import KEY as CHECKS
+from rollq.tasks.rolling.cutter import WindowCutter
 from rollq.tasks.rolling.data_checks import DataChecks, Finding
 from rollq.tasks.rolling.online_options import BASE, PromotionRule
 from rollq.tasks.rolling.segment_checks import check_segments
 from rollq.tasks.rolling.template import WARM, Template, check_name
-
-VARIANT = "variant"  # in a definition: which challenger it is; the base has none
 
 
 @dataclass(frozen=True)
@@ -118,7 +126,7 @@ class OnlineStrategy(ABC):
 
     def dataset_config(self, trained: Definition) -> dict[str, Any]:
         """The dataset of a task that was trained, as it is found today: for later predictions of its model."""
-        config: dict[str, Any] = trained["dataset"]
+        config: dict[str, Any] = trained[DATASET]
         return config
 
     @abstractmethod
@@ -208,7 +216,7 @@ class RollingStrategy(OnlineStrategy):
     @property
     def data_checks(self) -> DataChecks:
         """What the template says of odd sessions."""
-        return DataChecks.of(self._looked.definition["dataset"]["kwargs"].get(CHECKS))
+        return DataChecks.of(dataset_kwargs(self._looked.definition).get(CHECKS))
 
     def accept(self, sessions: Iterable[str]) -> None:
         """Take odd sessions of its data as they are; the template stays what it is."""
@@ -226,13 +234,11 @@ class RollingStrategy(OnlineStrategy):
 
     def dataset_config(self, trained: Definition) -> dict[str, Any]:
         """As it was trained, but with the file that the template names now, and what it says of odd sessions."""
-        config: dict[str, Any] = deepcopy(trained["dataset"])
-        current = self._looked.variants.get(variant_of(trained), self._looked.definition)["dataset"]["kwargs"]
-        if "path" in config["kwargs"] and "path" in current:
-            config["kwargs"]["path"] = current["path"]
-        config["kwargs"].pop(CHECKS, None)
-        if CHECKS in current:
-            config["kwargs"][CHECKS] = current[CHECKS]
+        current = dataset_kwargs(self._looked.variants.get(variant_of(trained), self._looked.definition))
+        changes = {CHECKS: current.get(CHECKS)}
+        if PATH in dataset_kwargs(trained) and PATH in current:
+            changes[PATH] = current[PATH]
+        config: dict[str, Any] = with_dataset_kwargs(trained, **changes)[DATASET]
         return config
 
     def to_config(self) -> dict[str, Any]:
@@ -270,14 +276,14 @@ class RollingStrategy(OnlineStrategy):
         for window in windows:
             chained = deepcopy(window)
             if earlier:
-                chained["init_model"] = {"pool": self.pool, "task": earlier}
+                chained[CHAIN] = {"pool": self.pool, "task": earlier}
             earlier = task_id(self.pool, task_key(chained))
             made.append(chained)
         return tuple(made)
 
     def _warm_starts(self, windows: Sequence[Definition]) -> bool:
         """Whether their model can start from another one; a challenger that cannot is trained from scratch."""
-        models = [resolve(window["model"], "model", self._settings.components) for window in windows[:1]]
+        models = [resolve(window[MODEL], MODEL, self._settings.components) for window in windows[:1]]
         return any(getattr(cls, WARM, False) for cls in models)
 
     def _cutter(self, variant: str) -> WindowCutter:

@@ -14,11 +14,12 @@ from pymongo.collection import Collection as MongoCollection
 from rollq.scheduler.online.online_set import OnlineModel
 from rollq.scheduler.online.trained import trained_test
 from rollq.tasks.backend import Backend
+from rollq.tasks.definition import segments_of
 from rollq.tasks.mongo.client import Document, reachable
 from rollq.tasks.mongo.layout import SCHEMA
 from rollq.tasks.mongo.records import Id, Reader
 from rollq.tasks.predictions.increments import Increment, load_increment
-from rollq.tasks.queue.task import Task, segments_of
+from rollq.tasks.queue.task import Task
 from rollq.tasks.tracking.mlflow.experiment import MLflowExperiment
 from rollq.tasks.tracking.mlflow.recorder import MLflowRecorder
 

@@ -17,9 +17,9 @@ from rollq.scheduler.rounds.trainers import Trainer
 from rollq.scheduler.strategies.rolling import OnlineStrategy
 from rollq.scheduler.updates.predictions import ADDED, Predictions
 from rollq.tasks.backend import Backend
+from rollq.tasks.definition import DATASET, PREDICT, TEST, Definition, with_dataset_kwargs
 from rollq.tasks.errors import NotYet, RoundFailed, StateError, Unavailable
 from rollq.tasks.leases.renewer import Check, no_lease
-from rollq.tasks.queue.task import Definition
 
 PRIORITY = 10  # before trainings: there is little to do, and signals wait for it
 
@@ -158,13 +158,12 @@ def prediction_pool(pool: str) -> str:
 def _definition(backend: Backend, strategy: OnlineStrategy, update: Update) -> Definition:
     trained = trained_definition(backend, update.pool, update.model)
     dataset: dict[str, Any] = strategy.dataset_config(trained)
-    segments = {"test": [update.days[0], update.days[-1]]}
     definition: Definition = {
-        "predict": {"pool": update.pool, "recorder_id": update.model.recorder_id, "days": None},
-        "dataset": {**dataset, "kwargs": {**dataset["kwargs"], "segments": segments}},
+        PREDICT: {"pool": update.pool, "recorder_id": update.model.recorder_id, "days": None},
+        **with_dataset_kwargs({DATASET: dataset}, segments={TEST: [update.days[0], update.days[-1]]}),
     }
     if update.hashes or update.late:
-        definition["predict"]["days"] = list(update.days)
+        definition[PREDICT]["days"] = list(update.days)
     if update.hashes:
         definition["data"] = dict(update.hashes)
     return definition

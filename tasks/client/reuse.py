@@ -7,18 +7,30 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from rollq.tasks.definition import (
+    CHAIN,
+    CLASS,
+    DATASET,
+    SEGMENTS,
+    VARIANT,
+    WINDOW,
+    Definition,
+    changed_kwargs,
+    planned_test,
+    segments_of,
+    with_dataset_kwargs,
+)
 from rollq.tasks.identity import IDENTITY, WHOLE, identity_of, task_id, task_key, template_of
 from rollq.tasks.ingredients.seen import marked_days
 from rollq.tasks.queue.reader import TaskReader
 from rollq.tasks.queue.states import TaskState
-from rollq.tasks.queue.task import Definition, Task, segments_of
+from rollq.tasks.queue.task import Task
 
 REUSED = "reused: same data, template, code and library versions"
 OTHER_CODE = "reused, though it was retried with other code: --force trains it with that of now"
 OTHER_DATA = "reused, though its data had been revised when it was trained: --force trains it with those of now"
 NEW = "no task yet"
 AGAIN = "trained again"
-TEST, VARIANT, WINDOW, CHAIN = "test", "variant", "window", "init_model"
 SHOWN = 3  # keys or days that are named
 
 
@@ -72,11 +84,8 @@ def summary(verdicts: Iterable[Verdict]) -> list[str]:
 
 def window_of(definition: Mapping[str, object]) -> tuple[str, str]:
     """Which window of which variant a definition is: the windows of two of the same begin on the same test session."""
-    planned = definition.get(WINDOW)
-    start, _ = (planned.get(TEST) if isinstance(planned, Mapping) else None) or segments_of(definition).get(
-        TEST, ("", "")
-    )
-    return str(definition.get(VARIANT, "")), str(start)
+    start, _ = planned_test(definition)
+    return str(definition.get(VARIANT, "")), start
 
 
 def newest_before(
@@ -90,7 +99,7 @@ def newest_before(
     wanted = {window_of(definition): segments_of(definition) for definition in definitions}
     found: dict[tuple[str, str], Task] = {}
     for task in sorted(tasks.outlines(pool), key=lambda task: task.seq):
-        window = window_of({**task.definition, "dataset": {"kwargs": {"segments": task.segments}}})
+        window = window_of(with_dataset_kwargs(task.definition, segments=task.segments))
         if window in wanted and (before is None or task.seq < before):
             known = found.get(window)
             if known is None or task.segments == wanted[window] or known.segments != wanted[window]:
@@ -165,10 +174,11 @@ def _template(old: Definition, new: Definition) -> Iterator[str]:
 def _rest(definition: Definition) -> dict[str, object]:
     """The template's part of a definition without what belongs to the window."""
     rest = {name: value for name, value in template_of(definition).items() if name not in (CHAIN, WINDOW)}
-    dataset = rest.get("dataset")
-    if isinstance(dataset, Mapping) and isinstance(dataset.get("kwargs"), Mapping):
-        kwargs = {name: value for name, value in dataset["kwargs"].items() if name != "segments"}
-        rest["dataset"] = {**dataset, "kwargs": kwargs}
+    dataset = rest.get(DATASET)
+    if isinstance(dataset, dict):
+        rest[DATASET] = changed_kwargs(
+            dataset, lambda kwargs: {name: value for name, value in kwargs.items() if name != SEGMENTS}
+        )
     return rest
 
 
@@ -235,7 +245,7 @@ def _sessions_were(days: set[str], where: str, kind: str) -> str:
 
 
 def _code(old: Mapping[str, Any], new: Mapping[str, Any]) -> Iterator[str]:
-    changed = [one["class"] for place, one in new.items() if place in old and old[place]["sha256"] != one["sha256"]]
+    changed = [one[CLASS] for place, one in new.items() if place in old and old[place]["sha256"] != one["sha256"]]
     names = list(dict.fromkeys(str(name).rpartition(":")[2] for name in changed))
     if names:
         yield f"the code of {', '.join(names)} changed"

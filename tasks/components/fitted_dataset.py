@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from rollq.tasks.components.registry import build
+from rollq.tasks.definition import DATASET, kwargs_of, with_kwargs
 from rollq.tasks.tracking.mlflow.recorder import MLflowRecorder
 
 
@@ -24,6 +25,6 @@ def fitted_dataset(
         ArtifactMissing, ArtifactCorrupted: the run does not hold what is needed.
         TemplateError: the dataset cannot be built.
     """
-    wanted = config if config is not None else recorder.load_object("task")["dataset"]
-    saved = recorder.load_object("dataset")
-    return build({**wanted, "kwargs": {**saved, **(wanted.get("kwargs") or {})}}, "dataset", components)
+    wanted = config if config is not None else recorder.load_object("task")[DATASET]
+    saved = recorder.load_object(DATASET)
+    return build(with_kwargs(wanted, {**saved, **kwargs_of(wanted)}), DATASET, components)

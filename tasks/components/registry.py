@@ -16,10 +16,9 @@ from rollq.tasks.components.app_dir import app_dirs
 from rollq.tasks.components.installed import GROUP, installed_components
 from rollq.tasks.components.source import note_loaded
 from rollq.tasks.components.user_code import place_of
+from rollq.tasks.definition import CLASS, COMPONENT_KEYS, KWARGS, MODULE, kwargs_of
 from rollq.tasks.errors import ComponentError, RollqError
 from rollq.tasks.failures import Kind, described, kind_of
-
-KEYS = {"class", "module_path", "kwargs"}
 
 
 def resolve(config: object, key: str, extra: Iterable[str] = ()) -> type[Any]:
@@ -50,15 +49,15 @@ def build(config: Any, key: str, extra: Iterable[str] = (), **more: Any) -> Any:
         ComponentError: as ``resolve``, or a keyword is unknown or missing.
     """
     cls = resolve(config, key, extra)
-    kwargs = {**(config.get("kwargs") or {}), **more}
-    check_kwargs(cls, kwargs, f"{key}.kwargs", more)
+    kwargs = {**kwargs_of(config), **more}
+    check_kwargs(cls, kwargs, f"{key}.{KWARGS}", more)
     try:
         return cls(**kwargs)
     except RollqError:
         raise
     except (TypeError, ValueError) as error:
         raise ComponentError(
-            f"{cls.__name__} refuses its kwargs: {error}.", "Mend the value.", f"{key}.kwargs"
+            f"{cls.__name__} refuses its kwargs: {error}.", "Mend the value.", f"{key}.{KWARGS}"
         ) from error
 
 
@@ -103,12 +102,12 @@ def _names(config: object, key: str) -> tuple[str, str | None]:
             "a component is a mapping with 'class' and 'kwargs'.", "Write class: and kwargs: under it.", key
         )
     for name in config:
-        if name not in KEYS:
-            raise ComponentError(f"unknown key {name!r}.", did_you_mean(str(name), KEYS), f"{key}.{name}")
-    name, module = config.get("class"), config.get("module_path")
+        if name not in COMPONENT_KEYS:
+            raise ComponentError(f"unknown key {name!r}.", did_you_mean(str(name), COMPONENT_KEYS), f"{key}.{name}")
+    name, module = config.get(CLASS), config.get(MODULE)
     if not isinstance(name, str) or not name:
         raise ComponentError("'class' is missing.", "Name a registered class.", f"{key}.class")
-    if not isinstance(config.get("kwargs") or {}, Mapping):
+    if not isinstance(config.get(KWARGS) or {}, Mapping):
         raise ComponentError("'kwargs' must be a mapping.", "Write name: value pairs under it.", f"{key}.kwargs")
     return name, module
 

@@ -10,9 +10,10 @@ import socket
 from collections.abc import Callable, Mapping
 
 from rollq.tasks.components.source import Source, changed_since_loaded
+from rollq.tasks.definition import components_of
 from rollq.tasks.errors import NotYet, PermanentError, StateError
 from rollq.tasks.identity import IDENTITY
-from rollq.tasks.ingredients.ingredients import components_of, sources_of
+from rollq.tasks.ingredients.ingredients import sources_of
 from rollq.tasks.queue.worker_registry import Roster
 
 ELSEWHERE_SECONDS = 10.0  # until a task that this machine has no code for is offered again

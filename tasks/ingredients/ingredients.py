@@ -2,28 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from rollq.tasks.components.registry import resolve
 from rollq.tasks.components.source import Source, source_of, versions_of
+from rollq.tasks.definition import CLASS, Definition, components_of, segments_of
 from rollq.tasks.identity import IDENTITY, WHOLE, canonical
 from rollq.tasks.ingredients.project import project_of
 from rollq.tasks.ingredients.seen import Seen
-from rollq.tasks.queue.task import Definition, segments_of
 
 MARKS = "marks"  # in an identity: what tells later which sessions were revised; not part of what the task is
-
-
-def components_of(definition: Mapping[str, object]) -> Iterator[tuple[str, object]]:
-    """The components of a definition that decide what comes out of it, each with its place."""
-    for part in ("model", "dataset"):
-        if isinstance(definition.get(part), Mapping):
-            yield part, definition[part]
-    records = definition.get("record")
-    for position, record in enumerate(records if isinstance(records, list) else ()):
-        yield f"record[{position}]", record
 
 
 def sources_of(definition: Mapping[str, object], extra: tuple[str, ...] = ()) -> dict[str, Source]:
@@ -56,7 +46,7 @@ class Ingredients:
     ) -> None:
         sources = sources_of(definition, extra)
         self._code = {
-            place: {"class": source.target, "own": source.own, "sha256": source.sha256}
+            place: {CLASS: source.target, "own": source.own, "sha256": source.sha256}
             for place, source in sources.items()
         }
         self._libraries = versions_of({name for source in sources.values() for name in source.libraries})

@@ -16,7 +16,8 @@ from typing import Any
 
 import numpy as np
 
-TEST = "test"
+from rollq.tasks.definition import TEST
+
 LEAF = 16  # bytes of the hash of a session, of which a window's hash is made
 MARK = 3  # bytes of it that are kept with a task, to tell later which sessions were revised
 

@@ -12,10 +12,10 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from rollq.tasks.definition import TEST
 from rollq.tasks.errors import DataError
 
 DIGITS = 16  # hexadecimal: a revised day is missed by chance once in 2^64
-TEST = "test"
 
 
 class Prepares(Protocol):

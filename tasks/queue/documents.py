@@ -7,13 +7,14 @@ from datetime import datetime
 from typing import Any
 
 from rollq.tasks.broker.messages import check_label
+from rollq.tasks.definition import Definition, segments_of
 from rollq.tasks.errors import TemplateError
 from rollq.tasks.mongo.client import Document
 from rollq.tasks.mongo.expressions import NOW, Write, literal
 from rollq.tasks.mongo.layout import SCHEMA
 from rollq.tasks.mongo.records import Reader, strict
 from rollq.tasks.queue.states import TASK_STATES, Stage, TaskState
-from rollq.tasks.queue.task import Candidate, Claim, Definition, Task, segments_of
+from rollq.tasks.queue.task import Candidate, Claim, Task
 from rollq.tasks.resources import Needs
 
 HISTORY = 200  # transitions kept per task

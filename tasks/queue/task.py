@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import socket
 import time
-from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from rollq.tasks.components.user_code import place_of
+from rollq.tasks.definition import Definition, Segments
 from rollq.tasks.errors import LeaseLost
 from rollq.tasks.failures import Kind, is_permanent, storable, text_of, trace_of
 from rollq.tasks.leases.leased_documents import LeaseRecord
@@ -24,8 +24,6 @@ NOT_YET = f"{Kind.NOT_YET}: "  # how the reason of an attempt begins that was ma
 TRACEBACK_CHARS = 4_000  # kept of a traceback: its end, where the cause is
 COMMITTED = "committed"  # in a history: why an attempt ended well
 
-Definition = dict[str, Any]
-Segments = dict[str, tuple[str | None, str | None]]
 REFERENCE_NAMES = {"_id": "id", "def": "definition", "filter": "definition", "res": "result"}
 
 
@@ -284,15 +282,6 @@ class Created:
     def existing(self) -> int:
         """How many were in the pool already, or given twice."""
         return len(self.ids) - self.new
-
-
-def segments_of(definition: Mapping[str, object]) -> Segments:
-    """The segments of a definition, empty if it has none."""
-    found: object = definition
-    for key in ("dataset", "kwargs", "segments"):
-        found = found.get(key) if isinstance(found, Mapping) else None
-    pairs = found.items() if isinstance(found, Mapping) else ()
-    return {name: (*bounds,) for name, bounds in pairs if isinstance(bounds, list | tuple) and len(bounds) == 2}
 
 
 def _plain(value: object) -> object:

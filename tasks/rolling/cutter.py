@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from copy import deepcopy
 from dataclasses import dataclass
 from functools import cached_property
@@ -13,18 +13,25 @@ import numpy as np
 
 from rollq.tasks.components.registry import build
 from rollq.tasks.config.settings import Settings
+from rollq.tasks.definition import (
+    DATASET,
+    MODEL,
+    ROLLING,
+    TEST,
+    WINDOW,
+    Definition,
+    kwargs_of,
+    segments_of_window,
+    with_kwargs,
+    with_test,
+)
 from rollq.tasks.errors import SegmentError, TemplateError
 from rollq.tasks.identity import canonical
 from rollq.tasks.ingredients.ingredients import Ingredients
-from rollq.tasks.queue.task import Definition, segments_of
 from rollq.tasks.rolling.calendar import TimeAdjuster, timestamp
 
 if TYPE_CHECKING:
     from rollq.tasks.rolling.template import Template
-
-TEST = "test"
-WINDOW = "window"  # in a definition: the test segment as it was planned, where the data did not reach its end
-Bounds = tuple[str, str | None]
 
 
 @dataclass(frozen=True)
@@ -33,13 +40,6 @@ class Windows:
 
     definitions: tuple[Definition, ...]
     sessions: tuple[str, ...]
-
-
-def planned_test(definition: Mapping[str, Any]) -> Bounds:
-    """The test segment that a window was planned for; its end is None where the calendar did not reach it."""
-    planned = definition.get(WINDOW)
-    start, end = planned[TEST] if planned else segments_of(definition).get(TEST, ("", None))
-    return str(start), end
 
 
 class WindowCutter:
@@ -56,7 +56,7 @@ class WindowCutter:
         self._definition = definition or template.definition
         self._rolling = deepcopy(template.rolling)
         if step is not None:
-            self._rolling["kwargs"] = {**(self._rolling.get("kwargs") or {}), "step": step}
+            self._rolling = with_kwargs(self._rolling, {**kwargs_of(self._rolling), "step": step})
         self._components = settings.components
         self._folder = template.folder
         self._checked = False
@@ -68,7 +68,7 @@ class WindowCutter:
         Raises:
             ComponentError: a class or keyword is wrong.
         """
-        return build(self._definition["dataset"], "dataset", self._components)
+        return build(self._definition[DATASET], DATASET, self._components)
 
     @cached_property
     def sessions(self) -> list[str]:
@@ -108,19 +108,17 @@ class WindowCutter:
             SegmentError: as ``all``.
         """
         known = bisect_right(self.sessions, session)
-        start, _ = self._definition["dataset"]["kwargs"]["segments"][TEST]  # its end is the day that it is
+        start, _ = segments_of_window(self._definition)[TEST]  # its end is the day that it is
         if not known or self.sessions[known - 1] < start or not self._is_due(known, after):
             return Windows((), ())
-        definition = deepcopy(self._definition)
-        definition["dataset"]["kwargs"]["segments"][TEST] = [start, session]
-        tasks = self._generated(definition, known, after)
+        tasks = self._generated(with_test(self._definition, start, session), known, after)
         definitions = tuple(self._ingredients.added_to(self._as_known(task, until or session)) for task in tasks)
         return Windows(definitions, self._predicted(definitions))
 
     def _check_data(self) -> None:
         """Once, before the first window is cut: it reads all of the data."""
         if not self._checked:
-            model = build(self._definition["model"], "model", self._components)
+            model = build(self._definition[MODEL], MODEL, self._components)
             if check := getattr(model, "check_dataset", None):
                 check(self.dataset)
             self.dataset.check()
@@ -140,16 +138,16 @@ class WindowCutter:
             raise SegmentError("no window fits into the test segment.", "Give a longer test segment or a smaller step.")
         if after is not None:
             earliest = timestamp(after)
-            tasks = [task for task in tasks if task["dataset"]["kwargs"]["segments"][TEST][0] > earliest]
+            tasks = [task for task in tasks if segments_of_window(task)[TEST][0] > earliest]
         return [canonical(task) for task in tasks]
 
     def _generator(self, known: int) -> Any:
         calendar = TimeAdjuster(self.dataset.sessions[:known])
-        return build(self._rolling, "rolling", self._components, calendar=calendar)
+        return build(self._rolling, ROLLING, self._components, calendar=calendar)
 
     def _as_known(self, task: Definition, until: str) -> Definition:
         """``task`` with its planned test segment written down, and that of its dataset closed where the data ends."""
-        segments = task["dataset"]["kwargs"]["segments"]
+        segments = segments_of_window(task)
         start, end = segments[TEST]
         first = self.sessions.index(start)
         last = self.sessions[min(first + self.step, len(self.sessions)) - 1]
@@ -157,7 +155,7 @@ class WindowCutter:
         return {**task, WINDOW: {TEST: [start, end]}}
 
     def _predicted(self, definitions: Iterable[Definition]) -> tuple[str, ...]:
-        tests = [definition["dataset"]["kwargs"]["segments"][TEST] for definition in definitions]
+        tests = [segments_of_window(definition)[TEST] for definition in definitions]
         if not tests:
             return ()
         start, end = min(test[0] for test in tests), max(test[1] for test in tests)
@@ -169,7 +167,7 @@ class WindowCutter:
         With ``trunc_days = d`` the last label of a window is at most ``d`` sessions before its test start, and it is
         made of prices up to ``lookahead`` sessions later: so ``d > lookahead`` keeps every test price out.
         """
-        truncated = (self._rolling.get("kwargs") or {}).get("trunc_days")
+        truncated = kwargs_of(self._rolling).get("trunc_days")
         if lookahead and (truncated is None or truncated <= lookahead):
             raise TemplateError(
                 f"the label looks {lookahead} sessions ahead, past the end of train and valid into the test segment.",
@@ -180,7 +178,7 @@ class WindowCutter:
 
 def _closed(task: Definition, last: str) -> Definition:
     """Close the last window's open end, so that it means the same when more sessions are known later."""
-    segments = task["dataset"]["kwargs"]["segments"]
+    segments = segments_of_window(task)
     start, end = segments[TEST]
     if end is None or end > last:
         segments[TEST] = [start, last]

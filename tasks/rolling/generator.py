@@ -11,6 +11,7 @@ from copy import deepcopy
 from numbers import Integral
 from typing import Any
 
+from rollq.tasks.definition import TEST, TRAIN, Definition, segments_of_window, set_segments
 from rollq.tasks.errors import SegmentError, TemplateError
 from rollq.tasks.rolling.calendar import EXPANDING, SLIDING, TimeAdjuster
 from rollq.tasks.rolling.handlers import extend_end_time, roll_fit_dates
@@ -25,7 +26,7 @@ from rollq.tasks.rolling.segments import (
     truncate_segments,
 )
 
-Task = dict[str, Any]
+Task = Definition
 
 
 class TaskGen(ABC):
@@ -50,7 +51,7 @@ def task_generator(tasks: Task | Sequence[Task], generators: TaskGen | Sequence[
 
 def handler_mod(task: Task, generator: RollingGen) -> None:
     """Let the handler of a dataset load data up to the window's test end, where it would stop earlier."""
-    test_end = task["dataset"]["kwargs"]["segments"][generator.test_key][1]
+    test_end = segments_of_window(task)[generator.test_key][1]
     extend_end_time(task, test_end, generator.ta)
 
 
@@ -81,8 +82,8 @@ class RollingGen(TaskGen):
         step: int = 40,
         rtype: str = EXPANDING,
         ds_extra_mod_func: Callable[[Task, RollingGen], None] | None = handler_mod,
-        test_key: str = "test",
-        train_key: str = "train",
+        test_key: str = TEST,
+        train_key: str = TRAIN,
         trunc_days: int | None = None,
         task_copy_func: Callable[[Task], Task] = deepcopy,
         calendar: TimeAdjuster | None = None,
@@ -163,7 +164,7 @@ class RollingGen(TaskGen):
 
     def _window(self, task: Task, segments: Segments) -> Task:
         window = self.task_copy_func(task)
-        window["dataset"]["kwargs"]["segments"] = dict(segments)
+        set_segments(window, segments)
         if self.train_key in segments:
             roll_fit_dates(window, segments[self.train_key])
         if self.ds_extra_mod_func is not None:
@@ -189,7 +190,7 @@ class MultiHorizonGenBase(TaskGen):
         horizon: Sequence[int] = (5,),
         label_leak_n: int = 2,
         calendar: TimeAdjuster | None = None,
-        test_key: str = "test",
+        test_key: str = TEST,
     ) -> None:
         if not isinstance(horizon, Iterable):
             raise TemplateError(f"{horizon!r} is not a list.", "Write it as [1, 5].", "horizon")
@@ -221,9 +222,7 @@ class MultiHorizonGenBase(TaskGen):
             for name, bounds in segments.items():
                 with named(name):
                     segments[name] = self.ta.align_seg(bounds)
-            made["dataset"]["kwargs"]["segments"] = truncate_segments(
-                segments, hr + self.label_leak_n, self.ta, self.test_key
-            )
+            set_segments(made, truncate_segments(segments, hr + self.label_leak_n, self.ta, self.test_key))
             found.append(made)
         return found
 

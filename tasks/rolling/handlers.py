@@ -6,36 +6,28 @@ A handler is optional: ``dataset.kwargs.handler`` may be missing or be the name 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
 
+from rollq.tasks.definition import END_TIME, FIT_DATES, Definition, handler_kwargs
 from rollq.tasks.rolling.calendar import TimeAdjuster
 
-FIT_DATES = ("fit_start_time", "fit_end_time")
 
-
-def extend_end_time(task: dict[str, object], test_end: object, calendar: TimeAdjuster) -> None:
+def extend_end_time(task: Definition, test_end: object, calendar: TimeAdjuster) -> None:
     """Move the handler's ``end_time`` to the test end if it is earlier; an open end on either side changes nothing."""
-    options = _handler_kwargs(task)
-    end_time = options.get("end_time")
+    options = handler_kwargs(task)
+    end_time = options.get(END_TIME)
     if end_time is not None and test_end is not None and calendar.cal_interval(end_time, test_end) < 0:
-        options["end_time"] = test_end
+        options[END_TIME] = test_end
 
 
-def roll_fit_dates(task: dict[str, object], train: tuple[object, object]) -> None:
+def roll_fit_dates(task: Definition, train: tuple[object, object]) -> None:
     """Set every ``fit_start_time`` and ``fit_end_time`` that the handler or its processors have to the train segment.
 
     Dates that are present but null count as present: null means "fit on everything", which is the future too.
     """
-    for options in _mappings(_handler_kwargs(task)):
+    for options in _mappings(handler_kwargs(task)):
         for name, bound in zip(FIT_DATES, train, strict=True):
             if name in options:
                 options[name] = bound
-
-
-def _handler_kwargs(task: dict[str, Any]) -> dict[str, object]:
-    handler = task["dataset"]["kwargs"].get("handler")
-    options = handler.get("kwargs") if isinstance(handler, dict) else None
-    return options if isinstance(options, dict) else {}
 
 
 def _mappings(value: object) -> Iterator[dict[str, object]]:

@@ -5,18 +5,34 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Callable, Mapping
-from typing import Any
+from collections.abc import Collection, Mapping
 
+from rollq.tasks.definition import (
+    CACHE_DIR,
+    CHAIN,
+    CHECKS,
+    CLASS,
+    DATASET,
+    FIT_DATES,
+    FITTED,
+    HANDLER,
+    LOADED,
+    MODEL,
+    PATH,
+    SEGMENTS,
+    SEGMENTS_KEY,
+    TEST,
+    Component,
+    changed_kwargs,
+    class_of,
+    kwargs_of,
+)
 from rollq.tasks.errors import TemplateError
 from rollq.tasks.identity import canonical
-from rollq.tasks.rolling.handlers import FIT_DATES
 
 DIGITS = 8  # of the hash: two of a thousand variants share one with a chance of 1 in 8,600
 # Of a dataset: its window, what it learned there, where it keeps files, how it looks at its data.
-ROLLING = {"segments", "fitted", "cache_dir", "data_checks"}
-LOADED = {"start_time", "end_time"}  # of a handler: how far it loads
-CHAIN = {"init_model"}  # a warm start: the windows of the chain are one model
+OF_WINDOW = {SEGMENTS, FITTED, CACHE_DIR, CHECKS}
 
 
 def model_identity(definition: Mapping[str, object]) -> str:
@@ -32,51 +48,55 @@ def model_identity(definition: Mapping[str, object]) -> str:
     Raises:
         TemplateError: ``model`` or ``dataset`` is missing or has no JSON form.
     """
-    model, dataset = _part(definition, "model"), _part(definition, "dataset")
-    name = model.get("class")
+    model, dataset = _part(definition, MODEL), _part(definition, DATASET)
+    name = class_of(model)
     if not isinstance(name, str) or not name:
-        raise TemplateError("the class is missing.", "Write class: LGBModel or another.", "model.class")
-    same = {"model": _without_chain(model), "dataset": _without_window(dataset)}
+        raise TemplateError("the class is missing.", "Write class: LGBModel or another.", f"{MODEL}.{CLASS}")
+    same = {MODEL: _without_chain(model), DATASET: _without_window(dataset)}
     text = json.dumps(same, sort_keys=True, separators=(",", ":"))
     return f"{re.split('[.:]', name)[-1]}-{hashlib.sha256(text.encode()).hexdigest()[:DIGITS]}"
 
 
-def window_of(definition: Mapping[str, object], test_key: str = "test") -> tuple[str, str | None]:
+def window_of(definition: Mapping[str, object], test_key: str = TEST) -> tuple[str, str | None]:
     """The test segment of a rolling task, ``(start, end)`` as ``YYYY-MM-DD``; an open end is None.
 
     Raises:
         TemplateError: there is none.
     """
-    kwargs = _part(definition, "dataset").get("kwargs")
-    segments = kwargs.get("segments") if isinstance(kwargs, dict) else None
+    segments = kwargs_of(_part(definition, DATASET)).get(SEGMENTS)
     bounds = segments.get(test_key) if isinstance(segments, dict) else None
     if not isinstance(bounds, list) or len(bounds) != 2:
-        raise TemplateError("it is no [start, end].", "Write two dates.", f"dataset.kwargs.segments.{test_key}")
+        raise TemplateError("it is no [start, end].", "Write two dates.", f"{SEGMENTS_KEY}.{test_key}")
     start, end = bounds
     return str(start), None if end is None else str(end)
 
 
-def _part(definition: object, name: str) -> dict[str, object]:
+def _part(definition: object, name: str) -> Component:
     part = definition.get(name) if isinstance(definition, Mapping) else None
     if not isinstance(part, Mapping):
         raise TemplateError("it is missing or no mapping.", "Write class: ... under it.", name)
-    made: dict[str, object] = canonical(part, name)
+    made: Component = canonical(part, name)
     return made
 
 
-def _without_chain(model: dict[str, object]) -> dict[str, object]:
-    return _with_kwargs(_less(model, CHAIN), lambda kwargs: _less(kwargs, CHAIN))
+def _without_chain(model: Component) -> Component:
+    return changed_kwargs(_less(model, {CHAIN}), lambda kwargs: _less(kwargs, {CHAIN}))
 
 
-def _without_window(dataset: dict[str, object]) -> dict[str, object]:
-    def timeless(kwargs: dict[str, object]) -> dict[str, object]:
-        kept = _less(kwargs, ROLLING)
-        if isinstance(kept.get("handler"), dict):
-            kept["handler"] = _with_kwargs(kept["handler"], lambda options: _undated(_less(options, LOADED)))
+def _without_window(dataset: Component) -> Component:
+    def timeless(kwargs: Component) -> Component:
+        kept = _less(kwargs, OF_WINDOW)
+        if isinstance(kept.get(HANDLER), dict):
+            kept[HANDLER] = changed_kwargs(kept[HANDLER], _timeless_options)
         return kept
 
-    made: dict[str, object] = _placeless(_with_kwargs(dataset, timeless))
-    return made
+    made = changed_kwargs(dataset, timeless)
+    return {name: _placeless(value) for name, value in made.items()}
+
+
+def _timeless_options(options: Component) -> Component:
+    kept = _less(options, LOADED | frozenset(FIT_DATES))
+    return {name: _undated(value) for name, value in kept.items()}
 
 
 def _undated(value: object) -> object:
@@ -86,11 +106,11 @@ def _undated(value: object) -> object:
     return [_undated(item) for item in value] if isinstance(value, list) else value
 
 
-def _placeless(value: object) -> Any:
+def _placeless(value: object) -> object:
     """With the name of the file of every ``path``: another machine has it in another folder."""
     if isinstance(value, dict):
         return {
-            name: _file_name(item) if name == "path" and isinstance(item, str) else _placeless(item)
+            name: _file_name(item) if name == PATH and isinstance(item, str) else _placeless(item)
             for name, item in value.items()
         }
     return [_placeless(item) for item in value] if isinstance(value, list) else value
@@ -100,10 +120,5 @@ def _file_name(path: str) -> str:
     return re.split(r"[/\\]", path.rstrip("/\\"))[-1]
 
 
-def _with_kwargs(part: dict[str, object], change: Callable[[dict[str, object]], object]) -> dict[str, object]:
-    kwargs = part.get("kwargs")
-    return {**part, "kwargs": change(kwargs)} if isinstance(kwargs, dict) else part
-
-
-def _less(mapping: Mapping[str, object], names: set[str]) -> dict[str, Any]:
+def _less(mapping: Component, names: Collection[str]) -> Component:
     return {name: item for name, item in mapping.items() if name not in names}

@@ -10,10 +10,10 @@ from typing import Any, Self
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from rollq.tasks.components.registry import did_you_mean
+from rollq.tasks.definition import PARTS
 from rollq.tasks.errors import TemplateError
 
 BASE = "base"  # the variant that the template itself describes
-PARTS = ("model", "dataset", "record")
 METRICS = ("ic", "rank_ic")
 
 

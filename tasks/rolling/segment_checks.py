@@ -6,21 +6,19 @@ import re
 from collections.abc import Mapping
 from datetime import date, datetime
 from itertools import pairwise
-from typing import Any
 
+from rollq.tasks.definition import SEGMENTS_KEY, TEST, TRAIN, written_segments
 from rollq.tasks.errors import SegmentError
-from rollq.tasks.rolling.cutter import TEST
 
 
-def check_segments(definition: Mapping[str, Any]) -> None:
+def check_segments(definition: Mapping[str, object]) -> None:
     """Refuse segments that are missing, reversed, or overlap; the calendar is looked at later.
 
     Raises:
         SegmentError: it names the segment.
     """
-    segments = (definition["dataset"].get("kwargs") or {}).get("segments")
-    key = "dataset.kwargs.segments"
-    if not isinstance(segments, Mapping) or "train" not in segments or TEST not in segments:
+    segments, key = written_segments(definition), SEGMENTS_KEY
+    if not isinstance(segments, Mapping) or TRAIN not in segments or TEST not in segments:
         raise SegmentError(
             f"{key}: a template needs the segments train and test.", "Write train: [start, end] and so on."
         )
@@ -47,7 +45,7 @@ def check_segments(definition: Mapping[str, Any]) -> None:
         )
 
 
-def _as_date(bound: Any, key: str) -> date | None:
+def _as_date(bound: object, key: str) -> date | None:
     if bound is None or (isinstance(bound, date) and not isinstance(bound, datetime)):
         return bound
     text = str(bound)

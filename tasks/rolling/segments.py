@@ -1,4 +1,4 @@
-"""The segments of a task: read from ``dataset.kwargs.segments`` and refused where they cannot be meant.
+"""The segments of a task: read from the dataset's keywords, and refused where they cannot be meant.
 
 What the reference takes without harm is taken too: a test segment that ends before it starts gives one window, and a
 further segment may lie on the test segment (a backtest range, say). A segment that starts before the test segment is
@@ -12,10 +12,11 @@ from contextlib import contextmanager
 from itertools import pairwise
 from typing import Any
 
+from rollq.tasks.definition import SEGMENTS_KEY, written_segments
 from rollq.tasks.errors import CalendarError, SegmentError
 from rollq.tasks.rolling.calendar import TimeAdjuster, timestamp
 
-KEY = "dataset.kwargs.segments"
+KEY = SEGMENTS_KEY
 Segments = dict[str, Any]
 
 
@@ -25,9 +26,7 @@ def read_segments(task: Mapping[str, object], test_key: str) -> Segments:
     Raises:
         SegmentError: there are no segments, none is called ``test_key``, one is not a pair, or test has no start.
     """
-    segments: object = task
-    for key in KEY.split("."):
-        segments = segments.get(key) if isinstance(segments, Mapping) else None
+    segments = written_segments(task)
     if not isinstance(segments, Mapping):
         raise SegmentError(f"{KEY} is missing or not a mapping.", "Write train: [start, end] and so on under it.")
     if test_key not in segments:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import inspect
 import re
 from collections.abc import Iterable, Mapping
-from copy import deepcopy
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -13,32 +12,52 @@ from typing import Any
 from rollq.tasks.components.app_dir import add_app_dir
 from rollq.tasks.components.registry import build, check_kwargs, did_you_mean, resolve
 from rollq.tasks.config.settings import LONGEST, Settings, expanded
+from rollq.tasks.definition import (
+    CHECKS,
+    CLASS,
+    DATASET,
+    KWARGS,
+    MODEL,
+    PARTS,
+    PATH,
+    RECORD,
+    ROLLING,
+    TEST,
+    Definition,
+    class_of,
+    component,
+    dataset_kwargs,
+    kwargs_of,
+    parts_of,
+    records_of,
+    segments_of,
+    with_dataset_kwargs,
+    with_kwargs,
+)
 from rollq.tasks.errors import BadInput, TemplateError
 from rollq.tasks.files.paths import absolute, folder_of
 from rollq.tasks.files.user_file import read_yaml
 from rollq.tasks.identity import canonical
-from rollq.tasks.queue.task import Definition
 from rollq.tasks.resources import Needs
 from rollq.tasks.rolling.calendar import TimeAdjuster
-from rollq.tasks.rolling.cutter import TEST, WindowCutter, Windows
-from rollq.tasks.rolling.data_checks import KEY as CHECKS
+from rollq.tasks.rolling.cutter import WindowCutter, Windows
 from rollq.tasks.rolling.data_checks import DataChecks, check_accepted, with_accepted
 from rollq.tasks.rolling.online_options import BASE, Challenger, OnlineOptions
 from rollq.tasks.rolling.segment_checks import check_segments
 
-REQUIRED = {"model", "dataset", "record", "rolling"}
+REQUIRED = {*PARTS, ROLLING}
 KEYS = REQUIRED | {"name", "queue", "resources", "time_limit", "online", CHECKS}
 ASIDE = "x-"  # keys that begin so are the user's own: a place for anchors
 WARM = "warm_starts"  # of a model class: its ``fit`` takes an ``init_model``
 PYTHON_ONLY = {"calendar", "task_copy_func", "ds_extra_mod_func", "test_key", "train_key"}
 ANY_SESSION = ("2000-01-03",)  # a generator is made to see whether it takes its kwargs, before the data are read
 ROLES = {  # what a class has that can stand there, and one that has it
-    "model": ("fit", "LGBModel"),
-    "dataset": ("prepare", "PanelDataset"),
-    "record": ("generate", "SignalRecord"),
-    "rolling": ("generate", "RollingGen"),
+    MODEL: ("fit", "LGBModel"),
+    DATASET: ("prepare", "PanelDataset"),
+    RECORD: ("generate", "SignalRecord"),
+    ROLLING: ("generate", "RollingGen"),
 }
-RECORD_PARAMETERS = {"recorder": None, "model": None, "dataset": None}  # given by the worker, not by the template
+RECORD_PARAMETERS = {"recorder": None, MODEL: None, DATASET: None}  # given by the worker, not by the template
 
 
 @dataclass(frozen=True)
@@ -81,11 +100,8 @@ class Template:
         more = check_accepted(list(sessions), "--accept")
 
         def accepting(definition: Definition) -> Definition:
-            made = deepcopy(definition)
-            kwargs = made["dataset"]["kwargs"]
-            if (section := with_accepted(kwargs.get(CHECKS), more)) is not None:
-                kwargs[CHECKS] = section
-            return made
+            section = with_accepted(dataset_kwargs(definition).get(CHECKS), more)
+            return definition if section is None else with_dataset_kwargs(definition, **{CHECKS: section})
 
         challengers = {name: accepting(definition) for name, definition in self.challengers.items()}
         return replace(self, definition=accepting(self.definition), challengers=challengers) if more else self
@@ -130,13 +146,13 @@ def _checked(written: object, path: Path, settings: Settings) -> Template:
     _check_keys(content)
     folder, online = folder_of(path), OnlineOptions.of(content.get("online"))
     definition = _checked_definition(content, folder, settings)
-    rolling = {"class": "RollingGen", **content["rolling"]}
-    generator = _resolved(rolling, "rolling", "rolling", settings)
-    check_kwargs(generator, {"calendar": None, **(rolling.get("kwargs") or {})}, "rolling.kwargs", PYTHON_ONLY)
-    build(rolling, "rolling", settings.components, calendar=TimeAdjuster(ANY_SESSION))
-    if online.warm_start and not getattr(resolve(definition["model"], "model", settings.components), WARM, False):
+    rolling = {**component("RollingGen"), **content[ROLLING]}
+    generator = _resolved(rolling, ROLLING, ROLLING, settings)
+    check_kwargs(generator, {"calendar": None, **kwargs_of(rolling)}, f"{ROLLING}.{KWARGS}", PYTHON_ONLY)
+    build(rolling, ROLLING, settings.components, calendar=TimeAdjuster(ANY_SESSION))
+    if online.warm_start and not getattr(resolve(definition[MODEL], MODEL, settings.components), WARM, False):
         raise TemplateError(
-            f"a {definition['model']['class']} cannot start from another model.", "Leave it out.", "online.warm_start"
+            f"a {class_of(definition[MODEL])} cannot start from another model.", "Leave it out.", "online.warm_start"
         )
     challengers = {
         one.name: _challenger(position, one, content, definition, folder, settings)
@@ -155,7 +171,7 @@ def _challenger(
         made = _checked_definition({**content, **one.parts}, folder, settings)
     except BadInput as error:
         raise TemplateError(f"challenger {one.name!r}: {error.message}", error.fix, where) from None
-    tests = [definition["dataset"]["kwargs"]["segments"][TEST] for definition in (base, made)]
+    tests = [segments_of(definition).get(TEST) for definition in (base, made)]
     if tests[0] != tests[1]:
         raise TemplateError(f"challenger {one.name!r} has another test segment.", "Give it the template's.", where)
     return made
@@ -165,19 +181,18 @@ def _checked_definition(content: Mapping[str, object], folder: Path, settings: S
     """``{model, dataset, record}`` with absolute paths, every component known and every segment possible."""
     definition = _definition(content, folder)
     _add_checks(definition, content, settings)
-    for part in ("model", "dataset"):
+    for part in (MODEL, DATASET):
         cls = _resolved(definition[part], part, part, settings)
-        check_kwargs(cls, definition[part].get("kwargs") or {}, f"{part}.kwargs")
+        check_kwargs(cls, kwargs_of(definition[part]), f"{part}.{KWARGS}")
     check_segments(definition)
-    for part in ("model", "dataset"):
+    for part in (MODEL, DATASET):
         build(definition[part], part, settings.components)  # it refuses values that it cannot use
-    for position, config in enumerate(definition["record"]):
-        key = f"record[{position}]"
-        cls = _resolved(config, "record", key, settings)
-        kwargs = config.get("kwargs") or {}
+    for key, config in records_of(definition):
+        cls = _resolved(config, RECORD, key, settings)
+        kwargs = kwargs_of(config)
         for name in RECORD_PARAMETERS.keys() & kwargs.keys():
-            raise TemplateError("the worker gives it.", "Leave it out.", f"{key}.kwargs.{name}")
-        check_kwargs(cls, {**RECORD_PARAMETERS, **kwargs}, f"{key}.kwargs", RECORD_PARAMETERS)
+            raise TemplateError("the worker gives it.", "Leave it out.", f"{key}.{KWARGS}.{name}")
+        check_kwargs(cls, {**RECORD_PARAMETERS, **kwargs}, f"{key}.{KWARGS}", RECORD_PARAMETERS)
     return definition
 
 
@@ -187,8 +202,8 @@ def _resolved(config: object, part: str, key: str, settings: Settings) -> type[o
     method, example = ROLES[part]
     if not hasattr(cls, method):
         fix = f"Name a class that has {method}(), such as {example}."
-        noun = "generator" if part == "rolling" else part
-        raise TemplateError(f"{cls.__name__} cannot be a {noun}.", fix, f"{key}.class")
+        noun = "generator" if part == ROLLING else part
+        raise TemplateError(f"{cls.__name__} cannot be a {noun}.", fix, f"{key}.{CLASS}")
     return cls
 
 
@@ -199,19 +214,19 @@ def _check_keys(content: Mapping[str, object]) -> None:
     for name in sorted(REQUIRED):
         if name not in content:
             raise TemplateError(f"the key {name!r} is missing.", "See docs/reference/template.md.", name)
-    if not isinstance(content["record"], list):
-        raise TemplateError("'record' is a list of components.", "Write - class: ... under it.", "record")
-    if not isinstance(content["rolling"], Mapping):
-        raise TemplateError("'rolling' is a mapping.", "Write kwargs: {step: 63, rtype: sliding} under it.", "rolling")
-    if not content["record"]:
-        raise TemplateError("without a record there are no predictions.", "Add - class: SignalRecord.", "record")
-    kwargs = content["rolling"].get("kwargs") or {}
+    records, rolling = content[RECORD], content[ROLLING]
+    if not isinstance(records, list):
+        raise TemplateError("'record' is a list of components.", "Write - class: ... under it.", RECORD)
+    if not isinstance(rolling, Mapping):
+        raise TemplateError("'rolling' is a mapping.", "Write kwargs: {step: 63, rtype: sliding} under it.", ROLLING)
+    if not records:
+        raise TemplateError("without a record there are no predictions.", "Add - class: SignalRecord.", RECORD)
+    kwargs = rolling.get(KWARGS) or {}
     if not isinstance(kwargs, Mapping):
-        raise TemplateError("'kwargs' must be a mapping.", "Write step: 63 and so on under it.", "rolling.kwargs")
+        raise TemplateError("'kwargs' must be a mapping.", "Write step: 63 and so on under it.", f"{ROLLING}.{KWARGS}")
     for name in PYTHON_ONLY & set(kwargs):
-        raise TemplateError(
-            "it cannot be given in a template.", "Use RollingGen from Python.", f"rolling.kwargs.{name}"
-        )
+        key = f"{ROLLING}.{KWARGS}.{name}"
+        raise TemplateError("it cannot be given in a template.", "Use RollingGen from Python.", key)
 
 
 def check_name(name: object, key: str) -> None:
@@ -226,19 +241,18 @@ def check_name(name: object, key: str) -> None:
 
 
 def _definition(content: Mapping[str, object], folder: Path) -> Definition:
-    definition: Definition = canonical({part: content[part] for part in ("model", "dataset", "record")})
-    kwargs = definition["dataset"].get("kwargs") if isinstance(definition["dataset"], dict) else None
-    if isinstance(kwargs, dict) and isinstance(kwargs.get("path"), str):
-        kwargs["path"] = str(
-            absolute(folder / _home(kwargs["path"]))
-        )  # links are followed when it is read: they may move
-    return definition
+    definition: Definition = canonical(parts_of(content))
+    path = dataset_kwargs(definition).get(PATH)
+    if not isinstance(path, str):
+        return definition
+    # links are followed when it is read: they may move
+    return with_dataset_kwargs(definition, path=str(absolute(folder / _home(path))))
 
 
 def _add_checks(definition: Definition, content: Mapping[str, object], settings: Settings) -> None:
     """Give the dataset the template's ``data_checks``; today is the day of the exchange, where its zone is given."""
     DataChecks.of(content.get(CHECKS))
-    online, dataset = content.get("online"), definition["dataset"]
+    online, dataset = content.get("online"), definition[DATASET]
     zone = {"timezone": online["timezone"]} if isinstance(online, Mapping) and online.get("timezone") else {}
     section = content.get(CHECKS)
     section = (zone or None) if section is None else section
@@ -248,18 +262,19 @@ def _add_checks(definition: Definition, content: Mapping[str, object], settings:
         return
     if isinstance(section, Mapping):
         section = {**zone, **section}
-    dataset["kwargs"] = {CHECKS: canonical(section, CHECKS), **(dataset.get("kwargs") or {})}
+    definition[DATASET] = with_kwargs(dataset, {CHECKS: canonical(section, CHECKS), **kwargs_of(dataset)})
 
 
 def _takes_checks(dataset: object, settings: Settings) -> bool:
-    return CHECKS in inspect.signature(resolve(dataset, "dataset", settings.components)).parameters
+    return CHECKS in inspect.signature(resolve(dataset, DATASET, settings.components)).parameters
 
 
 def _home(path: str) -> Path:
     try:
         return expanded(Path(path))
     except ValueError as error:
-        raise TemplateError(f"{path!r} cannot be a path: {error}.", "Write it out.", "dataset.kwargs.path") from None
+        key = f"{DATASET}.{KWARGS}.{PATH}"
+        raise TemplateError(f"{path!r} cannot be a path: {error}.", "Write it out.", key) from None
 
 
 def _options(content: Mapping[str, Any]) -> dict[str, object]:

@@ -23,7 +23,8 @@ from rollq.scheduler.signals.coverage import write_signals
 from rollq.scheduler.signals.ledger import SignalLedger
 from rollq.scheduler.updates.tasks import prediction_pool
 from rollq.tasks.config.settings import worker_environment
-from rollq.tasks.queue.task import Task, segments_of
+from rollq.tasks.definition import segments_of
+from rollq.tasks.queue.task import Task
 from rollq.trainers import InProcessTrainer
 from tests.acceptance.processes.crew import children, kill, wait_until, worker
 from tests.acceptance.processes.fast_beat import FastClock

@@ -13,7 +13,7 @@ import pandas as pd
 from rollq.scheduler.signals.coverage import WindowPrediction, join_windows, write_signals
 from rollq.scheduler.strategies.rolling import Plan
 from rollq.tasks.components.registry import build
-from rollq.tasks.queue.task import Definition
+from rollq.tasks.definition import Definition
 from rollq.tasks.tracking.artifacts.codecs import kind_of
 from rollq.tasks.tracking.artifacts.manifest import Entry
 from tests.chaos.gated_model import NAME as GATED

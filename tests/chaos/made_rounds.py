@@ -11,7 +11,7 @@ import pandas as pd
 
 from rollq.scheduler.online.online_set import OnlineSet
 from rollq.tasks.backend import Backend
-from rollq.tasks.queue.task import Definition
+from rollq.tasks.definition import Definition
 from rollq.tasks.rolling.online_options import BASE
 from rollq.tasks.tracking.mlflow.experiment import MLflowExperiment
 

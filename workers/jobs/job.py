@@ -7,17 +7,18 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable
 
 from rollq.tasks.backend import Backend
+from rollq.tasks.definition import PREDICT, TEST, segments_of
 from rollq.tasks.errors import DataError, NotYet
 from rollq.tasks.failures import described
 from rollq.tasks.ingredients.code_check import check_code, check_loaded, others_serve
 from rollq.tasks.ingredients.ingredients import sources_of
 from rollq.tasks.ingredients.project import project_tags
-from rollq.tasks.queue.task import Claim, segments_of
+from rollq.tasks.queue.task import Claim
 from rollq.tasks.tracking import attempt_runs
 from rollq.tasks.tracking.lifecycle import RecorderStatus
 from rollq.tasks.tracking.mlflow.experiment import MLflowExperiment
 from rollq.tasks.tracking.mlflow.recorder import MLflowRecorder
-from rollq.workers.jobs.prediction import PREDICT, predict
+from rollq.workers.jobs.prediction import predict
 from rollq.workers.jobs.training import check_parts, train
 from rollq.workers.jobs.warm_start import find_earlier
 
@@ -136,7 +137,7 @@ class Training(Job):
         experiment = MLflowExperiment.open(claim.pool, settings.mlflow_uri, **options)
         if claim.attempt > 1:
             self._close_earlier(experiment)
-        test, _ = segments_of(claim.definition).get("test", ("", None))
+        test, _ = segments_of(claim.definition).get(TEST, ("", None))
         name = f"{claim.definition['model'].get('class')} {test or ''}".strip()
         sources = sources_of(claim.definition, settings.components).values()
         tags = {**attempt_runs.tags_of(claim), **project_tags(sources, claim.definition.get("project"))}

@@ -13,10 +13,11 @@ import pandas as pd
 from rollq.tasks.components.fitted_dataset import fitted_dataset
 from rollq.tasks.components.registry import resolve
 from rollq.tasks.config.settings import Settings
+from rollq.tasks.definition import DATASET, MODEL, PREDICT, SEGMENTS_KEY, TEST, Definition, segments_of
 from rollq.tasks.errors import DataError, NotFound, StateError, TemplateError
 from rollq.tasks.predictions.day_hashes import day_hashes
 from rollq.tasks.predictions.increments import Increment, save_increment
-from rollq.tasks.queue.task import Claim, Definition, segments_of
+from rollq.tasks.queue.task import Claim
 from rollq.tasks.tracking.lifecycle import RecorderStatus
 from rollq.tasks.tracking.mlflow.experiment import MLflowExperiment
 from rollq.tasks.tracking.mlflow.recorder import MLflowRecorder
@@ -24,8 +25,7 @@ from rollq.workers.datasets.base import Dataset
 from rollq.workers.jobs.scores import checked_scores
 from rollq.workers.models.base import Model
 
-PREDICT, TEST = "predict", "test"
-SEGMENT = f"dataset.kwargs.segments.{TEST}"
+SEGMENT = f"{SEGMENTS_KEY}.{TEST}"
 FIX = "Create the task anew."
 
 
@@ -50,7 +50,7 @@ def predict(claim: Claim, checkpoint: Callable[[], None], settings: Settings) ->
     definition = claim.definition
     check_prediction(definition)
     recorder = _finished(definition[PREDICT], settings)
-    dataset = fitted_dataset(recorder, definition["dataset"], settings.components)
+    dataset = fitted_dataset(recorder, definition[DATASET], settings.components)
     model = load_model(recorder, settings.components)
     checkpoint()
     start, end = segments_of(definition)[TEST]
@@ -76,8 +76,8 @@ def check_prediction(definition: Definition) -> None:
     days = asked["days"]
     if days is not None and not (isinstance(days, list) and days and all(_is_day(day) for day in days)):
         raise TemplateError("it is a list of days (YYYY-MM-DD), or null for all.", FIX, f"{PREDICT}.days")
-    if not isinstance(definition.get("dataset"), Mapping):
-        raise TemplateError("'dataset' is missing or no mapping.", FIX, "dataset")
+    if not isinstance(definition.get(DATASET), Mapping):
+        raise TemplateError("'dataset' is missing or no mapping.", FIX, DATASET)
     start, end = segments_of(definition).get(TEST, (None, None))
     if not _is_day(start) or not (end is None or _is_day(end)):
         raise TemplateError("it is a pair of days (YYYY-MM-DD); null for the last session there is.", FIX, SEGMENT)
@@ -90,8 +90,8 @@ def load_model(recorder: MLflowRecorder, components: tuple[str, ...] = ()) -> Mo
         ArtifactMissing, ArtifactCorrupted: the run does not hold it.
         ComponentError: its class is not registered.
     """
-    cls = resolve(recorder.load_object("task")["model"], "model", components)
-    model: Model = cls.load(Path(recorder.load_folder("model")))
+    cls = resolve(recorder.load_object("task")[MODEL], MODEL, components)
+    model: Model = cls.load(Path(recorder.load_folder(MODEL)))
     return model
 
 

@@ -9,17 +9,18 @@ from typing import Any
 
 from rollq.tasks.components.registry import build
 from rollq.tasks.config.settings import Settings
+from rollq.tasks.definition import CHAIN, DATASET, MODEL, RECORD, Definition, records_of
 from rollq.tasks.errors import TemplateError
 from rollq.tasks.failures import described
 from rollq.tasks.ingredients.ingredients import other_data
 from rollq.tasks.queue.reader import TaskReader
-from rollq.tasks.queue.task import Claim, Definition
+from rollq.tasks.queue.task import Claim
 from rollq.tasks.tracking.mlflow.recorder import MLflowRecorder
 from rollq.workers.jobs import warm_start
 
 log = logging.getLogger(__name__)
 
-LOGGED = ("model", "dataset", warm_start.KEY)  # parts of a definition that become params
+LOGGED = (MODEL, DATASET, CHAIN)  # parts of a definition that become params
 
 
 def train(
@@ -46,8 +47,8 @@ def train(
     earlier = warm_start.find_earlier(definition, tasks)
     recorder.log_params({part: definition[part] for part in LOGGED if part in definition})
     started = time.perf_counter()
-    dataset = build(definition["dataset"], "dataset", extra)
-    model = build(definition["model"], "model", extra)
+    dataset = build(definition[DATASET], DATASET, extra)
+    model = build(definition[MODEL], MODEL, extra)
     start = warm_start.keywords(model, earlier, settings)
     if revised := other_data(definition, dataset):
         log.warning("the data of %s were revised since this task was made", ", ".join(revised))
@@ -79,14 +80,14 @@ def check_parts(definition: Definition) -> None:
     Raises:
         TemplateError: a part of it is missing or of the wrong form.
     """
-    for part, form in (("model", dict), ("dataset", dict), ("record", list)):
+    for part, form in ((MODEL, dict), (DATASET, dict), (RECORD, list)):
         if not isinstance(definition.get(part), form):
             raise TemplateError(f"{part!r} is missing or no {form.__name__}.", "Create the task anew.", part)
 
 
 def _save(recorder: MLflowRecorder, model: Any, dataset: Any, definition: Definition) -> None:
     recorder.save_objects(model=model, task=definition, dataset=dataset.to_config())
-    type(model).load(recorder.load_folder("model"))  # one that cannot be loaded fails here, not when it is to serve
+    type(model).load(recorder.load_folder(MODEL))  # one that cannot be loaded fails here, not when it is to serve
     if history := _history(model):
         recorder.log_history(history)
 
@@ -112,8 +113,8 @@ def _record(
     extra: tuple[str, ...],
 ) -> dict[str, float]:
     metrics: dict[str, float] = {}
-    for position, config in enumerate(definition["record"]):
-        record = build(config, f"record[{position}]", extra, recorder=recorder, model=model, dataset=dataset)
+    for place, config in records_of(definition):
+        record = build(config, place, extra, recorder=recorder, model=model, dataset=dataset)
         metrics.update(record.generate() or {})
         checkpoint()
     return metrics

@@ -11,13 +11,14 @@ import pandas as pd
 
 from rollq.tasks.components.fitted_dataset import fitted_dataset
 from rollq.tasks.config.settings import Settings, current_settings
+from rollq.tasks.definition import TEST
 from rollq.tasks.errors import ArtifactMissing, BadInput, CalendarError, SegmentError, StateError
 from rollq.tasks.predictions.increments import DAYS, LABEL, PRED
 from rollq.tasks.rolling.ranges import replace_range
 from rollq.tasks.tracking.lifecycle import RecorderStatus
 from rollq.tasks.tracking.mlflow.recorder import MLflowRecorder
 from rollq.workers.datasets.base import Dataset
-from rollq.workers.jobs.prediction import TEST, load_model, predict_range
+from rollq.workers.jobs.prediction import load_model, predict_range
 
 
 @dataclass(frozen=True)

@@ -11,14 +11,13 @@ import re
 from typing import Any
 
 from rollq.tasks.config.settings import Settings
+from rollq.tasks.definition import CHAIN, MODEL, Definition
 from rollq.tasks.errors import ComponentError, NotFound, NotYet, PermanentError, StateError, TemplateError
 from rollq.tasks.queue.reader import TaskReader
 from rollq.tasks.queue.states import TaskState
-from rollq.tasks.queue.task import Definition, Task
+from rollq.tasks.queue.task import Task
 from rollq.tasks.tracking.mlflow.experiment import MLflowExperiment
 from rollq.tasks.tracking.mlflow.recorder import MLflowRecorder
-
-KEY = "init_model"
 
 
 def find_earlier(definition: Definition, tasks: TaskReader | None) -> Task | None:
@@ -30,9 +29,9 @@ def find_earlier(definition: Definition, tasks: TaskReader | None) -> Task | Non
         TemplateError: the definition names it in another form, or with another pool.
         StateError: the definition names one, and there are no ``tasks`` to look for it.
     """
-    if KEY not in definition:
+    if CHAIN not in definition:
         return None
-    pool, ident = _names(definition[KEY])
+    pool, ident = _names(definition[CHAIN])
     if tasks is None:
         raise StateError(f"Nobody looks for task {ident} of pool {pool!r} here.", "Train it on a worker.")
     try:
@@ -44,7 +43,7 @@ def find_earlier(definition: Definition, tasks: TaskReader | None) -> Task | Non
         ) from None
     if task.pool != pool:
         raise TemplateError(
-            f"task {ident} is in pool {task.pool!r}, not in {pool!r}.", "Name that pool.", f"{KEY}.pool"
+            f"task {ident} is in pool {task.pool!r}, not in {pool!r}.", "Name that pool.", f"{CHAIN}.pool"
         )
     _check_done(task)
     return task
@@ -61,10 +60,10 @@ def keywords(model: Any, earlier: Task | None, settings: Settings) -> dict[str, 
     """
     if earlier is None:
         return {}
-    if KEY not in inspect.signature(model.fit).parameters:
+    if CHAIN not in inspect.signature(model.fit).parameters:
         name = type(model).__name__
-        raise ComponentError(f"a {name} cannot start from another model.", "Leave out warm_start.", KEY)
-    return {KEY: _load(earlier, settings)}
+        raise ComponentError(f"a {name} cannot start from another model.", "Leave out warm_start.", CHAIN)
+    return {CHAIN: _load(earlier, settings)}
 
 
 def _names(value: Any) -> tuple[str, str]:
@@ -72,7 +71,7 @@ def _names(value: Any) -> tuple[str, str]:
     match value:
         case {"pool": str(pool), "task": str(ident)} if len(value) == 2 and re.fullmatch("[0-9a-f]{24}", ident):
             return pool, ident
-    raise TemplateError(f"{value!r} names no task.", "Write {pool: NAME, task: ID of 24 hex digits}.", KEY)
+    raise TemplateError(f"{value!r} names no task.", "Write {pool: NAME, task: ID of 24 hex digits}.", CHAIN)
 
 
 def _check_done(task: Task) -> None:
@@ -86,7 +85,7 @@ def _check_done(task: Task) -> None:
 
 def _load(task: Task, settings: Settings) -> Any:
     try:
-        return _recorder(task, settings).load_object("model")
+        return _recorder(task, settings).load_object(MODEL)
     except NotFound as error:
         raise PermanentError(
             f"Task {task.id} of pool {task.pool!r} has no model to start from: {error.message}",

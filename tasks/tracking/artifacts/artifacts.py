@@ -11,6 +11,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from rollq.tasks.components.registry import resolve
+from rollq.tasks.definition import MODEL, MODULE, component
 from rollq.tasks.errors import ArtifactCorrupted, ArtifactMissing, BadInput, ComponentError
 from rollq.tasks.tracking.artifacts.codecs import KINDS, Kind, kind_named, kind_of
 from rollq.tasks.tracking.artifacts.manifest import MANIFEST, OWN, Entry, Manifest, check, safe_name
@@ -198,9 +199,9 @@ class Artifacts:
         if cls.__qualname__ != cls.__name__:
             raise BadInput(f"The class {cls.__qualname__} cannot be found again.", "Define it at the top of a module.")
         with suppress(ComponentError):
-            if resolve({"class": cls.__name__}, "model", self._components) is cls:
-                return {"class": cls.__name__}  # also where its package offers it in another module
-        return {"class": cls.__name__, "module_path": cls.__module__}
+            if resolve(component(cls.__name__), MODEL, self._components) is cls:
+                return component(cls.__name__)  # also where its package offers it in another module
+        return {**component(cls.__name__), MODULE: cls.__module__}
 
     def _load_model(self, name: str, component: Mapping[str, str]) -> object:
         cls = resolve(dict(component), f"artifact {name}", self._components)

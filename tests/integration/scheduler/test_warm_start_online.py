@@ -6,7 +6,7 @@ from pathlib import Path
 
 from rollq import Backend, MLflowExperiment, Task
 from rollq.scheduler.online.ledger import OnlineSets
-from rollq.tasks.queue.task import segments_of
+from rollq.tasks.definition import segments_of
 from rollq.trainers import DelayInProcessTrainer, InProcessTrainer
 from tests.online_strategies import DAYS, LIVED, manager, sha256_of, template, write_prices
 

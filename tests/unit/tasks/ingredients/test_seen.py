@@ -13,9 +13,9 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from rollq.tasks.config.settings import load_settings
+from rollq.tasks.definition import Definition, segments_of
 from rollq.tasks.identity import identity_of, task_key
 from rollq.tasks.ingredients.seen import Seen, marked_days
-from rollq.tasks.queue.task import Definition, segments_of
 from rollq.tasks.rolling.cutter import WindowCutter
 from rollq.tasks.rolling.template import Template
 from tests.synthetic import FEATURES, closes, long, panel

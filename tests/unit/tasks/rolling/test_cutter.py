@@ -16,8 +16,8 @@ from hypothesis import strategies as st
 from rollq import RollingStrategy, TemplateError
 from rollq.scheduler.strategies.rolling import Latest, Plan, latest_of
 from rollq.tasks.config.settings import load_settings
-from rollq.tasks.queue.task import Definition, segments_of
-from rollq.tasks.rolling.cutter import WindowCutter, planned_test
+from rollq.tasks.definition import Definition, planned_test, segments_of
+from rollq.tasks.rolling.cutter import WindowCutter
 from rollq.tasks.rolling.online_options import OnlineOptions
 from rollq.tasks.rolling.template import Template
 from tests.golden_cases import FOLDER

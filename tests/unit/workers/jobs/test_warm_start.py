@@ -12,11 +12,12 @@ import numpy as np
 import pytest
 
 from rollq.tasks.config.settings import Settings, load_settings
+from rollq.tasks.definition import Definition
 from rollq.tasks.errors import ComponentError, NotFound, PermanentError, StateError, TemplateError
 from rollq.tasks.identity import task_id, task_key
 from rollq.tasks.leases.leased_documents import LeaseRecord
 from rollq.tasks.queue.states import TaskState
-from rollq.tasks.queue.task import Claim, Definition, Task
+from rollq.tasks.queue.task import Claim, Task
 from rollq.tasks.resources import Needs
 from rollq.tasks.tracking.mlflow.experiment import MLflowExperiment
 from rollq.tasks.tracking.mlflow.recorder import MLflowRecorder

@@ -1,0 +1,150 @@
+"""Where everything stands in the definition of a task: the only module that knows its keys.
+
+A definition is the plain JSON dict that Qlib users know, and that is how it is stored::
+
+    model: {class, module_path, kwargs}
+    dataset: {class, module_path, kwargs: {segments: {train: [start, end], ...}, handler: {...}, path, ...}}
+    record: [{class, module_path, kwargs}, ...]
+
+rollq adds what it planned: ``window``, ``variant``, ``init_model``, ``predict``, ``data`` and ``identity``. Where a
+function reads what a person may have written, it takes whatever there is; the checks of templates and tasks name what
+is wrong (``rolling/segment_checks.py``, ``rolling/segments.py``).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from copy import deepcopy
+from typing import Any
+
+Definition = dict[str, Any]
+Component = dict[str, Any]  # {class, module_path, kwargs}
+Bounds = tuple[str | None, str | None]
+Segments = dict[str, Bounds]
+
+MODEL, DATASET, RECORD, ROLLING = "model", "dataset", "record", "rolling"
+PARTS = (MODEL, DATASET, RECORD)
+CLASS, MODULE, KWARGS = "class", "module_path", "kwargs"
+COMPONENT_KEYS = frozenset({CLASS, MODULE, KWARGS})
+SEGMENTS, HANDLER, PATH, CACHE_DIR, FITTED, CHECKS = "segments", "handler", "path", "cache_dir", "fitted", "data_checks"
+TRAIN, VALID, TEST = "train", "valid", "test"
+SEGMENTS_KEY = f"{DATASET}.{KWARGS}.{SEGMENTS}"  # where they are written, for messages
+END_TIME, LOADED = "end_time", frozenset({"start_time", "end_time"})  # of a handler: how far it loads
+FIT_DATES = ("fit_start_time", "fit_end_time")  # of a handler and its processors: what they are fitted on
+
+WINDOW = "window"  # the test segment as it was planned, where the data did not reach its end
+VARIANT = "variant"  # which challenger it is; the base has none
+CHAIN = "init_model"  # the task whose model this one begins from
+PREDICT = "predict"  # of a prediction task: the run of the model, and the days
+
+
+def component(cls: str, kwargs: Mapping[str, object] | None = None) -> Component:
+    """A component that names a registered class."""
+    return {CLASS: cls, **({KWARGS: dict(kwargs)} if kwargs else {})}
+
+
+def class_of(part: object) -> object:
+    """What a component names as its class; None if it names none."""
+    return part.get(CLASS) if isinstance(part, Mapping) else None
+
+
+def kwargs_of(part: object) -> Mapping[str, Any]:
+    """The keywords of a component; empty if it has none."""
+    kwargs = part.get(KWARGS) if isinstance(part, Mapping) else None
+    return kwargs if isinstance(kwargs, Mapping) else {}
+
+
+def with_kwargs(part: Mapping[str, Any], kwargs: Mapping[str, object]) -> Component:
+    """A component with other keywords."""
+    return {**part, KWARGS: dict(kwargs)}
+
+
+def changed_kwargs(part: Component, change: Callable[[dict[str, Any]], Mapping[str, object]]) -> Component:
+    """A component with what ``change`` makes of its keywords; as it is where it has none."""
+    kwargs = part.get(KWARGS)
+    return with_kwargs(part, change(kwargs)) if isinstance(kwargs, dict) else part
+
+
+def parts_of(content: Mapping[str, Any]) -> Definition:
+    """The part of a template that becomes the definition of its tasks.
+
+    Raises:
+        KeyError: one of ``PARTS`` is missing.
+    """
+    return {part: content[part] for part in PARTS}
+
+
+def components_of(definition: Mapping[str, Any]) -> Iterator[tuple[str, Component]]:
+    """The components that decide what comes out of a task, each with its place: ``model``, ``record[0]``."""
+    for part in (MODEL, DATASET):
+        if isinstance(definition.get(part), Mapping):
+            yield part, definition[part]
+    yield from records_of(definition)
+
+
+def records_of(definition: Mapping[str, Any]) -> Iterator[tuple[str, Component]]:
+    """The records of a task, each with its place: ``record[0]``."""
+    records = definition.get(RECORD)
+    for position, record in enumerate(records if isinstance(records, list) else ()):
+        yield f"{RECORD}[{position}]", record
+
+
+def dataset_kwargs(definition: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The keywords of the dataset; empty if there are none."""
+    return kwargs_of(definition.get(DATASET))
+
+
+def with_dataset_kwargs(definition: Mapping[str, Any], **changes: object) -> Definition:
+    """A copy of a definition in which some keywords of the dataset are others; None takes one out."""
+    kwargs = {**dataset_kwargs(definition), **changes}
+    kept = {name: value for name, value in kwargs.items() if value is not None or name not in changes}
+    dataset = definition.get(DATASET)
+    return {**definition, DATASET: with_kwargs(dataset if isinstance(dataset, Mapping) else {}, kept)}
+
+
+def written_segments(definition: Mapping[str, Any]) -> object:
+    """The segments as they are written, whatever that is; None if there are none."""
+    return dataset_kwargs(definition).get(SEGMENTS)
+
+
+def segments_of(definition: Mapping[str, Any]) -> Segments:
+    """The segments that are pairs, empty if there are none."""
+    written = written_segments(definition)
+    pairs = written.items() if isinstance(written, Mapping) else ()
+    return {name: (*bounds,) for name, bounds in pairs if isinstance(bounds, list | tuple) and len(bounds) == 2}
+
+
+def segments_of_window(definition: Definition) -> dict[str, Any]:
+    """The segments of a definition that was checked: texts, or Timestamps before it is canonical.
+
+    What is changed in them is changed in the definition.
+    """
+    segments: dict[str, Any] = definition[DATASET][KWARGS][SEGMENTS]
+    return segments
+
+
+def set_segments(definition: Definition, segments: Mapping[str, object]) -> None:
+    """Give a definition other segments, in place."""
+    definition[DATASET][KWARGS][SEGMENTS] = dict(segments)
+
+
+def with_test(definition: Definition, start: str, end: str | None) -> Definition:
+    """A copy of a definition with another test segment."""
+    made = deepcopy(definition)
+    segments_of_window(made)[TEST] = [start, end]
+    return made
+
+
+def planned_test(definition: Mapping[str, Any]) -> tuple[str, str | None]:
+    """The test segment that a window was planned for; its end is None where the calendar did not reach it."""
+    planned = definition.get(WINDOW)
+    bounds = planned.get(TEST) if isinstance(planned, Mapping) else None
+    start, end = bounds or segments_of(definition).get(TEST, ("", None))
+    return str(start), end
+
+
+def handler_kwargs(definition: Mapping[str, Any]) -> dict[str, Any]:
+    """The keywords of the dataset's handler, to be changed in place; empty if it has no handler with keywords."""
+    handler = dataset_kwargs(definition).get(HANDLER)
+    options = handler.get(KWARGS) if isinstance(handler, dict) else None
+    return options if isinstance(options, dict) else {}
