@@ -1,8 +1,8 @@
 """The reconciler: closes MLflow runs that dead attempts and dead coordinators left behind, as FAILED with the reason.
 
 A run is dead if the store says so: its task has gone on without it, or another run holds its result; or if its process
-is gone from this machine (``tasks/tracking/process.py``). Runs that live are never touched. It may run anywhere, any
-number of times.
+is gone from this machine (``tasks/tracking/runs/process.py``). Runs that live are never touched. It may run anywhere,
+any number of times.
 """
 
 from __future__ import annotations
@@ -23,11 +23,11 @@ from rollq.tasks.errors import NotFound, RollqError, Unavailable
 from rollq.tasks.queue.orphans import SEARCH_SECONDS, LooseEnd
 from rollq.tasks.queue.task import Task
 from rollq.tasks.rounds.rounds import RoundState
-from rollq.tasks.tracking.attempt_runs import TASK, why_lost
-from rollq.tasks.tracking.lifecycle import RecorderStatus
 from rollq.tasks.tracking.mlflow.experiment import MLflowExperiment
 from rollq.tasks.tracking.mlflow.recorder import MLflowRecorder
-from rollq.tasks.tracking.process import Life, Process
+from rollq.tasks.tracking.runs.attempt_runs import TASK, why_lost
+from rollq.tasks.tracking.runs.lifecycle import RecorderStatus
+from rollq.tasks.tracking.runs.process import Life, Process
 
 log = logging.getLogger(__name__)
 

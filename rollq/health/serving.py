@@ -16,10 +16,10 @@ from rollq.scheduler.online.online_set import OnlineSet
 from rollq.scheduler.signals.ledger import SignalLedger
 from rollq.tasks.backend import Backend
 from rollq.tasks.errors import NotFound, RollqError
-from rollq.tasks.tracking.lifecycle import RecorderStatus
 from rollq.tasks.tracking.mlflow.experiment import MLflowExperiment
 from rollq.tasks.tracking.mlflow.recorder import SUPERSEDED, MLflowRecorder
-from rollq.tasks.tracking.process import Life, Process
+from rollq.tasks.tracking.runs.lifecycle import RecorderStatus
+from rollq.tasks.tracking.runs.process import Life, Process
 
 READ_SECONDS = 20.0  # models are read for so long
 FEW = 50  # runs that are asked for one by one; more are found by paging through their experiment

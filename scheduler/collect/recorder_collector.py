@@ -12,10 +12,10 @@ from rollq.scheduler.collect.groups import RollingGroup
 from rollq.scheduler.collect.window_join import WindowJoin
 from rollq.tasks.errors import ArtifactMissing, BadInput, EnsembleError
 from rollq.tasks.rolling.model_identity import model_identity, window_of
-from rollq.tasks.tracking.attempt_runs import TASK
-from rollq.tasks.tracking.experiment import Experiment
-from rollq.tasks.tracking.lifecycle import RecorderStatus
-from rollq.tasks.tracking.recorder import Recorder
+from rollq.tasks.tracking.runs.attempt_runs import TASK
+from rollq.tasks.tracking.runs.experiment import Experiment
+from rollq.tasks.tracking.runs.lifecycle import RecorderStatus
+from rollq.tasks.tracking.runs.recorder import Recorder
 
 Loader = Callable[[Any, str], Any]
 Recorders = Callable[[], Iterable[Any] | Mapping[Any, Any]]

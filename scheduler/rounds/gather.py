@@ -32,7 +32,7 @@ from rollq.tasks.rolling.online_options import BASE
 from rollq.tasks.rounds.rounds import Round, needed
 from rollq.tasks.tracking.mlflow.experiment import MLflowExperiment
 from rollq.tasks.tracking.mlflow.recorder import MLflowRecorder
-from rollq.tasks.tracking.provenance import provenance
+from rollq.tasks.tracking.runs.provenance import provenance
 
 SIGNALS = "signals.parquet"
 

@@ -15,7 +15,7 @@ from rollq.tasks.ingredients.code_check import StaleCode, check_code
 from rollq.tasks.queue.attempt_lease import AttemptLease
 from rollq.tasks.queue.states import TaskState
 from rollq.tasks.queue.task import Task, claim_on
-from rollq.tasks.tracking.attempt_runs import made_under
+from rollq.tasks.tracking.runs.attempt_runs import made_under
 
 log = logging.getLogger(__name__)
 

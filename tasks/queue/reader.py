@@ -18,7 +18,7 @@ from rollq.tasks.queue.states import ACTIVE, Stage, TaskState
 from rollq.tasks.queue.task import Task
 from rollq.tasks.queue.validation import to_task
 from rollq.tasks.resources import Needs
-from rollq.tasks.tracking.references import References
+from rollq.tasks.tracking.runs.references import References
 
 
 @dataclass(frozen=True)

@@ -13,11 +13,11 @@ from mlflow.exceptions import MlflowException
 from mlflow.tracking import MlflowClient
 
 from rollq.tasks.errors import BadInput, NotFound, StateError
-from rollq.tasks.tracking.experiment import Experiment
-from rollq.tasks.tracking.hands_off import check_hands_off
-from rollq.tasks.tracking.lifecycle import RecorderStatus
 from rollq.tasks.tracking.mlflow.experiment import MLflowExperiment, away
 from rollq.tasks.tracking.mlflow.store import as_mlflow_reads, prepare_tracking
+from rollq.tasks.tracking.runs.experiment import Experiment
+from rollq.tasks.tracking.runs.hands_off import check_hands_off
+from rollq.tasks.tracking.runs.lifecycle import RecorderStatus
 
 DEFAULT_EXPERIMENT = "Experiment"
 

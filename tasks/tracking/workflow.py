@@ -27,11 +27,11 @@ from rollq.tasks.components.registry import build
 from rollq.tasks.config.settings import load_settings
 from rollq.tasks.errors import BadInput, RollqError
 from rollq.tasks.runtime import find_running
-from rollq.tasks.tracking.experiment import Experiment
-from rollq.tasks.tracking.lifecycle import RecorderStatus
 from rollq.tasks.tracking.manager import ExpManager, MLflowExpManager
 from rollq.tasks.tracking.mlflow.store import local_tracking_uri
-from rollq.tasks.tracking.recorder import Recorder
+from rollq.tasks.tracking.runs.experiment import Experiment
+from rollq.tasks.tracking.runs.lifecycle import RecorderStatus
+from rollq.tasks.tracking.runs.recorder import Recorder
 
 log = logging.getLogger(__name__)
 

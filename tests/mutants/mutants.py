@@ -267,7 +267,7 @@ MUTANTS = (
     ),
     Mutant(
         "whatever refers to a run, it is closed",
-        "tasks/tracking/references.py",
+        "tasks/tracking/runs/references.py",
         "if what := self._of_run(recorder):",
         "if what := list[str]():",
         SERVING,
@@ -297,14 +297,14 @@ MUTANTS = (
     ),
     Mutant(
         "a process number that was given away is believed",
-        "tasks/tracking/process.py",
+        "tasks/tracking/runs/process.py",
         'return Life.GONE if ticks != self.ticks or state in "ZX" else Life.ALIVE',
         'return Life.GONE if state in "ZX" else Life.ALIVE',
         PROCESS,
     ),
     Mutant(
         "a process in another container is taken for dead",
-        "tasks/tracking/process.py",
+        "tasks/tracking/runs/process.py",
         "if (self.boot, self.namespace) == (boot, namespace):",
         "if self.boot == boot:",
         PROCESS,

@@ -14,10 +14,10 @@ from rollq.tasks.ingredients.code_check import check_code, check_loaded, others_
 from rollq.tasks.ingredients.ingredients import sources_of
 from rollq.tasks.ingredients.project import project_tags
 from rollq.tasks.queue.task import Claim
-from rollq.tasks.tracking import attempt_runs
-from rollq.tasks.tracking.lifecycle import RecorderStatus
 from rollq.tasks.tracking.mlflow.experiment import MLflowExperiment
 from rollq.tasks.tracking.mlflow.recorder import MLflowRecorder
+from rollq.tasks.tracking.runs import attempt_runs
+from rollq.tasks.tracking.runs.lifecycle import RecorderStatus
 from rollq.workers.jobs.prediction import predict
 from rollq.workers.jobs.training import check_parts, train
 from rollq.workers.jobs.warm_start import find_earlier

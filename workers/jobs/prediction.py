@@ -18,9 +18,9 @@ from rollq.tasks.errors import DataError, NotFound, StateError, TemplateError
 from rollq.tasks.predictions.day_hashes import day_hashes
 from rollq.tasks.predictions.increments import Increment, save_increment
 from rollq.tasks.queue.task import Claim
-from rollq.tasks.tracking.lifecycle import RecorderStatus
 from rollq.tasks.tracking.mlflow.experiment import MLflowExperiment
 from rollq.tasks.tracking.mlflow.recorder import MLflowRecorder
+from rollq.tasks.tracking.runs.lifecycle import RecorderStatus
 from rollq.workers.datasets.base import Dataset
 from rollq.workers.jobs.scores import checked_scores
 from rollq.workers.models.base import Model

@@ -76,7 +76,7 @@ def _done_again(backend: Backend, moved: Sequence[str]) -> list[str]:
 
 def _serving(backend: Backend, found: Sequence[Task], moved: Sequence[str]) -> dict[str, str]:
     """What refers to the tasks that were left, by their ids."""
-    from rollq.tasks.tracking.references import shown
+    from rollq.tasks.tracking.runs.references import shown
 
     left = backend.tasks.references.of_tasks({task.id for task in found} - set(moved))
     return {ident: shown(what) for ident, what in left.items()}

@@ -11,7 +11,7 @@ from pathlib import PurePosixPath
 from typing import Any
 
 from rollq.tasks.errors import ArtifactCorrupted, BadInput
-from rollq.tasks.tracking.provenance import library_versions
+from rollq.tasks.tracking.runs.provenance import library_versions
 
 MANIFEST = "manifest.json"
 LONG = "long_values.json"  # what the recorder keeps beside the store: texts and names that are too long for it

@@ -13,16 +13,16 @@ from mlflow.tracking import MlflowClient
 
 import rollq.tasks.tracking.mlflow.store  # noqa: F401 - quietens MLflow before it is used
 from rollq.tasks.errors import BadInput, NotFound, Unavailable
-from rollq.tasks.tracking import attempt_runs
-from rollq.tasks.tracking.experiment import Experiment
-from rollq.tasks.tracking.hands_off import check_hands_off
-from rollq.tasks.tracking.lifecycle import RecorderStatus
 from rollq.tasks.tracking.mlflow.names import MAX_TAG, quoted, unescape
 from rollq.tasks.tracking.mlflow.recorder import MLflowRecorder
 from rollq.tasks.tracking.mlflow.store import artifact_location, as_mlflow_reads, prepare_once
-from rollq.tasks.tracking.process import Process
-from rollq.tasks.tracking.provenance import provenance
-from rollq.tasks.tracking.recorder import Recorder
+from rollq.tasks.tracking.runs import attempt_runs
+from rollq.tasks.tracking.runs.experiment import Experiment
+from rollq.tasks.tracking.runs.hands_off import check_hands_off
+from rollq.tasks.tracking.runs.lifecycle import RecorderStatus
+from rollq.tasks.tracking.runs.process import Process
+from rollq.tasks.tracking.runs.provenance import provenance
+from rollq.tasks.tracking.runs.recorder import Recorder
 
 PAGE = 1_000
 DEFAULT_RECORDER = "mlflow_recorder"

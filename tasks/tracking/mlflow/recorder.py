@@ -23,8 +23,6 @@ from rollq.tasks.errors import ArtifactMissing, BadInput, NotFound, NotLogged, R
 from rollq.tasks.tracking.artifacts.artifacts import Artifacts
 from rollq.tasks.tracking.artifacts.manifest import LONG
 from rollq.tasks.tracking.artifacts.storage import Place, place_of
-from rollq.tasks.tracking.hands_off import check_hands_off
-from rollq.tasks.tracking.lifecycle import RECORDER_STATES, RecorderStatus
 from rollq.tasks.tracking.mlflow.names import (
     MAX_TAG,
     MAX_VALUE,
@@ -38,9 +36,11 @@ from rollq.tasks.tracking.mlflow.names import (
     unescape,
 )
 from rollq.tasks.tracking.mlflow.writer import Item, Writer, patiently
-from rollq.tasks.tracking.process import Process
-from rollq.tasks.tracking.provenance import provenance
-from rollq.tasks.tracking.recorder import Recorder
+from rollq.tasks.tracking.runs.hands_off import check_hands_off
+from rollq.tasks.tracking.runs.lifecycle import RECORDER_STATES, RecorderStatus
+from rollq.tasks.tracking.runs.process import Process
+from rollq.tasks.tracking.runs.provenance import provenance
+from rollq.tasks.tracking.runs.recorder import Recorder
 
 POINTER = f"see the artifact {LONG}:"
 SUPERSEDED = "rollq.superseded"

@@ -16,7 +16,7 @@ from rollq.health.repair import look_at_work
 from rollq.scheduler.online.ledger import OnlineSets
 from rollq.scheduler.online.online_set import OnlineModel
 from rollq.tasks.tracking.mlflow.recorder import MLflowRecorder
-from rollq.tasks.tracking.process import Life, Process
+from rollq.tasks.tracking.runs.process import Life, Process
 from tests.pool_tasks import definition
 
 DIES = """

@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 from mlflow.tracking import MlflowClient
 
-import rollq.tasks.tracking.hands_off
+import rollq.tasks.tracking.runs.hands_off
 from rollq import (
     Backend,
     MLflowExperiment,
@@ -33,7 +33,7 @@ from rollq.scheduler.updates.predictions import Predictions
 from rollq.scheduler.updates.tasks import prediction_pool
 from rollq.tasks.backfills.backfill import BackfillMode
 from rollq.tasks.queue.pools import TaskPools
-from rollq.tasks.tracking.attempt_runs import TASK, tags_of, why_lost
+from rollq.tasks.tracking.runs.attempt_runs import TASK, tags_of, why_lost
 from rollq.workers.jobs.attempt import Outcome, Post, run_one
 from tests.online_strategies import DAYS, LIVED, manager, template, write_prices
 
@@ -184,8 +184,8 @@ def test_people_cannot_take_runs_that_serve(
     backend: Backend, online: OnlineManager, monkeypatch: pytest.MonkeyPatch, asked: bool
 ) -> None:
     chosen = backend.settings if asked else backend.settings.model_copy(update={"mongo_uri": ""})
-    monkeypatch.setattr(rollq.tasks.tracking.hands_off, "load_settings", lambda: chosen)
-    monkeypatch.setattr(rollq.tasks.tracking.hands_off, "find_running", lambda _: None)
+    monkeypatch.setattr(rollq.tasks.tracking.runs.hands_off, "load_settings", lambda: chosen)
+    monkeypatch.setattr(rollq.tasks.tracking.runs.hands_off, "find_running", lambda _: None)
     runs = MLflowExperiment.open(online.name, backend.settings.mlflow_uri)
     serving = runs.get_recorder(models(backend, online)[0].recorder_id)
     for deed in (lambda: runs.delete_recorder(serving.id), serving.start_run, lambda: serving.end_run("FAILED")):

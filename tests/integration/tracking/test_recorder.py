@@ -9,11 +9,11 @@ import pytest
 from mlflow.tracking import MlflowClient
 
 from rollq.tasks.errors import ArtifactMissing, BadInput, InvalidTransition, NotFound, NotLogged, StateError
-from rollq.tasks.tracking.experiment import Experiment
-from rollq.tasks.tracking.lifecycle import RECORDER_STATES, RecorderStatus
 from rollq.tasks.tracking.mlflow.experiment import MLflowExperiment
 from rollq.tasks.tracking.mlflow.recorder import MLflowRecorder
-from rollq.tasks.tracking.recorder import Recorder
+from rollq.tasks.tracking.runs.experiment import Experiment
+from rollq.tasks.tracking.runs.lifecycle import RECORDER_STATES, RecorderStatus
+from rollq.tasks.tracking.runs.recorder import Recorder
 
 
 def again(experiment: MLflowExperiment, recorder: Recorder) -> MLflowRecorder:
@@ -120,7 +120,7 @@ def test_what_mlflow_refuses_is_raised_with_its_name_and_nothing_else_is_lost(lo
 
 
 def test_where_a_run_comes_from(local: MLflowExperiment, monkeypatch: pytest.MonkeyPatch) -> None:
-    from rollq.tasks.tracking import provenance
+    from rollq.tasks.tracking.runs import provenance
 
     provenance._collected.cache_clear()
     monkeypatch.setenv("ROLLQ_MONGO_URI", "mongodb://user:hunter2@host/")

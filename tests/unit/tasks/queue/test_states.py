@@ -16,7 +16,7 @@ from rollq.tasks.backfills.backfill import BACKFILL_STATES
 from rollq.tasks.queue.states import TASK_STATES
 from rollq.tasks.rounds.rounds import ROUND_STATES
 from rollq.tasks.state_machine import StateMachine
-from rollq.tasks.tracking.lifecycle import RECORDER_STATES
+from rollq.tasks.tracking.runs.lifecycle import RECORDER_STATES
 
 MACHINES: tuple[StateMachine[Any], ...] = (TASK_STATES, ROUND_STATES, BACKFILL_STATES, ROUTINE_STATES, RECORDER_STATES)
 

@@ -10,8 +10,8 @@ from dataclasses import replace
 
 import pytest
 
-from rollq.tasks.tracking import process
-from rollq.tasks.tracking.process import OUTERMOST, Life, Process
+from rollq.tasks.tracking.runs import process
+from rollq.tasks.tracking.runs.process import OUTERMOST, Life, Process
 
 ME = Process.this()
 
@@ -33,7 +33,7 @@ def test_of_other_tags_nothing_is_known(tags: dict[str, str]) -> None:
 
 
 def test_a_child_lives_until_it_is_killed_also_as_a_zombie() -> None:
-    source = "from rollq.tasks.tracking.process import Process; print(Process.this().tags(), flush=True); input()"
+    source = "from rollq.tasks.tracking.runs.process import Process; print(Process.this().tags(), flush=True); input()"
     with subprocess.Popen(
         [sys.executable, "-c", source], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     ) as child:

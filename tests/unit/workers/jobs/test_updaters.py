@@ -14,7 +14,7 @@ from rollq.tasks.errors import ArtifactCorrupted, ArtifactMissing, BadInput, Cal
 from rollq.tasks.predictions.increments import Increment, load_increment, save_increment
 from rollq.tasks.tracking.artifacts.artifacts import Artifacts
 from rollq.tasks.tracking.artifacts.storage import LocalPlace
-from rollq.tasks.tracking.lifecycle import RecorderStatus
+from rollq.tasks.tracking.runs.lifecycle import RecorderStatus
 from rollq.workers.datasets.panel import PanelDataset
 from rollq.workers.jobs.prediction import load_model, predict_range
 from rollq.workers.jobs.updaters import LabelUpdater, PredUpdater, RecordUpdater

@@ -9,14 +9,11 @@ from __future__ import annotations
 import logging
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from itertools import chain
-from typing import TYPE_CHECKING
 
 from rollq.tasks.errors import StateError
 from rollq.tasks.mongo.client import Document, Store, reachable
-from rollq.tasks.tracking import attempt_runs
-
-if TYPE_CHECKING:
-    from rollq.tasks.tracking.mlflow.recorder import MLflowRecorder
+from rollq.tasks.tracking.runs import attempt_runs
+from rollq.tasks.tracking.runs.run import Run
 
 log = logging.getLogger(__name__)
 
@@ -67,7 +64,7 @@ class References:
         for run, what in self.of_runs(runs).items():
             raise StateError(f"Run {run} cannot be {deed}: it belongs to {shown(what)}.", FIX)
 
-    def close(self, recorder: MLflowRecorder, why: str) -> bool:
+    def close(self, recorder: Run, why: str) -> bool:
         """End a run that came to nothing as FAILED, with the reason as a tag; one that something refers to stays.
 
         Returns:
@@ -82,7 +79,7 @@ class References:
         recorder.supersede(why)
         return True
 
-    def _of_run(self, recorder: MLflowRecorder) -> list[str]:
+    def _of_run(self, recorder: Run) -> list[str]:
         """Who refers to a run. One that was made under a claim can only be the result of its own task: the others, of
         which there may be a million, are not searched.
         """

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from rollq.tasks.tracking.lifecycle import RecorderStatus
+from rollq.tasks.tracking.runs.lifecycle import RecorderStatus
 
 
 class Recorder(ABC):

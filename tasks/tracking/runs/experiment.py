@@ -10,8 +10,8 @@ from typing import Literal
 import pandas as pd
 
 from rollq.tasks.errors import NotFound, StateError
-from rollq.tasks.tracking.lifecycle import RecorderStatus
-from rollq.tasks.tracking.recorder import Recorder
+from rollq.tasks.tracking.runs.lifecycle import RecorderStatus
+from rollq.tasks.tracking.runs.recorder import Recorder
 
 
 class Experiment(ABC):

@@ -4,22 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
 
 from rollq.tasks.config.settings import load_settings
 from rollq.tasks.errors import StateError
 from rollq.tasks.mongo.client import Store
 from rollq.tasks.runtime import find_running
-from rollq.tasks.tracking.lifecycle import RecorderStatus
-from rollq.tasks.tracking.references import FIX, References
-
-if TYPE_CHECKING:
-    from rollq.tasks.tracking.mlflow.recorder import MLflowRecorder
+from rollq.tasks.tracking.runs.lifecycle import RecorderStatus
+from rollq.tasks.tracking.runs.references import FIX, References
+from rollq.tasks.tracking.runs.run import Run
 
 OURS = ("rollq.task", "rollq.round", "rollq.kind")  # tags of runs that rollq made
 
 
-def check_hands_off(recorders: Iterable[MLflowRecorder], deed: str) -> None:
+def check_hands_off(recorders: Iterable[Run], deed: str) -> None:
     """Refuse to do something to runs that something refers to.
 
     The task store that the settings name, or that of the stack that runs, is asked. Without one, no run that rollq made

@@ -5,14 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
-from typing import TYPE_CHECKING
 
 from rollq.tasks.queue.states import TaskState
 from rollq.tasks.queue.task import Attempt, Claim, Task
-from rollq.tasks.tracking.lifecycle import RecorderStatus
-
-if TYPE_CHECKING:
-    from rollq.tasks.tracking.mlflow.recorder import MLflowRecorder
+from rollq.tasks.tracking.runs.lifecycle import RecorderStatus
+from rollq.tasks.tracking.runs.run import Run
 
 POOL, TASK, ATTEMPT, FENCE, WORKER = ("rollq.pool", "rollq.task", "rollq.attempt", "rollq.fence", "rollq.worker")
 
@@ -46,7 +43,7 @@ def current_tags() -> Mapping[str, str]:
     return _current.get()
 
 
-def why_lost(recorder: MLflowRecorder, task: Task | None) -> str:
+def why_lost(recorder: Run, task: Task | None) -> str:
     """Why the attempt that made a run came to nothing.
 
     Args:
