@@ -7,13 +7,14 @@ cannot be met and fails it at once: nothing but the way there is measured, and a
 from __future__ import annotations
 
 import argparse
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from benchmarks.bench import Bench, wait_until
 from benchmarks.noop import definition
 from benchmarks.table import percentile, show
 from rollq.tasks.backend import Backend
+from rollq.tasks.rounds.purpose import Purpose, Serve
 from rollq.tasks.rounds.rounds import RoundState
 
 POOL = "rounds"
@@ -23,7 +24,7 @@ def one_round(backend: Backend, number: int) -> float:
     """Seconds from the last commit to the end of a round, both by the store's clock."""
     (first, second) = backend.tasks.create_tasks(POOL, [definition(2 * number), definition(2 * number + 1)]).ids
     backend.tasks.cancel([second], "bench")
-    opened = open_round(backend, [first, second], {"strategy": "bench", "sessions": []})
+    opened = open_round(backend, [first, second], Serve("bench"))
     wait_until(lambda: backend.rounds.get(opened).status is RoundState.FAILED, 60, pause=0.02)
     finished, ended = backend.rounds.get(opened).finished_at, backend.tasks.get(first).ended_at
     assert finished
@@ -31,7 +32,7 @@ def one_round(backend: Backend, number: int) -> float:
     return (finished - ended).total_seconds()
 
 
-def open_round(backend: Backend, ids: Sequence[str], purpose: Mapping[str, Any]) -> str:
+def open_round(backend: Backend, ids: Sequence[str], purpose: Purpose) -> str:
     """Open a round over tasks and ring for them; returns its id."""
     opened = backend.rounds.create(POOL, ids, purpose)
     backend.tasks.join_round(ids, opened)

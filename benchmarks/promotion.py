@@ -19,6 +19,7 @@ from benchmarks.table import show
 from rollq.scheduler.online.ledger import OnlineSets
 from rollq.tasks.backend import Backend
 from rollq.tasks.errors import NotFound
+from rollq.tasks.rounds.purpose import Serve
 from rollq.tasks.rounds.rounds import RoundState
 from rollq.tasks.tracking.mlflow.experiment import MLflowExperiment
 from rollq.tasks.tracking.mlflow.store import prepare_tracking
@@ -64,7 +65,7 @@ def one_round(backend: Backend, windows: Windows, number: int) -> float:
     """Seconds from the last commit to the first look that shows the new set, both by the store's clock."""
     sets, definitions = OnlineSets(backend.store), windows.definitions(number)
     ids = backend.tasks.create_tasks(POOL, definitions).ids
-    purpose = {"strategy": STRATEGY, "sessions": windows.sessions, "session": windows.sessions[0]}
+    purpose = Serve(STRATEGY, tuple(windows.sessions), windows.sessions[0])
     opened = open_round(backend, ids, purpose)
     wait_until(lambda: _current(sets) == opened, 60, pause=LOOK_SECONDS)
     seen = backend.tasks.now()

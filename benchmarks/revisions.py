@@ -19,10 +19,10 @@ import yaml
 from benchmarks.bench import ROOT, Bench
 from benchmarks.table import show
 from rollq.scheduler.online.ledger import OnlineSets
+from rollq.scheduler.online.predictions import REVISED, Predictions
 from rollq.scheduler.online_manager import OnlineManager
 from rollq.scheduler.signals.ledger import SignalLedger
 from rollq.scheduler.strategies.rolling import RollingStrategy
-from rollq.scheduler.updates.predictions import REVISED, Predictions
 from rollq.scheduler.updates.revisions import find_revised, revise
 from rollq.tasks.backend import Backend
 from rollq.tasks.components.registry import build

@@ -124,6 +124,7 @@ def _result(
     workers: int,
 ) -> DemoResult:
     from rollq.report.round_report import daily_ic, export_signals, make_report
+    from rollq.scheduler.rounds.findings import findings
 
     tasks = backend.tasks.find(ids=trained.created.ids)
     found = backend.rounds.get(trained.id)
@@ -131,11 +132,8 @@ def _result(
     phases = (*clock.done[:-1], ("training", max(clock.done[-1][1] - gather, 0.0)), ("gathering", gather))
     folder = backend.settings.state_dir.resolve() / "runs" / trained.pool
     folder.mkdir(parents=True, exist_ok=True)
-    signals = export_signals(backend, online, folder)
-    came_to, serves = (
-        {"metrics": online.metrics, "signals": online.signals},
-        f"{online.strategy} version {online.version}",
-    )
+    came_to, serves = findings(backend, found), f"{online.strategy} version {online.version}"
+    signals = export_signals(backend, online.pool, came_to.signals, folder)
     report = make_report(
         backend, online.strategy, tasks, came_to, serves, phases, daily_ic(backend, tasks), folder / "report.html"
     )

@@ -10,6 +10,7 @@ from rollq.scheduler.strategies.rolling import Plan, RollingStrategy
 from rollq.tasks.config.settings import Settings
 from rollq.tasks.rolling.online_options import BASE
 from rollq.tasks.rolling.template import check_name, load_template
+from rollq.tasks.rounds.purpose import Research
 from rollq.tasks.rounds.rounds import needed
 
 if TYPE_CHECKING:
@@ -81,13 +82,12 @@ def enqueue_research(
 
     They put nothing online. Arguments and errors are those of ``enqueue_plan``.
     """
-    from rollq.scheduler.research import LOOKAHEAD, RESEARCH
-
     opened = {}
     for variant, plan in strategy.research_plans().items():
         name = strategy.name if variant == BASE else f"{strategy.name}:{variant}"
         trainer = _trainer(backend, pool or strategy.pool, policy, len(plan.definitions))
-        purpose = {**plan.purpose, RESEARCH: name, LOOKAHEAD: strategy.dataset_of(variant).label_lookahead}
+        lookahead = strategy.dataset_of(variant).label_lookahead
+        purpose = Research(plan.strategy, plan.sessions, name, lookahead)
         options = {**plan.options, "priority": priority}
         opened[name] = trainer.train(plan.definitions, purpose, policy, options, after, force=force, once=True)
     return opened

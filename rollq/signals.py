@@ -7,8 +7,9 @@ from datetime import datetime
 
 import pandas as pd
 
+from rollq.scheduler.champions.research import find_round, signals_of
 from rollq.scheduler.online.ledger import OnlineSets
-from rollq.scheduler.research import find_round, name_of, signals_of
+from rollq.scheduler.rounds.findings import name_of
 from rollq.scheduler.signals.coverage import read_signals
 from rollq.scheduler.signals.ledger import SignalLedger
 from rollq.tasks.backend import Backend
@@ -55,12 +56,10 @@ def current_signals(backend: Backend, strategy: str, as_of: datetime | None = No
         return CurrentSignals(strategy, max(entries[-1].versions, default=0), ledger.read(strategy, as_of=as_of))
     sets = OnlineSets(backend.store)
     online = sets.as_of(strategy, as_of) if as_of else sets.current(strategy)
-    if not online.signals:
+    if online.signals is None:
         raise NotFound(f"{strategy!r} has published no signals yet.", f"Run `rollq routine run {strategy}`.")
-    recorder = MLflowExperiment.open(online.pool, backend.settings.mlflow_uri).get_recorder(
-        online.signals["recorder_id"]
-    )
-    return CurrentSignals(strategy, online.version, read_signals(recorder.load_object(online.signals["artifact"])))
+    recorder = MLflowExperiment.open(online.pool, backend.settings.mlflow_uri).get_recorder(online.signals.recorder_id)
+    return CurrentSignals(strategy, online.version, read_signals(recorder.load_object(online.signals.artifact)))
 
 
 def round_signals(backend: Backend, text: str) -> CurrentSignals:

@@ -10,7 +10,7 @@ import time
 
 from rollq.scheduler.rounds.coordinator import gather
 from rollq.scheduler.rounds.trainers import DelayTrainer, Trainer
-from rollq.scheduler.updates.tasks import prediction_pool
+from rollq.scheduler.updates.prediction_tasks import prediction_pool
 from rollq.tasks.backend import Backend
 from rollq.tasks.ingredients.code_check import refuse_if_stale
 from rollq.tasks.rounds.rounds import RoundState

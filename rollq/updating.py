@@ -7,15 +7,15 @@ from enum import StrEnum
 from typing import TypedDict
 
 from rollq.scheduler.online.ledger import OnlineSets
+from rollq.scheduler.online.predictions import ADDED, LABELS
 from rollq.scheduler.online.serving import served
 from rollq.scheduler.rounds.trainers import Trainer
-from rollq.scheduler.signals import publish as publishing
+from rollq.scheduler.signals import publication as publishing
 from rollq.scheduler.signals.ledger import SignalLedger
-from rollq.scheduler.strategies.registry import StrategyBook
+from rollq.scheduler.strategies.registry import StrategyRegistry
 from rollq.scheduler.strategies.rolling import OnlineStrategy
+from rollq.scheduler.updates import prediction_tasks as updates
 from rollq.scheduler.updates import revisions
-from rollq.scheduler.updates import tasks as updates
-from rollq.scheduler.updates.predictions import ADDED, LABELS
 from rollq.tasks.backend import Backend
 
 
@@ -61,10 +61,10 @@ def update_predictions(
         NotFound: no such strategy is kept online.
         RoundFailed, CoverageError, StateError: as for the routine.
     """
-    book = StrategyBook(backend)
-    booked = book.get(name)
-    strategy = book.strategy(booked)
-    trainer = (make or Trainer)(backend, booked.pool)
+    registry = StrategyRegistry(backend)
+    registered = registry.get(name)
+    strategy = registry.strategy(registered)
+    trainer = (make or Trainer)(backend, registered.pool)
     found = _find(backend, strategy, what, start, end)
     answer: Updated = {
         "model_days": sum(len(update.days) for update in found),

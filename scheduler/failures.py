@@ -6,11 +6,11 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from rollq.scheduler.champions.research import is_research
 from rollq.scheduler.online.ledger import OnlineSets
 from rollq.scheduler.online.online_set import OnlineSet
-from rollq.scheduler.research import is_research
 from rollq.scheduler.routine.ledger import Routines, RoutineState
-from rollq.scheduler.strategies.registry import StrategyBook
+from rollq.scheduler.strategies.registry import StrategyRegistry
 from rollq.scheduler.strategies.rolling import variant_of
 from rollq.tasks.backend import Backend
 from rollq.tasks.errors import NotFound
@@ -42,12 +42,12 @@ class Failure:
 def failures(backend: Backend, strategies: Sequence[str] | None = None) -> list[Failure]:
     """What has failed and was not done since, of these strategies (of all): routines, rounds, windows, challengers."""
     sets = OnlineSets(backend.store)
-    booked = {one.name for one in StrategyBook(backend).all()}
+    registered = {one.name for one in StrategyRegistry(backend).all()}
     newest = _newest_rounds(backend)
-    names = strategies if strategies is not None else sorted({*sets.strategies(), *booked, *newest})
+    names = strategies if strategies is not None else sorted({*sets.strategies(), *registered, *newest})
     found: list[Failure] = []
     for name in names:
-        routines = _failed_routines(backend, name) if name in booked else []
+        routines = _failed_routines(backend, name) if name in registered else []
         found += routines
         if not routines and name in newest:
             found += _failed_round(newest[name])
@@ -72,14 +72,14 @@ def _failed_routines(backend: Backend, name: str) -> list[Failure]:
 def _newest_rounds(backend: Backend) -> dict[str, Round]:
     """The newest round of each strategy that is to serve; research may fail without hurting anybody."""
     serving = [one for one in backend.rounds.find() if not is_research(one)]
-    return {str(one.purpose["strategy"]): one for one in serving if one.purpose.get("strategy")}
+    return {one.purpose.strategy: one for one in serving if one.purpose.strategy}
 
 
 def _failed_round(newest: Round) -> list[Failure]:
     if newest.status is not RoundState.FAILED:
         return []
     fix = f"Mend the cause, then `rollq tasks retry --pool {newest.pool} --status failed`."
-    return [Failure(str(newest.purpose["strategy"]), f"round {newest.id}", newest.reason[:LENGTH], fix)]
+    return [Failure(newest.purpose.strategy, f"round {newest.id}", newest.reason[:LENGTH], fix)]
 
 
 def _failed_windows(backend: Backend, online: OnlineSet) -> list[Failure]:

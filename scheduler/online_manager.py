@@ -19,10 +19,11 @@ from rollq.scheduler.online.ledger import OnlineSets
 from rollq.scheduler.online.online_set import OnlineSet
 from rollq.scheduler.rounds.trainers import DelayTrainer, Trainer
 from rollq.scheduler.routine.ledger import Routine, RoutineState
+from rollq.scheduler.routine.registration import register_strategy
 from rollq.scheduler.routine.simulation import Progress, Simulation
 from rollq.scheduler.routine.steps import Job, bring_up_to
 from rollq.scheduler.signals.ledger import SignalEntry, SignalLedger
-from rollq.scheduler.strategies.registry import StrategyBook, book_strategy
+from rollq.scheduler.strategies.registry import StrategyRegistry
 from rollq.scheduler.strategies.rolling import OnlineStrategy
 from rollq.tasks.backend import Backend
 from rollq.tasks.errors import NotFound, RoundFailed, StateError
@@ -58,7 +59,7 @@ class OnlineManager:
         self._backend = backend
         self._make = trainer
         self.name = name
-        self._book = StrategyBook(backend)
+        self._registry = StrategyRegistry(backend)
         self._by = f"{socket.gethostname()}/{os.getpid()}"
         self._begin = begin
         self.strategies: dict[str, OnlineStrategy] = {}
@@ -77,17 +78,17 @@ class OnlineManager:
             document = _managers(backend).find_one({"_id": name})
         if document is None:
             raise NotFound(f"There is no online manager {name!r}.", "Make one: OnlineManager(backend, strategies).")
-        book = StrategyBook(backend)
-        booked = [book.get(strategy) for strategy in MANAGERS.read(document).strategies]
-        delayed = all(one.delayed for one in booked)
+        registry = StrategyRegistry(backend)
+        registered = [registry.get(strategy) for strategy in MANAGERS.read(document).strategies]
+        delayed = all(one.delayed for one in registered)
         chosen = trainer or (DelayTrainer if delayed else Trainer)
-        return cls(backend, [book.strategy(one) for one in booked], chosen, name=name)
+        return cls(backend, [registry.strategy(one) for one in registered], chosen, name=name)
 
     def add_strategy(self, strategies: OnlineStrategy | Sequence[OnlineStrategy]) -> None:
         """Keep more strategies online, from the next routine on. Raises as the constructor."""
         added = [strategies] if isinstance(strategies, OnlineStrategy) else list(strategies)
         for strategy in added:
-            book_strategy(self._backend, strategy, self._by, begin=self._begin, delayed=self._delayed())
+            register_strategy(self._backend, strategy, self._by, begin=self._begin, delayed=self._delayed())
             self.strategies[strategy.name] = strategy
         names = {"strategies": {"$each": [strategy.name for strategy in added]}}
         changes = {"$addToSet": names, "$setOnInsert": {"schema": SCHEMA}}
@@ -148,7 +149,7 @@ class OnlineManager:
             RoundFailed, CoverageError: as for the routine.
         """
         jobs = [self._job(name, allow_gaps) for name in self.strategies]
-        begin = min(job.booked.begin for job in jobs)
+        begin = min(job.registered.begin for job in jobs)
         known = sorted({day for job in jobs for day in job.strategy.sessions() if begin <= day <= end})
         self.simulation = Simulation(jobs, known[::frequency], timeout)
         self.simulation.plan(progress)
@@ -221,7 +222,7 @@ class OnlineManager:
             frames = {name: ledger.read(name, days) for name in self.strategies}
             if ledger.publish(
                 self.ensemble,
-                self._book.get(first).pool,
+                self._registry.get(first).pool,
                 _as_frame((prepare_func or AverageEnsemble())(frames)),
                 number=len(known) + 1,
                 session=max(days),
@@ -271,12 +272,12 @@ class OnlineManager:
         return reached
 
     def _job(self, name: str, allow_gaps: bool = False) -> Job:
-        booked = self._book.get(name)
-        trainer = self._make(self._backend, booked.pool)
-        return Job(self._backend, booked, self.strategies[name], trainer, booked.begin, self._by, allow_gaps)
+        registered = self._registry.get(name)
+        trainer = self._make(self._backend, registered.pool)
+        return Job(self._backend, registered, self.strategies[name], trainer, registered.begin, self._by, allow_gaps)
 
     def _first(self, name: str) -> str:
-        begin = self._book.get(name).begin
+        begin = self._registry.get(name).begin
         return next((day for day in self.strategies[name].sessions() if day >= begin), begin)
 
     def _delayed(self) -> bool:

@@ -183,7 +183,7 @@ def _gathering_over(backend: Backend, recorder: MLflowRecorder, round_id: str) -
     if found.status is RoundState.GATHERING:
         return ""
     online = OnlineSets(backend.store).of_round(round_id)
-    if online and online.signals.get("recorder_id") == recorder.id:
+    if online and online.signals and online.signals.recorder_id == recorder.id:
         return ""
     return f"its round is {found.status} without it"
 

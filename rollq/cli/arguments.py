@@ -31,12 +31,12 @@ def one_strategy(backend: Backend, strategy: str | None) -> str:
         NotFound: there is none.
     """
     from rollq.scheduler.online.ledger import OnlineSets
-    from rollq.scheduler.strategies.registry import StrategyBook
+    from rollq.scheduler.strategies.registry import StrategyRegistry
     from rollq.tasks.errors import BadInput, NotFound
 
     if strategy is not None:
         return strategy
-    known = {*OnlineSets(backend.store).strategies(), *(one.name for one in StrategyBook(backend).all())}
+    known = {*OnlineSets(backend.store).strategies(), *(one.name for one in StrategyRegistry(backend).all())}
     names = sorted(known - simulated(backend) or known)  # who simulates means the live one all the same
     if len(names) > 1:
         raise BadInput("There are several strategies.", f"Name one of {', '.join(names)}.")
@@ -56,7 +56,7 @@ def newest(rows: Sequence[T], limit: int) -> Sequence[T]:
 def simulated(backend: Backend) -> set[str]:
     """The strategies of simulations."""
     from rollq.scheduler.online.ledger import OnlineSets
-    from rollq.scheduler.online.online_set import SIMULATION
+    from rollq.tasks.rounds.purpose import SIMULATION
 
     return {online.strategy for online in OnlineSets(backend.store).currents() if online.mode == SIMULATION}
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from rollq.scheduler.backfill_plan import BackfillPlan
     from rollq.tasks.backend import Backend
     from rollq.tasks.backfills.backfill import Backfill, BackfillMode, BackfillState
-    from rollq.tasks.backfills.progress import Progress
+    from rollq.tasks.client.progress import Progress
     from rollq.tasks.queue.task import Task
 
 SHOWN_FAILURES = 20
@@ -83,7 +83,7 @@ def list_backfills(
     as_json: Annotated[bool, JSON] = False,
 ) -> None:
     """List backfills, oldest first."""
-    from rollq.tasks.backfills.progress import progress_of
+    from rollq.tasks.client.progress import progress_of
 
     states = _states(status)
     with of(context).backend() as backend:
@@ -105,7 +105,7 @@ def list_backfills(
 @backfill_app.command()
 def show(context: typer.Context, backfill: Ident, as_json: Annotated[bool, JSON] = False) -> None:
     """Show how far a backfill is: states, failures, rate, expected end, and what is next."""
-    from rollq.tasks.backfills.progress import failures_of, progress_of
+    from rollq.tasks.client.progress import failures_of, progress_of
 
     with of(context).backend() as backend:
         found = backend.backfills.get(backfill)
@@ -233,7 +233,7 @@ def _left(plan: BackfillPlan) -> str:
 
 
 def _tell(backend: Backend, found: Backfill, as_json: bool) -> None:
-    from rollq.tasks.backfills.progress import progress_of
+    from rollq.tasks.client.progress import progress_of
 
     progress = progress_of(backend, found)
     if as_json:

@@ -99,8 +99,8 @@ def _answer(trained: TrainedRound) -> dict[str, object]:
 
 def _what_next(backend: Backend, trained: TrainedRound) -> str:
     """What a round that had ended before came to, and what can be done about it."""
+    from rollq.scheduler.champions.research import is_research
     from rollq.scheduler.online.ledger import OnlineSets
-    from rollq.scheduler.research import is_research
     from rollq.tasks.rounds.rounds import RoundState
 
     found = backend.rounds.get(trained.id)

@@ -46,8 +46,8 @@ def status(
 
 
 def _status(backend: Backend) -> dict[str, object]:
+    from rollq.scheduler.champions.research import is_research
     from rollq.scheduler.failures import failures
-    from rollq.scheduler.research import is_research
 
     pools = {pool: {str(s): n for s, n in backend.tasks.stat(pool).items()} for pool in backend.tasks.pools()}
     rounds = [

@@ -33,7 +33,7 @@ def add_to(app: typer.Typer) -> None:
 
 def list_(context: typer.Context, limit: Limit = 30, as_json: Annotated[bool, JSON] = False) -> None:
     """Show the rounds of research and how good they are; the newest last."""
-    from rollq.scheduler.research import research_rounds
+    from rollq.scheduler.champions.research import research_rounds
 
     with of(context).backend() as backend:
         found = research_rounds(backend)
@@ -46,7 +46,7 @@ def list_(context: typer.Context, limit: Limit = 30, as_json: Annotated[bool, JS
     rows = []
     for one in newest(found, limit):
         metrics = (one.result or {}).get("metrics", {})
-        sessions = one.purpose["sessions"]
+        sessions = one.purpose.sessions
         span = f"{sessions[0]} to {sessions[-1]}" if sessions else ""
         rows.append([_plain(one)["name"], one.id, str(one.status), len(one.task_ids), span,
                      *(number(metrics.get(name)) for name in METRICS), one.reason])  # fmt: skip
@@ -55,7 +55,7 @@ def list_(context: typer.Context, limit: Limit = 30, as_json: Annotated[bool, JS
 
 def show(context: typer.Context, which: OneRound, as_json: Annotated[bool, JSON] = False) -> None:
     """Show what a round came to: its windows, metrics and signals."""
-    from rollq.scheduler.research import find_round
+    from rollq.scheduler.champions.research import find_round
 
     with of(context).backend() as backend:
         found = find_round(backend, which)
@@ -87,7 +87,7 @@ def compare(
 ) -> None:
     """Compare rounds with a reference on the sessions that both predict, with the reference's labels."""
     from rollq.days import day
-    from rollq.scheduler.research import compare_rounds, find_round
+    from rollq.scheduler.champions.research import compare_rounds, find_round
     from rollq.tasks.errors import BadInput
 
     first, final = day(start, "--from"), day(end, "--to")
@@ -116,7 +116,7 @@ def report(
 ) -> None:
     """Write the page of a round: its windows, metrics, charts and signals."""
     from rollq.report.round_report import report_round
-    from rollq.scheduler.research import find_round
+    from rollq.scheduler.champions.research import find_round
     from rollq.tasks.errors import BadInput
 
     if out is not None and out.suffix not in (".html", ".md"):
@@ -133,7 +133,7 @@ def report(
 
 def promote(context: typer.Context, which: OneRound, as_json: Annotated[bool, JSON] = False) -> None:
     """Let the models of a round of research serve, as a version of its strategy. Nothing is trained again."""
-    from rollq.scheduler.research import find_round
+    from rollq.scheduler.champions.research import find_round
 
     with of(context).backend() as backend:
         online = _promoted(backend, find_round(backend, which))
@@ -145,8 +145,8 @@ def promote(context: typer.Context, which: OneRound, as_json: Annotated[bool, JS
 
 
 def _promoted(backend: Backend, found: Round) -> OnlineSet:
+    from rollq.scheduler.champions.research import promote_round
     from rollq.scheduler.online.ledger import OnlineSets
-    from rollq.scheduler.research import promote_round
     from rollq.scheduler.rounds.coordinator import gather
     from rollq.tasks.errors import StateError
 
@@ -164,14 +164,14 @@ def _promoted(backend: Backend, found: Round) -> OnlineSet:
 
 def _plain(found: Round) -> dict[str, Any]:
     """JSON-able."""
-    from rollq.scheduler.research import name_of
+    from rollq.scheduler.rounds.findings import name_of
 
     result = found.result or {}
     return {
         "name": name_of(found),
         "round": found.id,
         "pool": found.pool,
-        "strategy": found.purpose["strategy"],
+        "strategy": found.purpose.strategy,
         "status": str(found.status),
         "reason": found.reason,
         "windows": len(found.task_ids),

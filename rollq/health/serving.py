@@ -105,8 +105,8 @@ def _of_set(online: OnlineSet, is_current: bool) -> Iterator[Needed]:
         for model in models:
             what = f"{name} ({variant}, test from {model.test[0]})"
             yield Needed(model.recorder_id, online.pool, what, serves, True)
-    if run := online.signals.get("recorder_id"):
-        yield Needed(str(run), online.pool, f"the signals of {name}", False, False)
+    if online.signals:
+        yield Needed(online.signals.recorder_id, online.pool, f"the signals of {name}", False, False)
 
 
 def _runs(backend: Backend, needed: list[Needed], faults: list[str]) -> dict[str, MLflowRecorder]:

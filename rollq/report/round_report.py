@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from dataclasses import asdict
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 
 from rollq.report.data import ReportData, Window
 from rollq.report.markdown import write_markdown
 from rollq.report.page import write_report
-from rollq.scheduler.online.online_set import OnlineSet
-from rollq.scheduler.research import findings, is_research, name_of
-from rollq.scheduler.rounds.gather import load_daily_ic
+from rollq.scheduler.champions.research import is_research
+from rollq.scheduler.online.online_set import SignalFile
+from rollq.scheduler.rounds.findings import Findings, findings, name_of
+from rollq.scheduler.rounds.results import load_daily_ic
 from rollq.tasks.backend import Backend
 from rollq.tasks.queue.states import TaskState
 from rollq.tasks.queue.task import Task
@@ -26,14 +26,12 @@ from rollq.workers.process.machine import this_machine
 LIBRARIES = ("rollq", "celery", "mlflow-skinny", "lightgbm", "pandas", "pymongo")
 
 
-def export_signals(backend: Backend, online: OnlineSet, folder: Path) -> dict[str, object]:
-    """Copy the signals of a set into ``folder``; returns ``{path, rows, start, end, sha256}``."""
-    recorder = MLflowExperiment.open(online.pool, backend.settings.mlflow_uri).get_recorder(
-        online.signals["recorder_id"]
-    )
+def export_signals(backend: Backend, pool: str, signals: SignalFile, folder: Path) -> dict[str, object]:
+    """Copy the signals of a round into ``folder``; returns ``{path, rows, start, end, sha256}``."""
+    recorder = MLflowExperiment.open(pool, backend.settings.mlflow_uri).get_recorder(signals.recorder_id)
     path = folder / "signals.parquet"
-    path.write_bytes(Path(recorder.load_object(online.signals["artifact"])).read_bytes())
-    known = {name: online.signals[name] for name in ("rows", "start", "end", "sha256")}
+    path.write_bytes(Path(recorder.load_object(signals.artifact)).read_bytes())
+    known = {name: getattr(signals, name) for name in ("rows", "start", "end", "sha256")}
     return {"path": str(path), **known}
 
 
@@ -49,7 +47,7 @@ def make_report(
     backend: Backend,
     title: str,
     tasks: list[Task],
-    came_to: Mapping[str, Any],
+    came_to: Findings,
     online: str,
     phases: tuple[tuple[str, float], ...],
     daily: pd.DataFrame,
@@ -58,7 +56,7 @@ def make_report(
     """Write the report of a round: HTML, or Markdown if ``path`` ends so.
 
     Args:
-        came_to: ``{signals, metrics}`` of the round.
+        came_to: signals and metrics of the round.
         online: what of it serves, as text.
 
     Raises:
@@ -72,8 +70,8 @@ def make_report(
         windows=windows,
         daily=daily,
         phases=list(phases),
-        metrics=came_to["metrics"],
-        signals=came_to["signals"],
+        metrics=came_to.metrics,
+        signals=asdict(came_to.signals),
         online=online,
         versions={name: version(name) for name in LIBRARIES},
         cores=this_machine().cores,

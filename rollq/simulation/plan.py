@@ -13,7 +13,7 @@ from rollq.days import day
 from rollq.enqueueing import load_strategy
 from rollq.scheduler.online.ledger import OnlineSets
 from rollq.scheduler.online_manager import strategies_of
-from rollq.scheduler.strategies.registry import StrategyBook
+from rollq.scheduler.strategies.registry import StrategyRegistry
 from rollq.scheduler.strategies.rolling import RollingStrategy
 from rollq.tasks.backend import Backend
 from rollq.tasks.config.settings import Settings
@@ -97,14 +97,14 @@ def refuse_others(backend: Backend, planned: Planned) -> None:
         )
     for strategy in planned.strategies:
         try:
-            booked = StrategyBook(backend).get(strategy.name)
+            registered = StrategyRegistry(backend).get(strategy.name)
         except NotFound:
             continue
         current = strategy.dataset_of().fingerprint().get("sha256")
         known = {data for online in OnlineSets(backend.store).history(strategy.name) for data in online.data}
         for what, same in (
-            ("another template", booked.config == strategy.to_config()),
-            (f"another first session, {booked.begin}", booked.begin == planned.begin),
+            ("another template", registered.config == strategy.to_config()),
+            (f"another first session, {registered.begin}", registered.begin == planned.begin),
             ("other data", known <= {current}),
         ):
             if not same:

@@ -10,12 +10,12 @@ import pandas as pd
 
 from rollq.scheduler.champions.comparison import SCORES, Comparison, Side, compare
 from rollq.scheduler.online.ledger import OnlineSets
-from rollq.scheduler.online.mlflow_sync import show
+from rollq.scheduler.online.mlflow_sync import sync
 from rollq.scheduler.online.online_set import OnlineSet
+from rollq.scheduler.online.predictions import Predictions
 from rollq.scheduler.online.serving import served
 from rollq.scheduler.signals.ledger import SignalLedger
 from rollq.scheduler.strategies.rolling import OnlineStrategy
-from rollq.scheduler.updates.predictions import Predictions
 from rollq.tasks.backend import Backend
 from rollq.tasks.errors import BadInput, CoverageError, NotFound, TemplateError
 from rollq.tasks.leases.renewer import Check, no_lease
@@ -101,14 +101,14 @@ def by_rule(
 def promote(backend: Backend, strategy: str, challenger: str, by: str) -> OnlineSet:
     """Make a challenger champion, for the sessions that are not published yet. Raises as ``OnlineSets.promote``."""
     promoted = OnlineSets(backend.store).promote(strategy, by, challenger, next_session(backend, strategy))
-    show(backend, promoted)
+    sync(backend, promoted)
     return promoted
 
 
-def roll_back(backend: Backend, strategy: str, by: str, to: int | None = None) -> OnlineSet:
-    """Put an earlier set back, for the sessions that are not published yet. Raises as ``OnlineSets.put_back``."""
-    back = OnlineSets(backend.store).put_back(strategy, by, next_session(backend, strategy), to)
-    show(backend, back)
+def rollback(backend: Backend, strategy: str, by: str, to: int | None = None) -> OnlineSet:
+    """Roll back to an earlier set, for the sessions that are not published yet. Raises as ``OnlineSets.rollback``."""
+    back = OnlineSets(backend.store).rollback(strategy, by, next_session(backend, strategy), to)
+    sync(backend, back)
     return back
 
 

@@ -8,7 +8,7 @@ from typing import Any
 from rollq.scheduler.collect.recorder_collector import RecorderCollector
 from rollq.scheduler.online.ledger import OnlineSets
 from rollq.scheduler.online.online_set import OnlineModel
-from rollq.scheduler.updates.predictions import Predictions
+from rollq.scheduler.online.predictions import Predictions
 from rollq.tasks.backend import Backend
 from rollq.tasks.tracking.mlflow.experiment import MLflowExperiment
 

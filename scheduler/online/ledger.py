@@ -1,22 +1,21 @@
 """The ledger of online sets: the list of all versions of the models that serve.
 
 A version comes online by one insert: the highest version of a strategy is the current one, so there is never a half
-of one. A round makes at most one version, however often it is gathered. Putting an earlier version back is a new one.
+of one. A round makes at most one version, however often it is gathered. A rollback to an earlier version is a new one.
 """
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable
 from dataclasses import asdict, replace
 from datetime import datetime
-from typing import Any
 
 from pymongo import ASCENDING, DESCENDING
 from pymongo.collection import Collection
 from pymongo.errors import DuplicateKeyError
 
-from rollq.scheduler.online.online_set import ONLINE_SETS, OnlineModel, OnlineSet
+from rollq.scheduler.online.online_set import ONLINE_SETS, OnlineSet
 from rollq.tasks.errors import DocumentCorrupted, NotFound, StateError
 from rollq.tasks.leases.renewer import Check, no_lease
 from rollq.tasks.mongo.client import Document, Store, reachable
@@ -41,57 +40,29 @@ class OnlineSets:
             self._sets.create_index([("strategy", ASCENDING), ("version", ASCENDING)], unique=True)
             self._sets.create_index([("origin", ASCENDING)], unique=True)
 
-    def publish(
-        self,
-        strategy: str,
-        pool: str,
-        round_id: str,
-        by: str,
-        models: Sequence[OnlineModel],
-        signals: Mapping[str, Any],
-        metrics: Mapping[str, float],
-        gaps: Sequence[str] = (),
-        *,
-        check: Check = no_lease,
-        planned_at: datetime | None = None,
-        **more: Any,
-    ) -> tuple[OnlineSet, bool]:
-        """Put the set of a round online in one write.
+    def publish(self, online: OnlineSet, check: Check = no_lease) -> tuple[OnlineSet, bool]:
+        """Put the set of a round online in one write; its number and its time are given here.
+
+        A round that is finished after one that was made later (``planned_at``) comes too late: that one's set stays.
 
         Args:
             check: called right before the write; raises LeaseLost if the caller does not hold the round any more.
-            planned_at: when its round was made. A round that is finished after one that was made later comes too late:
-                that one's set stays.
-            more: further fields of ``OnlineSet``.
 
         Returns:
             The set of this round (or the one that it comes too late for), and whether this call made it.
         """
-        document: Document = {
-            "strategy": strategy,
-            "pool": pool,
-            "round_id": round_id,
-            "origin": round_id,
-            "by": by,
-            "models": [asdict(model) for model in models],
-            "signals": dict(signals),
-            "metrics": dict(metrics),
-            "gaps": list(gaps),
-            "planned_at": planned_at,
-            **_plain(more),
-        }
         with reachable():
             while True:
-                if made := self.of_round(round_id):
+                if made := self.of_round(online.round_id):
                     return made, False
-                version = self._latest_version(strategy) + 1
-                if newer := self._made_later(strategy, planned_at):
+                version = self._latest_version(online.strategy) + 1
+                if newer := self._made_later(online.strategy, online.planned_at):
                     return newer, False
                 check()
-                if self._insert(document, strategy, version):
-                    return self.version(strategy, version), True
+                if self._insert(online, version, origin=online.round_id):
+                    return self.version(online.strategy, version), True
 
-    def put_back(self, strategy: str, by: str, session: str = "", to: int | None = None, why: str = "") -> OnlineSet:
+    def rollback(self, strategy: str, by: str, session: str = "", to: int | None = None, why: str = "") -> OnlineSet:
         """Make an earlier version serve again, as a new entry.
 
         Args:
@@ -229,26 +200,28 @@ class OnlineSets:
         with reachable():
             while True:
                 current = self.current(strategy)
-                made = change(current)
                 version = current.version + 1
-                document = {
-                    **_plain(asdict(made)),
-                    "origin": f"{strategy}:{version}",
-                    "by": by,
-                    "session": max(session, current.session),
-                    "mode": current.mode,
-                    "planned_at": self._store.now(),
-                }
+                made = replace(
+                    change(current),
+                    by=by,
+                    session=max(session, current.session),
+                    mode=current.mode,
+                    planned_at=self._store.now(),
+                )
                 check()
-                if self._insert(document, strategy, version):
+                if self._insert(made, version, origin=f"{strategy}:{version}"):
                     return self.version(strategy, version)
 
-    def _insert(self, document: Document, strategy: str, version: int) -> bool:
-        """The switch; False if another one took this version, or another gatherer this round: look again."""
+    def _insert(self, online: OnlineSet, version: int, origin: str) -> bool:
+        """The switch; False if another one took this version, or another gatherer this round: look again.
+
+        Args:
+            origin: unique; the round, for the set of a round.
+        """
+        numbered = replace(online, version=version, at=self._store.now())
+        document = {**asdict(numbered), "_id": f"{online.strategy}:{version}", "schema": SCHEMA, "origin": origin}
         try:
-            at = self._store.now()
-            numbered = {"_id": f"{strategy}:{version}", "schema": SCHEMA, "version": version, "at": at}
-            self._sets.insert_one({**document, **numbered})
+            self._sets.insert_one(document)
         except DuplicateKeyError:
             return False
         return True
@@ -275,13 +248,3 @@ class OnlineSets:
             names = ", ".join(self.strategies()) or "nothing yet: `rollq enqueue TEMPLATE` puts models online"
             raise NotFound(missing, f"Online is or was: {names}.")
         return ONLINE_SETS.read(found[0])
-
-
-def _plain(fields: Mapping[str, Any]) -> Document:
-    plain = dict(fields)
-    if "challengers" in plain:
-        plain["challengers"] = {
-            name: [model if isinstance(model, dict) else asdict(model) for model in models]
-            for name, models in plain["challengers"].items()
-        }
-    return plain

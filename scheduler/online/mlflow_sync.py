@@ -1,37 +1,38 @@
-"""MLflow follows the online sets: the ledger is the truth, tags and registry show it to other programs."""
+"""MLflow sync: the ledger of online sets is the truth; tags and model registry tell it to other programs."""
 
 from __future__ import annotations
 
 from rollq.scheduler.online.ledger import OnlineSets
-from rollq.scheduler.online.online_set import LIVE, OnlineSet
+from rollq.scheduler.online.online_set import OnlineSet
 from rollq.scheduler.online.tool import OnlineTool
 from rollq.tasks.backend import Backend
 from rollq.tasks.leases.renewer import Check, no_lease
+from rollq.tasks.rounds.purpose import LIVE
 from rollq.tasks.tracking.mlflow.experiment import MLflowExperiment
 from rollq.tasks.tracking.mlflow.registry import Candidate, ModelRegistry
 
 
-def show(backend: Backend, online: OnlineSet, check: Check = no_lease) -> None:
-    """Tag the recorders of the set that serves and, if it is no simulation's, let the registry follow.
+def sync(backend: Backend, online: OnlineSet, check: Check = no_lease) -> None:
+    """Tag the recorders of the set that serves and, if it is no simulation's, the model registry.
 
-    Repeating it is harmless. If another set came online since ``online``, that one is shown, not the earlier one.
+    Repeating it is harmless. If another set came online since ``online``, MLflow is brought in sync with that one.
 
     Raises:
         Unavailable: MLflow does not answer.
         LeaseLost: from ``check``, which is called before each write.
     """
     sets = OnlineSets(backend.store)
-    shown: OnlineSet | None = None
-    while (current := sets.current(online.strategy)) != shown:  # another one may come while this one is written
+    synced: OnlineSet | None = None
+    while (current := sets.current(online.strategy)) != synced:  # another one may come while this one is written
         check()
-        OnlineTool(backend, current.strategy, current.pool).follow(current)
+        OnlineTool(backend, current.strategy, current.pool).sync(current)
         if current.mode == LIVE:
             check()
-            follow(backend, current)
-        shown = current
+            sync_models(backend, current)
+        synced = current
 
 
-def follow(backend: Backend, online: OnlineSet) -> str | None:
+def sync_models(backend: Backend, online: OnlineSet) -> str | None:
     """Register the models of a set that serves now; the newest window's gets the alias ``online``.
 
     Any number of calls do it once; a call with an earlier set is its rollback.

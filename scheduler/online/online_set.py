@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
-from typing import Any
 
 from rollq.tasks.mongo.records import Reader
 from rollq.tasks.rolling.online_options import BASE
-
-LIVE, SIMULATION = "live", "simulation"
+from rollq.tasks.rounds.purpose import LIVE
 
 
 @dataclass(frozen=True)
@@ -26,24 +24,36 @@ class OnlineModel:
 
 
 @dataclass(frozen=True)
+class SignalFile:
+    """Signals that a round wrote: an artifact of a run, its SHA-256, and what it holds: rows, first and last day."""
+
+    recorder_id: str
+    artifact: str
+    sha256: str
+    rows: int
+    start: str
+    end: str
+
+
+@dataclass(frozen=True)
 class OnlineSet:
     """One version.
 
     ``at`` is when it was written (UTC), ``session`` from which session it serves. ``champion`` names the variant that
-    ``models`` are of; ``challengers`` are the models of the others, which do not serve. ``signals`` is ``{recorder_id,
-    artifact, rows, start, end, sha256}`` where the round published its own. ``why``, ``data`` and ``code`` say where it
-    comes from; ``copy_of`` is the version that it put back, or promoted from.
+    ``models`` are of; ``challengers`` are the models of the others, which do not serve. ``signals`` are those of the
+    round, where it published its own. ``why``, ``data`` and ``code`` say where it comes from; ``copy_of`` is the
+    version that it is a copy of, after a rollback. ``version`` is 0 as long as it is not in the ledger.
     """
 
     strategy: str
-    version: int
     pool: str
     round_id: str
     at: datetime
     by: str
     models: tuple[OnlineModel, ...]
-    signals: dict[str, Any]
     metrics: dict[str, float]
+    version: int = 0
+    signals: SignalFile | None = None
     gaps: tuple[str, ...] = ()
     session: str = ""
     why: str = ""
@@ -55,10 +65,11 @@ class OnlineSet:
     copy_of: int | None = None
     planned_at: datetime | None = None
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, object]:
         """JSON-able."""
         planned = self.planned_at.isoformat() if self.planned_at else None
-        return {**asdict(self), "at": self.at.isoformat(), "planned_at": planned}
+        signals = asdict(self.signals) if self.signals else {}
+        return {**asdict(self), "signals": signals, "at": self.at.isoformat(), "planned_at": planned}
 
     def serving(self, session: str) -> OnlineModel | None:
         """The model of this set that serves on ``session``: the newest whose test segment has begun."""
@@ -66,7 +77,7 @@ class OnlineSet:
         return max(begun, key=lambda model: model.test[0], default=None)
 
 
-def difference(one: OnlineSet, other: OnlineSet) -> dict[str, dict[str, list[Any]]]:
+def difference(one: OnlineSet, other: OnlineSet) -> dict[str, dict[str, list[str]]]:
     """What only one of two sets has, by what it is: ``{models: {only_a, only_b}, champion: ..., ...}``."""
 
     def models(online: OnlineSet) -> list[str]:
@@ -78,7 +89,7 @@ def difference(one: OnlineSet, other: OnlineSet) -> dict[str, dict[str, list[Any
     def metrics(online: OnlineSet) -> list[str]:
         return [f"{name} {value:.4f}" for name, value in online.metrics.items()]
 
-    parts: dict[str, tuple[list[Any], list[Any]]] = {
+    parts: dict[str, tuple[list[str], list[str]]] = {
         "models": (models(one), models(other)),
         "champion": ([one.champion], [other.champion]),
         "challengers": (sorted(one.challengers), sorted(other.challengers)),

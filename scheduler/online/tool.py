@@ -63,10 +63,10 @@ class OnlineTool:
         self.set_online_tag(self.OFFLINE_TAG, before)
         self.set_online_tag(self.ONLINE_TAG, recorders)
 
-    def follow(self, online: OnlineSet) -> None:
-        """Let the tags show what a set says; any number of calls do it once.
+    def sync(self, online: OnlineSet) -> None:
+        """Bring the tags in sync with a set; any number of calls do it once.
 
-        Whoever made an earlier set may have died before its tags were written: no recorder of any of them stays online.
+        The process that made an earlier set may have died before it wrote the tags: no recorder of any stays online.
         """
         ids = {model.recorder_id for model in online.models}
         tagged = self._tagged()

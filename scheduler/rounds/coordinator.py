@@ -12,10 +12,10 @@ from typing import Any
 
 from celery import Celery
 
-from rollq.scheduler.online.mlflow_sync import show
+from rollq.scheduler.online.mlflow_sync import sync
 from rollq.scheduler.online.online_set import OnlineSet
-from rollq.scheduler.research import is_research, measure
-from rollq.scheduler.rounds.gather import put_online
+from rollq.scheduler.rounds.findings import Findings
+from rollq.scheduler.rounds.gathering import gather_round
 from rollq.tasks.backend import Backend
 from rollq.tasks.broker.messages import GATHER, check_arguments
 from rollq.tasks.components.user_code import place_of
@@ -23,6 +23,7 @@ from rollq.tasks.errors import LeaseLost, RollqError, Unavailable
 from rollq.tasks.failures import Kind, described, kind_of, text_of
 from rollq.tasks.leases.renewer import Check, LeaseRenewer
 from rollq.tasks.logs import log_context
+from rollq.tasks.rounds.purpose import Serve
 from rollq.tasks.rounds.rounds import Round
 from rollq.tasks.upkeep.dependencies import settle
 
@@ -71,23 +72,25 @@ def _tell_others(backend: Backend, ended: Round) -> None:
         for ident in backend.rounds.followers(ended.id):
             if not backend.tasks.has_active(ident):
                 backend.doorbell.ring_gather(ident)
-        if routine := ended.purpose.get("routine"):
-            backend.doorbell.ring_routine(routine, ended.purpose["session"])
+        if isinstance(ended.purpose, Serve) and ended.purpose.routine:
+            backend.doorbell.ring_routine(ended.purpose.routine, ended.purpose.session)
     except RollqError as error:
         log.warning("rounds that wait for this one are settled by a sweep: %s", error)
 
 
 def _gather_under_lease(backend: Backend, gathering: Round, by: str, since: float) -> OnlineSet | None:
-    """Gather a claimed round and write down how that ended.
+    """Gather a claimed round and write down how that ended; None if it put nothing online.
 
     Raises:
         LeaseLost: the lease, which began ``since``, was lost meanwhile; nothing was written after that.
     """
     try:
         with LeaseRenewer(backend.rounds.lease(gathering, since)) as lease:
-            online, result = _make(backend, gathering, by, lease.check)
+            made = gather_round(backend, gathering, by, lease.check)
+            if isinstance(made, OnlineSet):
+                _sync(backend, made, lease.check)
             lease.check()
-            backend.rounds.finish(gathering, result)
+            backend.rounds.finish(gathering, _result(gathering, made))
     except LeaseLost:
         raise
     except BaseException as error:
@@ -98,38 +101,30 @@ def _gather_under_lease(backend: Backend, gathering: Round, by: str, since: floa
         if kind_of(error) is Kind.STOP:
             raise
         return None
-    if online is None:
-        log.info("the research round of %s is gathered", gathering.purpose["strategy"])
-    else:
-        log.info("strategy %s: version %s is online", online.strategy, online.version)
-    return online
+    return made if isinstance(made, OnlineSet) else None
 
 
-def _make(backend: Backend, gathering: Round, by: str, check: Check) -> tuple[OnlineSet | None, dict[str, Any]]:
-    """What a round is for: the set that it put online, if it puts one online, and what is kept as its result."""
-    if is_research(gathering):
-        return None, measure(backend, gathering, check)
-    online = put_online(backend, gathering, by, check)
-    _show(backend, online, check)
-    return online, _result(gathering, online)
-
-
-def _result(gathering: Round, online: OnlineSet) -> dict[str, Any]:
-    result = {"strategy": online.strategy, "version": online.version}
-    if online.round_id == gathering.id:
+def _result(gathering: Round, made: OnlineSet | Findings) -> dict[str, object]:
+    """What is kept of a gathered round in its document."""
+    if isinstance(made, Findings):
+        log.info("the research round of %s is gathered", gathering.purpose.strategy)
+        return made.to_document()
+    log.info("strategy %s: version %s is online", made.strategy, made.version)
+    result: dict[str, object] = {"strategy": made.strategy, "version": made.version}
+    if made.round_id == gathering.id:
         return result
-    log.warning("the round came too late: version %s of %s was planned after it", online.version, online.strategy)
+    log.warning("the round came too late: version %s of %s was planned after it", made.version, made.strategy)
     return {**result, "superseded": True}
 
 
-def _show(backend: Backend, online: OnlineSet, check: Check) -> None:
+def _sync(backend: Backend, online: OnlineSet, check: Check) -> None:
     """Tags and registry follow; the set is online already: only a tracking server that is away is worth another try."""
     try:
-        show(backend, online, check)
+        sync(backend, online, check)
     except (Unavailable, LeaseLost):
         raise
     except RollqError as error:
-        log.warning("MLflow does not show %s version %s: %s", online.strategy, online.version, error)
+        log.warning("MLflow is not in sync with %s version %s: %s", online.strategy, online.version, error)
 
 
 def _fail(backend: Backend, gathering: Round, error: BaseException) -> None:

@@ -7,34 +7,33 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import asdict, dataclass
 
 from rollq.scheduler.online.ledger import OnlineSets
+from rollq.scheduler.rounds.findings import findings
 from rollq.tasks.backend import Backend
 from rollq.tasks.errors import NotFound
 from rollq.tasks.queue.states import TaskState
+from rollq.tasks.rounds.purpose import Purpose, Research
 from rollq.tasks.rounds.rounds import Round, RoundState
 
 GOING_ON = (RoundState.OPEN, RoundState.GATHERING)
 ENDED = (TaskState.DONE, TaskState.FAILED, TaskState.QUARANTINED, TaskState.CANCELLED)
-RUNS = "runs"  # in the result of a round that puts nothing online: the MLflow runs that it is made of
 
 
 @dataclass(frozen=True)
 class Wanted:
-    """A round as somebody wants it."""
+    """A round as a caller wants it."""
 
     pool: str
     task_ids: tuple[str, ...]
-    purpose: Mapping[str, Any]
+    purpose: Purpose
     policy: str = "all"
     after: tuple[str, ...] = ()
 
     def ident(self, number: int) -> str:
         """The id of its ``number``-th round: the same whoever asks, so two who ask at once open one."""
-        parts = [self.pool, self.task_ids, dict(self.purpose), self.policy, self.after, number]
+        parts = [self.pool, self.task_ids, asdict(self.purpose), self.policy, self.after, number]
         return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:12]
 
 
@@ -46,7 +45,7 @@ def known_round(backend: Backend, wanted: Wanted) -> tuple[str, bool]:
     known = [
         found
         for found in backend.rounds.find(wanted.pool)
-        if (found.task_ids, found.purpose) == (wanted.task_ids, dict(wanted.purpose))
+        if (found.task_ids, found.purpose) == (wanted.task_ids, wanted.purpose)
     ]
     for found in reversed(known):
         asked_alike = (found.policy, found.after) == (wanted.policy, wanted.after)
@@ -79,8 +78,8 @@ def _as_gathered(backend: Backend, found: Round) -> bool:
 
 
 def _runs(backend: Backend, found: Round) -> set[str]:
-    if RUNS in (found.result or {}):
-        return set((found.result or {})[RUNS])
+    if isinstance(found.purpose, Research):
+        return set(findings(backend, found).runs)
     online = OnlineSets(backend.store).of_round(found.id)
     return {model.recorder_id for model in online.models} if online else set()
 

@@ -16,6 +16,7 @@ from rollq.tasks.errors import RoundFailed, StateError, Unavailable
 from rollq.tasks.leases.renewer import Check, no_lease
 from rollq.tasks.queue.states import TaskState
 from rollq.tasks.queue.task import Created
+from rollq.tasks.rounds.purpose import Purpose
 from rollq.tasks.rounds.rounds import Round, RoundState
 from rollq.tasks.upkeep.dependencies import settle
 
@@ -55,7 +56,7 @@ class Trainer:
     def train(
         self,
         definitions: Sequence[Definition],
-        purpose: Mapping[str, Any],
+        purpose: Purpose,
         policy: str = "all",
         options: Mapping[str, Any] | None = None,
         after: Sequence[str] = (),
@@ -68,7 +69,7 @@ class Trainer:
         """Open a round over ``definitions``; workers start at once (or at ``end_train``, if this is a DelayTrainer).
 
         Args:
-            purpose: what the coordinator does with the models: ``{strategy, sessions}``.
+            purpose: what the coordinator does with the models: ``Serve`` or ``Research``.
             options: as the trainer's, for these tasks.
             after: rounds that must be gathered first; if one of them fails, this one fails too and says so.
             ident: of the round; calls with the same one open one round.

@@ -8,7 +8,7 @@ from datetime import date
 
 from rollq.scheduler.routine.ledger import Routines
 from rollq.scheduler.signals.ledger import SignalLedger
-from rollq.scheduler.strategies.registry import Booked
+from rollq.scheduler.strategies.registry import RegisteredStrategy
 from rollq.scheduler.strategies.rolling import OnlineStrategy
 from rollq.tasks.backend import Backend
 from rollq.tasks.rolling.data_checks import GONE, left_out
@@ -29,17 +29,17 @@ class Agenda:
     known: frozenset[str] = frozenset()
 
 
-def agenda(backend: Backend, booked: Booked, strategy: OnlineStrategy, session: str | None) -> Agenda:
+def agenda(backend: Backend, registered: RegisteredStrategy, strategy: OnlineStrategy, session: str | None) -> Agenda:
     """What is to be done up to ``session`` (None: up to the last one). What is done is a set: no session ends it.
 
     Raises:
         DataError: the data cannot be read.
     """
     odd, sessions = left_out(strategy.findings()), strategy.sessions()
-    done = Routines(backend).done(booked.name)
+    done = Routines(backend).done(registered.name)
 
     def wanted(day: str) -> bool:
-        return day >= booked.begin and (session is None or day <= session) and day not in done
+        return day >= registered.begin and (session is None or day <= session) and day not in done
 
     due = [day for day in sessions if wanted(day)]
     waiting = {day: said for day, said in odd.items() if wanted(day)}

@@ -116,7 +116,7 @@ def round_id(strategy: str, session: str, plan: str = "") -> str:
     """The id of the round of a strategy and session: the same whoever opens it, another one when it is planned anew.
 
     Args:
-        plan: of the strategy, as its entry in the book has it.
+        plan: of the strategy, as its entry in the registry has it.
     """
     parts = ["round", strategy, session, *([plan] if plan else [])]
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:12]

@@ -8,22 +8,22 @@ published, once at the end.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from rollq.scheduler.champions import promotion as champions
 from rollq.scheduler.online.ledger import OnlineSets
-from rollq.scheduler.online.online_set import SIMULATION
 from rollq.scheduler.online.serving import served
 from rollq.scheduler.rounds.known_round import begun_round
 from rollq.scheduler.rounds.trainers import TrainedRound
 from rollq.scheduler.routine.ledger import Routines, round_id
 from rollq.scheduler.routine.steps import Job, latest_planned
-from rollq.scheduler.signals import publish as publishing
+from rollq.scheduler.signals import publication as publishing
 from rollq.scheduler.signals.ledger import SignalEntry
 from rollq.scheduler.strategies.rolling import Latest, Plan, latest_of
-from rollq.scheduler.updates import tasks as updates
+from rollq.scheduler.updates import prediction_tasks as updates
 from rollq.tasks.errors import StateError
 from rollq.tasks.queue.task import Created
+from rollq.tasks.rounds.purpose import SIMULATION
 
 Progress = Callable[[str, int], None]  # a session, and how many tasks it has brought
 
@@ -105,8 +105,8 @@ class Simulation:
 
     def _train(self, part: Simulated, plan: Plan) -> TrainedRound:
         why = "simulation" if part.rounds else "first training, simulation"
-        follows = {"follows": part.rounds[-1].id} if part.rounds else {}
-        purpose = {**plan.purpose, "mode": SIMULATION, "why": why, **follows}
+        follows = part.rounds[-1].id if part.rounds else ""
+        purpose = replace(plan.purpose, mode=SIMULATION, why=why, follows=follows)
         ident = round_id(part.job.strategy.name, plan.session)
         if known := begun_round(part.job.backend, ident):  # of a simulation that ended earlier, or was interrupted
             ids = known.task_ids
@@ -123,7 +123,7 @@ class Simulation:
         entry = publishing.publish_signals(
             job.backend, job.strategy, end, job.by, allow_gaps=job.allow_gaps, why="simulation"
         )
-        Routines(job.backend).skip(job.booked.name, end, "simulated")
+        Routines(job.backend).skip(job.registered.name, end, "simulated")
         return entry
 
 

@@ -18,19 +18,19 @@ from celery import Celery
 
 from rollq.scheduler.champions import promotion as champions
 from rollq.scheduler.online.ledger import OnlineSets
-from rollq.scheduler.online.mlflow_sync import show
-from rollq.scheduler.online.online_set import LIVE, OnlineSet
+from rollq.scheduler.online.mlflow_sync import sync
+from rollq.scheduler.online.online_set import OnlineSet
 from rollq.scheduler.online.serving import served
 from rollq.scheduler.rounds.known_round import begun_round
 from rollq.scheduler.rounds.remedies import steps_after_error, try_data_again
 from rollq.scheduler.rounds.trainers import DelayTrainer, TrainedRound, Trainer
 from rollq.scheduler.routine.agenda import agenda
 from rollq.scheduler.routine.ledger import DATA, Routine, Routines, RoutineState, Step, round_id
-from rollq.scheduler.signals import publish as publishing
+from rollq.scheduler.signals import publication as publishing
 from rollq.scheduler.signals.ledger import SignalLedger
-from rollq.scheduler.strategies.registry import Booked, StrategyBook
+from rollq.scheduler.strategies.registry import RegisteredStrategy, StrategyRegistry
 from rollq.scheduler.strategies.rolling import Latest, OnlineStrategy
-from rollq.scheduler.updates import tasks as updates
+from rollq.scheduler.updates import prediction_tasks as updates
 from rollq.tasks.backend import Backend
 from rollq.tasks.broker.messages import ROUTINE, check_arguments
 from rollq.tasks.client.reuse import judge, summary
@@ -59,7 +59,7 @@ class Job:
     """
 
     backend: Backend
-    booked: Booked
+    registered: RegisteredStrategy
     strategy: OnlineStrategy
     trainer: Trainer
     session: str
@@ -91,15 +91,15 @@ def register(app: Celery, backend: Backend, worker: str) -> None:
 
 
 def _serve(backend: Backend, strategy: str, session: str, worker: str) -> None:
-    """Go on with what is wanted, and with what others come to want meanwhile: they go away if they find one at work."""
-    book = StrategyBook(backend)
+    """Go on with what is wanted, and comes to be wanted meanwhile: another process ends if it finds one at work."""
+    registry = StrategyRegistry(backend)
     tomorrow = backend.store.now() + timedelta(days=1)  # somewhere it is tomorrow; nowhere is it later
-    book.want(strategy, min(session, f"{tomorrow:%Y-%m-%d}"))
-    while rung := book.get(strategy).rung:
-        reached = bring_up_to(backend, strategy, max(rung), worker)
+    registry.want(strategy, min(session, f"{tomorrow:%Y-%m-%d}"))
+    while notified := registry.get(strategy).notified:
+        reached = bring_up_to(backend, strategy, max(notified), worker)
         if reached is not None and reached.status is not RoutineState.DONE:
             return
-        book.served(strategy, rung)
+        registry.served(strategy, notified)
 
 
 def ring_unfinished(backend: Backend) -> int:
@@ -109,7 +109,7 @@ def ring_unfinished(backend: Backend) -> int:
         Unavailable: the store or the broker does not answer.
     """
     waiting = Routines(backend).unfinished(LOOK_AGAIN_SECONDS)
-    kept = {one.name for one in StrategyBook(backend).all()} if waiting else set()
+    kept = {one.name for one in StrategyRegistry(backend).all()} if waiting else set()
     last = {routine.strategy: routine.session for routine in waiting if routine.strategy in kept}  # oldest first
     for strategy, session in last.items():
         backend.doorbell.ring_routine(strategy, session)
@@ -141,12 +141,12 @@ def bring_up_to(
         BadInput: its template or its data cannot be used any more.
         Unavailable: a server does not answer.
     """
-    book, routines = StrategyBook(backend), Routines(backend)
-    booked = book.get(name)
-    strategy = book.strategy(booked)
-    make = trainer or (DelayTrainer if booked.delayed else Trainer)
+    registry, routines = StrategyRegistry(backend), Routines(backend)
+    registered = registry.get(name)
+    strategy = registry.strategy(registered)
+    make = trainer or (DelayTrainer if registered.delayed else Trainer)
     reached: Routine | None = None
-    found = agenda(backend, booked, strategy, session)
+    found = agenda(backend, registered, strategy, session)
     routines.forget_waiting(name, found.known)
     for day, why in found.waiting.items():
         routines.wait_for_data(name, day, why)
@@ -159,7 +159,7 @@ def bring_up_to(
             if reached.status is RoutineState.DONE:
                 continue
             return reached
-        job = Job(backend, booked, strategy, make(backend, booked.pool), due, by, allow_gaps)
+        job = Job(backend, registered, strategy, make(backend, registered.pool), due, by, allow_gaps)
         reached = _go_on(job, claimed, since)
         if reached.status is not RoutineState.DONE:
             return reached
@@ -185,7 +185,7 @@ def _go_on(job: Job, routine: Routine, since: float) -> Routine:
         return _do_steps(job, routine, since)
     except LeaseLost as error:  # another process goes on with it, or will: this one leaves everything as it is
         log.warning("the routine ends here: %s", error)
-        return Routines(job.backend).open(job.booked.name, job.session)
+        return Routines(job.backend).open(job.registered.name, job.session)
 
 
 def _do_steps(job: Job, routine: Routine, since: float) -> Routine:
@@ -202,7 +202,7 @@ def _do_steps(job: Job, routine: Routine, since: float) -> Routine:
                 result = STEPS[step](held, routine)
                 lease.check()
                 routine = routines.finish_step(routine, step, result)
-            log.info("routine of %s for %s is done", job.booked.name, job.session)
+            log.info("routine of %s for %s is done", job.registered.name, job.session)
             return routines.finish(routine)
     except Waiting as waiting:
         return routines.release(routines.note(routine, waiting.args[1]), waiting.args[0])
@@ -219,7 +219,7 @@ def _ended(job: Job, routines: Routines, routine: Routine, error: BaseException)
         with suppress(RollqError):  # so that the next one need not wait for the lease to run out
             routines.release(routine, "another try: it was interrupted")
         raise error
-    what = f"the routine of {job.booked.name} for {job.session}"
+    what = f"the routine of {job.registered.name} for {job.session}"
     if kind is Kind.OWN:
         why = _reason(error)
         log.error("%s failed: %s", what, why)
@@ -253,12 +253,12 @@ def _update(job: Job, routine: Routine) -> dict[str, Any]:
         last = SignalLedger(job.backend).last_day(job.strategy.name)
         wanted = updates.missing(job.backend, served(history, days, challengers=True), last)
         job.check()
-        ids = list(updates.request(job.backend, job.strategy, wanted, (job.booked.name, job.session)))
+        ids = list(updates.request(job.backend, job.strategy, wanted, (job.registered.name, job.session)))
         job.check()
         job.backend.tasks.cancel(sorted(asked.difference(ids)), job.by)
     job.check()
     if routine.reason:  # it failed: the data may have been mended since
-        try_data_again(job.backend, updates.prediction_pool(job.booked.pool), ids, job.by)
+        try_data_again(job.backend, updates.prediction_pool(job.registered.pool), ids, job.by)
     if not updates.settled(job.backend, ids, check=job.check):
         raise Waiting("predictions", {"predictions": ids})
     return {"tasks": len(ids)}
@@ -266,7 +266,7 @@ def _update(job: Job, routine: Routine) -> dict[str, Any]:
 
 def _prepare(job: Job, routine: Routine) -> dict[str, Any]:
     """Find out what is to be trained; register it."""
-    ident = round_id(job.strategy.name, job.session, job.booked.plan)
+    ident = round_id(job.strategy.name, job.session, job.registered.plan)
     job.check()
     if known := begun_round(job.backend, ident):  # the data may be other data by now
         return {"tasks": len(known.task_ids), "round": ident, "ids": list(known.task_ids)}
@@ -278,13 +278,13 @@ def _prepare(job: Job, routine: Routine) -> dict[str, Any]:
     if not plan.definitions:
         return {"tasks": 0}
     why = "routine" if history else "first training"
-    purpose = {**plan.purpose, "mode": LIVE, "why": why, "routine": job.strategy.name}
-    why_each = summary(judge(job.backend.tasks, job.booked.pool, plan.definitions))
+    purpose = replace(plan.purpose, why=why, routine=job.strategy.name)
+    why_each = summary(judge(job.backend.tasks, job.registered.pool, plan.definitions))
     trained = job.trainer.train(plan.definitions, purpose, options=plan.options, ident=ident, check=job.check)
     job.check()
-    if job.booked.plan:  # planned anew: tasks that were given up are tried again
+    if job.registered.plan:  # planned anew: tasks that were given up are tried again
         again = job.backend.tasks.retry(trained.created.ids, job.by, held=job.trainer.is_delay)
-        job.backend.rounds.reopen(job.booked.pool, again)
+        job.backend.rounds.reopen(job.registered.pool, again)
     return {"tasks": len(plan.definitions), "round": ident, "ids": list(trained.created.ids), "why": why_each}
 
 
@@ -296,7 +296,7 @@ def _train(job: Job, routine: Routine) -> dict[str, Any]:
     ids = tuple(prepared["ids"])
     job.check()
     if not routine.notes.get("let_go"):
-        job.trainer.end_train(TrainedRound(prepared["round"], job.booked.pool, Created(ids, 0)))
+        job.trainer.end_train(TrainedRound(prepared["round"], job.registered.pool, Created(ids, 0)))
     if job.backend.tasks.has_active(prepared["round"]):
         raise Waiting("training", {"let_go": True})
     counts = job.backend.tasks.stat(ids=ids)
@@ -311,24 +311,24 @@ def _gather(job: Job, routine: Routine) -> dict[str, Any]:
     found = job.backend.rounds.get(prepared["round"])
     job.check()
     if found.status is RoundState.FAILED:
-        if routine.reason and try_data_again(job.backend, job.booked.pool, prepared["ids"], job.by):
+        if routine.reason and try_data_again(job.backend, job.registered.pool, prepared["ids"], job.by):
             raise Waiting("training", {})  # it failed: the data may have been mended since
         raise RoundFailed(f"Round {found.id} failed. {found.reason}")
     if found.status is not RoundState.GATHERED:
-        job.backend.doorbell.ring_if_finished(job.booked.pool, [found.id])
+        job.backend.doorbell.ring_if_finished(job.registered.pool, [found.id])
         raise Waiting("gathering", {})
     return dict(found.result or {})
 
 
 def _promote(job: Job, routine: Routine) -> dict[str, Any]:
-    """Promote a challenger, if the strategy has a rule and it is met; let MLflow show what serves."""
+    """Promote a challenger, if the strategy has a rule and it is met; sync MLflow with what serves."""
     try:
         current = job.sets.current(job.strategy.name)
     except NotFound:
         raise StateError(f"Nothing of {job.strategy.name!r} is online.", "See `rollq tasks list`.") from None
     promoted = champions.by_rule(job.backend, job.strategy, current, job.session, job.by, job.check)
     if promoted or "version" in routine.steps[Step.GATHER] or current.session == job.session:  # somebody died here
-        show(job.backend, promoted or current, job.check)
+        sync(job.backend, promoted or current, job.check)
     return {"version": (promoted or current).version, "promoted": promoted.champion if promoted else None}
 
 

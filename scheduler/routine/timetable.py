@@ -8,7 +8,7 @@ from datetime import datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
 from rollq.scheduler.routine.ledger import Routines
-from rollq.scheduler.strategies.registry import Booked, StrategyBook
+from rollq.scheduler.strategies.registry import RegisteredStrategy, StrategyRegistry
 from rollq.tasks.backend import Backend
 
 log = logging.getLogger(__name__)
@@ -16,7 +16,7 @@ log = logging.getLogger(__name__)
 Now = Callable[[], datetime]
 
 
-def due_date(booked: Booked, now: datetime) -> str | None:
+def due_date(registered: RegisteredStrategy, now: datetime) -> str | None:
     """The last date (of the exchange) whose time of day has come; None: the strategy has no time of day.
 
     The date is that of the exchange's clock, so neither daylight saving nor where the machine stands moves a routine
@@ -25,10 +25,10 @@ def due_date(booked: Booked, now: datetime) -> str | None:
     Args:
         now: with a time zone.
     """
-    if booked.at is None:
+    if registered.at is None:
         return None
-    local = now.astimezone(ZoneInfo(booked.timezone))
-    come = local.time() >= time.fromisoformat(booked.at)
+    local = now.astimezone(ZoneInfo(registered.timezone))
+    come = local.time() >= time.fromisoformat(registered.at)
     return (local.date() if come else local.date() - timedelta(days=1)).isoformat()
 
 
@@ -56,18 +56,18 @@ class Timetable:
         """
         now, rung = self._now(), []
         routines = Routines(self._backend)
-        for booked in StrategyBook(self._backend).all():
+        for registered in StrategyRegistry(self._backend).all():
             try:
-                date = due_date(booked, now)
+                date = due_date(registered, now)
             except (LookupError, ValueError) as error:  # no time or no zone, written past every check
-                log.warning("the routine of %r is not rung: %s", booked.name, error)
+                log.warning("the routine of %r is not rung: %s", registered.name, error)
                 continue
-            if date is None or date < booked.begin or date in routines.done(booked.name):
+            if date is None or date < registered.begin or date in routines.done(registered.name):
                 continue
-            key = (booked.name, date)
+            key = (registered.name, date)
             if key not in self._rung or now - self._rung[key] >= self._retry:
                 self._backend.doorbell.ring_routine(*key)
-                self._rung = {known: at for known, at in self._rung.items() if known[0] != booked.name}
+                self._rung = {known: at for known, at in self._rung.items() if known[0] != registered.name}
                 self._rung[key] = now
                 rung.append(key)
         return rung

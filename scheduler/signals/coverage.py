@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, TypedDict
 
 import pandas as pd
 import pyarrow as pa
@@ -147,7 +147,15 @@ def file_sha256(path: Path) -> str:
     return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
-def summary(signals: pd.DataFrame) -> Mapping[str, str | int]:
+class SignalSpan(TypedDict):
+    """How many rows signals have; their first and their last day, ``YYYY-MM-DD``."""
+
+    rows: int
+    start: str
+    end: str
+
+
+def summary(signals: pd.DataFrame) -> SignalSpan:
     """``{rows, start, end}`` of signals."""
     days = signals.index.get_level_values("datetime")
     return {"rows": len(signals), "start": f"{days.min():%Y-%m-%d}", "end": f"{days.max():%Y-%m-%d}"}

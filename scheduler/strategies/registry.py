@@ -1,4 +1,4 @@
-"""The strategies that are kept online, as any machine finds them in the store."""
+"""The strategy registry: the strategies that are kept online, as any machine finds them in the store."""
 
 from __future__ import annotations
 
@@ -6,17 +6,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
-from uuid import uuid4
 
 from pymongo import ASCENDING
 from pymongo.collection import Collection
 from pymongo.errors import DuplicateKeyError
 
-from rollq.scheduler.online.ledger import OnlineSets
-from rollq.scheduler.routine.ledger import Routines, Step, round_id
-from rollq.scheduler.signals.ledger import SignalLedger
 from rollq.scheduler.strategies.rolling import OnlineStrategy, RollingStrategy
-from rollq.scheduler.updates.predictions import Predictions
 from rollq.tasks.backend import Backend
 from rollq.tasks.components.registry import resolve
 from rollq.tasks.errors import DocumentCorrupted, NotFound, StateError
@@ -29,12 +24,12 @@ BUILT_IN = {"RollingStrategy": RollingStrategy}
 
 
 @dataclass(frozen=True)
-class Booked:
-    """A strategy as it stands in the book.
+class RegisteredStrategy:
+    """A strategy as it stands in the registry.
 
-    ``delayed``: its tasks are registered first, and trained all together. ``rung``: the dates that somebody rang for
-    and that nobody has served yet. ``accepted``: odd sessions that are taken as they are. ``plan``: tells the rounds of
-    this entry from those of one that it took the place of.
+    ``delayed``: its tasks are registered first, and trained all together. ``notified``: the dates that a message named
+    and that no routine has served yet. ``accepted``: odd sessions that are taken as they are. ``plan``: tells the
+    rounds of this entry from those of one that it took the place of.
     """
 
     name: Id
@@ -47,7 +42,7 @@ class Booked:
     timezone: str
     added_at: datetime
     by: str
-    rung: tuple[str, ...] = ()
+    notified: tuple[str, ...] = ()
     accepted: tuple[str, ...] = ()
     plan: str = ""
 
@@ -56,15 +51,15 @@ class Booked:
         return {**vars(self), "added_at": self.added_at.isoformat()}
 
 
-class StrategyBook:
-    """The book of a backend. The only code that reads or writes it."""
+class StrategyRegistry:
+    """The registry of a backend. The only code that reads or writes it."""
 
     def __init__(self, backend: Backend) -> None:
         self._store = backend.store
         self._settings = backend.settings
 
     @property
-    def _book(self) -> Collection[Document]:
+    def _registry(self) -> Collection[Document]:
         return self._store.collection("strategies")
 
     def add(
@@ -79,8 +74,8 @@ class StrategyBook:
         timezone: str = "UTC",
         replace: bool = False,
         plan: str = "",
-    ) -> Booked:
-        """Write a strategy into the book; the same one again changes nothing.
+    ) -> RegisteredStrategy:
+        """Write a strategy into the registry; the same one again changes nothing.
 
         Args:
             plan: of its rounds.
@@ -102,16 +97,16 @@ class StrategyBook:
             "timezone": timezone,
             "added_at": self._store.now(),
             "by": by,
-            "rung": [],
+            "notified": [],
             "accepted": [],
             "plan": plan,
         }
         with reachable():
             if replace:
-                self._book.replace_one({"_id": strategy.name}, document, upsert=True)
+                self._registry.replace_one({"_id": strategy.name}, document, upsert=True)
                 return self.get(strategy.name)
             try:
-                self._book.insert_one(document)
+                self._registry.insert_one(document)
             except DuplicateKeyError:
                 known = self.get(strategy.name)
                 if (known.kind, known.config) != (document["kind"], document["config"]):
@@ -122,75 +117,75 @@ class StrategyBook:
             return self.get(strategy.name)
 
     def want(self, name: str, date: str) -> None:
-        """Write down that somebody rang for the sessions up to ``date`` (``YYYY-MM-DD``)."""
+        """Write down that a message named the sessions up to ``date`` (``YYYY-MM-DD``)."""
         with reachable():
-            self._book.update_one({"_id": name}, {"$addToSet": {"rung": date}})
+            self._registry.update_one({"_id": name}, {"$addToSet": {"notified": date}})
 
     def served(self, name: str, dates: Sequence[str]) -> None:
-        """What was rung for is done."""
+        """What the messages named is done."""
         with reachable():
-            self._book.update_one({"_id": name}, {"$pullAll": {"rung": list(dates)}})
+            self._registry.update_one({"_id": name}, {"$pullAll": {"notified": list(dates)}})
 
-    def accept(self, name: str, sessions: Sequence[str]) -> Booked:
+    def accept(self, name: str, sessions: Sequence[str]) -> RegisteredStrategy:
         """Take odd sessions as they are from now on: ``YYYY-MM-DD``, or ``YYYY-MM-DD:check``.
 
         Raises:
-            NotFound: it is not in the book.
+            NotFound: it is not in the registry.
             TemplateError: one of them is something else, or the strategy does not look at its data.
         """
         entries = check_accepted(list(sessions), "--accept")
         self.strategy(self.get(name)).accept(entries)
         with reachable():
-            self._book.update_one({"_id": name}, {"$addToSet": {"accepted": {"$each": list(entries)}}})
+            self._registry.update_one({"_id": name}, {"$addToSet": {"accepted": {"$each": list(entries)}}})
         return self.get(name)
 
     def traces(self, name: str) -> tuple[str | None, list[str]]:
         """The plan of the entry of this name (None if there is none), and what it accepts; also of a corrupted one."""
         with reachable():
-            document = self._book.find_one({"_id": name}, {"plan": 1, "accepted": 1})
+            document = self._registry.find_one({"_id": name}, {"plan": 1, "accepted": 1})
         if document is None:
             return None, []
         plan, accepted = document.get("plan"), document.get("accepted")
         entries = accepted if isinstance(accepted, list) else []
         return plan if isinstance(plan, str) else "", [one for one in entries if isinstance(one, str)]
 
-    def find(self, name: str) -> Booked | None:
-        """One strategy; None if it is not in the book."""
+    def find(self, name: str) -> RegisteredStrategy | None:
+        """One strategy; None if it is not in the registry."""
         with reachable():
-            document = self._book.find_one({"_id": name})
+            document = self._registry.find_one({"_id": name})
         return STRATEGIES.read(document) if document else None
 
-    def get(self, name: str) -> Booked:
+    def get(self, name: str) -> RegisteredStrategy:
         """One strategy.
 
         Raises:
-            NotFound: it is not in the book.
+            NotFound: it is not in the registry.
         """
         with reachable():
-            document = self._book.find_one({"_id": name})
+            document = self._registry.find_one({"_id": name})
             if document is None:
-                known = ", ".join(str(found["_id"]) for found in self._book.find({}, {"_id": 1})) or "none"
+                known = ", ".join(str(found["_id"]) for found in self._registry.find({}, {"_id": 1})) or "none"
                 raise NotFound(
                     f"No strategy {name!r} is kept online.", f"There is: {known}. `rollq online add TEMPLATE` adds one."
                 )
         return STRATEGIES.read(document)
 
-    def all(self) -> list[Booked]:
+    def all(self) -> list[RegisteredStrategy]:
         """All strategies that can be read, by name."""
         with reachable():
-            return STRATEGIES.read_all(self._book.find().sort("_id", ASCENDING))
+            return STRATEGIES.read_all(self._registry.find().sort("_id", ASCENDING))
 
     def remove(self, name: str) -> None:
         """Strike a strategy out. What it did stays: online sets, signals, tasks and runs.
 
         Raises:
-            NotFound: it is not in the book.
+            NotFound: it is not in the registry.
         """
         self.get(name)
         with reachable():
-            self._book.delete_one({"_id": name})
+            self._registry.delete_one({"_id": name})
 
-    def strategy(self, booked: Booked) -> OnlineStrategy:
+    def strategy(self, registered: RegisteredStrategy) -> OnlineStrategy:
         """The strategy itself.
 
         Raises:
@@ -198,68 +193,16 @@ class StrategyBook:
             TemplateError: its template cannot be used here.
             DocumentCorrupted: it is not what ``to_config`` wrote.
         """
-        cls = BUILT_IN.get(booked.kind) or resolve({"class": booked.kind}, "strategy", self._settings.components)
-        try:
-            made: OnlineStrategy = cls.of_config(booked.config, self._settings)
-        except (LookupError, TypeError, ValueError, AttributeError) as error:
-            raise _corrupted(booked.name, error) from error
-        if booked.accepted:
-            made.accept(booked.accepted)
-        return made
-
-
-def book_strategy(
-    backend: Backend,
-    strategy: OnlineStrategy,
-    by: str,
-    *,
-    begin: str | None = None,
-    delayed: bool = True,
-    replace: bool = False,
-    accept: Sequence[str] = (),
-) -> Booked:
-    """Write a strategy into the book; what is not given comes from its template. Raises as ``StrategyBook.add``.
-
-    One that replaces another, or comes back, plans the sessions that are not DONE anew: what the other one began for
-    them does not bind it.
-
-    Args:
-        accept: odd sessions of its data that are taken as they are.
-    """
-    options = getattr(getattr(strategy, "template", None), "online", None)
-    for ledger in (Routines(backend), SignalLedger(backend), Predictions(backend), OnlineSets(backend.store)):
-        ledger.ensure_indexes()
-    if begin and not replace and (known := StrategyBook(backend).find(strategy.name)) and known.begin != begin:
-        raise StateError(
-            f"{strategy.name!r} is online already, from {known.begin}.",
-            "Leave the begin out, or replace it: `rollq online add --replace`.",
+        cls = BUILT_IN.get(registered.kind) or resolve(
+            {"class": registered.kind}, "strategy", self._settings.components
         )
-    first = begin or (options.begin if options else None) or strategy.sessions()[-1]
-    book = StrategyBook(backend)
-    before, kept = book.traces(strategy.name)
-    anew = replace or (before is None and bool(Routines(backend).begun(strategy.name)))
-    booked = book.add(
-        strategy,
-        by,
-        begin=first,
-        pool=getattr(strategy, "pool", None),
-        delayed=delayed,
-        at=options.at if options else None,
-        timezone=options.timezone if options else "UTC",
-        replace=replace,
-        plan=uuid4().hex[:8] if anew else "",
-    )
-    if anew:
-        _plan_anew(backend, strategy.name, before)
-    return book.accept(strategy.name, [*kept, *accept]) if kept or accept else booked
-
-
-def _plan_anew(backend: Backend, name: str, plan: str | None) -> None:
-    """What was begun for sessions that are not DONE comes to nothing: no round of it puts models online."""
-    begun = Routines(backend).plan_anew(name)
-    rounds = {str(one.steps[Step.PREPARE].get("round", "")) for one in begun if Step.PREPARE in one.steps}
-    rounds |= {round_id(name, one.session, plan or "") for one in begun}
-    backend.rounds.give_up(sorted(rounds - {""}), "its strategy was replaced, and the session is planned anew")
+        try:
+            made: OnlineStrategy = cls.of_config(registered.config, self._settings)
+        except (LookupError, TypeError, ValueError, AttributeError) as error:
+            raise _corrupted(registered.name, error) from error
+        if registered.accepted:
+            made.accept(registered.accepted)
+        return made
 
 
 def _corrupted(name: Any, error: Exception) -> DocumentCorrupted:
@@ -267,4 +210,4 @@ def _corrupted(name: Any, error: Exception) -> DocumentCorrupted:
     return DocumentCorrupted(what, "Add it again with --replace.")
 
 
-STRATEGIES = Reader("strategies", "strategy", Booked, "Add it again with --replace.")
+STRATEGIES = Reader("strategies", "strategy", RegisteredStrategy, "Add it again with --replace.")

@@ -33,6 +33,7 @@ from rollq.tasks.rolling.data_checks import DataChecks, Finding
 from rollq.tasks.rolling.online_options import BASE, PromotionRule
 from rollq.tasks.rolling.segment_checks import check_segments
 from rollq.tasks.rolling.template import WARM, Template, check_name
+from rollq.tasks.rounds.purpose import Serve
 
 
 @dataclass(frozen=True)
@@ -50,10 +51,9 @@ class Plan:
     session: str = ""
 
     @property
-    def purpose(self) -> dict[str, Any]:
+    def purpose(self) -> Serve:
         """What a coordinator needs to know about the round of these tasks."""
-        purpose: dict[str, Any] = {"strategy": self.strategy, "sessions": list(self.sessions)}
-        return {**purpose, "session": self.session} if self.session else purpose
+        return Serve(self.strategy, self.sessions, self.session)
 
 
 @dataclass(frozen=True)

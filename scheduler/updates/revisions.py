@@ -6,18 +6,18 @@ from dataclasses import dataclass
 from typing import Any
 
 from rollq.scheduler.online.ledger import OnlineSets
+from rollq.scheduler.online.predictions import REVISED, Predictions
 from rollq.scheduler.online.serving import Served, served
 from rollq.scheduler.online.trained import trained_definition
 from rollq.scheduler.rounds.trainers import Trainer
 from rollq.scheduler.signals.ledger import SignalEntry, SignalLedger
-from rollq.scheduler.signals.publish import publish_signals
+from rollq.scheduler.signals.publication import publish_signals
 from rollq.scheduler.strategies.rolling import OnlineStrategy
-from rollq.scheduler.updates.predictions import REVISED, Predictions
-from rollq.scheduler.updates.tasks import Update, predict
+from rollq.scheduler.updates.prediction_tasks import Update, predict
 from rollq.tasks.backend import Backend
-from rollq.tasks.components.fitted_dataset import fitted_dataset
 from rollq.tasks.errors import DataError
 from rollq.tasks.predictions.day_hashes import changed_days, day_hashes
+from rollq.tasks.predictions.fitted_dataset import fitted_dataset
 from rollq.tasks.tracking.mlflow.experiment import MLflowExperiment
 
 GONE = "gone"  # in place of a hash: the data have the day no more

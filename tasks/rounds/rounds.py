@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any
@@ -27,6 +27,7 @@ from rollq.tasks.mongo.client import Document, Store, reachable
 from rollq.tasks.mongo.expressions import NOW, literal
 from rollq.tasks.mongo.layout import SCHEMA
 from rollq.tasks.mongo.records import Count, Id, Reader
+from rollq.tasks.rounds.purpose import Purpose, Serve
 from rollq.tasks.state_machine import StateMachine
 
 log = logging.getLogger(__name__)
@@ -69,7 +70,7 @@ class Round:
     pool: str
     task_ids: tuple[str, ...]
     policy: str
-    purpose: dict[str, Any]
+    purpose: Purpose
     status: RoundState
     held: bool
     after: tuple[str, ...]
@@ -103,7 +104,7 @@ class Rounds:
         self,
         pool: str,
         task_ids: Sequence[str],
-        purpose: Mapping[str, Any],
+        purpose: Purpose,
         *,
         policy: str = "all",
         held: bool = False,
@@ -260,7 +261,7 @@ class Rounds:
             document = self._rounds.find_one({"_id": ident}, {"purpose.follows": 1})
             earlier = ((document or {}).get("purpose") or {}).get("follows")
             going_on = {"_id": earlier, "status": {"$in": [RoundState.OPEN, RoundState.GATHERING]}}
-            return earlier is None or self._rounds.find_one(going_on, {"_id": 1}) is None
+            return not earlier or self._rounds.find_one(going_on, {"_id": 1}) is None
 
     def followers(self, ident: str) -> list[str]:
         """Ids of the open rounds that follow a round."""
@@ -331,19 +332,17 @@ def _sanitized(document: Document, now: datetime) -> Document:
     valid = {name: value for name, value in document.items() if name not in problems}
     why = next(iter(problems.values()), "nobody knows why")
     ended = {"status": FAILED, "lease": None, "finished_at": now, "reason": f"Its document is invalid: {why}."}
-    return {**_new_document("", "", [], {}, now), **valid, "_id": document["_id"], **ended}
+    return {**_new_document("", "", [], Serve(), now), **valid, "_id": document["_id"], **ended}
 
 
-def _new_document(
-    ident: str, pool: str, task_ids: Sequence[str], purpose: Mapping[str, Any], now: datetime
-) -> Document:
+def _new_document(ident: str, pool: str, task_ids: Sequence[str], purpose: Purpose, now: datetime) -> Document:
     return {
         "_id": ident,
         "schema": SCHEMA,
         "pool": pool,
         "task_ids": list(task_ids),
         "policy": "all",
-        "purpose": dict(purpose),
+        "purpose": asdict(purpose),
         "status": ROUND_STATES.check(None, OPEN),
         "held": False,
         "after": [],

@@ -21,7 +21,7 @@ from rollq.scheduler.rounds.trainers import Trainer
 from rollq.scheduler.routine.ledger import Routine, Routines, RoutineState
 from rollq.scheduler.signals.coverage import write_signals
 from rollq.scheduler.signals.ledger import SignalLedger
-from rollq.scheduler.updates.tasks import prediction_pool
+from rollq.scheduler.updates.prediction_tasks import prediction_pool
 from rollq.tasks.config.settings import worker_environment
 from rollq.tasks.definition import segments_of
 from rollq.tasks.queue.task import Task

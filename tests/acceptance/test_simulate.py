@@ -14,8 +14,8 @@ import yaml
 
 from rollq.scheduler.online.ledger import OnlineSets
 from rollq.scheduler.online_manager import OnlineManager
+from rollq.scheduler.routine.registration import register_strategy
 from rollq.scheduler.signals.ledger import SignalLedger
-from rollq.scheduler.strategies.registry import book_strategy
 from rollq.simulation.data import Coverage
 from rollq.simulation.plan import plan_simulation, refuse_others
 from rollq.simulation.runner import Request, run_simulation
@@ -146,7 +146,7 @@ def test_a_name_belongs_to_one_simulation(backend: Backend, settings: Settings, 
     begin, end = RANGE[1], RANGE[3]
     planned = plan_simulation([path], settings, begin, end, "mine")
     refuse_others(backend, planned)
-    book_strategy(backend, planned.strategies[0], "test", begin=begin)
+    register_strategy(backend, planned.strategies[0], "test", begin=begin)
     refuse_others(backend, planned)
     with pytest.raises(StateError, match=f"another first session, {begin}"):
         refuse_others(backend, plan_simulation([path], settings, "2022-11-01", end, "mine"))

@@ -16,6 +16,7 @@ from rollq import Backend
 from rollq.cli.main import main
 from rollq.scheduler.online.ledger import OnlineSets
 from rollq.scheduler.online.online_set import OnlineModel
+from tests.made_sets import made_set
 from tests.pool_tasks import definition
 
 
@@ -123,9 +124,7 @@ def test_many_tasks_by_filter_and_what_destroys_is_asked_for(shell: Shell, backe
     assert shell.json("show", ids[0])["result"] == {"n": 1}
     shell.refuse(5, "by hand", "reset-status", ids[1], "--to", "done")
     assert shell.json("reset-waiting", "--pool", "p") == {"taken back": []}
-    OnlineSets(backend.store).publish(
-        "s", "p", "round", "me", [OnlineModel(ids[3], "f" * 32, ("2021-01-04", None))], {}, {}
-    )
+    OnlineSets(backend.store).publish(made_set("round", [OnlineModel(ids[3], "f" * 32, ("2021-01-04", None))]))
     removed = shell.json("remove", "--pool", "p", "--yes")
     assert (removed["removed"], removed["serving"]) == (ids[:3], {ids[3]: "version 1 of strategy 's'"})
     assert "belongs to version 1" in shell.call("remove", ids[3], "--yes")[1]

@@ -57,4 +57,4 @@ def _window(definition: Definition, predicted: pd.Series) -> WindowPrediction:
 
 
 def _sessions(plan: Plan) -> Sequence[str]:
-    return list(plan.purpose["sessions"])
+    return list(plan.purpose.sessions)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import random
 from collections.abc import Mapping
 from datetime import date, timedelta
-from typing import Any
 
 import pandas as pd
 
@@ -13,6 +12,7 @@ from rollq.scheduler.online.online_set import OnlineSet
 from rollq.tasks.backend import Backend
 from rollq.tasks.definition import Definition
 from rollq.tasks.rolling.online_options import BASE
+from rollq.tasks.rounds.purpose import Serve
 from rollq.tasks.tracking.mlflow.experiment import MLflowExperiment
 
 STRATEGY = POOL = "promotions"
@@ -36,10 +36,9 @@ def make_round(backend: Backend, number: int, chance: random.Random) -> str:
     ids = backend.tasks.create_tasks(POOL, definitions).ids
     runs = {ident: _run(experiment, found, number) for ident, found in zip(ids, definitions, strict=True)}
     sessions = sorted(day for window in windows for day in window)
-    purpose: dict[str, Any] = {"strategy": STRATEGY, "sessions": sessions}
-    if chance.random() < 0.5:  # as the daily routine does; otherwise the coordinator publishes the signals itself
-        purpose["session"] = sessions[0]
-    opened = backend.rounds.create(POOL, ids, purpose)
+    # As the daily routine does; otherwise the coordinator publishes the signals itself.
+    session = sessions[0] if chance.random() < 0.5 else ""
+    opened = backend.rounds.create(POOL, ids, Serve(STRATEGY, tuple(sessions), session))
     backend.tasks.join_round(ids, opened)
     whole: dict[str, list[list[str]]] = {variant: [] for variant in variants}
     for ident, definition in zip(ids, definitions, strict=True):

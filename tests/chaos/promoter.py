@@ -62,7 +62,7 @@ def operate(backend: Backend, order: dict[str, Any]) -> None:
     strategy, by = order["strategy"], f"promoter/{os.getpid()}"
     operations: dict[str, Callable[[], object]] = {
         "gather": lambda: gather(backend, order["round"], by),
-        "put back": lambda: champions.roll_back(backend, strategy, by, order.get("to")),
+        "roll back": lambda: champions.rollback(backend, strategy, by, order.get("to")),
         "promote": lambda: champions.promote(backend, strategy, order["challenger"], by),
     }
     operations[order["do"]]()

@@ -1,6 +1,6 @@
 """Promotions under kills: ``python -m tests.chaos.promotions``; exit code 1 if a set was ever partial or mixed.
 
-Rounds are gathered, earlier sets put back, challengers promoted, each by a process of its own. Most of these processes
+Rounds are gathered, rollbacks made, challengers promoted, each by a process of its own. Most of these processes
 are killed (SIGKILL): half of them at a named point of the promotion, half after a random time. Sometimes another
 process changes what is online at the same time. A reader looks all the while.
 """
@@ -111,7 +111,7 @@ class Run:
         current = OnlineSets(self.backend.store).current(STRATEGY)
         if self.chance.random() < 0.5:
             to = self.chance.randint(1, current.version)
-            return {"do": "put back", "strategy": STRATEGY, "to": to}
+            return {"do": "roll back", "strategy": STRATEGY, "to": to}
         others = sorted({BASE, *CHALLENGERS} - {current.champion})
         return {"do": "promote", "strategy": STRATEGY, "challenger": self.chance.choice(others)}
 

@@ -17,6 +17,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 from rollq import Backend, LeaseLost, TaskState
 from rollq.tasks.queue.states import ACTIVE
 from rollq.tasks.queue.task import Claim, TaskError
+from rollq.tasks.rounds.purpose import Serve
 from rollq.tasks.rounds.rounds import Round, Rounds, RoundState
 from tests.pool_tasks import age, definition, replace_settings
 
@@ -263,7 +264,7 @@ def machine(backend: Backend) -> type[RuleBasedStateMachine]:
         @precondition(lambda self: self.models and (not self.round or self.round_state is not RoundState.OPEN))
         @rule()
         def open_round(self) -> None:
-            self.round = rounds.create(self.pool, sorted(self.models), {})
+            self.round = rounds.create(self.pool, sorted(self.models), Serve())
             tasks.join_round(sorted(self.models), self.round)
             self.round_state, self.gatherer = RoundState.OPEN, None
             self.gatherers.clear()

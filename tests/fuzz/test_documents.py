@@ -15,11 +15,13 @@ from rollq.scheduler.rounds.coordinator import gather
 from rollq.tasks.client.explain import explain
 from rollq.tasks.mongo.client import Document
 from rollq.tasks.queue.task import Claim, TaskError
+from rollq.tasks.rounds.purpose import Serve
 from rollq.tasks.upkeep.sweeper import sweep
 from tests.acceptance.processes.crew import wait_until
 from tests.chaos.job import definition
 from tests.fuzz.crew import short_worker
 from tests.fuzz.junk import CASES, SEED, allowed, mutated, stored_junk
+from tests.made_sets import SIGNALS, made_set
 from tests.pool_tasks import age
 
 POOL, LOG = "pool", "hurt.log"
@@ -169,13 +171,13 @@ def test_rounds_and_online_sets_raise_nothing_else(backend: Backend) -> None:
     while tried < CASES["documents of rounds and online sets"]:
         start_anew(backend)
         ids = a_pool_in_every_state(backend, 6)
-        rounds = [backend.rounds.create(POOL, ids, {"strategy": "s", "sessions": ["2021-01-04"]}) for _ in range(25)]
+        rounds = [backend.rounds.create(POOL, ids, Serve("s", ("2021-01-04",))) for _ in range(25)]
         gathering = backend.rounds.claim(rounds[0], "dead")
         assert gathering
         age(backend, "rounds", rounds[0])
         for number, ident in enumerate(rounds):
             models = [OnlineModel(ids[0], "r", ("2021-01-04", None))]
-            sets.publish("s", POOL, ident, "me", models, {"rows": 1}, {"IC": float(number)})
+            sets.publish(made_set(ident, models, "s", POOL, signals=SIGNALS, metrics={"IC": float(number)}))
         tried += hurt(backend, "rounds", chance) + hurt(backend, "online_sets", chance)
         for ident in rounds:
             allowed(backend.rounds.get, ident)

@@ -12,12 +12,12 @@ import pytest
 from rollq import Backend, OnlineManager
 from rollq.scheduler.champions import promotion as champions
 from rollq.scheduler.online.ledger import OnlineSets
+from rollq.scheduler.online.predictions import Predictions
 from rollq.scheduler.routine.ledger import Routines
 from rollq.scheduler.routine.steps import bring_up_to, ring_unfinished
 from rollq.scheduler.signals.ledger import SignalLedger
-from rollq.scheduler.strategies.registry import StrategyBook
+from rollq.scheduler.strategies.registry import StrategyRegistry
 from rollq.scheduler.updates import revisions
-from rollq.scheduler.updates.predictions import Predictions
 from rollq.tasks.mongo.client import Document
 from rollq.trainers import InProcessTrainer
 from tests.fuzz.junk import SEED, allowed, mutated, stored_junk
@@ -41,7 +41,7 @@ def documents(backend: Backend, tmp_path: Path) -> dict[str, list[Document]]:
 
 def reads(backend: Backend) -> dict[str, list[Callable[[], Any]]]:
     """What is asked of each collection."""
-    routines, ledger, book = Routines(backend), SignalLedger(backend), StrategyBook(backend)
+    routines, ledger, registry = Routines(backend), SignalLedger(backend), StrategyRegistry(backend)
     sets = OnlineSets(backend.store)
     current = sets.current(NAME)
 
@@ -49,7 +49,7 @@ def reads(backend: Backend) -> dict[str, list[Callable[[], Any]]]:
         return bring_up_to(backend, NAME, LIVED[1], "me", InProcessTrainer)
 
     def strategy() -> Any:
-        return book.strategy(book.get(NAME)).first_tasks(BEGIN)
+        return registry.strategy(registry.get(NAME)).first_tasks(BEGIN)
 
     return {
         "routines": [
@@ -67,7 +67,7 @@ def reads(backend: Backend) -> dict[str, list[Callable[[], Any]]]:
             routine,
         ],
         "strategies": [
-            lambda: [one.to_dict() for one in book.all()],
+            lambda: [one.to_dict() for one in registry.all()],
             strategy,
             lambda: OnlineManager.load(backend, NAME).history(),
             routine,
@@ -83,7 +83,7 @@ def reads(backend: Backend) -> dict[str, list[Callable[[], Any]]]:
             lambda: sets.current(NAME).serving(BEGIN),
             lambda: sets.as_of(NAME, BEGIN),
             lambda: sets.promote(NAME, "me", "line"),
-            lambda: sets.put_back(NAME, "me"),
+            lambda: sets.rollback(NAME, "me"),
             lambda: champions.compare_variants(backend, strategy_of(backend), "line"),
             routine,
         ],
@@ -92,8 +92,8 @@ def reads(backend: Backend) -> dict[str, list[Callable[[], Any]]]:
 
 
 def strategy_of(backend: Backend) -> Any:
-    book = StrategyBook(backend)
-    return book.strategy(book.get(NAME))
+    registry = StrategyRegistry(backend)
+    return registry.strategy(registry.get(NAME))
 
 
 def test_no_document_of_what_is_online_raises_a_bare_error(

@@ -12,7 +12,7 @@ from rollq.health.documents import READERS, unreadable
 from rollq.scheduler.online.ledger import OnlineSets
 from rollq.scheduler.routine.ledger import Routines
 from rollq.scheduler.routine.timetable import Timetable
-from rollq.scheduler.strategies.registry import StrategyBook
+from rollq.scheduler.strategies.registry import StrategyRegistry
 from rollq.tasks.backfills.backfill import ACTIVE, BACKFILLS, BackfillMode
 from rollq.tasks.errors import DocumentCorrupted
 from rollq.tasks.mongo.client import Document
@@ -26,6 +26,8 @@ from tests.chaos.job import definition
 
 AT = datetime(2021, 1, 4, tzinfo=UTC)
 MODEL = {"task_id": "t", "recorder_id": "r", "test": ["2021-01-04", None], "identity": "m"}
+PURPOSE = {"kind": "serve", "strategy": "s", "sessions": ["2021-01-04"]}
+SIGNALS = {"recorder_id": "r", "artifact": "a", "sha256": "0", "rows": 1, "start": "2021-01-04", "end": "2021-01-04"}
 # A document of each kind, as rollq writes it.
 GOOD: dict[str, Document] = {
     "backfills": {
@@ -59,11 +61,19 @@ GOOD: dict[str, Document] = {
     },
     "online_sets": {
         **{"_id": "s:1", "strategy": "s", "version": 1, "pool": "p", "round_id": "r", "at": AT, "by": "me"},
-        **{"models": [MODEL], "signals": {}, "metrics": {"IC": 0.1}, "gaps": [], "challengers": {"c": [MODEL]}},
+        **{"models": [MODEL], "signals": SIGNALS, "metrics": {"IC": 0.1}, "gaps": [], "challengers": {"c": [MODEL]}},
     },
     "online_managers": {"_id": "m", "strategies": ["s"]},
     "rounds": {
-        **{"_id": "r", "pool": "p", "task_ids": ["t"], "policy": "all", "purpose": {}, "status": "open", "held": False},
+        **{
+            "_id": "r",
+            "pool": "p",
+            "task_ids": ["t"],
+            "policy": "all",
+            "purpose": PURPOSE,
+            "status": "open",
+            "held": False,
+        },
         **{"after": [], "free": True, "told": False, "fence": 0, "lease": None, "created_at": AT, "finished_at": None},
         **{"result": None, "reason": ""},
     },
@@ -120,7 +130,7 @@ def test_damaged_documents_are_named_and_hold_up_nothing(backend: Backend) -> No
     assert [one.id for one in backend.backfills.find()] == [good.id]
     assert [worker.name for worker in backend.roster.workers() if worker.alive] == ["host/2"]
     assert backend.tasks.loose_ends.all() == []
-    assert StrategyBook(backend).all() == []
+    assert StrategyRegistry(backend).all() == []
     assert Routines(backend).history() == []
     assert backend.backfills.start(good.id).status in (ACTIVE, "finished")
     sweep(backend, "sweeper")
@@ -137,13 +147,13 @@ def test_damaged_documents_are_named_and_hold_up_nothing(backend: Backend) -> No
 
 
 def test_a_strategy_that_cannot_be_read_hides_no_other(backend: Backend) -> None:
-    sets, book = backend.store.collection("online_sets"), backend.store.collection("strategies")
+    sets, registry = backend.store.collection("online_sets"), backend.store.collection("strategies")
     for name, hurt in (("bad", {"models": 7}), ("good", {})):
         sets.insert_one({**GOOD["online_sets"], "_id": f"{name}:1", "strategy": name, "origin": name, **hurt})
     assert [online.strategy for online in OnlineSets(backend.store).currents()] == ["good"]
     fires = {**GOOD["strategies"], "at": "18:30"}
-    book.insert_many([{**fires, "_id": "bad", "timezone": "Nowhere/At all"}, {**fires, "_id": "good"}])
-    book.insert_one({**fires, "_id": "worse", "at": "soon"})
+    registry.insert_many([{**fires, "_id": "bad", "timezone": "Nowhere/At all"}, {**fires, "_id": "good"}])
+    registry.insert_one({**fires, "_id": "worse", "at": "soon"})
     rung = Timetable(backend, now=lambda: datetime(2021, 1, 5, 19, tzinfo=UTC)).ring()
     assert [name for name, _ in rung] == ["good"]
 

@@ -378,8 +378,8 @@ MUTANTS = (
     Mutant(
         "a round that comes too late changes what serves",
         "scheduler/online/ledger.py",
-        "if newer := self._made_later(strategy, planned_at):",
-        "if newer := self._made_later(strategy, None):",
+        "if newer := self._made_later(online.strategy, online.planned_at):",
+        "if newer := self._made_later(online.strategy, None):",
         SETS,
     ),
     Mutant(
@@ -401,7 +401,7 @@ MUTANTS = (
     ),
     Mutant(
         "signals with holes are published",
-        "scheduler/signals/publish.py",
+        "scheduler/signals/publication.py",
         "if holes and not (allow_gaps and parts):",
         "if holes and not parts:",
         COVERAGE,
@@ -415,14 +415,14 @@ MUTANTS = (
     ),
     Mutant(
         "what is missing is looked for in what the worker had",
-        "scheduler/signals/publish.py",
+        "scheduler/signals/publication.py",
         "holes += holes_in(frame, expected)",
         "holes += holes_in(frame, frame.index)",
         COVERAGE,
     ),
     Mutant(
         "the earlier prediction goes before the later one",
-        "scheduler/updates/predictions.py",
+        "scheduler/online/predictions.py",
         "for one in reversed(added):",
         "for one in added:",
         REVISIONS,

@@ -10,12 +10,12 @@ from uuid import uuid4
 
 import pandas as pd
 
-from rollq.tasks.components.fitted_dataset import fitted_dataset
 from rollq.tasks.components.registry import resolve
 from rollq.tasks.config.settings import Settings
 from rollq.tasks.definition import DATASET, MODEL, PREDICT, SEGMENTS_KEY, TEST, Definition, segments_of
 from rollq.tasks.errors import DataError, NotFound, StateError, TemplateError
 from rollq.tasks.predictions.day_hashes import day_hashes
+from rollq.tasks.predictions.fitted_dataset import fitted_dataset
 from rollq.tasks.predictions.increments import Increment, save_increment
 from rollq.tasks.queue.task import Claim
 from rollq.tasks.tracking.mlflow.experiment import MLflowExperiment

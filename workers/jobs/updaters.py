@@ -9,10 +9,10 @@ from typing import Any
 
 import pandas as pd
 
-from rollq.tasks.components.fitted_dataset import fitted_dataset
 from rollq.tasks.config.settings import Settings, current_settings
 from rollq.tasks.definition import TEST
 from rollq.tasks.errors import ArtifactMissing, BadInput, CalendarError, SegmentError, StateError
+from rollq.tasks.predictions.fitted_dataset import fitted_dataset
 from rollq.tasks.predictions.increments import DAYS, LABEL, PRED
 from rollq.tasks.rolling.ranges import replace_range
 from rollq.tasks.tracking.mlflow.recorder import MLflowRecorder

@@ -30,11 +30,11 @@ def rollback(
     as_json: Annotated[bool, JSON] = False,
 ) -> None:
     """Let an earlier online set serve again, as a new entry of the ledger."""
-    from rollq.scheduler.champions.promotion import roll_back
+    from rollq.scheduler.champions import promotion as champions
     from rollq.scheduler.signals.ledger import SignalLedger
 
     with of(context).backend() as backend:
-        found = roll_back(backend, one_strategy(backend, strategy), me(), to)
+        found = champions.rollback(backend, one_strategy(backend, strategy), me(), to)
         published = SignalLedger(backend).last_day(found.strategy)
     _told(found, published, as_json)
 
@@ -76,17 +76,17 @@ def compare(
     """
     from rollq.days import day
     from rollq.scheduler.champions.promotion import compare_variants
-    from rollq.scheduler.strategies.registry import StrategyBook
+    from rollq.scheduler.strategies.registry import StrategyRegistry
     from rollq.tasks.errors import BadInput
 
     with of(context).backend() as backend:
-        book = StrategyBook(backend)
+        registry = StrategyRegistry(backend)
         others = [name for name in (other, champion) if name and name != strategy]
         if strategy is None and other is not None and other in _known_strategies(backend):
             strategy, others = other, [champion] if champion else []
         if len(others) > 1:
             raise BadInput("Three variants are named.", "Name two, and the strategy: `rollq online compare A B NAME`.")
-        kept = book.strategy(book.get(one_strategy(backend, strategy)))
+        kept = registry.strategy(registry.get(one_strategy(backend, strategy)))
         found = compare_variants(
             backend,
             kept,
@@ -105,9 +105,9 @@ def compare(
 
 def _known_strategies(backend: Backend) -> set[str]:
     from rollq.scheduler.online.ledger import OnlineSets
-    from rollq.scheduler.strategies.registry import StrategyBook
+    from rollq.scheduler.strategies.registry import StrategyRegistry
 
-    return {*OnlineSets(backend.store).strategies(), *(one.name for one in StrategyBook(backend).all())}
+    return {*OnlineSets(backend.store).strategies(), *(one.name for one in StrategyRegistry(backend).all())}
 
 
 def _told(found: OnlineSet, published: str, as_json: bool) -> None:
@@ -117,7 +117,7 @@ def _told(found: OnlineSet, published: str, as_json: bool) -> None:
         return
     if not published:
         spans = found.signals
-        signals = f": its signals are those of {spans['start']} to {spans['end']}" if spans else ""
+        signals = f": its signals are those of {spans.start} to {spans.end}" if spans else ""
         since = f"now{signals}"
     elif found.session > published:
         since = f"from the first session after {max(published, _day_before(found.session))} on"

@@ -182,9 +182,9 @@ def update(
 
 
 def _accept(backend: Backend, name: str, sessions: list[str]) -> None:
-    from rollq.scheduler.strategies.registry import StrategyBook
+    from rollq.scheduler.strategies.registry import StrategyRegistry
 
-    accepted = StrategyBook(backend).accept(name, sessions).accepted
+    accepted = StrategyRegistry(backend).accept(name, sessions).accepted
     typer.echo(f"{name} accepts {', '.join(accepted)}.", err=True)
 
 
@@ -220,14 +220,14 @@ def _tell_waiting(name: str, reached: Routine | None, waiting: list[tuple[str, s
 
 def _trainer(backend: Backend, here: bool) -> tuple[Make | None, Callable[[Backend, str], None]]:
     """How tasks are put into a pool, and how time passes until they are done."""
-    from rollq.scheduler.strategies.registry import StrategyBook
+    from rollq.scheduler.strategies.registry import StrategyRegistry
 
     if not here:
         return None, lambda *_: time.sleep(0.2)
     from rollq.trainers import InProcessTrainer
 
-    book = StrategyBook(backend)
-    return InProcessTrainer, lambda backend, name: InProcessTrainer(backend, book.get(name).pool).work()
+    registry = StrategyRegistry(backend)
+    return InProcessTrainer, lambda backend, name: InProcessTrainer(backend, registry.get(name).pool).work()
 
 
 def _hint(backend: Backend) -> float:
@@ -260,18 +260,18 @@ def _show_progress(reached: Routine, shown: tuple[str, str] | None, as_json: boo
 def _remark(backend: Backend, name: str, upto: str | None) -> str:
     """What to say of the session that was asked for, and of the last one that is done."""
     from rollq.scheduler.routine.ledger import Routines
-    from rollq.scheduler.strategies.registry import StrategyBook
+    from rollq.scheduler.strategies.registry import StrategyRegistry
 
-    book = StrategyBook(backend)
-    booked = book.get(name)
-    sessions = book.strategy(booked).sessions()
+    registry = StrategyRegistry(backend)
+    registered = registry.get(name)
+    sessions = registry.strategy(registered).sessions()
     finished = Routines(backend).done(name)
     last = max((session for session in sessions if session in finished), default="")
     done = f"The last session that is done is {last}." if last else "No session is done yet."
     if upto is None or upto in sessions:
         return done
-    if upto < booked.begin:
-        return f"{upto} is before it begins ({booked.begin}). {done}"
+    if upto < registered.begin:
+        return f"{upto} is before it begins ({registered.begin}). {done}"
     return f"{upto} is {'after the data' if upto > sessions[-1] else 'no session'}. {done}"
 
 

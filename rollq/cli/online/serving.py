@@ -47,7 +47,7 @@ def add(
     """Keep a template online: from now on its routine runs, by `rollq routine run` and by `rollq beat`."""
     from rollq.days import day
     from rollq.enqueueing import load_strategy
-    from rollq.scheduler.strategies.registry import book_strategy
+    from rollq.scheduler.routine.registration import register_strategy
 
     settings = of(context).settings()
     strategy = load_strategy(template, settings, name)
@@ -56,13 +56,13 @@ def add(
     say_odd(looked)
     looked.first_tasks(first or looked.template.online.begin or looked.sessions()[-1])  # wrong input is refused
     with of(context).backend(serve=True) as backend:
-        booked = book_strategy(backend, strategy, me(), begin=first, replace=replace, accept=accept or ())
+        registered = register_strategy(backend, strategy, me(), begin=first, replace=replace, accept=accept or ())
     if as_json:
-        print_json(booked.to_dict())
+        print_json(registered.to_dict())
         return
-    fires = f"beat fires it at {booked.at} {booked.timezone}" if booked.at else NOT_FIRED
-    say(f"{booked.name} is kept online from {booked.begin}; {fires}.")
-    say(f"`rollq routine run {booked.name}` brings it up to the last session of its data.")
+    fires = f"beat fires it at {registered.at} {registered.timezone}" if registered.at else NOT_FIRED
+    say(f"{registered.name} is kept online from {registered.begin}; {fires}.")
+    say(f"`rollq routine run {registered.name}` brings it up to the last session of its data.")
 
 
 def list_(
@@ -74,41 +74,41 @@ def list_(
     from rollq.cli.arguments import simulated
     from rollq.scheduler.failures import failures
     from rollq.scheduler.routine.ledger import Routines
-    from rollq.scheduler.strategies.registry import StrategyBook
+    from rollq.scheduler.strategies.registry import StrategyRegistry
 
     with of(context).backend() as backend:
-        every, simulations_ = StrategyBook(backend).all(), simulated(backend)
-        booked = [one for one in every if simulations or one.name not in simulations_]
+        every, simulations_ = StrategyRegistry(backend).all(), simulated(backend)
+        registered = [one for one in every if simulations or one.name not in simulations_]
         today = f"{backend.store.now() + timedelta(days=1):%Y-%m-%d}"  # somewhere it is tomorrow
-        done = {one.name: Routines(backend).done(one.name).last(today) for one in booked}
-        failed = failures(backend, [one.name for one in booked])
-        modes = {one.name: "simulation" if one.name in simulations_ else "live" for one in booked}
+        done = {one.name: Routines(backend).done(one.name).last(today) for one in registered}
+        failed = failures(backend, [one.name for one in registered])
+        modes = {one.name: "simulation" if one.name in simulations_ else "live" for one in registered}
     if as_json:
         print_json(
             [
                 {**one.to_dict(), "mode": modes[one.name], "last_session": done[one.name] or None,
                  "failures": [failure.to_dict() for failure in failed if failure.strategy == one.name]}
-                for one in booked
+                for one in registered
             ]
         )  # fmt: skip
         return
-    if not booked:
+    if not registered:
         say("No strategy is kept online. `rollq online add TEMPLATE` adds one.")
         return
-    fires = {one.name: f"{one.at} {one.timezone}" if one.at else "" for one in booked}
-    rows = [[one.name, modes[one.name], one.begin, done[one.name], fires[one.name], one.pool] for one in booked]
+    fires = {one.name: f"{one.at} {one.timezone}" if one.at else "" for one in registered}
+    rows = [[one.name, modes[one.name], one.begin, done[one.name], fires[one.name], one.pool] for one in registered]
     print_table("Strategies", ["strategy", "mode", "begin", "last session", "fires at", "pool"], rows)
     say_failures(failed)
-    if len(booked) < len(every):
-        say(f"{len(every) - len(booked)} more are of simulations: --simulations shows them.")
+    if len(registered) < len(every):
+        say(f"{len(every) - len(registered)} more are of simulations: --simulations shows them.")
 
 
 def remove(context: typer.Context, strategy: Annotated[str, typer.Argument(help="Strategy")]) -> None:
     """Keep a strategy online no longer. Its online sets, signals, tasks and runs stay."""
-    from rollq.scheduler.strategies.registry import StrategyBook
+    from rollq.scheduler.strategies.registry import StrategyRegistry
 
     with of(context).backend() as backend:
-        StrategyBook(backend).remove(strategy)
+        StrategyRegistry(backend).remove(strategy)
     say(f"{strategy} is not kept online any more. What it did stays: `rollq online history {strategy}`.")
 
 

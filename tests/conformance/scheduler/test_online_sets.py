@@ -20,6 +20,7 @@ from rollq import Backend, NotFound, StateError
 from rollq.scheduler.online.ledger import OnlineSets
 from rollq.scheduler.online.online_set import OnlineModel, OnlineSet
 from tests.conformance.stores import StoreServer
+from tests.made_sets import SIGNALS, made_set
 
 MODELS = (OnlineModel("t", "r", ("2021-01-01", None)),)
 
@@ -33,7 +34,8 @@ def sets(backend: Backend) -> OnlineSets:
 
 
 def publish(sets: OnlineSets, round_id: str, strategy: str = "s") -> tuple[OnlineSet, bool]:
-    return sets.publish(strategy, "pool", round_id, "me", MODELS, {"rows": 1}, {"IC": 0.1}, ["2021-01-02"])
+    more: Any = {"signals": SIGNALS, "metrics": {"IC": 0.1}, "gaps": ("2021-01-02",)}
+    return sets.publish(made_set(round_id, MODELS, strategy, **more))
 
 
 def at_once(sets: OnlineSets, rounds: list[str]) -> list[tuple[OnlineSet, bool]]:
@@ -52,7 +54,7 @@ def test_a_set_is_kept_as_it_was_published(sets: OnlineSets) -> None:
         sets.current("s")
     made, new = publish(sets, "round")
     assert new
-    assert (made.version, made.models, made.signals, made.metrics) == (1, MODELS, {"rows": 1}, {"IC": 0.1})
+    assert (made.version, made.models, made.signals, made.metrics) == (1, MODELS, SIGNALS, {"IC": 0.1})
     assert sets.current("s") == sets.version("s", 1) == sets.of_round("round") == made
     with pytest.raises(NotFound):
         sets.version("s", 2)
@@ -94,14 +96,14 @@ def test_the_database_forbids_a_version_and_a_round_twice(backend: Backend, sets
 def test_a_rollback_of_a_rollback_and_one_to_what_serves_already(sets: OnlineSets) -> None:
     for number in range(3):
         publish(sets, f"round{number}")
-    back = [sets.put_back("s", "me").copy_of for _ in range(2)]
+    back = [sets.rollback("s", "me").copy_of for _ in range(2)]
     assert back == [2, 1]  # each goes one further back
     with pytest.raises(StateError, match="before"):
-        sets.put_back("s", "me")
-    assert sets.put_back("s", "me", to=4).copy_of == 2  # version 4 is version 2 again
+        sets.rollback("s", "me")
+    assert sets.rollback("s", "me", to=4).copy_of == 2  # version 4 is version 2 again
     for same in (2, 4, 6):
         with pytest.raises(StateError, match="serves now"):
-            sets.put_back("s", "me", to=same)
+            sets.rollback("s", "me", to=same)
     assert sets.current("s").version == 6
 
 
@@ -142,19 +144,16 @@ def machine(sets: OnlineSets) -> type[RuleBasedStateMachine]:
             when = when if not planned or late else max(*planned, now) + timedelta(seconds=1)
             champion = self.known[-1].champion if self.known else "base"
             other = "line" if champion == "base" else "base"
-            made, new = sets.publish(
-                self.strategy,
-                "pool",
+            online = made_set(
                 f"round{number}",
-                "me",
                 [OnlineModel(f"t{number}", f"r{number}", (SESSIONS[session], None))],
-                {},
-                {},
+                self.strategy,
                 planned_at=when,
                 session=max(SESSIONS[session], self.known[-1].session if self.known else ""),
                 champion=champion,
-                challengers={other: [OnlineModel(f"c{number}", f"x{number}", (SESSIONS[session], None))]},
+                challengers={other: (OnlineModel(f"c{number}", f"x{number}", (SESSIONS[session], None)),)},
             )
+            made, new = sets.publish(online)
             too_late = any(one > when for one in planned)
             assert new is not too_late
             if new:
@@ -175,7 +174,7 @@ def machine(sets: OnlineSets) -> type[RuleBasedStateMachine]:
             self.add(made)
 
         @rule(data=st.data(), session=st.sampled_from(SESSIONS))
-        def put_back(self, data: st.DataObject, session: str) -> None:
+        def rollback(self, data: st.DataObject, session: str) -> None:
             """To a version, or (None) to the one before what serves: a rollback of a rollback goes further back."""
             to = data.draw(st.one_of(st.none(), st.integers(-1, len(self.known) + 1)))
             serves = self.sources[-1]
@@ -183,9 +182,9 @@ def machine(sets: OnlineSets) -> type[RuleBasedStateMachine]:
             there = 1 <= target <= len(self.known)
             if not there or target == len(self.known) or self.sources[target - 1] == serves:
                 with pytest.raises((StateError, NotFound)):
-                    sets.put_back(self.strategy, "me", session, to)
+                    sets.rollback(self.strategy, "me", session, to)
                 return
-            made, source = sets.put_back(self.strategy, "me", session, to), self.sources[target - 1]
+            made, source = sets.rollback(self.strategy, "me", session, to), self.sources[target - 1]
             assert made.models == self.known[source - 1].models
             assert made.champion == self.known[source - 1].champion
             assert made.copy_of == source
@@ -199,9 +198,9 @@ def machine(sets: OnlineSets) -> type[RuleBasedStateMachine]:
             names = [f"round{next(_numbers)}" for _ in range(2)]
             more: Any = {"champion": before.champion, "challengers": before.challengers, "session": before.session}
             changes: list[Callable[[], Any]] = [
-                lambda: sets.publish(self.strategy, "pool", names[0], "me", MODELS, {}, {}, **more),
+                lambda: sets.publish(made_set(names[0], MODELS, self.strategy, **more)),
                 lambda: sets.promote(self.strategy, "me", other),
-                lambda: sets.publish(self.strategy, "pool", names[1], "me", MODELS, {}, {}, **more),
+                lambda: sets.publish(made_set(names[1], MODELS, self.strategy, **more)),
             ]
             threads = [threading.Thread(target=change) for change in changes]
             for thread in threads:

@@ -10,6 +10,7 @@ import pytest
 
 from rollq import Backend
 from rollq.tasks.queue.task import TaskError
+from rollq.tasks.rounds.purpose import Serve
 from tests.pool_tasks import POOL, claim, create, expire, replace_settings
 
 SKEW = 3_600.0
@@ -62,7 +63,7 @@ def test_a_wrong_clock_takes_no_live_lease_and_leaves_no_dead_one(backend: Backe
 
 
 def test_a_wrong_clock_gathers_no_round_of_a_live_gatherer(backend: Backend, wrong_clock: datetime) -> None:
-    ident = backend.rounds.create(POOL, create(backend.tasks), {})
+    ident = backend.rounds.create(POOL, create(backend.tasks), Serve())
     assert backend.rounds.claim(ident, "a")
     assert backend.rounds.claim(ident, "b") is None
     assert backend.rounds.abandoned() == []

@@ -8,10 +8,11 @@ import pytest
 
 from rollq import Backend, LeaseLost, NotFound, SettingsError
 from rollq.tasks.queue.task import TaskError
+from rollq.tasks.rounds.purpose import Serve
 from rollq.tasks.rounds.rounds import Round, RoundState
 from tests.pool_tasks import POOL, age, claim, create
 
-PURPOSE = {"strategy": "$s.t", "sessions": ["2021-01-04"]}
+PURPOSE = Serve("$s.t", ("2021-01-04",))
 
 
 @pytest.fixture

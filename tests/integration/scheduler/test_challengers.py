@@ -1,4 +1,4 @@
-"""Challengers: trained beside the champion, compared with it, promoted by hand or by rule, and put back."""
+"""Challengers: trained beside the champion, compared with it, promoted by hand or by rule, and rolled back."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ import pytest
 from rollq import Backend, NotFound, OnlineManager, StateError
 from rollq.scheduler.champions import promotion as champions
 from rollq.scheduler.online.ledger import OnlineSets
-from rollq.scheduler.online.mlflow_sync import show
+from rollq.scheduler.online.mlflow_sync import sync
+from rollq.scheduler.online.predictions import Predictions
 from rollq.scheduler.online.tool import OnlineTool
 from rollq.scheduler.signals.ledger import SignalLedger
-from rollq.scheduler.updates.predictions import Predictions
 from tests.online_strategies import (
     DAYS,
     LIVED,
@@ -76,7 +76,7 @@ def test_by_hand_there_and_back(backend: Backend, tmp_path: Path) -> None:
     expected = Predictions(backend).read("by hand", model).pred["score"]
     pd.testing.assert_series_equal(scores, expected, check_index_type=False)
 
-    back = champions.roll_back(backend, "by hand", "me", to=1)
+    back = champions.rollback(backend, "by hand", "me", to=1)
     assert (back.version, back.champion, back.models, back.copy_of) == (4, "base", first.models, 1)
     assert online_tags(backend, "by hand") == {model.recorder_id for model in first.models}
     made.routine(LIVED[5], timeout=60)
@@ -154,9 +154,9 @@ def test_tags_show_what_serves_whoever_comes_late(backend: Backend, tmp_path: Pa
     sets = OnlineSets(backend.store)
     first = sets.current("tags")
     sets.promote("tags", "one who dies before MLflow shows it", "line")
-    third = champions.roll_back(backend, "tags", "me")
+    third = champions.rollback(backend, "tags", "me")
     assert online_tags(backend, "tags") == {model.recorder_id for model in first.models}
     second = champions.promote(backend, "tags", "line", "me")
     for late in (first, third):  # a coordinator that was slow
-        show(backend, late)
+        sync(backend, late)
         assert online_tags(backend, "tags") == {model.recorder_id for model in second.models}

@@ -17,6 +17,7 @@ from rollq.scheduler.online.ledger import OnlineSets
 from rollq.scheduler.online.online_set import OnlineModel
 from rollq.tasks.tracking.mlflow.recorder import MLflowRecorder
 from rollq.tasks.tracking.runs.process import Life, Process
+from tests.made_sets import made_set
 from tests.pool_tasks import definition
 
 DIES = """
@@ -135,7 +136,7 @@ def test_a_run_that_is_needed_is_finished_again(backend: Backend, name: str) -> 
     needed = runs.create_recorder("needed", replace(Process.this(), ticks="1").tags(), start=True)
     needed.save_objects(model="x")
     models = [OnlineModel("0" * 24, needed.id, ("2021-01-04", None))]
-    OnlineSets(backend.store).publish(name, name, "r" * 12, "me", models, {}, {})
+    OnlineSets(backend.store).publish(made_set("r" * 12, models, name, name))
     checks = {check.name: check for check in look_at_work(backend, repair=True)}
     assert runs.get_recorder(needed.id).status == "RUNNING", "its model cannot be loaded: a person must look at it"
     assert needed.id in json.dumps(checks["serving"].to_dict())

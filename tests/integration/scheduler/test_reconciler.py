@@ -11,6 +11,7 @@ from rollq.health.repair import look_at_work
 from rollq.scheduler.reconciler import close, stray_runs, tie_loose_ends
 from rollq.tasks.queue.task import Claim
 from rollq.tasks.resources import Needs
+from rollq.tasks.rounds.purpose import Serve
 from rollq.tasks.rounds.rounds import RoundState
 from tests.pool_tasks import claim, create, expire
 
@@ -138,7 +139,7 @@ def test_the_doctor_shows_and_mends(backend: Backend, runs: MLflowExperiment) ->
     expire(backend, lost)
     other = backend.tasks.claim(runs.name, "w", wanted=second)
     assert other
-    round_id = backend.rounds.create(runs.name, [second], {"strategy": "s", "sessions": []})
+    round_id = backend.rounds.create(runs.name, [second], Serve("s"))
     backend.tasks.join_round([second], round_id)
     backend.tasks.cancel([second], "me")
     shown = findings(backend)
@@ -161,7 +162,7 @@ def test_a_round_that_waits_for_another_is_no_finding(backend: Backend) -> None:
     create(backend.tasks)
     done = claim(backend.tasks)
     backend.tasks.commit(done, {"recorder_id": "r"})
-    first = backend.rounds.create("pool", ["0" * 24], {"strategy": "s", "sessions": []}, held=True)
-    backend.rounds.create("pool", [done.task_id], {"strategy": "s", "sessions": []}, after=[first])
+    first = backend.rounds.create("pool", ["0" * 24], Serve("s"), held=True)
+    backend.rounds.create("pool", [done.task_id], Serve("s"), after=[first])
     found = {check.name: check for check in look_at_work(backend, repair=False)}
     assert found["rounds"].ok, found["rounds"]

@@ -9,8 +9,8 @@ import yaml
 
 from rollq import Backend, InProcessTrainer, RollingStrategy
 from rollq.enqueueing import enqueue_plan, enqueue_research
+from rollq.scheduler.champions.research import compare_rounds, find_round, promote_round, signals_of
 from rollq.scheduler.online.ledger import OnlineSets
-from rollq.scheduler.research import compare_rounds, find_round, promote_round, signals_of
 from rollq.scheduler.rounds.trainers import TrainedRound
 from rollq.tasks.errors import BadInput, CoverageError, NotFound, RoundFailed, StateError
 from rollq.tasks.rounds.rounds import RoundState

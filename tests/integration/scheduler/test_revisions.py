@@ -11,8 +11,8 @@ from rollq import Backend
 from rollq.scheduler.online.ledger import OnlineSets
 from rollq.scheduler.online.serving import served
 from rollq.scheduler.signals.ledger import SignalLedger
+from rollq.scheduler.updates.prediction_tasks import prediction_pool
 from rollq.scheduler.updates.revisions import find_revised, revise
-from rollq.scheduler.updates.tasks import prediction_pool
 from rollq.trainers import InProcessTrainer
 from rollq.workers.datasets.panel import PanelDataset
 from tests.online_strategies import DAYS, LIVED, RIDGE, closes, manager, sha256_of, template, write_prices

@@ -12,13 +12,13 @@ import pytest
 
 from rollq import Backend, DataError, OnlineManager, RoundFailed, TaskState, Unavailable
 from rollq.scheduler.online.ledger import OnlineSets
-from rollq.scheduler.rounds import gather as gathering
+from rollq.scheduler.rounds import verdict
 from rollq.scheduler.routine import steps as routine_module
 from rollq.scheduler.routine.ledger import Routines, RoutineState, Step
 from rollq.scheduler.routine.steps import Waiting
-from rollq.scheduler.signals import publish as publishing
+from rollq.scheduler.signals import publication as publishing
 from rollq.scheduler.signals.ledger import SignalLedger
-from rollq.scheduler.updates.tasks import prediction_pool
+from rollq.scheduler.updates.prediction_tasks import prediction_pool
 from rollq.tasks.rounds.rounds import RoundState
 from rollq.workers.jobs import job as jobs
 from rollq.workers.jobs import training
@@ -201,7 +201,7 @@ def test_who_is_interrupted_gives_back_what_it_holds(
         raise KeyboardInterrupt
 
     with monkeypatch.context() as broken:
-        place = {"the routine": publishing, "a window": training, "the gathering": gathering}[at]
+        place = {"the routine": publishing, "a window": training, "the gathering": verdict}[at]
         name = {"the routine": "publish_signals", "a window": "check_parts", "the gathering": "check_policy"}[at]
         for module in (place, jobs):
             if hasattr(module, name):

@@ -16,10 +16,11 @@ import rollq.tasks.queue.admission
 from rollq import Backend, Backfill, BackfillMode, BackfillState, CalendarError, InvalidTransition, NotFound, TaskState
 from rollq.scheduler.backfill_plan import BackfillPlan, Fate, begin_backfill, plan_backfill, read_span
 from rollq.scheduler.strategies.rolling import Plan
-from rollq.tasks.backfills.progress import failures_of, progress_of
 from rollq.tasks.client.explain import explain
+from rollq.tasks.client.progress import failures_of, progress_of
 from rollq.tasks.errors import StateError
 from rollq.tasks.queue.task import Claim, TaskError
+from rollq.tasks.rounds.purpose import Serve
 from rollq.tasks.upkeep.sweeper import sweep
 
 POOL = "pool"
@@ -422,7 +423,7 @@ def test_two_creators_at_once_share_the_windows(backend: Backend) -> None:
 
 def test_failed_rounds_of_retried_tasks_are_opened_again(backend: Backend) -> None:
     created = backend.tasks.create_tasks(POOL, [definition(0)])
-    ident = backend.rounds.create(POOL, created.ids, {})
+    ident = backend.rounds.create(POOL, created.ids, Serve())
     backend.tasks.join_round(created.ids, ident)
     train(backend, error="broken")
     gathering = backend.rounds.claim(ident, "c")

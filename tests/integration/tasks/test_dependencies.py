@@ -7,11 +7,12 @@ import pytest
 from rollq import Backend, DelayTrainer, NotFound, TaskState, Trainer
 from rollq.scheduler.rounds.trainers import TrainedRound
 from rollq.tasks.client.explain import explain
+from rollq.tasks.rounds.purpose import Serve
 from rollq.tasks.rounds.rounds import RoundState
 from rollq.tasks.upkeep.dependencies import settle
 from tests.pool_tasks import definition
 
-PURPOSE = {"strategy": "s", "sessions": []}
+PURPOSE = Serve("s")
 
 
 def open_round(trainer: Trainer, number: int, *after: TrainedRound) -> TrainedRound:

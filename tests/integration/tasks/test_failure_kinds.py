@@ -13,7 +13,7 @@ import pytest
 import redis.exceptions
 
 from rollq import Backend, RoundFailed, TaskState, run_task
-from rollq.scheduler.rounds import gather as gathering
+from rollq.scheduler.rounds import verdict
 from rollq.scheduler.routine.ledger import Routines, RoutineState
 from rollq.tasks.client.explain import explain
 from rollq.tasks.errors import Draining, NotYet, Unavailable
@@ -243,7 +243,7 @@ def test_a_round_fails_by_its_own_error_only(
     def raise_(*_: Any, **__: Any) -> Any:
         raise next(errors)
 
-    monkeypatch.setattr(gathering, "check_policy", raise_)
+    monkeypatch.setattr(verdict, "check_policy", raise_)
     with pytest.raises((RoundFailed, KeyboardInterrupt)):
         made.first_train(timeout=120)
     (found,) = backend.rounds.find("kinds")

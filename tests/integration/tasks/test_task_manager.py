@@ -21,6 +21,7 @@ from rollq import (
     run_task,
 )
 from rollq.tasks.queue.task import claim_on
+from rollq.tasks.rounds.purpose import Serve
 from tests.acceptance.processes.crew import wait_until
 from tests.pool_tasks import definition, expire
 
@@ -164,7 +165,7 @@ def test_reset_status_follows_the_table(manager: TaskManager) -> None:
 
 def test_remove_and_replace(manager: TaskManager) -> None:
     ids = make(manager, 3)
-    round_id = manager.backend.rounds.create(POOL, ids, {})
+    round_id = manager.backend.rounds.create(POOL, ids, Serve())
     manager.backend.tasks.join_round(ids, round_id)
     running = manager.fetch_task({"_id": ids[0]})
     with pytest.raises(StateError, match="Cancel it first"):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import mlflow
@@ -11,7 +12,7 @@ from mlflow.tracking import MlflowClient
 
 from rollq import Backend, DelayTrainer, MLflowExperiment
 from rollq.scheduler.online.ledger import OnlineSets
-from rollq.scheduler.online.mlflow_sync import follow
+from rollq.scheduler.online.mlflow_sync import sync_models
 from rollq.scheduler.online.online_set import OnlineSet
 from rollq.tasks.tracking.mlflow.registry import ONLINE, PREVIOUS, Candidate, ModelRegistry
 from rollq.workers.datasets.panel import PanelDataset
@@ -48,7 +49,7 @@ def test_aliases_move_forwards_and_back(experiment: MLflowExperiment, uri: str, 
 def online(backend: Backend) -> OnlineSet:
     found = plan(backend.settings)
     trainer = DelayTrainer(backend, f"registry{backend.settings.mongo_database}")
-    purpose = {**found.purpose, "strategy": trainer._pool}
+    purpose = replace(found.purpose, strategy=trainer._pool)
     trained = trainer.end_train(trainer.train(found.definitions, purpose))
     with worker(backend.settings, 2):
         return trainer.wait(trained, timeout=120)
@@ -72,7 +73,7 @@ def test_an_mlflow_user_loads_what_is_online_and_predicts_the_same(
     np.testing.assert_array_equal(predicted, recorder.load_object("params.pkl").predict(dataset).to_numpy())
     versions = MlflowClient(uri).search_model_versions(f"name='{online.strategy}'")
     assert {version.run_id for version in versions} == {model.recorder_id for model in online.models}
-    assert follow(backend, OnlineSets(backend.store).current(online.strategy)) == ModelRegistry(uri).aliased(
+    assert sync_models(backend, OnlineSets(backend.store).current(online.strategy)) == ModelRegistry(uri).aliased(
         online.strategy
     )
     assert len(MlflowClient(uri).search_model_versions(f"name='{online.strategy}'")) == len(versions)

@@ -12,9 +12,10 @@ import pytest
 from rollq import Backend, NotFound, OnlineManager, RollingStrategy, RoundFailed, TemplateError
 from rollq.scheduler.online.ledger import OnlineSets
 from rollq.scheduler.routine.ledger import DATA, Routines, RoutineState
+from rollq.scheduler.routine.registration import register_strategy
 from rollq.scheduler.routine.steps import bring_up_to, ring_unfinished
 from rollq.scheduler.signals.ledger import SignalLedger
-from rollq.scheduler.strategies.registry import StrategyBook, book_strategy
+from rollq.scheduler.strategies.registry import StrategyRegistry
 from rollq.tasks.queue.states import TaskState
 from rollq.trainers import InProcessTrainer
 from tests.online_strategies import (
@@ -99,7 +100,7 @@ def test_a_strategy_that_an_earlier_version_ended_comes_back(backend: Backend, p
     document = backend.store.collection("signals").find_one({"number": entry.number, "strategy": NAME}) or {}
     later = {"_id": f"{NAME}:{entry.number + 1}", "number": entry.number + 1, "days": ["2030-01-02"]}
     backend.store.collection("signals").insert_one({**document, **later})
-    old = {"$unset": {"rung": 1, "accepted": 1, "plan": 1}, "$set": {"wanted": "2030-01-02"}}
+    old = {"$unset": {"notified": 1, "accepted": 1, "plan": 1}, "$set": {"wanted": "2030-01-02"}}
     backend.store.collection("strategies").update_one({"_id": NAME}, old)
     write_prices(path, until(LIVED[5]))
     assert run(backend).session == LIVED[5]
@@ -152,7 +153,7 @@ def test_a_strategy_is_rung_for_once_however_many_of_its_sessions_wait(backend: 
     aged = {"$set": {"looked_at": datetime(2020, 1, 1, tzinfo=UTC)}}
     backend.store.collection("routines").update_many({"session": {"$in": LIVED[2:5]}}, aged)
     assert ring_unfinished(backend) == 1
-    StrategyBook(backend).remove(NAME)
+    StrategyRegistry(backend).remove(NAME)
     assert ring_unfinished(backend) == 0
 
 
@@ -160,16 +161,16 @@ def test_what_is_accepted_is_published_and_stays_accepted(backend: Backend, path
     manager(backend, template(path, NAME)).routine(timeout=60)
     write_prices(path, until(LIVED[2], only=2, of=LIVED[2]))
     assert run(backend) is None
-    book = StrategyBook(backend)
+    registry = StrategyRegistry(backend)
     with pytest.raises(TemplateError, match="no check"):
-        book.accept(NAME, [f"{LIVED[2]}:thinn"])
-    assert book.accept(NAME, [f"{LIVED[2]}:thin"]).accepted == (f"{LIVED[2]}:thin",)
+        registry.accept(NAME, [f"{LIVED[2]}:thinn"])
+    assert registry.accept(NAME, [f"{LIVED[2]}:thin"]).accepted == (f"{LIVED[2]}:thin",)
     assert run(backend).session == LIVED[2]
     assert len(SignalLedger(backend).read(NAME, [LIVED[2]])) == 2
     with pytest.raises(NotFound):
-        book.accept("another", [LIVED[2]])
-    book_strategy(backend, RollingStrategy(template(path, NAME), backend.settings), "me", replace=True)
-    assert book.get(NAME).accepted == (f"{LIVED[2]}:thin",)
+        registry.accept("another", [LIVED[2]])
+    register_strategy(backend, RollingStrategy(template(path, NAME), backend.settings), "me", replace=True)
+    assert registry.get(NAME).accepted == (f"{LIVED[2]}:thin",)
 
 
 def test_what_is_accepted_after_its_predictions_were_asked_for_counts(backend: Backend, path: Path) -> None:
@@ -181,7 +182,7 @@ def test_what_is_accepted_after_its_predictions_were_asked_for_counts(backend: B
     write_prices(path, until(LIVED[2], only=2, of=LIVED[2]))  # before a worker has looked
     InProcessTrainer(backend, NAME).work()
     assert run(backend) is None
-    StrategyBook(backend).accept(NAME, [LIVED[2]])
+    StrategyRegistry(backend).accept(NAME, [LIVED[2]])
     assert run(backend).session == LIVED[2]
     assert len(SignalLedger(backend).read(NAME, [LIVED[2]])) == 2
     assert not backend.tasks.find(f"{NAME}.predictions", status=[TaskState.WAITING])
@@ -200,7 +201,7 @@ def test_a_session_that_was_taken_back_holds_the_later_ones_until_it_is_back_or_
     write_prices(path, until(LIVED[2]))
     assert run(backend).session == LIVED[2]
     write_prices(path, until(LIVED[3], without=LIVED[1]))
-    StrategyBook(backend).accept(NAME, [LIVED[1]])
+    StrategyRegistry(backend).accept(NAME, [LIVED[1]])
     assert run(backend).session == LIVED[3]
 
 
@@ -232,8 +233,8 @@ def test_replacing_plans_what_failed_anew(backend: Backend, path: Path, tmp_path
         cause.unlink()
     mended = RollingStrategy(template(path, NAME, {"class": "BrokenModel", "kwargs": kwargs}), backend.settings)
     if way == "removed and added":
-        StrategyBook(backend).remove(NAME)
-    book_strategy(backend, mended, "me", replace=way != "removed and added")
+        StrategyRegistry(backend).remove(NAME)
+    register_strategy(backend, mended, "me", replace=way != "removed and added")
     assert run(backend).session == LIVED[4]
     assert set(states(backend).values()) == {RoutineState.DONE}
     current = OnlineSets(backend.store).current(NAME)

@@ -25,7 +25,6 @@ def online(version: int, session: str, starts: list[str], champion: str = "base"
         at=datetime(2021, 1, 1, tzinfo=UTC),
         by="me",
         models=models.pop(champion),
-        signals={},
         metrics={},
         session=session,
         champion=champion,
@@ -54,7 +53,7 @@ def test_the_newest_window_that_has_begun_serves_and_the_first_set_serves_what_c
         **{(day, "base"): (1, f"base-{DAYS[2]}") for day in DAYS[2:5]},
         **{(day, "base"): (1, f"base-{DAYS[5]}") for day in DAYS[5:10]},
         **{(day, "base"): (2, f"base-{DAYS[10]}") for day in DAYS[10:12]},
-        **{(day, "base"): (3, f"base-{DAYS[5]}") for day in DAYS[12:14]},  # put back
+        **{(day, "base"): (3, f"base-{DAYS[5]}") for day in DAYS[12:14]},  # a rollback
     }
     assert served([], DAYS) == []
     assert set_on([], DAYS[0]) is None

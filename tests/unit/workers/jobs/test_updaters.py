@@ -9,8 +9,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from rollq.tasks.components.fitted_dataset import fitted_dataset
 from rollq.tasks.errors import ArtifactCorrupted, ArtifactMissing, BadInput, CalendarError, SegmentError, StateError
+from rollq.tasks.predictions.fitted_dataset import fitted_dataset
 from rollq.tasks.predictions.increments import Increment, load_increment, save_increment
 from rollq.tasks.tracking.artifacts.artifacts import Artifacts
 from rollq.tasks.tracking.artifacts.storage import LocalPlace

@@ -10,45 +10,23 @@ import pandas as pd
 from rollq.scheduler.champions.comparison import DAY, Comparison, Side, compare
 from rollq.scheduler.champions.promotion import next_session
 from rollq.scheduler.online.ledger import OnlineSets
-from rollq.scheduler.rounds.gather import check_policy, expected, load_daily_ic, mean_metrics, recorder_of, write_joined
-from rollq.scheduler.rounds.known_round import RUNS, Wanted, known_round
+from rollq.scheduler.rounds.findings import findings, name_of
+from rollq.scheduler.rounds.known_round import Wanted, known_round
 from rollq.scheduler.signals.coverage import read_signals
 from rollq.scheduler.strategies.rolling import variant_of
 from rollq.tasks.backend import Backend
 from rollq.tasks.errors import CoverageError, NotFound, StateError
-from rollq.tasks.leases.renewer import Check, no_lease
 from rollq.tasks.rolling.online_options import BASE
-from rollq.tasks.rounds.rounds import Round, RoundState
+from rollq.tasks.rounds.purpose import Research, Serve
+from rollq.tasks.rounds.rounds import Round
 from rollq.tasks.tracking.mlflow.experiment import MLflowExperiment
 
-RESEARCH = "research"  # in the purpose of a round: its name among those of research
-LOOKAHEAD = "lookahead"  # in the purpose: how many sessions its label looks ahead
 SHORTEST = 4  # digits that an id may be shortened to
 
 
 def is_research(found: Round) -> bool:
     """Whether a round is for research."""
-    return RESEARCH in found.purpose
-
-
-def name_of(found: Round) -> str:
-    """The name of a round of research; of another one, the strategy that it serves."""
-    return str(found.purpose.get(RESEARCH) or found.purpose.get("strategy", ""))
-
-
-def measure(backend: Backend, gathering: Round, check: Check = no_lease) -> dict[str, Any]:
-    """What a finished round of research comes to: its signals, its metrics, and the runs that they are made of.
-
-    Raises:
-        RoundFailed, CoverageError, NotFound, ArtifactCorrupted, LeaseLost: as ``put_online``.
-    """
-    tasks = backend.tasks.find(ids=gathering.task_ids, definitions=True)
-    done = check_policy(gathering, tasks)
-    experiment = MLflowExperiment.open(gathering.pool, backend.settings.mlflow_uri)
-    sessions, gaps = expected(gathering.purpose["sessions"], tasks, done)
-    metrics = mean_metrics([load_daily_ic(experiment, task) for task in done])
-    signals = write_joined(experiment, gathering, done, sessions, metrics, check)
-    return {"signals": signals, "metrics": metrics, "gaps": gaps, RUNS: [recorder_of(task) for task in done]}
+    return isinstance(found.purpose, Research)
 
 
 def research_rounds(backend: Backend) -> list[Round]:
@@ -77,31 +55,6 @@ def find_round(backend: Backend, text: str) -> Round:
     return chosen[-1]
 
 
-def findings(backend: Backend, found: Round) -> dict[str, Any]:
-    """``{signals, metrics, gaps, runs}`` of a gathered round, for research or not.
-
-    Raises:
-        StateError: it is not gathered, or wrote no signals.
-    """
-    if found.status is RoundState.FAILED:
-        raise StateError(f"Round {found.id} of {name_of(found)!r} failed: {found.reason}", "Mend the cause first.")
-    if found.status is not RoundState.GATHERED:
-        raise StateError(
-            f"Round {found.id} of {name_of(found)!r} is not gathered yet.",
-            "`rollq worker` trains it; `rollq status` shows how far it is.",
-        )
-    if is_research(found):
-        return found.result or {}
-    online = OnlineSets(backend.store).of_round(found.id)
-    if online is None or not online.signals:
-        raise StateError(
-            f"Round {found.id} wrote no signals of its own: the routine publishes them day by day.",
-            f"`rollq signals show {name_of(found)}`; `rollq online compare` compares its challengers.",
-        )
-    runs = [model.recorder_id for model in online.models]
-    return {"signals": online.signals, "metrics": online.metrics, "gaps": list(online.gaps), RUNS: runs}
-
-
 def signals_of(backend: Backend, found: Round) -> pd.DataFrame:
     """The signals of a gathered round: the column ``score`` by (datetime, instrument).
 
@@ -109,9 +62,9 @@ def signals_of(backend: Backend, found: Round) -> pd.DataFrame:
         StateError: as ``findings``.
         ArtifactCorrupted: they are not what was written.
     """
-    where = findings(backend, found)["signals"]
-    recorder = MLflowExperiment.open(found.pool, backend.settings.mlflow_uri).get_recorder(where["recorder_id"])
-    return read_signals(recorder.load_object(where["artifact"]))
+    where = findings(backend, found).signals
+    recorder = MLflowExperiment.open(found.pool, backend.settings.mlflow_uri).get_recorder(where.recorder_id)
+    return read_signals(recorder.load_object(where.artifact))
 
 
 def labels_of(backend: Backend, found: Round) -> pd.Series:
@@ -122,7 +75,7 @@ def labels_of(backend: Backend, found: Round) -> pd.Series:
         NotFound: a window has no label.
     """
     experiment = MLflowExperiment.open(found.pool, backend.settings.mlflow_uri)
-    labels = [experiment.get_recorder(run).load_object("label.parquet") for run in findings(backend, found)[RUNS]]
+    labels = [experiment.get_recorder(run).load_object("label.parquet") for run in findings(backend, found).runs]
     return pd.concat([_series(label) for label in labels]).sort_index().rename("label")
 
 
@@ -153,7 +106,7 @@ def compare_rounds(
     frames = [signals_of(backend, found) for found in (reference, other)]
     days = _days(frames, start, end, last)
     first, second = (Side(name, one[_day_of(one).isin(days)]) for name, one in zip(names, frames, strict=True))
-    ahead = max(1, *(int(found.purpose.get(LOOKAHEAD, 1)) for found in (reference, other)))
+    ahead = max(1, *(_lookahead(found) for found in (reference, other)))
     return compare(first, second, labels_of(backend, reference).to_frame(), lookahead=ahead, **options)
 
 
@@ -165,7 +118,7 @@ def promote_round(backend: Backend, found: Round) -> str:
     Raises:
         StateError: it is not gathered, or its tasks were trained again since; or it serves already, or did before.
     """
-    runs = findings(backend, found)[RUNS]
+    runs = findings(backend, found).runs
     tasks = backend.tasks.find(ids=found.task_ids, definitions=True)
     now = {str((task.result or {}).get("recorder_id")) for task in tasks}
     if not set(runs) <= now:
@@ -173,19 +126,14 @@ def promote_round(backend: Backend, found: Round) -> str:
             f"Some tasks of round {found.id} were trained again, or removed, since it was gathered.",
             "Enqueue its template with --research again, and promote that round.",
         )
-    strategy = found.purpose["strategy"]
+    strategy = found.purpose.strategy
     current = OnlineSets(backend.store).find(strategy)
     if current and {model.recorder_id for model in current.models} == set(runs):
         raise StateError(f"Round {found.id} serves already: {strategy} version {current.version}.")
-    begin = max(next_session(backend, strategy), min(found.purpose["sessions"], default=""))
+    begin = max(next_session(backend, strategy), min(found.purpose.sessions, default=""))
     champion = variant_of(tasks[0].definition) if tasks else BASE
-    purpose = {
-        "strategy": strategy,
-        "sessions": found.purpose["sessions"],
-        "begin": begin,
-        "champion": champion,
-        "why": f"research {name_of(found)}, round {found.id}",
-    }
+    why = f"research {name_of(found)}, round {found.id}"
+    purpose = Serve(strategy, found.purpose.sessions, begin=begin, champion=champion, why=why)
     ident, ended = known_round(backend, Wanted(found.pool, found.task_ids, purpose, found.policy))
     if ended and current and (before := OnlineSets(backend.store).of_round(ident)):
         raise StateError(
@@ -196,6 +144,10 @@ def promote_round(backend: Backend, found: Round) -> str:
         backend.rounds.create(found.pool, found.task_ids, purpose, policy=found.policy, ident=ident)
         backend.tasks.join_round(found.task_ids, ident)
     return ident
+
+
+def _lookahead(found: Round) -> int:
+    return found.purpose.lookahead if isinstance(found.purpose, Research) else 1
 
 
 def _days(frames: Sequence[pd.DataFrame], start: str | None, end: str | None, last: int | None) -> pd.DatetimeIndex:

@@ -9,13 +9,13 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from rollq.scheduler.online.online_set import OnlineModel
+from rollq.scheduler.online.predictions import ADDED, Predictions
 from rollq.scheduler.online.serving import Served
 from rollq.scheduler.online.trained import trained_definition
-from rollq.scheduler.rounds.gather import blamed
 from rollq.scheduler.rounds.remedies import steps_after
 from rollq.scheduler.rounds.trainers import Trainer
+from rollq.scheduler.rounds.verdict import blamed
 from rollq.scheduler.strategies.rolling import OnlineStrategy
-from rollq.scheduler.updates.predictions import ADDED, Predictions
 from rollq.tasks.backend import Backend
 from rollq.tasks.definition import DATASET, PREDICT, TEST, Definition, with_dataset_kwargs
 from rollq.tasks.errors import NotYet, RoundFailed, StateError, Unavailable

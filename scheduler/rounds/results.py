@@ -1,0 +1,107 @@
+"""What a finished round has to show: its tasks, their runs in MLflow, and what serves now. Loading changes nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import pandas as pd
+
+from rollq.scheduler.online.ledger import OnlineSets
+from rollq.scheduler.online.online_set import OnlineModel, OnlineSet
+from rollq.scheduler.signals.coverage import WindowPrediction
+from rollq.scheduler.strategies.rolling import variant_of
+from rollq.tasks.backend import Backend
+from rollq.tasks.definition import planned_test
+from rollq.tasks.errors import TemplateError
+from rollq.tasks.queue.task import Task
+from rollq.tasks.rolling.model_identity import model_identity
+from rollq.tasks.rolling.online_options import BASE
+from rollq.tasks.rounds.purpose import Serve
+from rollq.tasks.rounds.rounds import Round
+from rollq.tasks.tracking.mlflow.experiment import MLflowExperiment
+
+
+@dataclass(frozen=True)
+class RoundResults:
+    """A finished round with the tasks of it that are still there.
+
+    ``current`` is the online set that serves now; None: nothing does. ``mlflow_uri``: where the runs are.
+    """
+
+    round: Round
+    tasks: Sequence[Task]
+    current: OnlineSet | None
+    mlflow_uri: str
+
+    @cached_property
+    def experiment(self) -> MLflowExperiment:
+        """The experiment of the runs; a round that misses its policy is judged without it."""
+        return MLflowExperiment.open(self.round.pool, self.mlflow_uri)
+
+    @property
+    def champion(self) -> str:
+        """The variant whose models serve; it may have changed since the round was made."""
+        asked = self.round.purpose.champion if isinstance(self.round.purpose, Serve) else ""
+        return asked or (self.current.champion if self.current else BASE)
+
+    @property
+    def judged(self) -> list[Task]:
+        """The tasks on which the round depends: those of the champion. What is for research depends on all."""
+        if not isinstance(self.round.purpose, Serve):
+            return list(self.tasks)
+        return [task for task in self.tasks if variant_of(task.definition) == self.champion]
+
+    @property
+    def asked(self) -> int:
+        """How many tasks ``judged`` would be, had none been removed."""
+        return len(self.round.task_ids) - (len(self.tasks) - len(self.judged))
+
+
+def load_results(backend: Backend, finished: Round) -> RoundResults:
+    """The results of a finished round.
+
+    Raises:
+        DocumentCorrupted: the online set that serves cannot be read.
+        Unavailable: the store does not answer.
+    """
+    tasks = backend.tasks.find(ids=finished.task_ids, definitions=True)
+    serves = isinstance(finished.purpose, Serve)
+    current = OnlineSets(backend.store).find(finished.purpose.strategy) if serves else None
+    return RoundResults(finished, tasks, current, backend.settings.mlflow_uri)
+
+
+def recorder_of(task: Task) -> str:
+    """The MLflow run that holds the committed result of a task."""
+    return str((task.committed or {})["recorder_id"])
+
+
+def to_model(task: Task) -> OnlineModel:
+    """The model that a DONE task made."""
+    return OnlineModel(task.id, recorder_of(task), planned_test(task.definition), _identity(task))
+
+
+def load_window(experiment: MLflowExperiment, task: Task) -> WindowPrediction:
+    """The predictions of a DONE task, and the index that its labels say they must have."""
+    recorder = experiment.get_recorder(recorder_of(task))
+    predictions = recorder.load_object("pred.parquet")
+    frame = predictions.to_frame("score") if isinstance(predictions, pd.Series) else predictions
+    expected = recorder.load_object("label.parquet").index if "label.parquet" in recorder.checksums() else None
+    return WindowPrediction(planned_test(task.definition), frame, expected)
+
+
+def load_daily_ic(experiment: MLflowExperiment, task: Task) -> pd.DataFrame | None:
+    """Daily ``ic`` and ``rank_ic`` of a window, indexed by datetime; None if it was not analysed."""
+    recorder = experiment.get_recorder(recorder_of(task))
+    if "sig_analysis/ic.parquet" not in recorder.checksums():
+        return None
+    frame: pd.DataFrame = recorder.load_object("sig_analysis/ic.parquet")
+    return frame
+
+
+def _identity(task: Task) -> str:
+    try:
+        return model_identity(task.definition)
+    except TemplateError:  # a task of another form than a template's
+        return ""

@@ -1,0 +1,100 @@
+"""The judgement on a finished round: are enough tasks done, and do their predictions cover what they must?"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import pandas as pd
+
+from rollq.scheduler.rounds.remedies import steps_after
+from rollq.scheduler.rounds.results import RoundResults, load_daily_ic, load_window
+from rollq.scheduler.signals.coverage import check_segments, join_windows, shown
+from rollq.tasks.definition import planned_test
+from rollq.tasks.errors import RoundFailed
+from rollq.tasks.predictions.metrics import summary
+from rollq.tasks.queue.task import Task
+from rollq.tasks.rounds.purpose import Serve
+from rollq.tasks.rounds.rounds import needed
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What counts of a round that may be published.
+
+    Args:
+        done: the tasks whose models count.
+        sessions: those that they cover, ``YYYY-MM-DD``.
+        gaps: sessions that the policy lets go, with the windows that failed.
+        metrics: over all days of all windows.
+        signals: the joint predictions; empty where a routine publishes them.
+    """
+
+    done: tuple[Task, ...]
+    sessions: tuple[str, ...]
+    gaps: tuple[str, ...]
+    metrics: dict[str, float]
+    signals: pd.DataFrame
+
+
+def judge(results: RoundResults) -> Verdict:
+    """Judge a round by its policy, its purpose and the coverage of its sessions.
+
+    Raises:
+        RoundFailed: too few of its tasks are done.
+        CoverageError: its predictions leave a hole, or overlap.
+        NotFound, ArtifactCorrupted: an artifact is missing, or is not what was written.
+    """
+    purpose, tasks = results.round.purpose, results.judged
+    done = check_policy(results.round.policy, tasks, results.asked, routine=_of_routine(results))
+    sessions, gaps = expected(purpose.sessions, tasks, done)
+    metrics = mean_metrics([load_daily_ic(results.experiment, task) for task in done])
+    signals = pd.DataFrame({"score": []})
+    if isinstance(purpose, Serve) and purpose.session:  # the routine looks for holes when it publishes
+        check_segments([planned_test(task.definition) for task in done], sessions)
+    else:
+        signals = join_windows([load_window(results.experiment, task) for task in done], sessions)
+    return Verdict(tuple(done), tuple(sessions), tuple(gaps), metrics, signals)
+
+
+def check_policy(policy: str, tasks: Sequence[Task], asked: int, *, routine: bool = False) -> list[Task]:
+    """The tasks that have a result that counts, if they are enough.
+
+    Args:
+        asked: how many tasks there should be.
+        routine: they were made by the routine of a strategy.
+
+    Raises:
+        RoundFailed: they are not; the message names the tasks to blame.
+    """
+    done = [task for task in tasks if task.committed is not None]
+    if len(done) >= needed(policy, asked):
+        return done
+    others = [task for task in tasks if task.committed is None]
+    raise RoundFailed(
+        f"{len(done)} of {asked} tasks are done, policy {policy!r} asks for more. To blame: {blamed(others)}.",
+        steps_after(others, routine),
+    )
+
+
+def blamed(tasks: Sequence[Task]) -> str:
+    """Some of the tasks that are not DONE, each with its state and what it said."""
+    return shown([f"{task.id} ({task.status}: {(task.error or {}).get('message', '')[:120]})" for task in tasks])
+
+
+def expected(sessions: Sequence[str], tasks: Sequence[Task], done: Sequence[Task]) -> tuple[list[str], list[str]]:
+    """Sessions that ``done`` must cover, and those that the policy lets go with the windows that failed."""
+    finished = {task.id for task in done}
+    lost = [planned_test(task.definition) for task in tasks if task.id not in finished]
+    gaps = [day for day in sessions if any(a <= day and (b is None or day <= b) for a, b in lost)]
+    return [day for day in sessions if day not in set(gaps)], gaps
+
+
+def mean_metrics(frames: Sequence[pd.DataFrame | None]) -> dict[str, float]:
+    """IC, ICIR, Rank IC and Rank ICIR over all days of all windows (definitions: docs/reference/metrics.md)."""
+    known = [frame for frame in frames if frame is not None and frame.notna().any(axis=None)]
+    return summary(pd.concat(known).sort_index()) if known else {}
+
+
+def _of_routine(results: RoundResults) -> bool:
+    return isinstance(results.round.purpose, Serve) and bool(results.round.purpose.routine)

@@ -1,0 +1,69 @@
+"""How a strategy comes to be kept online: it is registered, with the sessions that its routine begins with."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from uuid import uuid4
+
+from rollq.scheduler.online.ledger import OnlineSets
+from rollq.scheduler.online.predictions import Predictions
+from rollq.scheduler.routine.ledger import Routines, Step, round_id
+from rollq.scheduler.signals.ledger import SignalLedger
+from rollq.scheduler.strategies.registry import RegisteredStrategy, StrategyRegistry
+from rollq.scheduler.strategies.rolling import OnlineStrategy
+from rollq.tasks.backend import Backend
+from rollq.tasks.errors import StateError
+
+
+def register_strategy(
+    backend: Backend,
+    strategy: OnlineStrategy,
+    by: str,
+    *,
+    begin: str | None = None,
+    delayed: bool = True,
+    replace: bool = False,
+    accept: Sequence[str] = (),
+) -> RegisteredStrategy:
+    """Write a strategy into the registry; its template says what is not given. Raises as ``StrategyRegistry.add``.
+
+    One that replaces another, or comes back, plans the sessions that are not DONE anew: what the other one began for
+    them does not bind it.
+
+    Args:
+        accept: odd sessions of its data that are taken as they are.
+    """
+    options = getattr(getattr(strategy, "template", None), "online", None)
+    for ledger in (Routines(backend), SignalLedger(backend), Predictions(backend), OnlineSets(backend.store)):
+        ledger.ensure_indexes()
+    if begin and not replace and (known := StrategyRegistry(backend).find(strategy.name)) and known.begin != begin:
+        raise StateError(
+            f"{strategy.name!r} is online already, from {known.begin}.",
+            "Leave the begin out, or replace it: `rollq online add --replace`.",
+        )
+    first = begin or (options.begin if options else None) or strategy.sessions()[-1]
+    registry = StrategyRegistry(backend)
+    before, kept = registry.traces(strategy.name)
+    anew = replace or (before is None and bool(Routines(backend).begun(strategy.name)))
+    registered = registry.add(
+        strategy,
+        by,
+        begin=first,
+        pool=getattr(strategy, "pool", None),
+        delayed=delayed,
+        at=options.at if options else None,
+        timezone=options.timezone if options else "UTC",
+        replace=replace,
+        plan=uuid4().hex[:8] if anew else "",
+    )
+    if anew:
+        _plan_anew(backend, strategy.name, before)
+    return registry.accept(strategy.name, [*kept, *accept]) if kept or accept else registered
+
+
+def _plan_anew(backend: Backend, name: str, plan: str | None) -> None:
+    """What was begun for sessions that are not DONE comes to nothing: no round of it puts models online."""
+    begun = Routines(backend).plan_anew(name)
+    rounds = {str(one.steps[Step.PREPARE].get("round", "")) for one in begun if Step.PREPARE in one.steps}
+    rounds |= {round_id(name, one.session, plan or "") for one in begun}
+    backend.rounds.give_up(sorted(rounds - {""}), "its strategy was replaced, and the session is planned anew")
