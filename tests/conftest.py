@@ -20,6 +20,7 @@ from rollq.local.stack import LocalStack
 from rollq.scheduler.online.ledger import OnlineSets
 from rollq.tasks.backend import Backend
 from rollq.tasks.config.settings import Settings, load_settings
+from tests.status_writes import WRITES
 
 TESTS = Path(__file__).parent
 EXAMPLES = TESTS.parent / "examples" / "sp500"
@@ -38,6 +39,14 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     """Side by side the long tests come first, so that no process is left alone with one of them at the end."""
     if hasattr(config, "workerinput"):
         items.sort(key=lambda item: LONGEST_FIRST.index(item.path.relative_to(TESTS).parts[0]))
+
+
+@pytest.fixture(autouse=True)
+def _every_status_is_written_by_its_table() -> Iterator[None]:
+    """Whatever a test is about: rollq writes no change of a status that its table does not hold."""
+    WRITES.wrong.clear()
+    yield
+    assert WRITES.wrong == []
 
 
 @pytest.fixture(scope="session")

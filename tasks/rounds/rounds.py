@@ -217,7 +217,8 @@ class Rounds:
             count = 0
             while ids := [document["_id"] for document in self._rounds.find(failed, {"_id": 1})]:
                 changes = {"status": ROUND_STATES.check(FAILED, OPEN), "lease": None, "reason": "", "told": False}
-                count += self._rounds.update_many({"_id": {"$in": ids}}, {"$set": changes}).modified_count
+                still = {"_id": {"$in": ids}, "status": RoundState.FAILED}
+                count += self._rounds.update_many(still, {"$set": changes}).modified_count
                 failed = {"status": RoundState.FAILED, "told": True, "after": {"$in": ids}}  # those that failed with it
             return count
 
