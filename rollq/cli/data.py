@@ -14,7 +14,7 @@ from rollq.cli.values import at_home
 
 if TYPE_CHECKING:
     from rollq.scheduler.strategies.rolling import OnlineStrategy
-    from rollq.tasks.rolling.data_checks import Finding
+    from rollq.tasks.components.dataset import Finding
 
 data_app = typer.Typer(help="The data of a template.", no_args_is_help=True)
 Accept = Annotated[

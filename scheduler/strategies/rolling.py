@@ -12,6 +12,7 @@ from rollq.scheduler.collect.online_collector import online_collector
 from rollq.scheduler.collect.recorder_collector import RecorderCollector
 from rollq.scheduler.online.online_set import OnlineModel
 from rollq.tasks.backend import Backend
+from rollq.tasks.components.dataset import Finding
 from rollq.tasks.components.registry import resolve
 from rollq.tasks.config.settings import Settings
 from rollq.tasks.definition import (
@@ -29,7 +30,7 @@ from rollq.tasks.definition import (
 from rollq.tasks.errors import TemplateError
 from rollq.tasks.identity import task_id, task_key
 from rollq.tasks.rolling.cutter import WindowCutter
-from rollq.tasks.rolling.data_checks import DataChecks, Finding
+from rollq.tasks.rolling.data_checks import DataChecks
 from rollq.tasks.rolling.online_options import BASE, PromotionRule
 from rollq.tasks.rolling.segment_checks import check_segments
 from rollq.tasks.rolling.template import WARM, Template, check_name

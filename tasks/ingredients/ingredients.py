@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from rollq.tasks.components.dataset import Dataset
 from rollq.tasks.components.registry import resolve
 from rollq.tasks.components.source import Source, source_of, versions_of
 from rollq.tasks.definition import CLASS, Definition, components_of, segments_of
@@ -39,7 +40,7 @@ class Ingredients:
     def __init__(
         self,
         definition: Mapping[str, object],
-        dataset: Any,
+        dataset: Dataset,
         sessions: list[str],
         extra: tuple[str, ...] = (),
         folder: Path | None = None,
@@ -69,7 +70,7 @@ class Ingredients:
         return {**window, **self._beside, IDENTITY: identity}
 
 
-def seen_of(dataset: Any, sessions: list[str]) -> Seen | None:
+def seen_of(dataset: Dataset, sessions: list[str]) -> Seen | None:
     """What windows can see of a dataset; None if it does not say what its sessions hold."""
     ask = getattr(dataset, "session_hashes", None)
     hashes = ask() if callable(ask) else None
@@ -78,7 +79,7 @@ def seen_of(dataset: Any, sessions: list[str]) -> Seen | None:
     return Seen(sessions, hashes, int(getattr(dataset, "feature_lookback", 0)), int(dataset.label_lookahead))
 
 
-def other_data(definition: Mapping[str, object], dataset: Any) -> list[str]:
+def other_data(definition: Mapping[str, object], dataset: Dataset) -> list[str]:
     """The segments that see other data in this dataset than when the task was made: it was revised since.
 
     Args:

@@ -6,33 +6,19 @@ import hashlib
 import json
 from collections.abc import Mapping
 from itertools import pairwise
-from typing import Any, Protocol, Self
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from rollq.tasks.components.dataset import Dataset
 from rollq.tasks.definition import TEST
 from rollq.tasks.errors import DataError
 
 DIGITS = 16  # hexadecimal: a revised day is missed by chance once in 2^64
 
 
-class Prepares(Protocol):
-    """What is asked of a dataset: ``rollq.Dataset`` says what each method does."""
-
-    @property
-    def sessions(self) -> pd.DatetimeIndex:
-        """The trading days of the data."""
-
-    def prepare(self, segment: str, columns: str = "feature") -> pd.DataFrame:
-        """Rows of a segment."""
-
-    def config(self, segments: Mapping[str, object]) -> Self:
-        """A copy with other segments."""
-
-
-def day_hashes(dataset: Prepares, segment: str = TEST) -> dict[str, str]:
+def day_hashes(dataset: Dataset, segment: str = TEST) -> dict[str, str]:
     """What goes into a model on each session of ``segment``: instruments, names of the features, and their values.
 
     A day's hash depends on its own rows alone: not on how many days are asked for, nor on which instruments other days
@@ -69,7 +55,7 @@ def frame_hashes(features: pd.DataFrame) -> dict[str, str]:
     return found
 
 
-def changed_days(dataset: Prepares, predicted: Mapping[str, str], segment: str | None = None) -> list[str]:
+def changed_days(dataset: Dataset, predicted: Mapping[str, str], segment: str | None = None) -> list[str]:
     """The days that were predicted from other data than there are now, or that are gone from the data; sorted.
 
     Args:
@@ -88,7 +74,7 @@ def changed_days(dataset: Prepares, predicted: Mapping[str, str], segment: str |
     return sorted(day for day, before in predicted.items() if now.get(day) != before)
 
 
-def _hashes_now(dataset: Prepares, predicted: Mapping[str, str], segment: str | None) -> dict[str, str]:
+def _hashes_now(dataset: Dataset, predicted: Mapping[str, str], segment: str | None) -> dict[str, str]:
     if segment is None:
         segment, dataset = TEST, dataset.config(segments={TEST: [min(predicted), max(predicted)]})
     _ = dataset.sessions  # data that cannot be read are an error, not days that are gone
@@ -110,7 +96,7 @@ def _names(index: pd.MultiIndex) -> npt.NDArray[np.uint8]:
     return rows
 
 
-def _values(features: pd.DataFrame) -> npt.NDArray[Any]:
+def _values(features: pd.DataFrame) -> npt.NDArray[np.generic]:
     """The values as they are, with one form of NaN and of zero; what is no number as a hash per row."""
     values = features.to_numpy()
     if values.dtype.kind not in "fiub":

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
-
+from rollq.tasks.components.dataset import Dataset
 from rollq.tasks.components.registry import build
-from rollq.tasks.definition import DATASET, kwargs_of, with_kwargs
+from rollq.tasks.definition import DATASET, Component, kwargs_of, with_kwargs
 from rollq.tasks.tracking.mlflow.recorder import MLflowRecorder
 
 
 def fitted_dataset(
-    recorder: MLflowRecorder, config: Mapping[str, Any] | None = None, components: tuple[str, ...] = ()
-) -> Any:
+    recorder: MLflowRecorder, config: Component | None = None, components: tuple[str, ...] = ()
+) -> Dataset:
     """The ``rollq.Dataset`` that a model's run describes.
 
     Args:
@@ -27,4 +25,5 @@ def fitted_dataset(
     """
     wanted = config if config is not None else recorder.load_object("task")[DATASET]
     saved = recorder.load_object(DATASET)
-    return build(with_kwargs(wanted, {**saved, **kwargs_of(wanted)}), DATASET, components)
+    dataset: Dataset = build(with_kwargs(wanted, {**saved, **kwargs_of(wanted)}), DATASET, components)
+    return dataset

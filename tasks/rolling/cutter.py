@@ -7,10 +7,11 @@ from collections.abc import Iterable
 from copy import deepcopy
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
+from rollq.tasks.components.dataset import Dataset
 from rollq.tasks.components.registry import build
 from rollq.tasks.config.settings import Settings
 from rollq.tasks.definition import (
@@ -29,6 +30,7 @@ from rollq.tasks.errors import SegmentError, TemplateError
 from rollq.tasks.identity import canonical
 from rollq.tasks.ingredients.ingredients import Ingredients
 from rollq.tasks.rolling.calendar import TimeAdjuster, timestamp
+from rollq.tasks.rolling.generator import RollingGen
 
 if TYPE_CHECKING:
     from rollq.tasks.rolling.template import Template
@@ -62,13 +64,14 @@ class WindowCutter:
         self._checked = False
 
     @cached_property
-    def dataset(self) -> Any:
+    def dataset(self) -> Dataset:
         """The dataset of the template.
 
         Raises:
             ComponentError: a class or keyword is wrong.
         """
-        return build(self._definition[DATASET], DATASET, self._components)
+        dataset: Dataset = build(self._definition[DATASET], DATASET, self._components)
+        return dataset
 
     @cached_property
     def sessions(self) -> list[str]:
@@ -141,9 +144,10 @@ class WindowCutter:
             tasks = [task for task in tasks if segments_of_window(task)[TEST][0] > earliest]
         return [canonical(task) for task in tasks]
 
-    def _generator(self, known: int) -> Any:
+    def _generator(self, known: int) -> RollingGen:
         calendar = TimeAdjuster(self.dataset.sessions[:known])
-        return build(self._rolling, ROLLING, self._components, calendar=calendar)
+        generator: RollingGen = build(self._rolling, ROLLING, self._components, calendar=calendar)
+        return generator
 
     def _as_known(self, task: Definition, until: str) -> Definition:
         """``task`` with its planned test segment written down, and that of its dataset closed where the data ends."""

@@ -8,33 +8,17 @@ from datetime import date, datetime
 from typing import Any, Self
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
+from rollq.tasks.components.dataset import Finding
 from rollq.tasks.components.registry import did_you_mean
+from rollq.tasks.definition import CHECKS as CHECKS_KEY
 from rollq.tasks.errors import TemplateError
 
-KEY = "data_checks"
+KEY = CHECKS_KEY
 FUTURE, FAR, WEEKEND, THIN, STALE, JUMP = "future", "far", "weekend", "thin", "stale", "jump"
 PRICE, DUPLICATE, NAME, BAR = "price", "duplicate", "name", "bar"
 GONE = "gone"  # a session that was published and is not there any more
 CHECKS = (FUTURE, FAR, WEEKEND, THIN, STALE, JUMP, PRICE, DUPLICATE, NAME, BAR, GONE)
 EARLIEST_ZONE = "Etc/GMT-14"  # where a day begins first
-
-
-@dataclass(frozen=True)
-class Finding:
-    """What is odd about a session.
-
-    ``left_out``: the session counts as not there. What is not left out is named only. ``accepted``: somebody has said
-    that it is right.
-    """
-
-    session: str
-    check: str
-    what: str
-    left_out: bool
-    accepted: bool = False
-
-    def __str__(self) -> str:
-        return f"{self.session} ({self.check}): {self.what}"
 
 
 @dataclass(frozen=True)

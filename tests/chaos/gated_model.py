@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from rollq.workers.datasets.base import Dataset
+from rollq.tasks.components.dataset import Dataset
 from rollq.workers.models.lightgbm import LGBModel
 
 NAME = f"{__name__}:GatedModel"  # for the setting ``components``

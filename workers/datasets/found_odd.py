@@ -13,7 +13,8 @@ from typing import Any
 
 import numpy as np
 
-from rollq.tasks.rolling.data_checks import DataChecks, Finding
+from rollq.tasks.components.dataset import Finding
+from rollq.tasks.rolling.data_checks import DataChecks
 from rollq.workers.datasets.prices import file_sha256, read_prices
 from rollq.workers.datasets.session_checks import find, find_future
 

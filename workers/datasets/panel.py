@@ -9,12 +9,12 @@ from typing import Any, Self
 import numpy as np
 import pandas as pd
 
+from rollq.tasks.components.dataset import Dataset, Finding
 from rollq.tasks.config.settings import current_settings
 from rollq.tasks.errors import DataError, SegmentError, TemplateError
 from rollq.tasks.identity import canonical
-from rollq.tasks.rolling.data_checks import DataChecks, Finding, some
+from rollq.tasks.rolling.data_checks import DataChecks, some
 from rollq.workers.datasets import processors as processing
-from rollq.workers.datasets.base import Dataset
 from rollq.workers.datasets.features import check_features, lookback
 from rollq.workers.datasets.found_odd import findings_of
 from rollq.workers.datasets.labels import check_label
@@ -51,7 +51,7 @@ class PanelDataset(Dataset):
         path: str,
         features: Sequence[Mapping[str, object]],
         label: Mapping[str, object],
-        segments: Mapping[str, object],
+        segments: Mapping[str, Sequence[object]],
         normalize: str = "rank",
         processors: Sequence[Mapping[str, object]] = (),
         universe: Sequence[str] | None = None,
@@ -124,7 +124,7 @@ class PanelDataset(Dataset):
             return pd.DataFrame({"label": np.asarray(getattr(self._panel(), columns)[rows])}, index=index)
         raise DataError(f"There are no columns {columns!r}.", "Use feature, label or raw.")
 
-    def config(self, segments: Mapping[str, object]) -> Self:
+    def config(self, segments: Mapping[str, Sequence[object]]) -> Self:
         """A copy with other segments.
 
         What was fitted stays when the train segment does, or when there is none, as for later predictions; another

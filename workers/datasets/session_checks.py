@@ -19,6 +19,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from rollq.tasks.components.dataset import Finding
 from rollq.tasks.rolling.data_checks import (
     BAR,
     DUPLICATE,
@@ -31,7 +32,6 @@ from rollq.tasks.rolling.data_checks import (
     THIN,
     WEEKEND,
     DataChecks,
-    Finding,
 )
 
 RECENT = 20  # sessions that say how many instruments are usual, and for how long a close can be compared with

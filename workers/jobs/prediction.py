@@ -10,6 +10,8 @@ from uuid import uuid4
 
 import pandas as pd
 
+from rollq.tasks.components.dataset import Dataset
+from rollq.tasks.components.model import Model
 from rollq.tasks.components.registry import resolve
 from rollq.tasks.config.settings import Settings
 from rollq.tasks.definition import DATASET, MODEL, PREDICT, SEGMENTS_KEY, TEST, Definition, segments_of
@@ -21,9 +23,7 @@ from rollq.tasks.queue.task import Claim
 from rollq.tasks.tracking.mlflow.experiment import MLflowExperiment
 from rollq.tasks.tracking.mlflow.recorder import MLflowRecorder
 from rollq.tasks.tracking.runs.lifecycle import RecorderStatus
-from rollq.workers.datasets.base import Dataset
 from rollq.workers.jobs.scores import checked_scores
-from rollq.workers.models.base import Model
 
 SEGMENT = f"{SEGMENTS_KEY}.{TEST}"
 FIX = "Create the task anew."

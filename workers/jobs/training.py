@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Iterable
+from operator import attrgetter
 
+from rollq.tasks.components.dataset import Dataset
+from rollq.tasks.components.model import Model
+from rollq.tasks.components.record import Record
 from rollq.tasks.components.registry import build
 from rollq.tasks.config.settings import Settings
 from rollq.tasks.definition import CHAIN, DATASET, MODEL, RECORD, Definition, records_of
@@ -47,8 +50,8 @@ def train(
     earlier = warm_start.find_earlier(definition, tasks)
     recorder.log_params({part: definition[part] for part in LOGGED if part in definition})
     started = time.perf_counter()
-    dataset = build(definition[DATASET], DATASET, extra)
-    model = build(definition[MODEL], MODEL, extra)
+    dataset: Dataset = build(definition[DATASET], DATASET, extra)
+    model: Model = build(definition[MODEL], MODEL, extra)
     start = warm_start.keywords(model, earlier, settings)
     if revised := other_data(definition, dataset):
         log.warning("the data of %s were revised since this task was made", ", ".join(revised))
@@ -85,17 +88,17 @@ def check_parts(definition: Definition) -> None:
             raise TemplateError(f"{part!r} is missing or no {form.__name__}.", "Create the task anew.", part)
 
 
-def _save(recorder: MLflowRecorder, model: Any, dataset: Any, definition: Definition) -> None:
+def _save(recorder: MLflowRecorder, model: Model, dataset: Dataset, definition: Definition) -> None:
     recorder.save_objects(model=model, task=definition, dataset=dataset.to_config())
     type(model).load(recorder.load_folder(MODEL))  # one that cannot be loaded fails here, not when it is to serve
     if history := _history(model):
         recorder.log_history(history)
 
 
-def _history(model: Any) -> dict[str, list[float]]:
+def _history(model: object) -> dict[str, list[float]]:
     """The values by round that a model has in ``evals``; an own model may have something else under this name."""
     try:
-        evals = dict(model.evals)
+        evals: dict[object, Iterable[float]] = dict(attrgetter("evals")(model))
         found = {str(name): [float(value) for value in values] for name, values in evals.items()}
     except Exception as error:  # noqa: BLE001 - what the class of somebody else does; its training is finished
         if hasattr(type(model), "evals") or "evals" in vars(model):
@@ -106,15 +109,15 @@ def _history(model: Any) -> dict[str, list[float]]:
 
 def _record(
     recorder: MLflowRecorder,
-    model: object,
-    dataset: object,
+    model: Model,
+    dataset: Dataset,
     definition: Definition,
     checkpoint: Callable[[], None],
     extra: tuple[str, ...],
 ) -> dict[str, float]:
     metrics: dict[str, float] = {}
     for place, config in records_of(definition):
-        record = build(config, place, extra, recorder=recorder, model=model, dataset=dataset)
+        record: Record = build(config, place, extra, recorder=recorder, model=model, dataset=dataset)
         metrics.update(record.generate() or {})
         checkpoint()
     return metrics

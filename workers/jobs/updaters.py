@@ -9,6 +9,7 @@ from typing import Any
 
 import pandas as pd
 
+from rollq.tasks.components.dataset import Dataset
 from rollq.tasks.config.settings import Settings, current_settings
 from rollq.tasks.definition import TEST
 from rollq.tasks.errors import ArtifactMissing, BadInput, CalendarError, SegmentError, StateError
@@ -17,7 +18,6 @@ from rollq.tasks.predictions.increments import DAYS, LABEL, PRED
 from rollq.tasks.rolling.ranges import replace_range
 from rollq.tasks.tracking.mlflow.recorder import MLflowRecorder
 from rollq.tasks.tracking.runs.lifecycle import RecorderStatus
-from rollq.workers.datasets.base import Dataset
 from rollq.workers.jobs.prediction import load_model, predict_range
 
 

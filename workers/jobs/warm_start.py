@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import inspect
 import re
-from typing import Any
 
+from rollq.tasks.components.model import Model
 from rollq.tasks.config.settings import Settings
 from rollq.tasks.definition import CHAIN, MODEL, Definition
 from rollq.tasks.errors import ComponentError, NotFound, NotYet, PermanentError, StateError, TemplateError
@@ -49,7 +49,7 @@ def find_earlier(definition: Definition, tasks: TaskReader | None) -> Task | Non
     return task
 
 
-def keywords(model: Any, earlier: Task | None, settings: Settings) -> dict[str, object]:
+def keywords(model: Model, earlier: Task | None, settings: Settings) -> dict[str, Model]:
     """What ``model.fit`` is to be given: nothing, or the model that ``earlier`` left as ``init_model``.
 
     Raises:
@@ -66,10 +66,10 @@ def keywords(model: Any, earlier: Task | None, settings: Settings) -> dict[str, 
     return {CHAIN: _load(earlier, settings)}
 
 
-def _names(value: Any) -> tuple[str, str]:
+def _names(value: object) -> tuple[str, str]:
     """The pool and the task that ``init_model`` names."""
     match value:
-        case {"pool": str(pool), "task": str(ident)} if len(value) == 2 and re.fullmatch("[0-9a-f]{24}", ident):
+        case {"pool": str(pool), "task": str(ident), **more} if not more and re.fullmatch("[0-9a-f]{24}", ident):
             return pool, ident
     raise TemplateError(f"{value!r} names no task.", "Write {pool: NAME, task: ID of 24 hex digits}.", CHAIN)
 
@@ -83,14 +83,15 @@ def _check_done(task: Task) -> None:
         raise PermanentError(f"{which}.", f"`rollq tasks retry {task.id}`; then retry this one.")
 
 
-def _load(task: Task, settings: Settings) -> Any:
+def _load(task: Task, settings: Settings) -> Model:
     try:
-        return _recorder(task, settings).load_object(MODEL)
+        model: Model = _recorder(task, settings).load_object(MODEL)
     except NotFound as error:
         raise PermanentError(
             f"Task {task.id} of pool {task.pool!r} has no model to start from: {error.message}",
             f"`rollq tasks retry {task.id}`; then retry this one.",
         ) from error
+    return model
 
 
 def _recorder(task: Task, settings: Settings) -> MLflowRecorder:

@@ -10,9 +10,9 @@ from typing import Any, Self
 import lightgbm as lgb
 import pandas as pd
 
+from rollq.tasks.components.dataset import Dataset
+from rollq.tasks.components.model import Checkpoint, Model
 from rollq.tasks.errors import ComponentError, PermanentError
-from rollq.workers.datasets.base import Dataset
-from rollq.workers.models.base import Checkpoint, Model
 from rollq.workers.models.lightgbm_params import check_features, check_params
 from rollq.workers.models.lightgbm_table import FIXED, OWN, Range
 from rollq.workers.models.mlmodel import write_lightgbm

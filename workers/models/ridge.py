@@ -13,9 +13,9 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from rollq.tasks.components.dataset import Dataset
+from rollq.tasks.components.model import Checkpoint, Model
 from rollq.tasks.errors import ComponentError, PermanentError
-from rollq.workers.datasets.base import Dataset
-from rollq.workers.models.base import Checkpoint, Model
 from rollq.workers.models.training_rows import TRAIN, features_like, known_rows, need_fitted
 
 FILE = "ridge.json"

@@ -10,8 +10,8 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from rollq.tasks.components.dataset import Dataset
 from rollq.tasks.errors import PermanentError, StateError
-from rollq.workers.datasets.base import Dataset
 
 TRAIN = "train"
 Fitted = TypeVar("Fitted")

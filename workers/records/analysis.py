@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from rollq.tasks.components.record import Record
 from rollq.tasks.predictions.metrics import daily_ic, summary
-from rollq.workers.records.base import Record
 
 
 class SignalAnalysisRecord(Record):

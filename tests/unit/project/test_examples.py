@@ -12,7 +12,8 @@ import yaml
 
 from rollq import RollingGen, TimeAdjuster
 from rollq.demo import TEMPLATE, example
-from rollq.tasks.rolling.data_checks import DataChecks, Finding
+from rollq.tasks.components.dataset import Finding
+from rollq.tasks.rolling.data_checks import DataChecks
 from rollq.workers.datasets.prices import read_prices
 from rollq.workers.datasets.session_checks import find
 from tests.conftest import TESTS

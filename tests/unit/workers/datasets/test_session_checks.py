@@ -12,7 +12,8 @@ import pandas as pd
 import pytest
 
 from rollq import DataError, TemplateError
-from rollq.tasks.rolling.data_checks import DataChecks, Finding, left_out, with_accepted
+from rollq.tasks.components.dataset import Finding
+from rollq.tasks.rolling.data_checks import DataChecks, left_out, with_accepted
 from rollq.workers.datasets.session_checks import find, find_future, usable_closes
 from tests.synthetic import closes, long, panel
 

@@ -10,11 +10,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from rollq.tasks.components.model import Model
 from rollq.tasks.errors import PermanentError
 from rollq.workers.datasets.panel import PanelDataset
 from rollq.workers.jobs.prediction import predict_range
 from rollq.workers.jobs.scores import check_learned, checked_scores
-from rollq.workers.models.base import Model
 from rollq.workers.records.signal import SignalRecord
 from tests.synthetic import MemoryRecorder, panel
 

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from rollq.tasks.components.model import Model
 from rollq.tasks.errors import ArtifactCorrupted, ArtifactMissing, BadInput, CalendarError, SegmentError, StateError
 from rollq.tasks.predictions.fitted_dataset import fitted_dataset
 from rollq.tasks.predictions.increments import Increment, load_increment, save_increment
@@ -18,7 +19,6 @@ from rollq.tasks.tracking.runs.lifecycle import RecorderStatus
 from rollq.workers.datasets.panel import PanelDataset
 from rollq.workers.jobs.prediction import load_model, predict_range
 from rollq.workers.jobs.updaters import LabelUpdater, PredUpdater, RecordUpdater
-from rollq.workers.models.base import Model
 from rollq.workers.models.lightgbm import LGBModel
 from rollq.workers.records.signal import SignalRecord
 from tests.synthetic import closes, panel, write

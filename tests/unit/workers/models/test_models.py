@@ -10,9 +10,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from rollq.tasks.components.model import Model
 from rollq.tasks.errors import PermanentError, StateError
 from rollq.workers.datasets.panel import PanelDataset
-from rollq.workers.models.base import Model
 from rollq.workers.models.lightgbm import LGBModel
 from rollq.workers.models.ridge import RidgeModel
 from tests.synthetic import SEGMENTS, closes, panel

@@ -9,7 +9,7 @@ from typing import ClassVar, Self
 
 import pandas as pd
 
-from rollq.workers.datasets.base import Dataset
+from rollq.tasks.components.dataset import Dataset
 
 Checkpoint = Callable[[], None]
 

@@ -4,17 +4,34 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from typing import Any, Self
+from dataclasses import dataclass
+from typing import Self
 
 import pandas as pd
 
-from rollq.tasks.rolling.data_checks import Finding
+
+@dataclass(frozen=True)
+class Finding:
+    """What is odd about a session.
+
+    ``left_out``: the session counts as not there. What is not left out is named only. ``accepted``: the template says
+    that it is right.
+    """
+
+    session: str
+    check: str
+    what: str
+    left_out: bool
+    accepted: bool = False
+
+    def __str__(self) -> str:
+        return f"{self.session} ({self.check}): {self.what}"
 
 
 class Dataset(ABC):
     """Features and labels of the segments of one window."""
 
-    segments: Mapping[str, Any]
+    segments: Mapping[str, Sequence[object]]
 
     @abstractmethod
     def prepare(self, segment: str, columns: str = "feature") -> pd.DataFrame:
@@ -29,7 +46,7 @@ class Dataset(ABC):
         """
 
     @abstractmethod
-    def config(self, segments: Mapping[str, object]) -> Self:
+    def config(self, segments: Mapping[str, Sequence[object]]) -> Self:
         """A copy with other segments."""
 
     @abstractmethod

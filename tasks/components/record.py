@@ -1,0 +1,36 @@
+"""What a record is: it writes artifacts and metrics of a trained window to its recorder."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from typing import Any, Protocol
+
+from rollq.tasks.components.dataset import Dataset
+from rollq.tasks.components.model import Model
+
+
+class Run(Protocol):
+    """What a record asks of the recorder that it writes to; ``rollq.Recorder`` says what each method does."""
+
+    def save_objects(self, **objects: object) -> None:
+        """Save values as artifacts."""
+
+    def load_object(self, name: str) -> Any:
+        """What was saved under ``name``."""
+
+    def log_metrics(self, metrics: Mapping[str, float]) -> None:
+        """Log metrics."""
+
+
+class Record(ABC):
+    """Args: ``recorder`` to write to, and the fitted ``model`` with its ``dataset``."""
+
+    def __init__(self, recorder: Run, model: Model, dataset: Dataset) -> None:
+        self.recorder = recorder
+        self.model = model
+        self.dataset = dataset
+
+    @abstractmethod
+    def generate(self) -> dict[str, float]:
+        """Write; returns the metrics that were logged."""
