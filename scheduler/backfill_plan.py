@@ -21,8 +21,9 @@ from rollq.tasks.backfills.ledger import INTERRUPTED
 from rollq.tasks.client.reuse import NEW, REUSED, judge
 from rollq.tasks.definition import Definition, segments_of
 from rollq.tasks.errors import CalendarError, RollqError
-from rollq.tasks.queue.admission import CHUNK, Standing, Turns
+from rollq.tasks.queue.admission import Standing, Turns
 from rollq.tasks.queue.states import ACTIVE, TaskState
+from rollq.tasks.queue.task_store import CHUNK
 
 
 class Fate(StrEnum):
@@ -111,8 +112,8 @@ def plan_backfill(
     """
     where = pool or plan.strategy
     definitions = sorted(_meeting(plan, span), key=_test, reverse=newest_first)
-    verdicts = judge(backend.tasks if backend else None, where, definitions)
-    standing = backend.tasks.standing([verdict.task_id for verdict in verdicts]) if backend else {}
+    verdicts = judge(backend.tasks.reader if backend else None, where, definitions)
+    standing = backend.tasks.admission.standing([verdict.task_id for verdict in verdicts]) if backend else {}
     live = _live(backend, standing)
     windows = []
     for verdict, definition in zip(verdicts, definitions, strict=True):
@@ -199,7 +200,7 @@ def _create(backend: Backend, plan: BackfillPlan, windows: Sequence[BackfillWind
 
 def _enlist(backend: Backend, made: Backfill, windows: Sequence[BackfillWindow], turns: Turns) -> None:
     standings = [window.standing for window in windows if window.standing]
-    taken = set(backend.tasks.enlist(standings, turns, made.by))
+    taken = set(backend.tasks.admission.enlist(standings, turns, made.by))
     again = [window.task_id for window in windows if window.fate is Fate.RETRY and window.task_id in taken]
     if again:
         backend.rounds.reopen(made.pool, again)

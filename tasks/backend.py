@@ -12,7 +12,7 @@ from rollq.tasks.config.settings import Settings, load_settings
 from rollq.tasks.errors import Unavailable
 from rollq.tasks.mongo.client import Store
 from rollq.tasks.mongo.layout import check_layout
-from rollq.tasks.queue.pools import TaskPools
+from rollq.tasks.queue.pools import TaskQueue
 from rollq.tasks.queue.worker_registry import Roster
 from rollq.tasks.rounds.rounds import Rounds
 from rollq.tasks.runtime import find_running
@@ -25,7 +25,7 @@ class Backend:
 
     settings: Settings
     store: Store
-    tasks: TaskPools
+    tasks: TaskQueue
     rounds: Rounds
     roster: Roster
     backfills: Backfills
@@ -40,7 +40,7 @@ class Backend:
             Unavailable: no task store is configured.
         """
         store = Store.of(settings)
-        tasks, rounds, app = TaskPools(store, settings), Rounds(store, settings), make_app(settings)
+        tasks, rounds, app = TaskQueue(store, settings), Rounds(store, settings), make_app(settings)
         roster = Roster(store, settings)
         backfills = Backfills(store, settings, tasks)
         return cls(settings, store, tasks, rounds, roster, backfills, Doorbell(settings, tasks, rounds, app), app)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from rollq import Backend, TaskPools
+from rollq import Backend, TaskQueue
 from rollq.tasks.queue.task import Claim
 
 POOL = "pool"
@@ -19,11 +19,11 @@ def definition(number: int) -> dict[str, Any]:
     }
 
 
-def create(tasks: TaskPools, count: int = 1, **options: Any) -> list[str]:
+def create(tasks: TaskQueue, count: int = 1, **options: Any) -> list[str]:
     return list(tasks.create_tasks(POOL, [definition(n) for n in range(count)], **options).ids)
 
 
-def claim(tasks: TaskPools, worker: str = "w", **options: Any) -> Claim:
+def claim(tasks: TaskQueue, worker: str = "w", **options: Any) -> Claim:
     found = tasks.claim(POOL, worker, **options)
     assert found
     return found
@@ -42,5 +42,5 @@ def age(backend: Backend, collection: str, ident: str) -> None:
     )
 
 
-def replace_settings(backend: Backend, **changes: Any) -> TaskPools:
-    return TaskPools(backend.store, backend.settings.model_copy(update=changes))
+def replace_settings(backend: Backend, **changes: Any) -> TaskQueue:
+    return TaskQueue(backend.store, backend.settings.model_copy(update=changes))

@@ -70,7 +70,7 @@ def enqueue(
                 backend, enqueue_research(strategy, backend, pool, policy, after or (), priority, force), as_json
             )
             return
-        verdicts = judge(backend.tasks, where, plan.definitions)
+        verdicts = judge(backend.tasks.reader, where, plan.definitions)
         trained = enqueue_plan(plan, backend, pool, policy, after or (), priority, force)
         if as_json:
             print_json({**_answer(trained), "reasons": [verdict.to_dict() for verdict in verdicts]})
@@ -129,7 +129,7 @@ def _as_it_stands(context: Context, pool: str, plan: Plan) -> list[Verdict]:
     if not has_store(context.settings()):
         return judge(None, pool, plan.definitions)
     with context.backend() as backend:
-        return judge(backend.tasks, pool, plan.definitions)
+        return judge(backend.tasks.reader, pool, plan.definitions)
 
 
 def _tell_enqueued(trained: TrainedRound, verdicts: list[Verdict], force: bool) -> None:

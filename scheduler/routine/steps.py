@@ -279,7 +279,7 @@ def _prepare(job: Job, routine: Routine) -> dict[str, Any]:
         return {"tasks": 0}
     why = "routine" if history else "first training"
     purpose = replace(plan.purpose, why=why, routine=job.strategy.name)
-    why_each = summary(judge(job.backend.tasks, job.registered.pool, plan.definitions))
+    why_each = summary(judge(job.backend.tasks.reader, job.registered.pool, plan.definitions))
     trained = job.trainer.train(plan.definitions, purpose, options=plan.options, ident=ident, check=job.check)
     job.check()
     if job.registered.plan:  # planned anew: tasks that were given up are tried again

@@ -33,7 +33,7 @@ from rollq.tasks.mongo.client import Document, Store, reachable
 from rollq.tasks.mongo.expressions import NOW
 from rollq.tasks.mongo.layout import SCHEMA
 from rollq.tasks.queue.admission import Standing
-from rollq.tasks.queue.pools import TaskPools
+from rollq.tasks.queue.pools import TaskQueue
 from rollq.tasks.queue.states import TaskState
 
 NO_LIMIT = 1_000  # without max_active: more than any fleet runs at once, and few enough to be quick
@@ -44,7 +44,7 @@ PREPARE_SECONDS = 60.0  # a creator that was not heard for this long is dead
 class Backfills:
     """The backfills of a store."""
 
-    def __init__(self, store: Store, settings: Settings, tasks: TaskPools) -> None:
+    def __init__(self, store: Store, settings: Settings, tasks: TaskQueue) -> None:
         self._store = store
         self._settings = settings
         self._tasks = tasks
@@ -162,7 +162,7 @@ class Backfills:
         Raises:
             InvalidTransition: it is not being prepared any more; its tasks are cancelled.
         """
-        total = sum(group["n"] for group in self._tasks.tally(ident, {}))
+        total = sum(group["n"] for group in self._tasks.admission.tally(ident, {}))
         first = {"total": total, "started_at": NOW, "going_since": NOW}
         if not self._write(ident, PREPARING, ACTIVE, first):
             raise self._too_late(ident)
@@ -260,13 +260,15 @@ class Backfills:
         batch = max(1, limit // 32)  # with a high limit several at a time: it costs less
         if batch > 1 and self._is_full(found, limit - batch):
             return 0
-        busy = [task for task in self._tasks.look(found.id, found.out) if not task.is_over]
+        busy = [task for task in self._tasks.admission.look(found.id, found.out) if not task.is_over]
         room = limit - len(busy)
         following = self.upcoming(found, room + len(busy)) if room > 0 else []
         chosen = [task for task in following if task.id not in found.out][:room]
         if chosen and not self._write_out(found, [*busy, *chosen]):
             return self.advance(found.id)  # another caller was faster: see what is left to do
-        gone = self._tasks.take_turns(found.id, [task for task in [*busy, *chosen] if task.turn is not None], found.by)
+        gone = self._tasks.admission.take_turns(
+            found.id, [task for task in [*busy, *chosen] if task.turn is not None], found.by
+        )
         self._move_cursor(found, max((task.place + 1 for task in chosen), default=0))
         if not busy and not chosen:
             self._finish(found)
@@ -274,7 +276,7 @@ class Backfills:
 
     def _is_full(self, found: Backfill, enough: int) -> bool:
         """Whether a cheap look says that there is nothing to do: more than ``enough`` are under way, or all are."""
-        busy = self._tasks.under_way(found.id)
+        busy = self._tasks.admission.under_way(found.id)
         return busy > enough or (busy > 0 and not self.upcoming(found, 1))
 
     def _write_out(self, found: Backfill, tasks: Sequence[Standing]) -> bool:
@@ -287,7 +289,7 @@ class Backfills:
         """At least ``count`` tasks that are next, in order; fewer if there are no more."""
         bound, step = found.cursor + count, count
         while True:
-            following = self._tasks.pending(found.id, bound)
+            following = self._tasks.admission.pending(found.id, bound)
             if len(following) >= count or bound >= found.turns:
                 return following
             if not following:
@@ -302,14 +304,14 @@ class Backfills:
             self._backfills.update_one({"_id": found.id, "cursor": {"$lt": cursor}}, {"$set": {"cursor": cursor}})
 
     def _hold(self, found: Backfill) -> None:
-        self._tasks.hold_turns(found.id)
+        self._tasks.admission.hold_turns(found.id)
         if not self.upcoming(found, 1):
             self._finish(found)
 
     def _drop(self, found: Backfill) -> None:
-        self._tasks.drop_turns(found.id, found.turns, found.by)
+        self._tasks.admission.drop_turns(found.id, found.turns, found.by)
         if found.cancel_running:
-            self._tasks.cancel(self._tasks.running_of(found.id), found.by)
+            self._tasks.cancel(self._tasks.admission.running_of(found.id), found.by)
         self._finish(found)
 
     def _give_up(self, found: Backfill) -> None:
@@ -319,10 +321,10 @@ class Backfills:
 
     def _finish(self, found: Backfill) -> None:
         """Settle a backfill whose tasks are all finished, and write down how."""
-        if not self._tasks.all_over(found.id):
+        if not self._tasks.admission.all_over(found.id):
             return
         counts = dict.fromkeys(map(str, TaskState), 0)
-        for group in self._tasks.tally(found.id, {}):
+        for group in self._tasks.admission.tally(found.id, {}):
             counts[group["status"]] += group["n"]
         over: Document = {"settled": True, "counts": counts}
         if found.status is CANCELLED:

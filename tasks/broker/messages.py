@@ -14,15 +14,15 @@ from collections.abc import Mapping
 from typing import Any
 from uuid import uuid4
 
-from rollq.tasks.errors import MessageRefused, TemplateError
+from rollq.tasks.errors import MessageRefused
+from rollq.tasks.queue.labels import LABEL, shown
 
 TRAIN = "rollq.train"
 GATHER = "rollq.gather"
 RECONCILE = "rollq.reconcile"
 ROUTINE = "rollq.routine"
 BODY_CHARS = 4_096  # of the body as it is sent; ours have about 200
-SHOWN_CHARS = 80
-LABEL, TASK_ID, ROUND_ID = r"[^\x00-\x1f\x7f\ud800-\udfff]{1,200}", r"[0-9a-f]{24}", r"[0-9a-f]{12}"
+TASK_ID, ROUND_ID = r"[0-9a-f]{24}", r"[0-9a-f]{12}"
 SESSION = r"\d{4}-\d{2}-\d{2}"
 ARGUMENTS = {
     TRAIN: (("pool", LABEL), ("task id", TASK_ID)),
@@ -30,16 +30,6 @@ ARGUMENTS = {
     RECONCILE: (),
     ROUTINE: (("strategy", LABEL), ("session", SESSION)),
 }
-
-
-def check_label(value: object, key: str) -> None:
-    """Refuse a name of a pool or queue that no message could carry.
-
-    Raises:
-        TemplateError: it is no text of 1 to 200 characters, or holds control characters.
-    """
-    if not isinstance(value, str) or not re.fullmatch(LABEL, value):
-        raise TemplateError(f"{_shown(value)} cannot be a name.", "Use up to 200 printable characters.", key)
 
 
 def check_arguments(name: Any, args: Any) -> tuple[str, ...]:
@@ -50,12 +40,12 @@ def check_arguments(name: Any, args: Any) -> tuple[str, ...]:
     """
     wanted = ARGUMENTS.get(name) if isinstance(name, str) else None
     if wanted is None:
-        raise _refused(f"there is no task {_shown(name)}")
+        raise _refused(f"there is no task {shown(name)}")
     if not isinstance(args, list | tuple) or len(args) != len(wanted):
-        raise _refused(f"{name} takes {len(wanted)} arguments, not {_shown(args)}")
+        raise _refused(f"{name} takes {len(wanted)} arguments, not {shown(args)}")
     for (what, form), value in zip(wanted, args, strict=True):
         if not isinstance(value, str) or not re.fullmatch(form, value):
-            raise _refused(f"{_shown(value)} is no {what}")
+            raise _refused(f"{shown(value)} is no {what}")
     return tuple(args)
 
 
@@ -67,9 +57,9 @@ def clean(message: Any, queue: str) -> dict[str, Any]:
     """
     headers = message.get("headers") if isinstance(message, Mapping) else None
     if not isinstance(headers, Mapping):
-        raise _refused(f"{_shown(message)} has no headers")
+        raise _refused(f"{shown(message)} has no headers")
     if message.get("content-type") != "application/json":
-        raise _refused(f"its content type is {_shown(message.get('content-type'))}, not application/json")
+        raise _refused(f"its content type is {shown(message.get('content-type'))}, not application/json")
     name = headers.get("task")
     return new_message(str(name), check_arguments(name, _arguments(message.get("body"))), queue)
 
@@ -104,14 +94,9 @@ def _arguments(body: Any) -> Any:
     except (binascii.Error, ValueError, RecursionError) as error:
         raise _refused(f"its body is no JSON in base64 ({error})") from None
     if not isinstance(content, list) or len(content) != 3 or content[1] != {}:
-        raise _refused(f"its body is not [args, {{}}, embed] but {_shown(content)}")
+        raise _refused(f"its body is not [args, {{}}, embed] but {shown(content)}")
     return content[0]
 
 
 def _refused(why: str) -> MessageRefused:
     return MessageRefused(f"A message was refused: {why}.", "Nothing is lost: a sweep rings for every task that waits.")
-
-
-def _shown(value: Any) -> str:
-    text = ascii(value)
-    return text if len(text) <= SHOWN_CHARS else f"{text[:SHOWN_CHARS]}..."

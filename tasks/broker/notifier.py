@@ -20,7 +20,7 @@ from kombu.transport import TRANSPORT_ALIASES
 from rollq.tasks.broker.messages import GATHER, RECONCILE, ROUTINE, TRAIN
 from rollq.tasks.config.settings import Settings
 from rollq.tasks.errors import Unavailable
-from rollq.tasks.queue.pools import TaskPools
+from rollq.tasks.queue.pools import TaskQueue
 from rollq.tasks.rounds.rounds import Rounds, RoundState
 
 log = logging.getLogger(__name__)
@@ -106,7 +106,7 @@ def _queue(name: str) -> Queue:
 class Doorbell:
     """Rings workers for waiting tasks and coordinators for finished rounds."""
 
-    def __init__(self, settings: Settings, tasks: TaskPools, rounds: Rounds, app: Celery | None = None) -> None:
+    def __init__(self, settings: Settings, tasks: TaskQueue, rounds: Rounds, app: Celery | None = None) -> None:
         self._limit = settings.max_outstanding
         self._url = settings.redis_url
         self._tasks = tasks

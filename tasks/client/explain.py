@@ -16,7 +16,7 @@ def explain(backend: Backend, task: Task) -> list[str]:
     Raises:
         Unavailable: the store or the broker does not answer.
     """
-    return [*_reasons(backend, task), *_kept(task), *lineage(backend.tasks, task)]
+    return [*_reasons(backend, task), *_kept(task), *lineage(backend.tasks.reader, task)]
 
 
 def _reasons(backend: Backend, task: Task) -> list[str]:

@@ -1,6 +1,6 @@
 """TaskManager: one task pool, with the methods and meanings that Qlib's users know, without its losses.
 
-It is a thin face of ``TaskPools``: what it fetches is under a lease and a fence, and what is new is rung for, so that
+It is a thin face of ``TaskQueue``: what it fetches is under a lease and a fence, and what is new is rung for, so that
 Celery workers and plain loops (``tasks/client/run_task.py``) may share a pool.
 """
 
@@ -67,7 +67,7 @@ class TaskManager:
         Args:
             dry_run: create nothing.
             print_nt: log each new definition.
-            options: ``priority``, ``queue``, ``held``, ``needs``, ``time_limit``: as for ``TaskPools.create_tasks``.
+            options: ``priority``, ``queue``, ``held``, ``needs``, ``time_limit``: as for ``TaskQueue.create_tasks``.
 
         Returns:
             The ids of all tasks of the list, in its order; with ``dry_run`` those that they have or would have.

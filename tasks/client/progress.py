@@ -61,7 +61,7 @@ def progress_of(backend: Backend, found: Backfill) -> Progress:
         return Progress(sum(states.values()), 0, 0, states, None, None, None, ())
     now = backend.tasks.now()
     going = found.going_since or now
-    groups = backend.tasks.tally(found.id, {"lately": max(going, now - RECENT), "since": going})
+    groups = backend.tasks.admission.tally(found.id, {"lately": max(going, now - RECENT), "since": going})
     mine = [group for group in groups if not group["pending"]]
     pending = sum(group["n"] for group in groups if group["pending"])
     held = sum(group["n"] for group in mine if _is_held(group))

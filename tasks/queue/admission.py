@@ -12,7 +12,6 @@ backfill that is cancelled half-way has taken nothing away, and lets go of those
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,13 +19,11 @@ from pymongo import UpdateOne
 
 from rollq.tasks.mongo.client import Document, reachable
 from rollq.tasks.mongo.expressions import NOW
-from rollq.tasks.queue.claims import RUNNING, WAITING
-from rollq.tasks.queue.dead_letters import SIGNS, set_aside
+from rollq.tasks.queue.dead_letters import DeadLetters
 from rollq.tasks.queue.documents import cancelling, fence_after, history_after, waiting_again
-from rollq.tasks.queue.losses import TaskLosses
 from rollq.tasks.queue.states import ACTIVE, TASK_STATES, TERMINAL, Stage, TaskState
+from rollq.tasks.queue.task_store import CHUNK, RUNNING, WAITING, TaskStore, chunks
 
-CHUNK = 1_000  # tasks per write
 NOT_YET = {"$ne": ["$turn", None]}
 STANDS = dict.fromkeys(("status", "stage", "fence", "backfill", "place", "turn", "segments"), 1)
 
@@ -64,27 +61,27 @@ class Standing:
         return self.turn is None and (self.status.is_terminal or (self.status is WAITING and self.held))
 
 
-class TaskTurns(TaskLosses):
+class TaskTurns:
     """What backfills do with tasks."""
+
+    def __init__(self, store: TaskStore, dead_letters: DeadLetters) -> None:
+        self._store = store
+        self._dead_letters = dead_letters
 
     def standing(self, ids: Sequence[str]) -> dict[str, Standing]:
         """How tasks stand, by id; those that do not exist are left out."""
         with reachable():
-            found = [document for part in _chunks(ids) for document in self._tasks.find({"_id": {"$in": part}}, STANDS)]
-        return {one.id: one for one in self._standings(found)}
+            parts = (self._store.tasks.find({"_id": {"$in": part}}, STANDS) for part in chunks(ids))
+            return {one.id: one for part in parts for one in self._standings(part)}
 
-    def _standings(self, found: Sequence[Document]) -> list[Standing]:
-        """How tasks stand; one whose document is corrupted is set aside as FAILED, and stands as such."""
-        made = []
-        for document in found:
-            try:
-                made.append(_to_standing(document))
-            except SIGNS:
-                set_aside(self, [document["_id"]])
-                with reachable():
-                    again = self._tasks.find_one({"_id": document["_id"]}, STANDS)
-                with suppress(*SIGNS):  # a finished one: it needs no turn
-                    made += [_to_standing(again)] if again else []
+    def _standings(self, found: Iterable[Document]) -> list[Standing]:
+        """How tasks stand; one whose document is invalid is dead-lettered as FAILED, and stands as such."""
+        documents = {document["_id"]: document for document in found}
+        made = self._dead_letters.decode(documents.values(), _to_standing)
+        if len(made) < len(documents):
+            left = sorted(documents.keys() - {one.id for one in made})
+            again = self._store.tasks.find({"_id": {"$in": left}}, STANDS)
+            made += self._dead_letters.decode(again, _to_standing)  # a finished one is left out: it needs no turn
         return made
 
     def look(self, backfill: str, ids: Sequence[str]) -> list[Standing]:
@@ -105,22 +102,22 @@ class TaskTurns(TaskLosses):
         if not ids:
             return []
         with reachable():
-            self._tasks.bulk_write(writes, ordered=False)
-            mine = self._tasks.find({"_id": {"$in": ids}}, {"backfill": 1})
+            self._store.tasks.bulk_write(writes, ordered=False)
+            mine = self._store.tasks.find({"_id": {"$in": ids}}, {"backfill": 1})
             return [document["_id"] for document in mine if document.get("backfill") == turns.backfill]
 
     def pending(self, backfill: str, before: int, start: int = 0) -> list[Standing]:
         """The tasks whose turn is at least ``start`` and less than ``before``, in order."""
         query = {"backfill": backfill, "turn": {"$gte": start, "$lt": before}}
         with reachable():
-            found = list(self._tasks.find(query, STANDS))
-        return sorted(self._standings(found), key=lambda one: one.place)
+            found = self._standings(self._store.tasks.find(query, STANDS))
+        return sorted(found, key=lambda one: one.place)
 
     def under_way(self, backfill: str) -> int:
         """About how many tasks were let go and are not finished: one that moves just now may be missed."""
         with reachable():
             query = {"backfill": backfill, "turn": None, "status": {"$in": sorted(ACTIVE)}}
-            return int(self._tasks.count_documents(query))
+            return int(self._store.tasks.count_documents(query))
 
     def take_turns(self, backfill: str, tasks: Sequence[Standing], by: str) -> int:
         """Let tasks go whose turn it is; returns how many wait for a worker now. Another caller may be faster."""
@@ -143,7 +140,7 @@ class TaskTurns(TaskLosses):
         """Take back the turns of tasks that were let go and still wait; returns how many."""
         query = {"backfill": backfill, "turn": None, "status": WAITING}
         with reachable():
-            found = self._tasks.find(query, {"stage": 1})
+            found = self._store.tasks.find(query, {"stage": 1})
             ids = [document["_id"] for document in found if document.get("stage") != Stage.HELD]
         still = [*_mine(backfill, WAITING), {"$eq": ["$turn", None]}, {"$ne": ["$stage", Stage.HELD]}]
         return self._where(ids, still, {"turn": "$place", "stage": Stage.HELD})
@@ -163,28 +160,28 @@ class TaskTurns(TaskLosses):
             self._where(ids, [{"$eq": ["$backfill", backfill]}, NOT_YET], {"turn": None, "backfill": None})
         query = {"backfill": backfill, "turn": None, "status": {"$in": [WAITING, TaskState.PART_DONE]}}
         with reachable():
-            left = [document["_id"] for document in self._tasks.find(query, {"_id": 1})]
+            left = [document["_id"] for document in self._store.tasks.find(query, {"_id": 1})]
         return dropped + self._cancel_waiting(backfill, left, by)
 
     def _has_pending(self, backfill: str) -> bool:
         with reachable():
-            return self._tasks.find_one({"backfill": backfill, "turn": {"$gte": 0}}, {"_id": 1}) is not None
+            return self._store.tasks.find_one({"backfill": backfill, "turn": {"$gte": 0}}, {"_id": 1}) is not None
 
     def running_of(self, backfill: str) -> list[str]:
         """Ids of the tasks of a backfill that run now."""
         with reachable():
-            found = self._tasks.find({"backfill": backfill, "turn": None, "status": RUNNING}, {"_id": 1})
+            found = self._store.tasks.find({"backfill": backfill, "turn": None, "status": RUNNING}, {"_id": 1})
             return [document["_id"] for document in found]
 
     def all_over(self, backfill: str) -> bool:
         """Whether every task of a backfill was let go and is finished."""
         mine: Document = {"backfill": backfill}
         with reachable():
-            if self._tasks.find_one({**mine, "turn": None, "status": {"$in": sorted(ACTIVE)}}, {"_id": 1}):
+            if self._store.tasks.find_one({**mine, "turn": None, "status": {"$in": sorted(ACTIVE)}}, {"_id": 1}):
                 return False
             # Finished tasks stay finished, so a task that moved just now is not counted twice.
-            over = self._tasks.count_documents({**mine, "turn": None, "status": {"$in": sorted(TERMINAL)}})
-            return over == self._tasks.count_documents(mine)
+            over = self._store.tasks.count_documents({**mine, "turn": None, "status": {"$in": sorted(TERMINAL)}})
+            return over == self._store.tasks.count_documents(mine)
 
     def tally(self, backfill: str, since: Mapping[str, Any]) -> list[Document]:
         """How many tasks there are of each kind: ``{status, pending, held, n}``.
@@ -199,21 +196,16 @@ class TaskTurns(TaskLosses):
             {"$group": {"_id": kind, "n": {"$sum": 1}, **ended}},
         ]
         with reachable():
-            return [{**group.pop("_id"), **group} for group in self._tasks.aggregate(steps)]
+            return [{**group.pop("_id"), **group} for group in self._store.tasks.aggregate(steps)]
 
     def _cancel_waiting(self, backfill: str, ids: Sequence[str], by: str) -> int:
         starts = (WAITING, TaskState.PART_DONE)
         return sum(self._where(ids, _mine(backfill, start), cancelling(start, by)) for start in starts)
 
     def _where(self, ids: Sequence[str], conditions: Sequence[Document], changes: Document) -> int:
-        """Change those of the tasks that meet all conditions; returns how many.
-
-        The conditions are part of the update: in the filter they would cost a search on the embedded server.
-        """
-        step = {name: {"$cond": [{"$and": list(conditions)}, value, f"${name}"]} for name, value in changes.items()}
+        """Change those of the tasks that meet all conditions; returns how many."""
         with reachable():
-            writes = (self._tasks.update_many({"_id": {"$in": part}}, [{"$set": step}]) for part in _chunks(ids))
-            return sum(int(written.modified_count) for written in writes)
+            return self._dead_letters.attempt_many(ids, lambda some: self._store.write_where(some, conditions, changes))
 
 
 def _mine(backfill: str, status: TaskState) -> list[Document]:
@@ -221,7 +213,7 @@ def _mine(backfill: str, status: TaskState) -> list[Document]:
 
 
 def _step(start: TaskState, end: TaskState, by: str, why: str) -> Document:
-    """A transition, as ``TaskClaims._move`` writes it; it raises the fence."""
+    """A transition, as ``TaskStore.move`` writes it; it raises the fence."""
     TASK_STATES.check(start, end)
     return {"status": end, "fence": fence_after(True), "history": history_after(start, end, by, why, True)}
 
@@ -256,7 +248,3 @@ def _to_standing(document: Document) -> Standing:
 
 def _whole(value: Any) -> int | None:
     return value if isinstance(value, int) else None
-
-
-def _chunks(ids: Sequence[str]) -> Iterable[list[str]]:
-    return (list(ids[at : at + CHUNK]) for at in range(0, len(ids), CHUNK))

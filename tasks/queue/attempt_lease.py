@@ -10,7 +10,7 @@ from collections.abc import Callable
 
 from rollq.tasks.errors import Draining, RollqError
 from rollq.tasks.leases.renewer import Lease, LeaseRenewer
-from rollq.tasks.queue.pools import TaskPools
+from rollq.tasks.queue.pools import TaskQueue
 from rollq.tasks.queue.task import Claim, TaskError
 
 log = logging.getLogger(__name__)
@@ -35,7 +35,7 @@ class AttemptLease:
 
     def __init__(
         self,
-        tasks: TaskPools,
+        tasks: TaskQueue,
         claim: Claim,
         draining: Callable[[], bool] = lambda: False,
         *,

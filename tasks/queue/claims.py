@@ -1,8 +1,4 @@
-"""Claims: a worker's right to run a task, and how an attempt ends.
-
-Every change is one conditional write on one document, with the expected state and fence in the filter; the number of
-modified documents names the winner (``docs/decisions/portable-claim.md`` says why not ``find_one_and_update``).
-"""
+"""Claims: a worker's right to run a task, and how an attempt ends."""
 
 from __future__ import annotations
 
@@ -12,25 +8,32 @@ from dataclasses import fields, replace
 from typing import Any
 
 from pymongo import UpdateOne
+from pymongo.errors import OperationFailure
 
+from rollq.tasks.config.settings import Settings
 from rollq.tasks.errors import LeaseLost
 from rollq.tasks.mongo.client import Document, reachable
 from rollq.tasks.mongo.expressions import NOW, Write, later, literal
-from rollq.tasks.queue.documents import NEEDS, to_claim, transition
+from rollq.tasks.queue.dead_letters import DeadLetters
+from rollq.tasks.queue.documents import CANDIDATE_READER, to_claim, transition
 from rollq.tasks.queue.prefetch import Lookahead
-from rollq.tasks.queue.stager import BEST_FIRST, TaskWindow
 from rollq.tasks.queue.states import TASK_STATES, Stage, TaskState
 from rollq.tasks.queue.task import COMMITTED, Candidate, Claim, TaskError
+from rollq.tasks.queue.task_store import BEST_FIRST, RUNNING, WAITING, TaskStore
 from rollq.tasks.resources import Needs
 
 CANDIDATES = 8  # waiting tasks looked at per claim; one of the best is tried, so that workers seldom collide
 AHEAD = 32  # as many, for a process that claims again at once
-CLAIMED = ("schema", *(field.name for field in fields(Candidate) if field.name != "id"))
-WAITING, RUNNING = TaskState.WAITING, TaskState.RUNNING
+CLAIMED = dict.fromkeys(("schema", *(field.name for field in fields(Candidate) if field.name != "id")), 1)
 
 
-class TaskClaims(TaskWindow):
+class TaskClaims:
     """What workers do with tasks."""
+
+    def __init__(self, store: TaskStore, dead_letters: DeadLetters, settings: Settings) -> None:
+        self._store = store
+        self._dead_letters = dead_letters
+        self._settings = settings
 
     def claim(
         self,
@@ -77,13 +80,23 @@ class TaskClaims(TaskWindow):
         ahead.tasks.clear()  # others are at the same ones
         return None
 
-    def _candidates(self, query: Document, offer: Needs | None, limit: int = CANDIDATES) -> list[Document]:
-        found = list(self._tasks.find(query, dict.fromkeys(CLAIMED, 1)).sort(BEST_FIRST).limit(limit))
-        fitting = [task for task in found if NEEDS.validate_python(task["needs"]).fit(offer)]
+    def _candidates(self, query: Document, offer: Needs | None, limit: int = CANDIDATES) -> list[Candidate]:
+        """The best tasks that a query finds and that ``offer`` can serve, the most urgent first."""
+        found = self._read(query, limit)
+        fitting = [task for task in found if task.needs.fit(offer)]
         if fitting or not found or offer is None:
             return fitting
         limits = {f"needs.{name}": {"$lte": amount} for name, amount in offer.to_dict().items()}
-        return list(self._tasks.find({**query, **limits}, dict.fromkeys(CLAIMED, 1)).sort(BEST_FIRST).limit(limit))
+        return self._read({**query, **limits}, limit)
+
+    def _read(self, query: Document, limit: int) -> list[Candidate]:
+        """The best valid tasks that a query finds, the most urgent first."""
+        while True:
+            found = list(self._store.tasks.find(query, CLAIMED).sort(BEST_FIRST).limit(limit))
+            valid = self._dead_letters.decode(found, CANDIDATE_READER.read)
+            if len(valid) == len(found):
+                return valid
+            # Once they are dead-lettered, the invalid ones do not stand before the others any more.
 
     def claim_among(
         self, pool: str, worker: str, query: Document, home: TaskState = WAITING, offer: Needs | None = None
@@ -107,11 +120,13 @@ class TaskClaims(TaskWindow):
                         return claim
         return None
 
-    def _try_claim(self, task: Document, worker: str, seen: int, home: TaskState = WAITING) -> Claim | None:
+    def _try_claim(self, task: Candidate, worker: str, seen: int, home: TaskState = WAITING) -> Claim | None:
+        """The claim on a task that was read a moment ago; None if another worker was faster, or it is invalid."""
         claim = to_claim(task, worker, self._settings.lease_seconds, seen, home)  # the lease begins before the write
-        return claim if self._write(self._claiming(task, worker, home)) else None
+        write = self._claiming(task, worker, home)
+        return claim if self._dead_letters.attempt(task.id, lambda: self._store.write(write)) else None
 
-    def _claiming(self, task: Document, worker: str, home: TaskState = WAITING) -> Write:
+    def _claiming(self, task: Candidate, worker: str, home: TaskState = WAITING) -> Write:
         changes = {
             "lease": {"worker": literal(worker), "expires_at": later(self._settings.lease_seconds)},
             "attempts": {"$add": ["$attempts", 1]},
@@ -119,7 +134,7 @@ class TaskClaims(TaskWindow):
             "home": home,
         }
         # Whatever was read is still so if fence and stage are: the claim needs no second look.
-        query = {"_id": task["_id"], "fence": task["fence"], "stage": task["stage"]}
+        query = {"_id": task.id, "fence": task.fence, "stage": task.stage}
         return transition(query, home, RUNNING, worker, "claimed", changes, fence=True)
 
     def renew(self, claim: Claim, memory_mb: float | None = None) -> None:
@@ -135,7 +150,7 @@ class TaskClaims(TaskWindow):
             changes: Document = {"lease.expires_at": later(claim.lease_seconds)}
             if memory_mb is not None:
                 changes["lease.memory_mb"] = memory_mb
-            if not self._tasks.update_one(self._held_by(claim), [{"$set": changes}]).matched_count:
+            if not self._store.tasks.update_one(self._held_by(claim), [{"$set": changes}]).matched_count:
                 raise _lost(claim)
 
     def holds(self, claim: Claim) -> bool:
@@ -161,26 +176,38 @@ class TaskClaims(TaskWindow):
             if claim.ahead and claim.ahead.wants_more():
                 written = self._write_and_claim(commit, claim.ahead, claim.worker)
             else:
-                written = self._write(commit)
+                written = self._write_end(commit)
             if not written and not self._shows({"_id": claim.task_id, "status": end, "fence": claim.fence}):
                 raise _lost(claim)
 
     def _write_and_claim(self, commit: Write, ahead: Lookahead, worker: str) -> bool:
         """A commit and, in the same trip, the claim on the next task; whether both are certain to be written."""
         task = ahead.tasks.pop(0)
+        others, ahead.tasks = ahead.tasks, []  # should the store not answer, the commit is tried again without them
         claim = to_claim(task, worker, self._settings.lease_seconds, ahead.seen, WAITING)
         both = [UpdateOne(*commit), UpdateOne(*self._claiming(task, worker))]
-        others, ahead.tasks = ahead.tasks, []  # should the store not answer, the commit is tried again without them
-        written = self._tasks.bulk_write(both, ordered=True).modified_count
+        try:
+            written = self._store.tasks.bulk_write(both, ordered=True).modified_count
+        except OperationFailure:
+            if not self._dead_letters.sift([commit[0]["_id"], task.id]):
+                raise
+            return self._write_end(commit)  # some stores refuse both writes, if one document is invalid
         # The answer is a sum: if one of the two was refused, the store must say which.
-        if written == 2 or (written == 1 and self._shows(self._held_by(claim), worker)):
+        if written == 2 or (written == 1 and self._is_held(claim, worker)):
             ahead.claimed, ahead.tasks = replace(claim, ahead=ahead), others
         return written == 2
 
-    def _shows(self, query: Document, holder: str | None = None) -> bool:
-        """Whether the store has such a task; of this holder, who is no part of the query: he is in no index."""
-        found = self._tasks.find_one(query, {"lease": 1})
-        return found is not None and (holder is None or (found["lease"] or {}).get("worker") == holder)
+    def _write_end(self, write: Write) -> bool:
+        """The write that ends an attempt; whether it was done."""
+        return bool(self._dead_letters.attempt(write[0]["_id"], lambda: self._store.write(write)))
+
+    def _shows(self, query: Document) -> bool:
+        return self._store.tasks.find_one(query, {"_id": 1}) is not None
+
+    def _is_held(self, claim: Claim, worker: str) -> bool:
+        """Whether this worker holds the claim. Its name is no part of the query, because it is in no index."""
+        found = self._store.tasks.find_one(self._held_by(claim), {"lease.worker": 1})
+        return found is not None and (found.get("lease") or {}).get("worker") == worker
 
     def fail(self, claim: Claim, error: TaskError) -> TaskState:
         """The attempt ended with its own exception: WAITING with backoff, or FAILED when attempts are used up.
@@ -204,7 +231,8 @@ class TaskClaims(TaskWindow):
             changes |= {"not_before": later(seconds), "stage": Stage.LATER}
         why = f"{error.type}: {error.message}"[:300]
         with reachable():
-            if not self._move(self._held_by(claim), RUNNING, end, claim.worker, why, changes):
+            write = transition(self._held_by(claim), RUNNING, end, claim.worker, why, changes)
+            if not self._write_end(write):
                 raise _lost(claim)
         return end
 
@@ -221,27 +249,9 @@ class TaskClaims(TaskWindow):
         if wait:
             changes |= {"not_before": later(wait), "stage": Stage.LATER}
         with reachable():
-            if not self._move(self._held_by(claim), RUNNING, claim.home, claim.worker, why, changes):
+            write = transition(self._held_by(claim), RUNNING, claim.home, claim.worker, why, changes)
+            if not self._write_end(write):
                 raise _lost(claim)
-
-    # -- the one write ------------------------------------------------------------------------------------------------
-
-    def _move(
-        self,
-        query: Document,
-        start: TaskState,
-        end: TaskState,
-        by: str,
-        why: str,
-        changes: Document,
-        *,
-        fence: bool = False,
-    ) -> bool:
-        """One conditional write from ``start`` to ``end``; whether this caller won it."""
-        return self._write(transition(query, start, end, by, why, changes, fence=fence))
-
-    def _write(self, transition: Write) -> bool:
-        return bool(self._tasks.update_one(*transition).modified_count)
 
     def _held_by(self, claim: Claim) -> Document:
         return {"_id": claim.task_id, "status": RUNNING, "fence": claim.fence}
@@ -252,10 +262,10 @@ class TaskClaims(TaskWindow):
         return random.uniform(0, ceiling)  # noqa: S311 - spreads retries, protects nothing
 
 
-def _in_turn(candidates: Sequence[Document], wanted: str | None) -> list[Document]:
+def _in_turn(candidates: Sequence[Candidate], wanted: str | None) -> list[Candidate]:
     """The most urgent candidates, from the wanted one on, else from any: so workers start apart and seldom collide."""
-    best = [task for task in candidates if task["priority"] == candidates[0]["priority"]]
-    mine = [position for position, task in enumerate(best) if task["_id"] == wanted]
+    best = [task for task in candidates if task.priority == candidates[0].priority]
+    mine = [position for position, task in enumerate(best) if task.id == wanted]
     start = mine[0] if mine else random.randrange(len(best))  # noqa: S311 - spreads workers, protects nothing
     return [*best[start:], *best[:start]]
 

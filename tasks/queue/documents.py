@@ -1,4 +1,4 @@
-"""How tasks look in MongoDB: documents and the pieces of pipeline updates. Used by ``TaskPools`` alone."""
+"""How tasks look in MongoDB: documents and the pieces of pipeline updates. Used by the parts of ``TaskQueue`` alone."""
 
 from __future__ import annotations
 
@@ -6,13 +6,13 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from rollq.tasks.broker.messages import check_label
 from rollq.tasks.definition import Definition, segments_of
 from rollq.tasks.errors import TemplateError
 from rollq.tasks.mongo.client import Document
 from rollq.tasks.mongo.expressions import NOW, Write, literal
 from rollq.tasks.mongo.layout import SCHEMA
 from rollq.tasks.mongo.records import Reader, strict
+from rollq.tasks.queue.labels import check_label
 from rollq.tasks.queue.states import TASK_STATES, Stage, TaskState
 from rollq.tasks.queue.task import Candidate, Claim, Task
 from rollq.tasks.resources import Needs
@@ -147,13 +147,8 @@ def _day(bound: Any) -> Any:
     return str(bound) if isinstance(bound, int | float) else bound
 
 
-def to_claim(document: Document, worker: str, lease_seconds: float, seen: int, home: TaskState) -> Claim:
-    """The claim on a task that was just taken from the state ``home``; ``document`` is as it was before.
-
-    Raises:
-        DocumentCorrupted: it is invalid.
-    """
-    found = CANDIDATES.read(document)
+def to_claim(found: Candidate, worker: str, lease_seconds: float, seen: int, home: TaskState) -> Claim:
+    """The claim on a task that is taken from the state ``home``; ``found`` is how it was before."""
     return Claim(
         task_id=found.id,
         pool=found.pool,
@@ -178,4 +173,4 @@ def to_claim(document: Document, worker: str, lease_seconds: float, seen: int, h
 FIX = "It is written down as FAILED where it is met: see `rollq tasks show`."
 TASKS = Reader("tasks", "task", Task, FIX)
 NEEDS = strict(Needs)
-CANDIDATES = Reader("tasks", "task", Candidate, FIX)
+CANDIDATE_READER = Reader("tasks", "task", Candidate, FIX)

@@ -4,20 +4,31 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from rollq.tasks.config.settings import Settings
 from rollq.tasks.mongo.client import Document, reachable
 from rollq.tasks.mongo.expressions import NOW, literal
-from rollq.tasks.queue.claims import TaskClaims
-from rollq.tasks.queue.dead_letters import set_aside
+from rollq.tasks.queue.dead_letters import DeadLetters
+from rollq.tasks.queue.orphans import LooseEnds
+from rollq.tasks.queue.reader import TaskReader
 from rollq.tasks.queue.states import TaskState
 from rollq.tasks.queue.task import Task
+from rollq.tasks.queue.task_store import RUNNING, TaskStore
 
 LOST = dict.fromkeys(("pool", "fence", "losses", "lease", "home", "started_at"), 1)
 ASKED = {"signal 15 (SIGTERM)", "signal 1 (SIGHUP)", "signal 2 (SIGINT)"}  # how a process ends that was asked to
-RUNNING = TaskState.RUNNING
 
 
-class TaskLosses(TaskClaims):
+class TaskLosses:
     """What sweeps do with tasks that nobody holds any more."""
+
+    def __init__(
+        self, store: TaskStore, reader: TaskReader, dead_letters: DeadLetters, loose_ends: LooseEnds, settings: Settings
+    ) -> None:
+        self._store = store
+        self._reader = reader
+        self._dead_letters = dead_letters
+        self._loose_ends = loose_ends
+        self._settings = settings
 
     def excuse(self, prefix: str) -> None:
         """Write down that the workers whose names start with ``prefix`` were asked to end.
@@ -25,11 +36,11 @@ class TaskLosses(TaskClaims):
         If they are killed before they have given their tasks back, that says nothing about the tasks.
         """
         with reachable():
-            running = list(self._tasks.find({"status": RUNNING}, {"lease.worker": 1, "fence": 1}))
-            for document in running:
-                if str(document["lease"]["worker"]).startswith(prefix):
-                    held = {"_id": document["_id"], "status": RUNNING, "fence": document["fence"]}
-                    self._tasks.update_one(held, {"$set": {"lease.asked": True}})
+            running = self._store.tasks.find({"status": RUNNING}, {"lease.worker": 1, "fence": 1})
+            held = self._dead_letters.decode(running, lambda task: (str(task["lease"]["worker"]), _held(task)))
+            for worker, query in held:
+                if worker.startswith(prefix):
+                    self._store.tasks.update_one(query, {"$set": {"lease.asked": True}})
 
     def reclaim(
         self,
@@ -52,11 +63,13 @@ class TaskLosses(TaskClaims):
         Returns:
             The tasks as they are now.
         """
-        self._set_aside_running()
         with reachable():
+            self._sift_running()
             now = self._store.now()
             ends = dead_workers if isinstance(dead_workers, Mapping) else {}
-            running = self._tasks.find({"$and": [{"status": RUNNING}, among]} if among else {"status": RUNNING}, LOST)
+            running = self._store.tasks.find(
+                {"$and": [{"status": RUNNING}, among]} if among else {"status": RUNNING}, LOST
+            )
             lost = [
                 document
                 for document in running
@@ -67,14 +80,13 @@ class TaskLosses(TaskClaims):
                 for document in lost
                 if self._reclaim(document, by, ends, _excuse(document["lease"], dead_workers, blamed))
             ]
-            return self.find(ids=taken) if taken else []
+            return self._reader.find(ids=taken) if taken else []
 
-    def _set_aside_running(self) -> None:
-        """Whatever else is taken back, a corrupted document among the running tasks is set aside first."""
-        with reachable():
-            running = [document["_id"] for document in self._tasks.find({"status": RUNNING}, {"_id": 1})]
+    def _sift_running(self) -> None:
+        """Whatever else is taken back, an invalid document among the running tasks is dead-lettered first."""
+        running = [document["_id"] for document in self._store.tasks.find({"status": RUNNING}, {"_id": 1})]
         if running:
-            set_aside(self, running)
+            self._dead_letters.sift(running)
 
     def _reclaim(self, document: Document, by: str, ends: Mapping[str, str], excuse: str = "") -> bool:
         if excuse:
@@ -93,16 +105,20 @@ class TaskLosses(TaskClaims):
         changes: Document = {"lease": None, "losses": losses, "ended_at": NOW}
         if poison:
             changes["error"] = literal({"type": "WorkerLost", "message": why, **detail})
-        self.loose_ends.note(document["_id"], document["pool"], why)
-        return self._move(_as_seen(document), RUNNING, end, by, why, changes, fence=True)
+        self._loose_ends.note(document["_id"], document["pool"], why)
+        return self._store.move(_as_seen(document), RUNNING, end, by, why, changes, fence=True)
 
     def _take_back(self, document: Document, by: str, excuse: str) -> bool:
         """As after a loss, but it does not count."""
         why = f"worker {document['lease']['worker']} {excuse}: that is no loss"
-        self.loose_ends.note(document["_id"], document["pool"], why)
+        self._loose_ends.note(document["_id"], document["pool"], why)
         changes: Document = {"lease": None, "ended_at": NOW}
         home = TaskState(document["home"])
-        return self._move(_as_seen(document), RUNNING, home, by, why, changes, fence=True)
+        return self._store.move(_as_seen(document), RUNNING, home, by, why, changes, fence=True)
+
+
+def _held(document: Document) -> Document:
+    return {"_id": document["_id"], "status": RUNNING, "fence": document["fence"]}
 
 
 def _as_seen(document: Document) -> Document:

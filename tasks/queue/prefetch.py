@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from rollq.tasks.mongo.client import Document
-from rollq.tasks.queue.task import Claim
+from rollq.tasks.queue.task import Candidate, Claim
 
 
 @dataclass
@@ -20,7 +19,7 @@ class Lookahead:
     """
 
     go_on: Callable[[], bool] = lambda: True
-    tasks: list[Document] = field(default_factory=list)
+    tasks: list[Candidate] = field(default_factory=list)
     seen: int = 0
     claimed: Claim | None = None
 

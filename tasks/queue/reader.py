@@ -1,24 +1,22 @@
-"""Reading task pools: questions that change nothing. ``TaskPools`` adds everything that writes."""
+"""Reading task pools: questions that change nothing. An invalid document is shown as FAILED or left out."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 from pymongo import ASCENDING
-from pymongo.collection import Collection
 
-from rollq.tasks.config.settings import Settings
 from rollq.tasks.errors import NotFound, StateError
-from rollq.tasks.mongo.client import Document, Store, reachable
-from rollq.tasks.queue.orphans import LooseEnds
+from rollq.tasks.mongo.client import Document, reachable
+from rollq.tasks.queue.documents import NEEDS
 from rollq.tasks.queue.states import ACTIVE, Stage, TaskState
 from rollq.tasks.queue.task import Task
+from rollq.tasks.queue.task_store import TaskStore
 from rollq.tasks.queue.validation import to_task
 from rollq.tasks.resources import Needs
-from rollq.tasks.tracking.runs.references import References
 
 
 @dataclass(frozen=True)
@@ -33,28 +31,13 @@ class Want:
 class TaskReader:
     """What is in the task pools of a store."""
 
-    def __init__(self, store: Store, settings: Settings) -> None:
+    def __init__(self, store: TaskStore) -> None:
         self._store = store
-        self._settings = settings
-        self.loose_ends = LooseEnds(store)
-        self.references = References(store)
-
-    @property
-    def _tasks(self) -> Collection[Document]:
-        return self._store.collection("tasks")  # asked for anew: after a fork it belongs to another connection
-
-    @property
-    def _pools(self) -> Collection[Document]:
-        return self._store.collection("pools")
-
-    def documents(self) -> tuple[Collection[Document], Collection[Document]]:
-        """The bare documents of tasks and windows, to be judged (``tasks/queue/dead_letters.py``)."""
-        return self._tasks, self._store.collection("windows")
 
     def pools(self) -> list[str]:
         """Names of all pools."""
         with reachable():
-            return sorted(str(document["_id"]) for document in self._pools.find({}, {"_id": 1}))
+            return sorted(str(document["_id"]) for document in self._store.pools.find({}, {"_id": 1}))
 
     def stat(self, pool: str | None = None, ids: Sequence[str] | None = None) -> dict[TaskState, int]:
         """How many tasks are in each state; states without a task are 0."""
@@ -63,7 +46,7 @@ class TaskReader:
     def count(self, query: Document) -> dict[TaskState, int]:
         """How many of the tasks that a query over documents finds are in each state."""
         with reachable():
-            groups = self._tasks.aggregate([{"$match": query}, {"$group": {"_id": "$status", "n": {"$sum": 1}}}])
+            groups = self._store.tasks.aggregate([{"$match": query}, {"$group": {"_id": "$status", "n": {"$sum": 1}}}])
             counts = {group["_id"]: group["n"] for group in groups if isinstance(group["_id"], str)}
         return {state: int(counts.get(state, 0)) for state in TaskState}
 
@@ -98,14 +81,14 @@ class TaskReader:
             if window is not None:
                 ends = [{"segments.test.1": {"$gte": window}}, {"segments.test.1": None}]
                 query.update({"segments.test.0": {"$lte": window}, "$and": [{"$or": ends}]})
-            found = self._tasks.find(query, None if definitions else {"definition": 0}).sort("seq", ASCENDING)
+            found = self._store.tasks.find(query, None if definitions else {"definition": 0}).sort("seq", ASCENDING)
             return [to_task(document) for document in (found.limit(limit) if limit else found)]
 
     def outlines(self, pool: str) -> list[Task]:
         """The tasks of a pool with the least of their definitions: ``variant`` and ``window``, and their segments."""
         left_out = ("model", "dataset", "record", "identity", "data")
         with reachable():
-            found = self._tasks.find({"pool": pool}, {f"definition.{name}": 0 for name in left_out})
+            found = self._store.tasks.find({"pool": pool}, {f"definition.{name}": 0 for name in left_out})
             return [to_task(document) for document in found]
 
     def get(self, ident: str) -> Task:
@@ -118,7 +101,7 @@ class TaskReader:
         if not re.fullmatch(r"[0-9a-f]{4,24}", ident):
             raise NotFound(f"There is no task {ident!r}.", "A task id is 4 to 24 hex digits: see `rollq tasks list`.")
         with reachable():
-            found = list(self._tasks.find({"_id": {"$gte": ident, "$lt": ident + "g"}}).limit(2))
+            found = list(self._store.tasks.find({"_id": {"$gte": ident, "$lt": ident + "g"}}).limit(2))
         if not found:
             raise NotFound(f"There is no task {ident!r}.", "See `rollq tasks list`.")
         if len(found) > 1:
@@ -129,7 +112,7 @@ class TaskReader:
         """Tasks that a query over documents finds, in the order in which they were created, one by one."""
         fields = None if definitions else {"definition": 0}
         with reachable():
-            for document in self._tasks.find(query, fields).sort("seq", ASCENDING):
+            for document in self._store.tasks.find(query, fields).sort("seq", ASCENDING):
                 yield to_task(document)
 
     def wants(self) -> list[Want]:
@@ -137,15 +120,18 @@ class TaskReader:
         waiting = {"status": TaskState.WAITING, "stage": {"$ne": Stage.HELD}}
         kinds = {"queue": "$queue", "cpu": "$needs.cpu", "gpu": "$needs.gpu", "mem_gb": "$needs.mem_gb"}
         with reachable():
-            groups = list(self._tasks.aggregate([{"$match": waiting}, {"$group": {"_id": kinds, "n": {"$sum": 1}}}]))
-        return [Want(kind.pop("queue"), Needs(**kind), group["n"]) for group in groups for kind in [dict(group["_id"])]]
+            groups = list(
+                self._store.tasks.aggregate([{"$match": waiting}, {"$group": {"_id": kinds, "n": {"$sum": 1}}}])
+            )
+        wants = [_to_want(dict(group["_id"]), group["n"]) for group in groups]
+        return [want for want in wants if want]
 
     def ahead_of(self, task: Task) -> int:
         """How many waiting tasks of the pool and queue of a task come before it."""
         earlier = {"priority": task.priority, "seq": {"$lt": task.seq}}
         mine = {"pool": task.pool, "queue": task.queue, "status": TaskState.WAITING, "stage": {"$ne": Stage.HELD}}
         with reachable():
-            return self._tasks.count_documents({**mine, "$or": [{"priority": {"$gt": task.priority}}, earlier]})
+            return self._store.tasks.count_documents({**mine, "$or": [{"priority": {"$gt": task.priority}}, earlier]})
 
     def has_active(self, round_id: str) -> bool:
         """Whether a task of the round is not finished."""
@@ -154,25 +140,30 @@ class TaskReader:
         rung = {"status": TaskState.WAITING, "stage": {"$in": [Stage.RUNG, Stage.NEAR]}}
         with reachable():
             for part in ({"status": TaskState.RUNNING}, rung, {"status": {"$in": sorted(ACTIVE)}}):
-                if self._tasks.find_one({"rounds": round_id, **part}, {"_id": 1}):
+                if self._store.tasks.find_one({"rounds": round_id, **part}, {"_id": 1}):
                     return True
         return False
 
     def is_running(self, pool: str) -> bool:
         """Whether a task of the pool is RUNNING."""
         with reachable():
-            return self._tasks.find_one({"pool": pool, "status": TaskState.RUNNING}, {"_id": 1}) is not None
-
-    def now(self) -> datetime:
-        """The store's time (UTC)."""
-        return self._store.now()
+            return self._store.tasks.find_one({"pool": pool, "status": TaskState.RUNNING}, {"_id": 1}) is not None
 
     def holders(self, prefix: str) -> list[str]:
         """Names of the workers that hold a task now and whose name starts with ``prefix``."""
         with reachable():
-            running = self._tasks.find({"status": TaskState.RUNNING}, {"lease.worker": 1})
-            names = {str(document["lease"]["worker"]) for document in running}
+            running = self._store.tasks.find({"status": TaskState.RUNNING}, {"lease.worker": 1})
+            names = {str((document.get("lease") or {}).get("worker", "")) for document in running}
         return sorted(name for name in names if name.startswith(prefix))
+
+
+def _to_want(kind: Document, tasks: int) -> Want | None:
+    """What a group of tasks wants; None if their documents are invalid."""
+    queue = kind.pop("queue", None)
+    try:
+        return Want(queue, NEEDS.validate_python(kind), tasks) if isinstance(queue, str) else None
+    except ValueError:
+        return None
 
 
 def _query(

@@ -1,4 +1,4 @@
-"""A task, a claim on it, and its failure, as frozen records; documents exist only inside ``TaskPools``."""
+"""A task, a claim on it, and its failure, as frozen records; documents exist only inside ``TaskQueue``."""
 
 from __future__ import annotations
 

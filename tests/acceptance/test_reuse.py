@@ -142,7 +142,7 @@ def test_force_trains_all_the_same(backend: Backend, call: Call, template: Path)
 
 def test_a_task_of_an_earlier_version_is_no_obstacle(backend: Backend, call: Call, template: Path) -> None:
     made = call("enqueue", str(template))
-    tasks, _ = backend.tasks.documents()
+    tasks = backend.store.collection("tasks")
     tasks.update_many({}, [{"$set": {"_id": "$_id"}}, {"$unset": "definition.identity"}])
     old = list(tasks.find({}))
     tasks.delete_many({})

@@ -10,18 +10,18 @@ from rollq.service import run_worker
 from rollq.tasks.config.settings import load_settings
 from rollq.tasks.errors import LeaseLost
 from rollq.tasks.queue.attempt_lease import AttemptLease
-from rollq.tasks.queue.pools import TaskPools
+from rollq.tasks.queue.claims import TaskClaims
 from rollq.tasks.queue.task import Claim
 
 log = logging.getLogger(__name__)
-commit = TaskPools.commit
+commit = TaskClaims.commit
 
 
 def deaf(_: AttemptLease) -> None:
     """Whatever the lease says, go on."""
 
 
-def told(tasks: TaskPools, claim: Claim, *args: Any, **kwargs: Any) -> None:
+def told(tasks: TaskClaims, claim: Claim, *args: Any, **kwargs: Any) -> None:
     """Commit, and say it when the commit is refused."""
     try:
         commit(tasks, claim, *args, **kwargs)
@@ -33,6 +33,6 @@ def told(tasks: TaskPools, claim: Claim, *args: Any, **kwargs: Any) -> None:
 if __name__ == "__main__":
     AttemptLease.checkpoint = deaf  # type: ignore[method-assign]
     AttemptLease._abandon = deaf  # type: ignore[method-assign]
-    TaskPools.commit = told  # type: ignore[method-assign]
+    TaskClaims.commit = told  # type: ignore[method-assign]
     settings = load_settings()
     sys.exit(run_worker(settings, settings.concurrency))

@@ -24,7 +24,7 @@ from rollq.tasks.backend import Backend  # noqa: E402
 from rollq.tasks.broker.notifier import Doorbell  # noqa: E402
 from rollq.tasks.config.settings import load_settings  # noqa: E402
 from rollq.tasks.errors import LeaseLost  # noqa: E402
-from rollq.tasks.queue.pools import TaskPools  # noqa: E402
+from rollq.tasks.queue.claims import TaskClaims  # noqa: E402
 from rollq.tasks.queue.task import Claim  # noqa: E402
 from rollq.workers.jobs.attempt import Outcome  # noqa: E402
 from rollq.workers.process.watchdog import RESTART, start_again  # noqa: E402
@@ -45,7 +45,7 @@ def run(backend: Backend, claim: Claim, draining: Callable[[], bool]) -> Outcome
 def witnessed(write: Callable[..., None], done: What, refused: What) -> Callable[..., None]:
     """A write on a claim, and what the store said to it."""
 
-    def witness(tasks: TaskPools, claim: Claim, *args: Any, **kwargs: Any) -> None:
+    def witness(tasks: TaskClaims, claim: Claim, *args: Any, **kwargs: Any) -> None:
         asked = time.monotonic_ns()
         try:
             write(tasks, claim, *args, **kwargs)
@@ -71,8 +71,8 @@ def tenfold(send: Callable[..., None]) -> Callable[..., None]:
 
 
 if __name__ == "__main__":
-    TaskPools.renew = witnessed(TaskPools.renew, What.RENEWED, What.RENEWAL_REFUSED)  # type: ignore[method-assign]
-    TaskPools.commit = witnessed(TaskPools.commit, What.COMMITTED, What.COMMIT_REFUSED)  # type: ignore[method-assign]
+    TaskClaims.renew = witnessed(TaskClaims.renew, What.RENEWED, What.RENEWAL_REFUSED)  # type: ignore[method-assign]
+    TaskClaims.commit = witnessed(TaskClaims.commit, What.COMMITTED, What.COMMIT_REFUSED)  # type: ignore[method-assign]
     Doorbell._send = tenfold(Doorbell._send)  # type: ignore[method-assign]
     code = run_worker(settings, settings.concurrency, run)
     if code == RESTART:

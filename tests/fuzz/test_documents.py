@@ -103,7 +103,7 @@ def test_no_document_raises_a_bare_error(backend: Backend) -> None:
         assert len(tasks.remove(ids)) + len(tasks.find(ids=ids)) <= len(ids)
 
 
-def test_a_corrupted_task_is_set_aside_and_holds_up_no_other(backend: Backend) -> None:
+def test_a_corrupted_task_is_dead_lettered_and_holds_up_no_other(backend: Backend) -> None:
     ids = backend.tasks.create_tasks(POOL, [definition(number, 0.0) for number in range(12)]).ids
     documents = backend.store.collection("tasks")
     flaws: list[Document] = [
@@ -132,7 +132,7 @@ def test_a_corrupted_task_is_set_aside_and_holds_up_no_other(backend: Backend) -
     assert set(backend.tasks.remove(ids)) == set(ids)
 
 
-def test_a_running_task_without_a_lease_is_set_aside_and_its_holder_refused(backend: Backend) -> None:
+def test_a_running_task_without_a_lease_is_dead_lettered_and_its_holder_refused(backend: Backend) -> None:
     (ident,) = backend.tasks.create_tasks(POOL, [definition(1, 0.0)]).ids
     claimed = backend.tasks.claim(POOL, "w")
     assert claimed

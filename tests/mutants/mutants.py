@@ -59,15 +59,12 @@ PROCESS = ("tests/unit/tasks/tracking/test_process.py",)
 SERVING = ("tests/integration/scheduler/test_serving_stays.py",)
 ROUTINES, LEDGER = _conformance("scheduler/test_routines"), _conformance("scheduler/test_signal_ledger")
 KINDS = ("tests/integration/tasks/test_failure_kinds.py",)
+DOCUMENTS = ("tests/fuzz/test_documents.py",)
 START = ("tests/acceptance/test_worker_start.py",)
 
 LOSSES_PY, LEASED_PY = "tasks/queue/losses.py", "tasks/leases/leased_documents.py"
-CLAIMS_PY, POOLS_PY, WINDOW_PY, ROUNDS_PY = (
-    "tasks/queue/claims.py",
-    "tasks/queue/pools.py",
-    "tasks/queue/stager.py",
-    "tasks/rounds/rounds.py",
-)
+CLAIMS_PY, WINDOW_PY, ROUNDS_PY = "tasks/queue/claims.py", "tasks/queue/stager.py", "tasks/rounds/rounds.py"
+TASK_STORE_PY, OPERATIONS_PY = "tasks/queue/task_store.py", "tasks/queue/operations.py"
 
 MUTANTS = (
     # -- fences: who held a task once must not write to it later
@@ -81,22 +78,22 @@ MUTANTS = (
     Mutant(
         "renew does not look at the fence",
         CLAIMS_PY,
-        "if not self._tasks.update_one(self._held_by(claim), ",
-        'if not self._tasks.update_one({"_id": claim.task_id, "status": RUNNING}, ',
+        "if not self._store.tasks.update_one(self._held_by(claim), ",
+        'if not self._store.tasks.update_one({"_id": claim.task_id, "status": RUNNING}, ',
         CLAIMS,
     ),
     Mutant(
         "fail does not look at the fence",
         CLAIMS_PY,
-        "self._move(self._held_by(claim), RUNNING, end,",
-        'self._move({"_id": claim.task_id}, RUNNING, end,',
+        "write = transition(self._held_by(claim), RUNNING, end, claim.worker, why",
+        'write = transition({"_id": claim.task_id}, RUNNING, end, claim.worker, why',
         CLAIMS,
     ),
     Mutant(
         "release does not look at the fence",
         CLAIMS_PY,
-        "self._move(self._held_by(claim), RUNNING, claim.home,",
-        'self._move({"_id": claim.task_id}, RUNNING, claim.home,',
+        "write = transition(self._held_by(claim), RUNNING, claim.home,",
+        'write = transition({"_id": claim.task_id}, RUNNING, claim.home,',
         CLAIMS,
     ),
     Mutant(
@@ -108,7 +105,7 @@ MUTANTS = (
     ),
     Mutant(
         "a removed task's fence is forgotten",
-        POOLS_PY,
+        OPERATIONS_PY,
         '"$max": {"fence": highest}',
         '"$max": {"fence": 0}',
         BY_HAND,
@@ -123,9 +120,9 @@ MUTANTS = (
     ),
     Mutant(
         "modified_count is ignored",
-        CLAIMS_PY,
-        "self._tasks.update_one(*transition).modified_count",
-        "self._tasks.update_one(*transition)",
+        TASK_STORE_PY,
+        "self.tasks.update_one(*transition).modified_count",
+        "self.tasks.update_one(*transition)",
         CLAIMS,
     ),
     Mutant(
@@ -137,7 +134,7 @@ MUTANTS = (
     ),
     Mutant(
         "identity is not unique in the database",
-        POOLS_PY,
+        TASK_STORE_PY,
         '("key", ASCENDING)], unique=True)',
         '("key", ASCENDING)])',
         CREATING,
@@ -152,9 +149,24 @@ MUTANTS = (
     Mutant(
         "a next claim that was refused is believed",
         CLAIMS_PY,
-        "self._shows(self._held_by(claim), worker)",
+        "self._is_held(claim, worker)",
         "worker",
         AHEAD,
+    ),
+    # -- invalid documents
+    Mutant(
+        "an invalid document blocks the tasks behind it",
+        "tasks/queue/dead_letters.py",
+        "if self.sift([ident]):",
+        "if not self.sift([ident]):",
+        DOCUMENTS,
+    ),
+    Mutant(
+        "an invalid document stops the others of one write",
+        "tasks/queue/dead_letters.py",
+        "            if not invalid:\n                raise\n",
+        "            raise\n",
+        DOCUMENTS,
     ),
     # -- leases
     Mutant(
@@ -237,7 +249,7 @@ MUTANTS = (
     ),
     Mutant(
         "who tries again by hand keeps the failures",
-        POOLS_PY,
+        OPERATIONS_PY,
         '{**waiting_again(start), "stage": stage, "any_code": any_code}',
         '{"stage": stage}',
         CLAIMS,
@@ -283,9 +295,9 @@ MUTANTS = (
     ),
     Mutant(
         "tasks that serve are removed",
-        POOLS_PY,
-        "serving = self.references.of_tasks(ids)",
-        "serving = self.references.of_tasks([])",
+        OPERATIONS_PY,
+        "serving = self._references.of_tasks(ids)",
+        "serving = self._references.of_tasks([])",
         SERVING,
     ),
     Mutant(
@@ -319,7 +331,7 @@ MUTANTS = (
     ),
     Mutant(
         "the least urgent task is first",
-        WINDOW_PY,
+        TASK_STORE_PY,
         'BEST_FIRST = [("priority", DESCENDING),',
         'BEST_FIRST = [("priority", ASCENDING),',
         WINDOW,
@@ -334,13 +346,13 @@ MUTANTS = (
     Mutant(
         "a process takes what it cannot run",
         CLAIMS_PY,
-        'if NEEDS.validate_python(task["needs"]).fit(offer)]',
-        "if task]",
+        "for task in found if task.needs.fit(offer)]",
+        "for task in found]",
         WINDOW,
     ),
     Mutant(
         "running tasks are removed",
-        POOLS_PY,
+        OPERATIONS_PY,
         'idle = {"status": {"$ne": RUNNING}}',
         "idle: Document = {}",
         BY_HAND,

@@ -88,9 +88,11 @@ class Training(Job):
         """Train; the run is FINISHED before the task is DONE."""
         check_parts(self.claim.definition)
         other_code = self._check_code()
-        find_earlier(self.claim.definition, self.backend.tasks)  # before a run is opened that would come to nothing
+        find_earlier(
+            self.claim.definition, self.backend.tasks.reader
+        )  # before a run is opened that would come to nothing
         self._recorder = recorder = self._open()
-        result = train(self.claim, recorder, checkpoint, self.backend.settings, self.backend.tasks)
+        result = train(self.claim, recorder, checkpoint, self.backend.settings, self.backend.tasks.reader)
         checkpoint()
         recorder.end_run("FINISHED")
         return {**result, "other_code": other_code} if other_code else result

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from rollq import Backend, LeaseLost, TaskState
+from rollq.tasks.queue.losses import TaskLosses
 from rollq.tasks.queue.task import TaskError
 from tests.pool_tasks import POOL, claim, create, expire, replace_settings
 
@@ -86,13 +87,13 @@ def test_a_lease_that_is_renewed_while_a_sweep_looks_is_kept(backend: Backend, m
     create(backend.tasks)
     claimed = claim(backend.tasks)
     expire(backend, claimed)
-    take_back = backend.tasks._reclaim
+    take_back = TaskLosses._reclaim
 
     def late(*args: Any) -> bool:
         backend.tasks.renew(claimed)  # after the sweep has read, before it writes
         return take_back(*args)
 
-    monkeypatch.setattr(backend.tasks, "_reclaim", late)
+    monkeypatch.setattr(TaskLosses, "_reclaim", late)
     assert backend.tasks.reclaim("sweeper") == []
     assert backend.tasks.holds(claimed)
 

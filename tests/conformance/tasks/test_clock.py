@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import importlib
+import sys
 import time
 from datetime import UTC, datetime, timedelta, tzinfo
 
@@ -14,7 +14,7 @@ from rollq.tasks.rounds.purpose import Serve
 from tests.pool_tasks import POOL, claim, create, expire, replace_settings
 
 SKEW = 3_600.0
-MODULES = ("changes", "claims", "documents", "pools", "reader", "rounds", "store", "window")
+ROOMS = ("rollq.tasks.mongo.", "rollq.tasks.queue.", "rollq.tasks.leases.", "rollq.tasks.rounds.")
 
 
 class Skewed(datetime):
@@ -31,8 +31,8 @@ def wrong_clock(backend: Backend, monkeypatch: pytest.MonkeyPatch) -> datetime:
     true, stamp, stamp_ns = datetime.now(UTC), time.time, time.time_ns
     monkeypatch.setattr(time, "time", lambda: stamp() + SKEW)
     monkeypatch.setattr(time, "time_ns", lambda: stamp_ns() + int(SKEW * 1e9))
-    for name in MODULES:
-        monkeypatch.setattr(importlib.import_module(f"tasks.{name}"), "datetime", Skewed, raising=False)
+    for name in [name for name in sys.modules if name.startswith(ROOMS) and "validation" not in name]:
+        monkeypatch.setattr(sys.modules[name], "datetime", Skewed, raising=False)
     return true
 
 

@@ -32,7 +32,6 @@ from rollq.scheduler.routine.steps import bring_up_to
 from rollq.scheduler.strategies.rolling import Plan
 from rollq.scheduler.updates.prediction_tasks import prediction_pool
 from rollq.tasks.backfills.backfill import BackfillMode
-from rollq.tasks.queue.pools import TaskPools
 from rollq.tasks.tracking.runs.attempt_runs import TASK, tags_of, why_lost
 from rollq.workers.jobs.attempt import Outcome, Post, run_one
 from tests.online_strategies import DAYS, LIVED, manager, template, write_prices
@@ -137,15 +136,15 @@ def test_a_commit_whose_answer_is_lost_leaves_its_run_finished(
     backend: Backend, online: OnlineManager, monkeypatch: pytest.MonkeyPatch, end: str
 ) -> None:
     by_reset(backend, online)
-    real = TaskPools.commit
+    real = backend.tasks.commit
 
-    def commit(pools: TaskPools, *arguments: Any, **options: Any) -> None:
-        real(pools, *arguments, **options)
+    def commit(*arguments: Any, **options: Any) -> None:
+        real(*arguments, **options)
         monkeypatch.setattr("rollq.tasks.leases.renewer.LeaseRenewer.lost", lambda _: True)
         raise Unavailable("the answer was lost") if end == "unavailable" else ValueError("made to fail")
 
     with monkeypatch.context() as patch:
-        patch.setattr(TaskPools, "commit", commit)
+        patch.setattr(backend.tasks, "commit", commit)
         backend.tasks.next_to_ring(online.name, 100)
         run_one(backend, online.name, None, POST)
     (done,) = backend.tasks.find(online.name, status=[TaskState.DONE])

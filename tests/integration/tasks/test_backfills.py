@@ -8,11 +8,13 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
+from operator import attrgetter
 from typing import Any
 
 import pytest
 
 import rollq.tasks.queue.admission
+import rollq.tasks.queue.task_store
 from rollq import Backend, Backfill, BackfillMode, BackfillState, CalendarError, InvalidTransition, NotFound, TaskState
 from rollq.scheduler.backfill_plan import BackfillPlan, Fate, begin_backfill, plan_backfill, read_span
 from rollq.scheduler.strategies.rolling import Plan
@@ -448,7 +450,9 @@ def test_only_windows_that_meet_the_range(backend: Backend) -> None:
 
 
 @pytest.mark.parametrize("mode", [BackfillMode.MISSING, BackfillMode.ALL])
-@pytest.mark.parametrize(("target", "name", "late"), [("tasks", "take_turns", 1), ("backfills", "_move_cursor", 0)])
+@pytest.mark.parametrize(
+    ("target", "name", "late"), [("tasks.admission", "take_turns", 1), ("backfills", "_move_cursor", 0)]
+)
 def test_killed_between_two_writes(
     target: str, name: str, late: int, mode: BackfillMode, backend: Backend, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -458,7 +462,7 @@ def test_killed_between_two_writes(
             train(backend)
     made = begin(backend, 5, 2, mode=mode)
     backend.tasks.commit(claim(backend), {})
-    with dying(monkeypatch, getattr(backend, target), name):
+    with dying(monkeypatch, attrgetter(target)(backend), name):
         backend.backfills.advance(made.id)
     assert backend.backfills.advance(made.id) == late, "what the dead one decided is done once"
     assert active(backend) == 2
@@ -475,7 +479,7 @@ def test_killed_between_the_word_and_the_deed(
     verb: str, write: str, expected: dict[str, int], backend: Backend, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     made = begin(backend, 3, 2)
-    with dying(monkeypatch, backend.tasks, write):
+    with dying(monkeypatch, backend.tasks.admission, write):
         getattr(backend.backfills, verb)(made.id)
     assert free(backend) == [0, 1]
     sweep(backend, "sweeper")
@@ -484,6 +488,7 @@ def test_killed_between_the_word_and_the_deed(
 
 def test_killed_in_the_middle_of_a_cancellation(backend: Backend, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(rollq.tasks.queue.admission, "CHUNK", 2)
+    monkeypatch.setattr(rollq.tasks.queue.task_store, "CHUNK", 2)
     made = begin(backend, 7, 3)
     with dying(monkeypatch, backend.tasks, "cancel"):
         backend.tasks.claim(POOL, "w")

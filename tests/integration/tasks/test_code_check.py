@@ -47,8 +47,8 @@ def test_other_code_on_this_machine_is_said_and_a_retry_takes_it(mine: Backend, 
     assert run_one(mine, "signed", failed.id, POST) is Outcome.COMMITTED
     assert "model" in mine.tasks.get(failed.id).result["other_code"]
     turns = Turns("b" * 12, 0, [0])
-    mine.tasks.enlist(list(mine.tasks.standing([failed.id]).values()), turns, "me")
-    mine.tasks.take_turns(turns.backfill, mine.tasks.pending(turns.backfill, 1), "me")
+    mine.tasks.admission.enlist(list(mine.tasks.admission.standing([failed.id]).values()), turns, "me")
+    mine.tasks.admission.take_turns(turns.backfill, mine.tasks.admission.pending(turns.backfill, 1), "me")
     assert not mine.tasks.get(failed.id).any_code, "the leave was for that retry"
     mine.tasks.cancel([failed.id], "me")
     project.code(1.0)  # the code of before again: what was made with another is not called the same

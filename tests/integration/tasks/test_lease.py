@@ -11,7 +11,7 @@ from contextlib import contextmanager
 
 import pytest
 
-from rollq import Backend, LeaseLost, LocalStack, TaskPools, TaskState
+from rollq import Backend, LeaseLost, LocalStack, TaskQueue, TaskState
 from rollq.tasks.errors import Unavailable
 from rollq.tasks.mongo.client import within
 from rollq.tasks.queue.attempt_lease import AttemptLease
@@ -32,7 +32,7 @@ def hanging(stack: LocalStack) -> Iterator[None]:
         os.kill(pid, signal.SIGCONT)
 
 
-def claim(tasks: TaskPools) -> Claim:
+def claim(tasks: TaskQueue) -> Claim:
     tasks.create_tasks("pool", [definition(1, 0.0)])
     found = tasks.claim("pool", "w")
     assert found
@@ -65,7 +65,7 @@ def test_a_short_silence_costs_nothing(stack: LocalStack, backend: Backend) -> N
 
 
 def test_a_commit_survives_a_restart_of_the_store(stack: LocalStack, backend: Backend) -> None:
-    patient = TaskPools(backend.store, backend.settings.model_copy(update={"lease_seconds": 9.0}))
+    patient = TaskQueue(backend.store, backend.settings.model_copy(update={"lease_seconds": 9.0}))
     claimed = claim(patient)
     one_try = claimed.lease_seconds / 3 + 0.5
     with AttemptLease(patient, claimed) as lease:

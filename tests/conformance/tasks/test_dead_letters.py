@@ -1,0 +1,89 @@
+"""Invalid documents are dead-lettered where they are decoded, or where a write on them fails; nothing else is read."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import pytest
+
+from rollq import Backend, InvalidTransition, LeaseLost, TaskState
+from rollq.tasks.queue.dead_letters import DeadLetters
+from rollq.tasks.queue.prefetch import Lookahead
+from rollq.tasks.resources import Needs
+from tests.pool_tasks import POOL, claim, create
+
+OFFER = Needs(cpu=4.0)
+
+
+def spoil(backend: Backend, ids: Sequence[str], **fields: Any) -> None:
+    backend.store.collection("tasks").update_many({"_id": {"$in": list(ids)}}, {"$set": fields})
+
+
+@pytest.mark.parametrize("fields", [{"needs": 7}, {"needs": {"cpu": "many"}}, {"fence": "x"}, {"history": 3}])
+@pytest.mark.parametrize("offer", [None, OFFER])
+def test_many_invalid_documents_stand_before_no_valid_one(
+    backend: Backend, fields: dict[str, Any], offer: Needs | None
+) -> None:
+    *invalid, last = create(backend.tasks, 20)
+    spoil(backend, invalid, **fields, priority=9)
+    assert claim(backend.tasks, offer=offer).task_id == last
+    stat = backend.tasks.stat(POOL)
+    assert (stat[TaskState.FAILED], stat[TaskState.RUNNING]) == (19, 1)
+
+
+def test_an_invalid_next_task_hinders_no_commit(backend: Backend) -> None:
+    first, second, third = create(backend.tasks, 3)
+    ahead = Lookahead()
+    held = backend.tasks.claim(POOL, "w", wanted=first, ahead=ahead)
+    assert held
+    spoil(backend, [second], history="none")  # the store refuses the claim that goes with the commit
+    backend.tasks.commit(held, {"n": 1})
+    following = backend.tasks.claim(POOL, "w", ahead=ahead)
+    assert following
+    assert [backend.tasks.get(ident).status for ident in (first, second, third)] == ["DONE", "FAILED", "RUNNING"]
+
+
+@pytest.mark.parametrize("end", ["commit", "release"])
+def test_who_holds_an_invalid_task_loses_it(backend: Backend, end: str) -> None:
+    (ident,) = create(backend.tasks)
+    held = claim(backend.tasks)
+    spoil(backend, [ident], history="none")
+    with pytest.raises(LeaseLost):
+        getattr(backend.tasks, end)(held, {} if end == "commit" else "why")
+    assert (backend.tasks.get(ident).error or {})["type"] == "DocumentCorrupted"
+
+
+def test_turns_are_given_though_one_task_is_invalid(backend: Backend) -> None:
+    ids = create(backend.tasks, 3)
+    spoil(backend, ids, backfill="b", place=1, turn=1, stage="held")
+    seen = list(backend.tasks.admission.standing(ids).values())
+    backend.store.collection("tasks").update_one({"_id": ids[0]}, {"$set": {"status": "DONE", "history": 3}})
+    spoil(backend, ids[1:], history=3)
+    assert backend.tasks.admission.take_turns("b", seen, "me") == 2
+    assert backend.tasks.admission.drop_turns("b", 3, "me") == 0, (
+        "both are dead-lettered, as the store refuses the write"
+    )
+    assert backend.tasks.stat(POOL)[TaskState.FAILED] == 2
+
+
+def test_a_shortlist_is_made_without_the_invalid_ones(backend: Backend) -> None:
+    ids = create(backend.tasks, 6)
+    spoil(backend, ids[:2], priority="high", stage="near")
+    spoil(backend, ids[2:3], not_before="soon", stage="later")
+    backend.store.collection("windows").update_many({}, {"$set": {"blocks": "none"}})
+    assert {ident for ident, _ in backend.tasks.next_to_ring(POOL, 64)} == set(ids[3:])
+    assert backend.tasks.stat(POOL)[TaskState.FAILED] == 3
+    assert backend.tasks.rung_before(POOL, -60.0)
+
+
+def test_a_mistake_of_the_caller_reads_no_documents(backend: Backend, monkeypatch: pytest.MonkeyPatch) -> None:
+    create(backend.tasks, 3)
+    sifted: list[Sequence[str]] = []
+    no_error: Any = ValueError("not described")
+    monkeypatch.setattr(DeadLetters, "sift", lambda _, ids: sifted.append(ids) or [])
+    with pytest.raises(InvalidTransition):
+        backend.tasks.claim_among(POOL, "w", {}, TaskState.DONE)
+    with pytest.raises(AttributeError):
+        backend.tasks.fail(claim(backend.tasks), no_error)
+    assert sifted == []
