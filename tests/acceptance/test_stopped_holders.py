@@ -25,6 +25,7 @@ from rollq.scheduler.routine.ledger import Routines, RoutineState
 from rollq.scheduler.signals.ledger import SignalLedger
 from rollq.tasks.config.settings import Settings, worker_environment
 from rollq.tasks.rounds.rounds import RoundState
+from rollq.tasks.tracking.mlflow.recorder import MLflowRecorder
 from tests.acceptance.processes.crew import wait_until
 from tests.acceptance.processes.line import Line
 from tests.acceptance.processes.stopping_holder import HERE
@@ -43,7 +44,6 @@ OF_A_ROUND = {
 }
 OF_A_ROUTINE = {
     "before predictions are asked for": "before rollq.scheduler.updates.tasks:missing",
-    "before tasks are made": "before rollq.tasks.client.reuse:newest_before",
     "before the round is opened": "after rollq.tasks.queue.pools:TaskPools.create_tasks",
     "before the models are shown": "before rollq.scheduler.champions.promotion:by_rule",
     "before signals are written": "before rollq.scheduler.signals.publish:covered",
@@ -77,10 +77,16 @@ def written(backend: Backend, pool: str) -> dict[str, Any]:
     names = ("tasks", "rounds", "routines", "online_sets", "signals", "predictions", "strategies", "backfills")
     documents = {name: sorted(store.collection(name).find(), key=lambda one: str(one["_id"])) for name in names}
     runs = {
-        run.id: (run.status, run.list_tags(), run.list_metrics(), sorted(run.list_artifacts()), run.checksums())
+        run.id: (run.status, run.list_tags(), run.list_metrics(), run.checksums(), files_of(run))
         for run in MLflowExperiment.open(pool, backend.settings.mlflow_uri).iter_recorders()
     }
     return {**documents, "runs": runs}
+
+
+def files_of(run: MLflowRecorder) -> list[str]:
+    """The artifacts of a run, also those that no manifest names."""
+    folder = run.get_local_dir()
+    return sorted(str(path) for path in folder.rglob("*")) if folder else []
 
 
 def opened(backend: Backend) -> str:
