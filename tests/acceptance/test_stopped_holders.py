@@ -37,16 +37,16 @@ NAME = "stopped"
 SEED = 3  # of a round that is not the daily routine's
 
 OF_A_ROUND = {
-    "before its signals have a run": "before rollq.scheduler.rounds.gather:mean_metrics",
-    "before its signals are in the run": "before rollq.scheduler.rounds.gather:write_signals",
+    "before its signals have a run": "before rollq.scheduler.rounds.gathering:write_run",
+    "before its signals are in the run": "before rollq.scheduler.rounds.gathering:write_signals",
     "before the switch": "before rollq.scheduler.online.ledger:OnlineSets._latest_version",
     "after the switch": "after rollq.scheduler.online.ledger:OnlineSets._insert",
 }
 OF_A_ROUTINE = {
-    "before predictions are asked for": "before rollq.scheduler.updates.tasks:missing",
+    "before predictions are asked for": "before rollq.scheduler.updates.prediction_tasks:missing",
     "before the round is opened": "after rollq.tasks.queue.pools:TaskPools.create_tasks",
     "before the models are shown": "before rollq.scheduler.champions.promotion:by_rule",
-    "before signals are written": "before rollq.scheduler.signals.publish:covered",
+    "before signals are written": "before rollq.scheduler.signals.publication:covered",
     "before signals are published": "before rollq.scheduler.signals.ledger:write_signals",
 }
 
@@ -92,7 +92,7 @@ def files_of(run: MLflowRecorder) -> list[str]:
 def opened(backend: Backend) -> str:
     """A round whose tasks are finished; its coordinator writes the signals."""
     round_id = make_round(backend, 1, random.Random(SEED))
-    assert "session" not in backend.rounds.get(round_id).purpose
+    assert not backend.rounds.get(round_id).purpose.session
     return round_id
 
 
