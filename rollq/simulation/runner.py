@@ -12,13 +12,13 @@ from typing import Any, ClassVar
 from rollq.local.attach import attach
 from rollq.local.workers import LocalWorkers
 from rollq.report.frame import check_drawable
-from rollq.report.online_report import Seconds, read_online
 from rollq.scheduler.online.online_set import OnlineSet
 from rollq.scheduler.online_manager import OnlineManager
 from rollq.scheduler.rounds.trainers import DelayTrainer, TrainedRound, Trainer
 from rollq.simulation.data import OnlineData
 from rollq.simulation.page import write_online_page
 from rollq.simulation.plan import plan_simulation, refuse_others
+from rollq.simulation.report import Seconds, read_online
 from rollq.stopwatch import Phase, Update
 from rollq.tasks.backend import Backend
 from rollq.tasks.config.settings import Settings

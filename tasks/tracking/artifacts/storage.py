@@ -15,7 +15,7 @@ from mlflow.exceptions import MlflowException
 from mlflow.tracking import MlflowClient
 
 from rollq.tasks.errors import ArtifactMissing, BadInput, Unavailable
-from rollq.tasks.tracking.mlflow.writer import patiently
+from rollq.tasks.tracking.runs.retry import retry
 
 ABSENT = (FileNotFoundError, NotADirectoryError, IsADirectoryError)
 
@@ -127,7 +127,7 @@ class RemotePlace(Place):
                 path.parent.mkdir(parents=True, exist_ok=True)
                 path.write_bytes(content)
             with _answering():
-                patiently(lambda: self._client.log_artifacts(self._run_id, temporary))
+                retry(lambda: self._client.log_artifacts(self._run_id, temporary))
 
     def remove(self, names: Iterable[str]) -> None:
         """MLflow has no call for it."""

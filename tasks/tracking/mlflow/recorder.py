@@ -35,12 +35,13 @@ from rollq.tasks.tracking.mlflow.names import (
     text,
     unescape,
 )
-from rollq.tasks.tracking.mlflow.writer import Item, Writer, patiently
+from rollq.tasks.tracking.mlflow.writer import Item, Writer
 from rollq.tasks.tracking.runs.hands_off import check_hands_off
 from rollq.tasks.tracking.runs.lifecycle import RECORDER_STATES, RecorderStatus
 from rollq.tasks.tracking.runs.process import Process
 from rollq.tasks.tracking.runs.provenance import provenance
 from rollq.tasks.tracking.runs.recorder import Recorder
+from rollq.tasks.tracking.runs.retry import retry
 
 POINTER = f"see the artifact {LONG}:"
 SUPERSEDED = "rollq.superseded"
@@ -352,7 +353,7 @@ class MLflowRecorder(Recorder):
 
     def _call(self, call: Any) -> None:
         try:
-            patiently(call)
+            retry(call)
         except (MlflowException, OSError) as error:
             raise Unavailable(f"MLflow does not answer: {error}.", "Check MLFLOW_TRACKING_URI.") from error
 

@@ -14,7 +14,7 @@ from mlflow.tracking import MlflowClient
 from rollq.tasks.errors import Unavailable
 from rollq.tasks.tracking.mlflow.names import MAX_VALUE, quoted
 from rollq.tasks.tracking.mlflow.store import as_mlflow_reads
-from rollq.tasks.tracking.mlflow.writer import patiently
+from rollq.tasks.tracking.runs.retry import retry
 
 ONLINE, PREVIOUS = "online", "previous"
 MODEL = "model"  # the artifact folder of a run that holds its model
@@ -49,7 +49,7 @@ class ModelRegistry:
             Unavailable: MLflow does not answer.
         """
         try:
-            patiently(lambda: self._register_name(name))
+            retry(lambda: self._register_name(name))
             known = self._versions(name)
             for one in candidates:
                 if one.run_id not in known:

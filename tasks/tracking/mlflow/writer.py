@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import logging
 import threading
-import time
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 from mlflow.entities import Metric, Param, RunTag
-from mlflow.exceptions import MlflowException
+
+from rollq.tasks.tracking.runs.retry import PATIENCE_SECONDS, is_passing, retry
 
 log = logging.getLogger(__name__)
 
@@ -22,9 +22,6 @@ Item = Metric | Param | RunTag
 
 CAPACITY = 10_000  # items that wait at most
 MAX_ITEMS, MAX_PARAMS, MAX_TAGS = 1_000, 100, 100  # per call, MLflow's limits
-PATIENCE_SECONDS = 120.0  # a store that is away may come back within this
-PAUSES = (0.1, 2.0)  # seconds between two tries: from, to
-PASSING = {"TEMPORARILY_UNAVAILABLE", "REQUEST_LIMIT_EXCEEDED", "INTERNAL_ERROR"}
 
 
 @dataclass(frozen=True)
@@ -121,7 +118,7 @@ class Writer:
     def _write(self, batch: Sequence[Item]) -> None:
         """Write a batch; one that is refused is halved until the items to blame are found."""
         try:
-            patiently(lambda: self._send(batch), self._patience)
+            retry(lambda: self._send(batch), self._patience)
         except Exception as error:  # noqa: BLE001 - whatever the client raises: the caller hears of it
             if len(batch) == 1 or is_passing(error):
                 self._note(batch, error)
@@ -135,30 +132,3 @@ class Writer:
         why = " ".join(str(error).split())[:200]
         with self._changed:
             self._failed += [NotWritten(item, why) for item in batch]
-
-
-def patiently(call: Callable[[], object], patience: float = PATIENCE_SECONDS) -> None:
-    """Call; again while the store is away, for at most ``patience`` seconds.
-
-    Raises:
-        Exception: what the last try raised.
-    """
-    end, pause = time.monotonic() + patience, PAUSES[0]
-    while True:
-        try:
-            call()
-        except Exception as error:
-            if not is_passing(error) or time.monotonic() + pause > end:
-                raise
-            log.info("the tracking store does not take it now, it is tried again: %s", error)
-            time.sleep(pause)
-            pause = min(pause * 2, PAUSES[1])
-        else:
-            return
-
-
-def is_passing(error: Exception) -> bool:
-    """Whether a later try may go well: the store is away or busy, it did not refuse the content."""
-    if isinstance(error, MlflowException):
-        return error.error_code in PASSING
-    return isinstance(error, OSError)

@@ -15,11 +15,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rollq.report.online_report import stays
 from rollq.scheduler.online.online_set import OnlineModel, OnlineSet
 from rollq.simulation import charts as online_charts
 from rollq.simulation.data import NO_DAYS, Coverage, LedgerRow, OnlineData, Stay, Track, monthly
 from rollq.simulation.page import tiles, write_online_page
+from rollq.simulation.report import stays
 from tests.unit.rollq.report.test_report import HOSTILE, Page
 
 ZERO = datetime(2026, 1, 2, 9, tzinfo=UTC)

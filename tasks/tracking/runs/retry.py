@@ -1,0 +1,42 @@
+"""Calls to MLflow are made again while its store is away or busy."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable
+
+from mlflow.exceptions import MlflowException
+
+log = logging.getLogger(__name__)
+
+PATIENCE_SECONDS = 120.0  # a store that is away may come back within this
+PAUSES = (0.1, 2.0)  # seconds between two tries: from, to
+PASSING = {"TEMPORARILY_UNAVAILABLE", "REQUEST_LIMIT_EXCEEDED", "INTERNAL_ERROR"}
+
+
+def retry(call: Callable[[], object], patience: float = PATIENCE_SECONDS) -> None:
+    """Call; again while the store is away, for at most ``patience`` seconds.
+
+    Raises:
+        Exception: what the last try raised.
+    """
+    end, pause = time.monotonic() + patience, PAUSES[0]
+    while True:
+        try:
+            call()
+        except Exception as error:
+            if not is_passing(error) or time.monotonic() + pause > end:
+                raise
+            log.info("the tracking store does not take it now, it is tried again: %s", error)
+            time.sleep(pause)
+            pause = min(pause * 2, PAUSES[1])
+        else:
+            return
+
+
+def is_passing(error: Exception) -> bool:
+    """Whether a later try may go well: the store is away or busy, it did not refuse the content."""
+    if isinstance(error, MlflowException):
+        return error.error_code in PASSING
+    return isinstance(error, OSError)
