@@ -14,7 +14,7 @@ from rollq.scheduler.updates.prediction_tasks import prediction_pool
 from rollq.tasks.backend import Backend
 from rollq.tasks.ingredients.code_check import refuse_if_stale
 from rollq.tasks.rounds.rounds import RoundState
-from rollq.workers.jobs.attempt import Outcome, Post, refuse_outage, run_one
+from rollq.workers.jobs.attempt import Outcome, WorkerContext, refuse_outage, run_one
 from rollq.workers.process.names import worker_name
 
 PAUSE_SECONDS = 0.02
@@ -45,15 +45,15 @@ class DelayInProcessTrainer(DelayTrainer):
 
 
 def _work(backend: Backend, pool: str) -> None:
-    post = Post(worker_name(os.getpid()), backend.settings.queues)
+    context = WorkerContext(worker_name(os.getpid()), backend.settings.queues)
     for name in (prediction_pool(pool), pool):
         backend.tasks.next_to_ring(name, backend.settings.max_outstanding)  # nobody is rung for: it is done here
-        outcome = run_one(backend, name, None, post)
+        outcome = run_one(backend, name, None, context)
         refuse_if_stale()
         refuse_outage(outcome)
         if outcome is not Outcome.NOTHING:
             return
-    if not _gather_one(backend, pool, post.worker) and not backend.tasks.reclaim(post.worker):
+    if not _gather_one(backend, pool, context.worker) and not backend.tasks.reclaim(context.worker):
         time.sleep(PAUSE_SECONDS)
 
 

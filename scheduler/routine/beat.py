@@ -44,21 +44,21 @@ def make_scheduler(backend: Backend, now: Now = _utc_now) -> type[Scheduler]:
             log.info("routine of %s is due up to %s", strategy, date)
         ring_unfinished(backend)
 
-    duties = {SWEEP: sweep_once, ROUTINES: ring_routines}
+    jobs = {SWEEP: sweep_once, ROUTINES: ring_routines}
 
     class SweepingScheduler(Scheduler):  # type: ignore[misc]
         """Runs the sweep here, and sends every other entry as Celery does."""
 
         def setup_schedule(self) -> None:
             every = timedelta(seconds=backend.settings.sweep_seconds)
-            self.update_from_dict({entry: {"task": entry, "schedule": every} for entry in duties})
+            self.update_from_dict({entry: {"task": entry, "schedule": every} for entry in jobs})
 
         def apply_entry(self, entry: Any, producer: Any = None) -> None:
-            if entry.task not in duties:
+            if entry.task not in jobs:
                 super().apply_entry(entry, producer)
                 return
             try:  # without Celery's line for each time, among which those that matter would drown
-                duties[entry.task]()
+                jobs[entry.task]()
             except RollqError as error:
                 log.warning("%s was left out: %s", entry.task, error)
             except Exception:  # whatever it was, the next time must come

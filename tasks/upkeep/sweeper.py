@@ -74,8 +74,8 @@ class SweepTimer:
     """Sweeps every ``sweep_seconds`` in a thread of this process, whatever happens to the servers in between.
 
     Args:
-        duties: what else to do each time.
-        farewell: what to do in the end.
+        periodic: what else to do each time.
+        on_stop: what to do in the end.
     """
 
     def __init__(
@@ -83,14 +83,14 @@ class SweepTimer:
         backend: Backend,
         by: str,
         dead_workers: Callable[[], Mapping[str, str]] = dict,
-        duties: Sequence[Callable[[], object]] = (),
-        farewell: Callable[[], object] = lambda: None,
+        periodic: Sequence[Callable[[], object]] = (),
+        on_stop: Callable[[], object] = lambda: None,
     ) -> None:
         self._backend = backend
         self._by = by
         self._dead_workers = dead_workers
-        self._duties = (self._sweep, *duties)
-        self._farewell = farewell
+        self._periodic = (self._sweep, *periodic)
+        self._on_stop = on_stop
         self._stop = threading.Event()
         self._away = False  # whether the store did not answer at the last sweep
         self._thread = threading.Thread(target=self._run, name="rollq-sweeper", daemon=True)
@@ -105,14 +105,14 @@ class SweepTimer:
 
     def _run(self) -> None:
         while not self._stop.is_set():
-            for duty in self._duties:
-                self._do(duty)
+            for job in self._periodic:
+                self._do(job)
             self._stop.wait(self._backend.settings.sweep_seconds)
-        self._do(self._farewell)
+        self._do(self._on_stop)
 
-    def _do(self, duty: Callable[[], object]) -> None:
+    def _do(self, job: Callable[[], object]) -> None:
         try:
-            duty()
+            job()
         except RollqError as error:
             log.warning("a sweep was left out: %s", error)
         except Exception:  # whatever it was, the next sweep must come

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from rollq import Backend, TaskState, Unavailable
-from rollq.workers.process.watchdog import Ear, Watchdog
+from rollq.workers.process.watchdog import ConsumerHeartbeat, Watchdog
 from tests.acceptance.processes.crew import wait_until, worker
 from tests.chaos.job import definition
 
@@ -28,8 +28,8 @@ class World:
     """What a watchdog sees."""
 
     def __init__(self) -> None:
-        self.ear, self.messages, self.idle, self.restarted = Ear(), 1, True, 0
-        self.dog = Watchdog(self.ear, self.count, lambda: self.idle, 1e-9, self.restart)
+        self.consumer, self.messages, self.idle, self.restarted = ConsumerHeartbeat(), 1, True, 0
+        self.dog = Watchdog(self.consumer, self.count, lambda: self.idle, 1e-9, self.restart)
 
     def count(self) -> int:
         if self.messages < 0:
@@ -55,7 +55,7 @@ def test_whatever_shows_that_it_is_not_deaf_begins_the_patience_anew(what: str) 
     world = World()
     world.look()
     if what == "hear":
-        world.ear.hear()
+        world.consumer.beat()
     world.messages = {"no message": 0, "away": -1}.get(what, 1)
     world.idle = what != "busy"
     if what == "away":

@@ -49,8 +49,8 @@ Run = Callable[[Backend, Claim, Callable[[], bool]], Outcome]
 
 
 @dataclass(frozen=True)
-class Post:
-    """Where attempts are made: a worker's process, the queues it serves, what it offers, and how it runs a claim.
+class WorkerContext:
+    """Where attempts are made: a worker process, its queues, its available resources, and how it runs a claim.
 
     ``stopping`` says whether the worker is to end soon: it begins nothing new; ``draining``, whether it wants its tasks
     back at once; ``run`` is by default ``train_under_lease``.
@@ -60,11 +60,11 @@ class Post:
     queues: Sequence[str] = ("default",)
     draining: Callable[[], bool] = lambda: False
     stopping: Callable[[], bool] = lambda: False
-    offer: Needs | None = None
+    available: Needs | None = None
     run: Run | None = None
 
 
-def serve(backend: Backend, pool: str, wanted: str, post: Post) -> int:
+def serve(backend: Backend, pool: str, wanted: str, context: WorkerContext) -> int:
     """Hear one message: run waiting tasks for ``SLICE_SECONDS`` (at least one), then pass the message on if more wait.
 
     So short tasks do not cost a message each, and the messages of a pool do not multiply. Pools take turns: whichever
@@ -80,11 +80,11 @@ def serve(backend: Backend, pool: str, wanted: str, post: Post) -> int:
     if time.monotonic() < _rests_until:
         return 0  # a sweep rings again
     end, attempts = time.monotonic() + SLICE_SECONDS, 0
-    turn = random.choice(backend.tasks.pools_rung(post.queues) or [pool])  # noqa: S311 - a fair turn, no secret
+    turn = random.choice(backend.tasks.pools_rung(context.queues) or [pool])  # noqa: S311 - a fair turn, no secret
     for name in dict.fromkeys([turn, pool]):
-        ahead = Lookahead(go_on=lambda: time.monotonic() < end and not _is_ending(post))
-        while claim := _claim(backend, name, wanted, post, ahead):
-            outcome = _attempt(backend, claim, post)
+        ahead = Lookahead(go_on=lambda: time.monotonic() < end and not _is_ending(context))
+        while claim := _claim(backend, name, wanted, context, ahead):
+            outcome = _attempt(backend, claim, context)
             attempts += 1
             if outcome is Outcome.OUTAGE:
                 _rests_until = time.monotonic() + REST_SECONDS
@@ -95,7 +95,7 @@ def serve(backend: Backend, pool: str, wanted: str, post: Post) -> int:
     return attempts
 
 
-def run_one(backend: Backend, pool: str, wanted: str | None, post: Post) -> Outcome:
+def run_one(backend: Backend, pool: str, wanted: str | None, context: WorkerContext) -> Outcome:
     """Claim the best waiting task of ``pool``, run it, ring for what follows.
 
     Args:
@@ -104,8 +104,8 @@ def run_one(backend: Backend, pool: str, wanted: str | None, post: Post) -> Outc
     Raises:
         Unavailable: the store does not answer; the lease of a claim that was made runs out by itself.
     """
-    claim = _claim(backend, pool, wanted, post)
-    return _attempt(backend, claim, post) if claim else Outcome.NOTHING
+    claim = _claim(backend, pool, wanted, context)
+    return _attempt(backend, claim, context) if claim else Outcome.NOTHING
 
 
 def refuse_outage(outcome: Outcome) -> None:
@@ -118,20 +118,22 @@ def refuse_outage(outcome: Outcome) -> None:
         raise Unavailable(_met, "The task waits, and the attempt does not count: do it again when that is mended.")
 
 
-def _claim(backend: Backend, pool: str, wanted: str | None, post: Post, ahead: Lookahead | None = None) -> Claim | None:
-    if _is_ending(post) and not (ahead and ahead.claimed):
+def _claim(
+    backend: Backend, pool: str, wanted: str | None, context: WorkerContext, ahead: Lookahead | None = None
+) -> Claim | None:
+    if _is_ending(context) and not (ahead and ahead.claimed):
         return None
-    return backend.tasks.claim(pool, post.worker, post.queues, wanted, post.offer, ahead)
+    return backend.tasks.claim(pool, context.worker, context.queues, wanted, context.available, ahead)
 
 
-def _is_ending(post: Post) -> bool:
-    return post.stopping() or post.draining() or is_stale()
+def _is_ending(context: WorkerContext) -> bool:
+    return context.stopping() or context.draining() or is_stale()
 
 
-def _attempt(backend: Backend, claim: Claim, post: Post) -> Outcome:
-    with log_context(pool=claim.pool, task=claim.task_id, attempt=claim.attempt, worker=post.worker):
+def _attempt(backend: Backend, claim: Claim, context: WorkerContext) -> Outcome:
+    with log_context(pool=claim.pool, task=claim.task_id, attempt=claim.attempt, worker=context.worker):
         try:
-            outcome = (post.run or train_under_lease)(backend, claim, post.draining)
+            outcome = (context.run or train_under_lease)(backend, claim, context.draining)
         except Exception as error:
             if kind_of(error) is Kind.OUTAGE:
                 raise

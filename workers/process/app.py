@@ -20,12 +20,12 @@ from rollq.tasks.errors import RollqError
 from rollq.tasks.ingredients.code_check import is_stale
 from rollq.tasks.logs import setup_logging
 from rollq.tasks.upkeep.sweeper import SweepTimer
-from rollq.workers.jobs.attempt import Post, Run, serve
-from rollq.workers.process.capacity import offer_of
+from rollq.workers.jobs.attempt import Run, WorkerContext, serve
+from rollq.workers.process.capacity import available_resources
 from rollq.workers.process.drain import Asked, DrainFlag
 from rollq.workers.process.exit_watch import PoolWatch
 from rollq.workers.process.names import host, worker_name
-from rollq.workers.process.watchdog import Ear, Watchdog, ask_for_restart, restarts
+from rollq.workers.process.watchdog import ConsumerHeartbeat, Watchdog, ask_for_restart, restarts
 
 log = logging.getLogger(__name__)
 
@@ -47,21 +47,21 @@ class WorkerLife:
 
     Args:
         run: what to do with a claim; by default it is trained.
-        duties: what else its main process does with every sweep.
+        periodic: what else its main process does with every sweep.
     """
 
-    def __init__(self, backend: Backend, run: Run | None = None, duties: Sequence[Callable[[], object]] = ()) -> None:
+    def __init__(self, backend: Backend, run: Run | None = None, periodic: Sequence[Callable[[], object]] = ()) -> None:
         self.backend = backend
         self.run = run
-        self._duties = duties
-        self.offer = offer_of(backend.settings)
+        self._periodic = periodic
+        self.available = available_resources(backend.settings)
         self.watch = PoolWatch()
         self.main_pid = os.getpid()
         self.name = f"{host()}/{self.main_pid}"
         self.drain = DrainFlag()
         self.asked = Asked(self.drain, lambda: self._busy)
         self._ignores_hangup = signal.getsignal(signal.SIGHUP) is signal.SIG_IGN  # as under nohup
-        self.ear = Ear()
+        self.consumer = ConsumerHeartbeat()
         self.restart_wanted = False
         self._sweeper: SweepTimer | None = None
         self._drain_timer: threading.Timer | None = None
@@ -81,8 +81,10 @@ class WorkerLife:
         try:
             check_arguments(TRAIN, (pool, task_id))
             queues = self.backend.settings.queues
-            post = Post(worker_name(self.main_pid), queues, self.gives_back, self.drain.is_begun, self.offer, self.run)
-            serve(self.backend, pool, task_id, post)
+            context = WorkerContext(
+                worker_name(self.main_pid), queues, self.gives_back, self.drain.is_begun, self.available, self.run
+            )
+            serve(self.backend, pool, task_id, context)
         except RollqError as error:
             log.warning("the message could not be served, the sweeper rings again: %s", error)
         finally:
@@ -107,7 +109,7 @@ class WorkerLife:
     def on_heard(self, task: Any = None, args: Any = (), **_: object) -> None:
         """A pool process has heard a message, of whatever kind."""
         self.asked.listen()  # not before: billiard sets its own signal handlers when a process has started
-        self.ear.hear()
+        self.consumer.beat()
         if task is not None and task.name != TRAIN and changed_since_loaded():
             self.backend.doorbell.repeat(task.name, list(args))  # for a process that has the code of now
             raise SystemExit(BEGINS_ANEW)
@@ -123,8 +125,8 @@ class WorkerLife:
         self._hear_signals()
         logging.getLogger("celery.worker.request").addFilter(_is_worth_telling)
         self.watch = PoolWatch(getattr(getattr(sender, "pool", None), "_pool", None))
-        duties = [self.sign, self._watchdog().look, *self._duties]
-        self._sweeper = SweepTimer(self.backend, self.name, self.dead_processes, duties, self.leave)
+        periodic = [self.sign, self._watchdog().look, *self._periodic]
+        self._sweeper = SweepTimer(self.backend, self.name, self.dead_processes, periodic, self.leave)
         self._sweeper.start()
 
     def on_shutting_down(self, how: str = "Warm", **_: object) -> None:
@@ -174,7 +176,7 @@ class WorkerLife:
     def sign(self) -> None:
         """Write this worker into the roster."""
         settings = self.backend.settings
-        self.backend.roster.sign(self.name, settings.queues, settings.concurrency, self.offer, restarts())
+        self.backend.roster.sign(self.name, settings.queues, settings.concurrency, self.available, restarts())
 
     def leave(self) -> None:
         """Strike this worker out of the roster."""
@@ -190,7 +192,7 @@ class WorkerLife:
     def _watchdog(self) -> Watchdog:
         settings, doorbell, tasks = self.backend.settings, self.backend.doorbell, self.backend.tasks
         return Watchdog(
-            self.ear,
+            self.consumer,
             lambda: doorbell.waiting(settings.queues),
             lambda: not tasks.holders(f"{self.name}/"),
             settings.watchdog_seconds,

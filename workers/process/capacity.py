@@ -1,4 +1,4 @@
-"""What a process of this worker offers to tasks: its share of the machine, unless the settings say otherwise."""
+"""The available resources of a worker process: its share of the machine, unless the settings say otherwise."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from rollq.tasks.resources import Needs
 from rollq.workers.process.machine import this_machine
 
 
-def offer_of(settings: Settings) -> Needs:
+def available_resources(settings: Settings) -> Needs:
     """Processors, GPUs and gigabytes of memory of one pool process."""
     machine = this_machine()
     processes = settings.concurrency or machine.cores

@@ -23,8 +23,8 @@ INSIST_SECONDS = 30.0  # a worker that is told to restart and does not stop is r
 RESTARTS = "ROLLQ_WORKER_RESTARTS"  # environment variable: how often this process was restarted
 
 
-class Ear:
-    """When a process of this worker last heard a message: one number, shared with the pool processes.
+class ConsumerHeartbeat:
+    """When a process of this worker last received a message: one number, shared with the pool processes.
 
     Shared memory without a lock: eight aligned bytes are written at once, and a killed process blocks nobody.
     """
@@ -32,8 +32,8 @@ class Ear:
     def __init__(self) -> None:
         self._memory = mmap.mmap(-1, 8)
 
-    def hear(self) -> None:
-        """A message was heard now."""
+    def beat(self) -> None:
+        """A message was received now."""
         self._memory[:8] = struct.pack("d", time.monotonic())
 
     def last(self) -> float:
@@ -53,13 +53,13 @@ class Watchdog:
 
     def __init__(
         self,
-        ear: Ear,
+        consumer: ConsumerHeartbeat,
         waiting: Callable[[], int],
         idle: Callable[[], bool],
         patience: float,
         restart: Callable[[], None],
     ) -> None:
-        self._ear = ear
+        self._consumer = consumer
         self._waiting = waiting
         self._idle = idle
         self._patience = patience
@@ -76,7 +76,7 @@ class Watchdog:
         if not self._patience or not self._waiting() or not self._idle():
             return
         now = time.monotonic()
-        self._since = since if since is not None and since > self._ear.last() else now
+        self._since = since if since is not None and since > self._consumer.last() else now
         if now - self._since > self._patience:
             log.error("nothing was heard for %.0f s while messages wait: the worker is restarted", self._patience)
             self._restart()

@@ -171,15 +171,15 @@ def run_pool(
 
     os.environ.update(THREADS)
     from rollq.tasks.ingredients.code_check import refuse_if_stale
-    from rollq.workers.jobs.attempt import Outcome, Post, refuse_outage, run_one
+    from rollq.workers.jobs.attempt import Outcome, WorkerContext, refuse_outage, run_one
     from rollq.workers.process.names import worker_name
 
     outcomes: list[str] = []
     with of(context).backend() as backend:
         check_pool(backend, pool)
-        post = Post(worker_name(os.getpid()), backend.tasks.queues(pool))
+        process = WorkerContext(worker_name(os.getpid()), backend.tasks.queues(pool))
         while not limit or len(outcomes) < limit:
-            outcome = run_one(backend, pool, None, post)
+            outcome = run_one(backend, pool, None, process)
             refuse_if_stale()
             refuse_outage(outcome)
             if outcome is Outcome.NOTHING:

@@ -33,10 +33,10 @@ from rollq.scheduler.strategies.rolling import Plan
 from rollq.scheduler.updates.prediction_tasks import prediction_pool
 from rollq.tasks.backfills.backfill import BackfillMode
 from rollq.tasks.tracking.runs.attempt_runs import TASK, tags_of, why_lost
-from rollq.workers.jobs.attempt import Outcome, Post, run_one
+from rollq.workers.jobs.attempt import Outcome, WorkerContext, run_one
 from tests.online_strategies import DAYS, LIVED, manager, template, write_prices
 
-POST = Post("host/1/2")
+CONTEXT = WorkerContext("host/1/2")
 _names = iter(f"serving{number}" for number in range(100))
 
 
@@ -57,7 +57,7 @@ def models(backend: Backend, online: OnlineManager) -> list[OnlineModel]:
 def train_all(backend: Backend, pool: str) -> list[Outcome]:
     backend.tasks.next_to_ring(pool, 100)
     outcomes = []
-    while (outcome := run_one(backend, pool, None, POST)) is not Outcome.NOTHING:
+    while (outcome := run_one(backend, pool, None, CONTEXT)) is not Outcome.NOTHING:
         outcomes.append(outcome)
     return outcomes
 
@@ -146,7 +146,7 @@ def test_a_commit_whose_answer_is_lost_leaves_its_run_finished(
     with monkeypatch.context() as patch:
         patch.setattr(backend.tasks, "commit", commit)
         backend.tasks.next_to_ring(online.name, 100)
-        run_one(backend, online.name, None, POST)
+        run_one(backend, online.name, None, CONTEXT)
     (done,) = backend.tasks.find(online.name, status=[TaskState.DONE])
     runs = MLflowExperiment.open(online.name, backend.settings.mlflow_uri)
     assert runs.get_recorder((done.committed or {})["recorder_id"]).status == "FINISHED"

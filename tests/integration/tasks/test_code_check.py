@@ -16,13 +16,13 @@ from rollq.tasks.components.source import forget_changed
 from rollq.tasks.errors import NotYet, PermanentError
 from rollq.tasks.ingredients.code_check import StaleCode, check_code, check_loaded, refuse_if_stale
 from rollq.tasks.queue.admission import Turns
-from rollq.workers.jobs.attempt import Outcome, Post, run_one
+from rollq.workers.jobs.attempt import Outcome, WorkerContext, run_one
 from rollq.workers.process.app import WorkerLife
 from tests.own_model import Project, project
 from tests.synthetic import closes, write
 
 __all__ = ["project"]
-POST = Post("w/1")
+CONTEXT = WorkerContext("w/1")
 
 
 @pytest.fixture
@@ -38,13 +38,13 @@ def test_other_code_on_this_machine_is_said_and_a_retry_takes_it(mine: Backend, 
     ids = enqueue_plan(project.plan(), mine).created.ids
     project.code(-1.0)
     project.forget()
-    assert {run_one(mine, "signed", None, POST) for _ in ids} == {Outcome.FAILED}
+    assert {run_one(mine, "signed", None, CONTEXT) for _ in ids} == {Outcome.FAILED}
     failed, *_ = mine.tasks.find("signed", status=[TaskState.FAILED])
     assert failed.error
     assert "another code of signed_model:SignedModel than the task was made with" in failed.error["message"]
     assert "rollq enqueue" in failed.error["message"] or "Enqueue the template again" in failed.error["message"]
     mine.tasks.retry([failed.id], "me")
-    assert run_one(mine, "signed", failed.id, POST) is Outcome.COMMITTED
+    assert run_one(mine, "signed", failed.id, CONTEXT) is Outcome.COMMITTED
     assert "model" in mine.tasks.get(failed.id).result["other_code"]
     turns = Turns("b" * 12, 0, [0])
     mine.tasks.admission.enlist(list(mine.tasks.admission.standing([failed.id]).values()), turns, "me")
@@ -61,7 +61,7 @@ def test_older_code_in_this_process_gives_the_task_back(mine: Backend, project: 
     project.plan()  # this process has imported it
     project.code(-1.0)
     (ident, *_) = enqueue_plan(project.plan(), mine).created.ids
-    assert run_one(mine, "signed", ident, POST) is Outcome.RELEASED
+    assert run_one(mine, "signed", ident, CONTEXT) is Outcome.RELEASED
     task = mine.tasks.get(ident)
     assert (task.status, task.failures, task.losses) == (TaskState.WAITING, 0, 0)
     with pytest.raises(StateError, match="Start it again"):
@@ -71,7 +71,7 @@ def test_older_code_in_this_process_gives_the_task_back(mine: Backend, project: 
     for name in ("helper_of_model", "signed_model"):
         importlib.reload(sys.modules[name])
     refuse_if_stale()
-    assert run_one(mine, "signed", ident, POST) is Outcome.COMMITTED
+    assert run_one(mine, "signed", ident, CONTEXT) is Outcome.COMMITTED
 
 
 def test_a_definition_that_names_another_class_by_hand_is_run(mine: Backend, project: Project) -> None:
@@ -79,7 +79,7 @@ def test_a_definition_that_names_another_class_by_hand_is_run(mine: Backend, pro
     for definition in plan.definitions:
         definition["model"] = {"class": "RidgeModel", "kwargs": {"alpha": 1.0}}
     ids = enqueue_plan(plan, mine).created.ids
-    assert {run_one(mine, "signed", None, POST) for _ in ids} == {Outcome.COMMITTED}
+    assert {run_one(mine, "signed", None, CONTEXT) for _ in ids} == {Outcome.COMMITTED}
 
 
 def test_run_task_asks_too(mine: Backend, project: Project) -> None:
@@ -99,7 +99,7 @@ def test_data_that_were_revised_before_the_training_are_written_down(mine: Backe
     prices = closes(sessions=250)
     prices.loc["2020-08-20", "S03"] *= 1.01  # seen by the second window alone
     write(prices, project.folder)
-    assert [run_one(mine, "signed", ident, POST) for ident in (first, second)] == [Outcome.COMMITTED] * 2
+    assert [run_one(mine, "signed", ident, CONTEXT) for ident in (first, second)] == [Outcome.COMMITTED] * 2
     results = [mine.tasks.get(ident).result or {} for ident in (first, second)]
     assert [result.get("other_data") for result in results] == [None, ["test"]]
     kept, other = judge(mine.tasks, "signed", planned.definitions)

@@ -23,7 +23,7 @@ from rollq.tasks.upkeep.sweeper import SweepTimer
 from rollq.trainers import InProcessTrainer
 from rollq.workers.jobs import attempt
 from rollq.workers.jobs import job as jobs
-from rollq.workers.jobs.attempt import Outcome, Post, run_one, serve
+from rollq.workers.jobs.attempt import Outcome, WorkerContext, run_one, serve
 from tests.online_strategies import BEGIN, LGB, manager, template, write_prices
 from tests.pool_tasks import POOL, claim, create, expire
 
@@ -63,7 +63,7 @@ def only(backend: Backend) -> Task:
 def test_an_own_error_is_kept_with_its_text(backend: Backend, raising: Any, error: BaseException) -> None:
     create(backend.tasks)
     raising(error)
-    outcomes = [run_one(backend, POOL, None, Post("w")) for _ in range(backend.settings.max_attempts + 1)]
+    outcomes = [run_one(backend, POOL, None, WorkerContext("w")) for _ in range(backend.settings.max_attempts + 1)]
     assert outcomes == [Outcome.FAILED] * backend.settings.max_attempts + [Outcome.NOTHING]
     task = only(backend)
     assert task.status is TaskState.FAILED
@@ -77,7 +77,7 @@ def test_an_own_error_is_kept_with_its_text(backend: Backend, raising: Any, erro
 def test_an_error_that_comes_again_each_time_is_tried_once(backend: Backend, raising: Any, error: Exception) -> None:
     create(backend.tasks)
     raising(error)
-    assert run_one(backend, POOL, None, Post("w")) is Outcome.FAILED
+    assert run_one(backend, POOL, None, WorkerContext("w")) is Outcome.FAILED
     assert only(backend).status is TaskState.FAILED
 
 
@@ -86,7 +86,7 @@ def test_an_outage_uses_up_no_attempt_and_says_why(backend: Backend, raising: An
     create(backend.tasks)
     raising(error)
     for _ in range(backend.settings.max_attempts + 2):
-        assert run_one(backend, POOL, None, Post("w")) is Outcome.OUTAGE
+        assert run_one(backend, POOL, None, WorkerContext("w")) is Outcome.OUTAGE
         ready = {"not_before": backend.store.now(), "stage": "far"}
         backend.store.collection("tasks").update_many({}, {"$set": ready})
     task = only(backend)
@@ -104,8 +104,8 @@ def test_who_works_for_a_person_tells_him_of_an_outage(backend: Backend, raising
 def test_a_process_that_met_an_outage_rests(backend: Backend, raising: Any) -> None:
     create(backend.tasks, 5)
     raising(full())
-    assert serve(backend, POOL, "", Post("w")) == 1
-    assert serve(backend, POOL, "", Post("w")) == 0
+    assert serve(backend, POOL, "", WorkerContext("w")) == 1
+    assert serve(backend, POOL, "", WorkerContext("w")) == 0
     assert sum(task.attempts for task in backend.tasks.find(POOL)) == 1
 
 
@@ -113,7 +113,7 @@ def test_a_process_that_met_an_outage_rests(backend: Backend, raising: Any) -> N
 def test_stops_and_early_attempts_use_up_nothing(backend: Backend, raising: Any, error: BaseException) -> None:
     create(backend.tasks)
     raising(error)
-    assert run_one(backend, POOL, None, Post("w")) is Outcome.RELEASED
+    assert run_one(backend, POOL, None, WorkerContext("w")) is Outcome.RELEASED
     task = only(backend)
     assert (task.status, task.failures) == (TaskState.WAITING, 0)
     assert task.not_yet == ("the prices are not there" if isinstance(error, NotYet) else "")
@@ -133,7 +133,7 @@ def test_a_signal_ends_the_process_and_the_task_goes_back(backend: Backend, monk
     before = signal.signal(signal.SIGTERM, leave)
     try:
         with pytest.raises(SystemExit):
-            run_one(backend, POOL, None, Post("w"))
+            run_one(backend, POOL, None, WorkerContext("w"))
     finally:
         signal.signal(signal.SIGTERM, before)
     task = only(backend)

@@ -30,13 +30,13 @@ from rollq import (
 )
 from rollq.enqueueing import plan_template
 from rollq.workers.jobs import job as jobs
-from rollq.workers.jobs.attempt import Outcome, Post, run_one
+from rollq.workers.jobs.attempt import Outcome, WorkerContext, run_one
 from rollq.workers.jobs.prediction import load_model, predict_range
 from tests.conftest import EXAMPLES
 from tests.pool_tasks import age
 
 _POOLS = iter(f"predicted{number}" for number in range(1_000))
-POST = Post("host/1")
+CONTEXT = WorkerContext("host/1")
 
 
 @dataclass(frozen=True)
@@ -70,7 +70,7 @@ class Scene:
         """The tasks of these definitions, after one attempt at each."""
         ids = self.backend.tasks.create_tasks(self.pool, list(definitions)).ids
         for ident in ids:
-            run_one(self.backend, self.pool, ident, POST)
+            run_one(self.backend, self.pool, ident, CONTEXT)
         return [self.backend.tasks.get(ident) for ident in ids]
 
     def increment(self, task: Task) -> Increment:
@@ -186,7 +186,7 @@ def test_two_tasks_write_beside_one_model_at_the_same_time(scene: Scene) -> None
     asked = [scene.asking(days[5 * part], days[5 * part + 4]) for part in (1, 2)]
     ids = scene.backend.tasks.create_tasks(scene.pool, asked).ids
     with ThreadPoolExecutor(2) as both:
-        outcomes = list(both.map(lambda ident: run_one(scene.backend, scene.pool, ident, POST), ids))
+        outcomes = list(both.map(lambda ident: run_one(scene.backend, scene.pool, ident, CONTEXT), ids))
     assert outcomes == [Outcome.COMMITTED] * 2
     first, second = (scene.increment(scene.backend.tasks.get(ident)) for ident in ids)
     assert (list(first.days), list(second.days)) == (days[5:10], days[10:15])
@@ -250,11 +250,11 @@ def test_what_a_worker_without_its_lease_wrote_is_seen_by_nobody(scene: Scene, m
         result = predict(claim, checkpoint, settings)
         age(scene.backend, "tasks", ident)
         scene.backend.tasks.reclaim("sweeper")
-        second.append(run_one(scene.backend, scene.pool, ident, Post("host/2")))
+        second.append(run_one(scene.backend, scene.pool, ident, WorkerContext("host/2")))
         return {**result, "from": "the stale worker"}
 
     monkeypatch.setattr(jobs, "predict", slow)
-    assert run_one(scene.backend, scene.pool, ident, POST) is Outcome.LOST
+    assert run_one(scene.backend, scene.pool, ident, CONTEXT) is Outcome.LOST
     assert second == [Outcome.COMMITTED]
     task = scene.backend.tasks.get(ident)
     assert list(scene.increment(task).days) == scene.sessions[5:10]
@@ -279,9 +279,12 @@ def test_a_worker_that_stops_gives_the_task_back(scene: Scene, monkeypatch: pyte
 
     with monkeypatch.context() as patch:
         patch.setattr(jobs, "predict", long)
-        assert run_one(scene.backend, scene.pool, ident, Post("host/1", draining=stopping.is_set)) is Outcome.RELEASED
+        assert (
+            run_one(scene.backend, scene.pool, ident, WorkerContext("host/1", draining=stopping.is_set))
+            is Outcome.RELEASED
+        )
     assert scene.recorder.status == "FINISHED"
-    assert run_one(scene.backend, scene.pool, ident, POST) is Outcome.COMMITTED
+    assert run_one(scene.backend, scene.pool, ident, CONTEXT) is Outcome.COMMITTED
     assert list(scene.increment(scene.backend.tasks.get(ident)).days) == scene.sessions[5:10]
 
 
@@ -306,9 +309,9 @@ def test_a_training_that_fails_or_is_lost_closes_its_own_run(scene: Scene, monke
 
     with monkeypatch.context() as patch:
         patch.setattr(jobs, "train", lost)
-        assert run_one(scene.backend, scene.pool, ident, POST) is Outcome.LOST
+        assert run_one(scene.backend, scene.pool, ident, CONTEXT) is Outcome.LOST
     (stale, *_) = scene.runs.iter_recorders(f"tags.`rollq.task` = '{ident}'")
     assert stale.status == "FAILED"
     assert "rollq.superseded" in stale.tags
-    assert run_one(scene.backend, scene.pool, ident, POST) is Outcome.COMMITTED
+    assert run_one(scene.backend, scene.pool, ident, CONTEXT) is Outcome.COMMITTED
     assert scene.recorder.status == "FINISHED"

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from rollq.tasks.config.settings import Settings
-from rollq.workers.process.capacity import offer_of
+from rollq.workers.process.capacity import available_resources
 from rollq.workers.process.machine import Machine, this_machine
 
 V1 = "{0} 1 0:1 {root} {top}/{name} rw - cgroup cgroup rw,{name}\n"
@@ -92,6 +92,6 @@ def test_affinity_is_a_limit_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 
 def test_processes_share_what_the_container_has(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("rollq.workers.process.capacity.this_machine", lambda: Machine(2.5, 3e9))
-    found = offer_of(Settings())
+    found = available_resources(Settings())
     assert (found.cpu, found.mem_gb) == (1.25, 1.5)
-    assert offer_of(Settings(concurrency=6, mem_gb=4)).to_dict() == {"cpu": 1.0, "gpu": 0.0, "mem_gb": 4.0}
+    assert available_resources(Settings(concurrency=6, mem_gb=4)).to_dict() == {"cpu": 1.0, "gpu": 0.0, "mem_gb": 4.0}
