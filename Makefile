@@ -32,7 +32,7 @@ bench: $(STAMP)
 
 # The environment of the reference: pyqlib, 1.4 GB.
 reference-env: $(STAMP)
-	@$(BIN)/python -m benchmarks.reference_env
+	@$(BIN)/python -m benchmarks.reference.environment
 
 # Builds the images, starts deploy/compose.yaml and trains the small example in it: needs Docker with compose (docs/how-to/many-machines.md).
 compose-test: $(STAMP)

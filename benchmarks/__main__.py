@@ -7,7 +7,7 @@ import subprocess
 import sys
 
 from benchmarks.bench import ROOT
-from benchmarks.reference_env import PYTHON
+from benchmarks.reference.environment import PYTHON
 
 ALL = ("create", "drain", "claim", "orphan", "gather", "recorder", "collect", "promotion", "simulation", "revisions")
 WITH_REFERENCE = ("create", "drain", "recorder")

@@ -80,7 +80,7 @@ class Bench:
     @contextlib.contextmanager
     def worker(self, settings: Settings | None = None) -> Iterator[subprocess.Popen[bytes]]:
         """A worker of no-op tasks for the length of the block, ready for messages."""
-        process = self.start("benchmarks.noop", settings)
+        process = self.start("benchmarks.workers.noop", settings)
         try:
             wait_until(lambda: bool(children(process.pid)) or process.poll() is not None, 120)
             time.sleep(2.0)  # its pool is there; its connections are made

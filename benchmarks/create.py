@@ -9,7 +9,7 @@ from typing import Any
 
 from benchmarks.bench import Bench
 from benchmarks.definitions import realistic
-from benchmarks.reference import Reference
+from benchmarks.reference.process import Reference
 from benchmarks.table import show
 
 _databases = itertools.count()

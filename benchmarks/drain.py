@@ -10,10 +10,10 @@ import redis
 
 from benchmarks import bare
 from benchmarks.bench import Bench, wait_until
-from benchmarks.noop import definition
 from benchmarks.processor import ProcessorTime
-from benchmarks.reference import Reference
+from benchmarks.reference.process import Reference
 from benchmarks.table import show
+from benchmarks.workers.noop import definition
 from rollq.tasks.backend import Backend
 from rollq.tasks.queue.states import TaskState
 
@@ -71,7 +71,7 @@ def drain_bare(bench: Bench, count: int) -> dict[str, Any]:
         app.send_task("bare.noop", args=["drain", f"{number:024x}"], queue=bare.QUEUE)
     app.close()
     with redis.Redis.from_url(bench.settings.redis_url) as client:
-        process = bench.start("benchmarks.bare")
+        process = bench.start("benchmarks.workers.bare")
         wait_until(lambda: client.llen(bare.QUEUE) < count - 50, 60, pause=0.002)
         left, begun = int(client.llen(bare.QUEUE)), time.monotonic()
         cost = ProcessorTime(worker=[process.pid], store=[], broker=[bench.broker.process.pid])

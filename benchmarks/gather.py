@@ -11,8 +11,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from benchmarks.bench import Bench, wait_until
-from benchmarks.noop import definition
 from benchmarks.table import percentile, show
+from benchmarks.workers.noop import definition
 from rollq.tasks.backend import Backend
 from rollq.tasks.rounds.purpose import Purpose, Serve
 from rollq.tasks.rounds.rounds import RoundState

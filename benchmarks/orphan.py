@@ -14,8 +14,8 @@ from datetime import datetime
 from typing import Any
 
 from benchmarks.bench import PATIENCE, Bench, kill
-from benchmarks.noop import definition
 from benchmarks.table import percentile, show
+from benchmarks.workers.noop import definition
 from rollq.tasks.backend import Backend
 from rollq.tasks.queue.states import TaskState
 from rollq.tasks.queue.task import Task
@@ -38,7 +38,7 @@ def measure(bench: Bench, kills: int) -> list[float]:
     """Seconds from each kill to the task's next start, both by the store's clock."""
     backend = bench.backend()
     backend.tasks.create_tasks(POOL, [definition(number, seconds=24 * 3600.0) for number in range(TASKS)])
-    crews = [bench.start("benchmarks.noop", backend.settings) for _ in range(WORKERS)]
+    crews = [bench.start("benchmarks.workers.noop", backend.settings) for _ in range(WORKERS)]
     backend.doorbell.top_up(POOL)
     orphans: dict[str, Kill] = {}
     took: list[float] = []
@@ -56,7 +56,7 @@ def measure(bench: Bench, kills: int) -> list[float]:
             victim = random.choice(ready)
             orphans[victim.id] = _kill(backend, crews, victim)
             killed += 1
-            crews.append(bench.start("benchmarks.noop", backend.settings))
+            crews.append(bench.start("benchmarks.workers.noop", backend.settings))
     return took
 
 

@@ -14,8 +14,8 @@ import pandas as pd
 
 from benchmarks.bench import Bench, wait_until
 from benchmarks.gather import POOL, latencies, open_round
-from benchmarks.noop import definition
 from benchmarks.table import show
+from benchmarks.workers.noop import definition
 from rollq.scheduler.online.ledger import OnlineSets
 from rollq.tasks.backend import Backend
 from rollq.tasks.errors import NotFound

@@ -21,7 +21,7 @@ from mlflow.entities import Metric, Param
 from mlflow.tracking import MlflowClient
 
 from benchmarks.bench import ROOT
-from benchmarks.reference_env import PYTHON
+from benchmarks.reference.environment import PYTHON
 from benchmarks.table import show
 from rollq.tasks.tracking.manager import MLflowExpManager
 from rollq.tasks.tracking.mlflow.experiment import MLflowExperiment
@@ -31,7 +31,7 @@ from rollq.tasks.tracking.workflow import Workflow
 PARAMS = {f"param{n}": n for n in range(20)}
 METRICS = {f"metric{n}": float(n) for n in range(20)}
 MODEL = "tree=0 split_gain=1.5 threshold=0.25\n" * 2_000  # about the text of a small Booster
-SIDE = ROOT / "benchmarks" / "recorder_side.py"
+SIDE = ROOT / "benchmarks" / "reference" / "recorder_side.py"
 
 
 def predictions() -> pd.DataFrame:

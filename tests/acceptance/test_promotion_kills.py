@@ -8,8 +8,8 @@ from datetime import UTC, datetime
 from rollq import Settings
 from rollq.scheduler.online.online_set import OnlineModel, OnlineSet
 from rollq.tasks.rolling.online_options import BASE
-from tests.chaos.made_rounds import flaw
-from tests.chaos.promotions import run
+from tests.chaos.promotions.made_rounds import flaw
+from tests.chaos.promotions.run import run
 
 
 def test_twenty_kills_never_show_a_partial_or_a_mixed_set(settings: Settings) -> None:

@@ -9,8 +9,10 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from tests.chaos import driver, promotions, two_hosts
-from tests.chaos.network import Cut, why_not
+from tests.chaos import driver
+from tests.chaos.hosts import two_hosts
+from tests.chaos.hosts.network import Cut, why_not
+from tests.chaos.promotions import run as promotions
 
 SHOWN = 50
 

@@ -1,4 +1,4 @@
-"""A worker whose tasks do nothing but commit, under a lease as in production. ``python -m benchmarks.noop`` runs it."""
+"""A worker whose tasks do nothing but commit, under a lease as in production: ``python -m benchmarks.workers.noop``."""
 
 from __future__ import annotations
 

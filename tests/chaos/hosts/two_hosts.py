@@ -23,8 +23,8 @@ from rollq.tasks.tracking.mlflow.experiment import MLflowExperiment
 from rollq.tasks.tracking.mlflow.recorder import SUPERSEDED, MLflowRecorder
 from tests.chaos.calm import PREDICTIONS, train_calmly
 from tests.chaos.checker import violations
-from tests.chaos.hosts import ROOT, Hosts
-from tests.chaos.network import Cut
+from tests.chaos.hosts.machines import ROOT, Hosts
+from tests.chaos.hosts.network import Cut
 
 POOL, AFTER = "hosts", "after"
 LEASE = 3.0

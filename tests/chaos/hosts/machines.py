@@ -13,9 +13,9 @@ from rollq.local.servers import broker_command, store_binary, store_command
 from rollq.service import THREADS
 from rollq.tasks.config.settings import Settings, load_settings, worker_environment
 from tests.chaos.gated_model import NAME as GATED
-from tests.chaos.network import HUB, Network
+from tests.chaos.hosts.network import HUB, Network
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 BROKER, STORE, MLFLOW = 6379, 27017, 5000
 MLFLOW_ENVIRONMENT = {
     "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",

@@ -8,16 +8,16 @@ from types import TracebackType
 from typing import Any
 
 from benchmarks.bench import ROOT, Bench, stop
-from benchmarks.reference_env import PYTHON
+from benchmarks.reference.environment import PYTHON
 
 
 class Reference:
-    """One process that runs ``reference_side.py``."""
+    """One process that runs ``queue_side.py``."""
 
     def __init__(self, bench: Bench, database: str = "reference") -> None:
         if not PYTHON.exists():
             raise SystemExit("The reference is missing: run `make reference-env`, or leave it out: --no-reference.")
-        command = [str(PYTHON), str(ROOT / "benchmarks" / "reference_side.py")]
+        command = [str(PYTHON), str(ROOT / "benchmarks" / "reference" / "queue_side.py")]
         with (bench.folder / "reference.log").open("ab") as log:
             self.process = subprocess.Popen(
                 command, cwd=bench.folder, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log, text=True

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.chaos.network import Cut, why_not
-from tests.chaos.two_hosts import LEASE, run
+from tests.chaos.hosts.network import Cut, why_not
+from tests.chaos.hosts.two_hosts import LEASE, run
 
 
 @pytest.mark.parametrize("how", [Cut.SILENT])  # `make chaos` pulls the plug too

@@ -1,4 +1,4 @@
-"""``python -m benchmarks.reference_env`` makes ``.venv-reference``, the environment of the reference: pyqlib."""
+"""``python -m benchmarks.reference.environment`` makes the environment of the reference: pyqlib in a folder."""
 
 from __future__ import annotations
 

@@ -111,7 +111,7 @@ class Promoters:
         with self.log.open("ab") as log:
             # In a folder that is no repository: what git says of the code would take longer than the promotion.
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "tests.chaos.promoter"],
+                [sys.executable, "-m", "tests.chaos.promotions.promoter"],
                 env=environment,
                 cwd=settings.state_dir,
                 stdin=subprocess.PIPE,

@@ -1,4 +1,4 @@
-"""Promotions under kills: ``python -m tests.chaos.promotions``; exit code 1 if a set was ever partial or mixed.
+"""Promotions under kills: ``python -m tests.chaos.promotions.run``; exit code 1 if a set was ever partial or mixed.
 
 Rounds are gathered, rollbacks made, challengers promoted, each by a process of its own. Most of these processes
 are killed (SIGKILL): half of them at a named point of the promotion, half after a random time. Sometimes another
@@ -29,8 +29,8 @@ from rollq.tasks.config.settings import Settings, load_settings, worker_environm
 from rollq.tasks.rolling.online_options import BASE
 from rollq.tasks.rounds.rounds import RoundState
 from rollq.tasks.tracking.mlflow.experiment import MLflowExperiment
-from tests.chaos.made_rounds import CHALLENGERS, NOTES, POOL, STRATEGY, flaw, make_round
-from tests.chaos.promoter import BROKEN, BY_HAND, OF_A_ROUND, Promoters
+from tests.chaos.promotions.made_rounds import CHALLENGERS, NOTES, POOL, STRATEGY, flaw, make_round
+from tests.chaos.promotions.promoter import BROKEN, BY_HAND, OF_A_ROUND, Promoters
 from tests.chaos.scene import ROOT
 from tests.pool_tasks import age
 
@@ -196,7 +196,7 @@ def run(settings: Settings, seed: int, kills: int) -> Report:
 
 def _start_reader(settings: Settings, stop: Path) -> subprocess.Popen[str]:
     environment = {**worker_environment(settings), **THREADS, "PYTHONPATH": str(ROOT)}
-    command = [sys.executable, "-m", "tests.chaos.set_reader", str(stop)]
+    command = [sys.executable, "-m", "tests.chaos.promotions.set_reader", str(stop)]
     return subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
 
@@ -229,7 +229,7 @@ def run_alone(seed: int, kills: int) -> Report:
 
 def main() -> int:
     """Run, print, judge."""
-    parser = argparse.ArgumentParser(prog="python -m tests.chaos.promotions", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m tests.chaos.promotions.run", description=__doc__)
     parser.add_argument("--seed", type=int, default=time.time_ns() % 1_000_000, help="order of what happens")
     parser.add_argument("--kills", type=int, default=KILLS)
     given = parser.parse_args()

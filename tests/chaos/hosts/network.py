@@ -10,7 +10,7 @@ import sys
 from enum import StrEnum
 from pathlib import Path
 
-LAUNCHER = Path(__file__).with_name("host.py")
+LAUNCHER = Path(__file__).with_name("launcher.py")
 HUB = "hub"
 BRIDGE = "net"
 BRIDGE_ADDRESS = "02:00:00:00:00:01"  # set, because else it would change with the ports

@@ -18,7 +18,7 @@ from rollq.scheduler.online.tool import OnlineTool
 from rollq.tasks.backend import Backend
 from rollq.tasks.config.settings import current_settings
 from rollq.tasks.errors import NotFound
-from tests.chaos.made_rounds import NOTES, POOL, STRATEGY, Whole, flaw
+from tests.chaos.promotions.made_rounds import NOTES, POOL, STRATEGY, Whole, flaw
 
 TOOL_EVERY = 8  # reads of the ledger: it asks MLflow, too, which takes longer
 
