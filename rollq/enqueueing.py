@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from rollq.scheduler.strategies.rolling import Plan, RollingStrategy
+from rollq.scheduler.strategies.base import Plan
+from rollq.scheduler.strategies.rolling import RollingStrategy
 from rollq.tasks.config.settings import Settings
 from rollq.tasks.rolling.online_options import BASE
 from rollq.tasks.rolling.template import check_name, load_template

@@ -31,7 +31,7 @@ def run_worker(settings: Settings, concurrency: int, run: Run | None = None) -> 
     os.environ.update(THREADS)
     from rollq.scheduler import reconciler
     from rollq.scheduler.rounds import coordinator
-    from rollq.scheduler.routine import steps as routine
+    from rollq.scheduler.routine import driver as routine
     from rollq.workers.process.app import WorkerLife
     from rollq.workers.process.names import host
     from rollq.workers.process.watchdog import RESTART

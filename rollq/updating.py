@@ -12,8 +12,8 @@ from rollq.scheduler.online.serving import served
 from rollq.scheduler.rounds.trainers import Trainer
 from rollq.scheduler.signals import publication as publishing
 from rollq.scheduler.signals.ledger import SignalLedger
+from rollq.scheduler.strategies.base import OnlineStrategy
 from rollq.scheduler.strategies.registry import StrategyRegistry
-from rollq.scheduler.strategies.rolling import OnlineStrategy
 from rollq.scheduler.updates import prediction_tasks as updates
 from rollq.scheduler.updates import revisions
 from rollq.tasks.backend import Backend

@@ -14,7 +14,7 @@ from datetime import date
 from enum import StrEnum
 from typing import Any
 
-from rollq.scheduler.strategies.rolling import Plan
+from rollq.scheduler.strategies.base import Plan
 from rollq.tasks.backend import Backend
 from rollq.tasks.backfills.backfill import Backfill, BackfillMode
 from rollq.tasks.backfills.ledger import INTERRUPTED

@@ -10,8 +10,8 @@ from rollq.scheduler.champions.research import is_research
 from rollq.scheduler.online.ledger import OnlineSets
 from rollq.scheduler.online.online_set import OnlineSet
 from rollq.scheduler.routine.ledger import Routines, RoutineState
+from rollq.scheduler.strategies.base import variant_of
 from rollq.scheduler.strategies.registry import StrategyRegistry
-from rollq.scheduler.strategies.rolling import variant_of
 from rollq.tasks.backend import Backend
 from rollq.tasks.errors import NotFound
 from rollq.tasks.queue.states import TaskState

@@ -18,13 +18,14 @@ from rollq.scheduler.collect.ensembles import AverageEnsemble
 from rollq.scheduler.online.ledger import OnlineSets
 from rollq.scheduler.online.online_set import OnlineSet
 from rollq.scheduler.rounds.trainers import DelayTrainer, Trainer
+from rollq.scheduler.routine.driver import bring_up_to
 from rollq.scheduler.routine.ledger import Routine, RoutineState
 from rollq.scheduler.routine.registration import register_strategy
 from rollq.scheduler.routine.simulation import Progress, Simulation
-from rollq.scheduler.routine.steps import Job, bring_up_to
+from rollq.scheduler.routine.steps import Job
 from rollq.scheduler.signals.ledger import SignalEntry, SignalLedger
+from rollq.scheduler.strategies.base import OnlineStrategy
 from rollq.scheduler.strategies.registry import StrategyRegistry
-from rollq.scheduler.strategies.rolling import OnlineStrategy
 from rollq.tasks.backend import Backend
 from rollq.tasks.errors import NotFound, RoundFailed, StateError
 from rollq.tasks.mongo.client import Document, reachable

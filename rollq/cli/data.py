@@ -13,7 +13,7 @@ from rollq.cli.context import JSON, of, print_json, print_table, say
 from rollq.cli.values import at_home
 
 if TYPE_CHECKING:
-    from rollq.scheduler.strategies.rolling import OnlineStrategy
+    from rollq.scheduler.strategies.base import OnlineStrategy
     from rollq.tasks.components.dataset import Finding
 
 data_app = typer.Typer(help="The data of a template.", no_args_is_help=True)

@@ -15,7 +15,7 @@ from rollq.cli.values import at_home
 
 if TYPE_CHECKING:
     from rollq.scheduler.rounds.trainers import TrainedRound
-    from rollq.scheduler.strategies.rolling import Plan
+    from rollq.scheduler.strategies.base import Plan
     from rollq.tasks.backend import Backend
     from rollq.tasks.client.reuse import Verdict
     from rollq.tasks.definition import Definition

@@ -15,7 +15,7 @@ from rollq.scheduler.online.ledger import OnlineSets
 from rollq.scheduler.online.online_set import OnlineSet
 from rollq.scheduler.online.serving import served
 from rollq.scheduler.signals.ledger import SignalEntry, SignalLedger
-from rollq.scheduler.strategies.rolling import OnlineStrategy
+from rollq.scheduler.strategies.base import OnlineStrategy
 from rollq.simulation.data import NO_DAYS, Coverage, LedgerRow, OnlineData, Stay, Track
 from rollq.simulation.plan import Planned
 from rollq.tasks.backend import Backend

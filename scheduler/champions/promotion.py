@@ -15,7 +15,7 @@ from rollq.scheduler.online.online_set import OnlineSet
 from rollq.scheduler.online.predictions import Predictions
 from rollq.scheduler.online.serving import served
 from rollq.scheduler.signals.ledger import SignalLedger
-from rollq.scheduler.strategies.rolling import OnlineStrategy
+from rollq.scheduler.strategies.base import OnlineStrategy
 from rollq.tasks.backend import Backend
 from rollq.tasks.errors import BadInput, CoverageError, NotFound, TemplateError
 from rollq.tasks.leases.renewer import Check, no_lease

@@ -13,7 +13,7 @@ from rollq.scheduler.online.ledger import OnlineSets
 from rollq.scheduler.rounds.findings import findings, name_of
 from rollq.scheduler.rounds.known_round import Wanted, known_round
 from rollq.scheduler.signals.coverage import read_signals
-from rollq.scheduler.strategies.rolling import variant_of
+from rollq.scheduler.strategies.base import variant_of
 from rollq.tasks.backend import Backend
 from rollq.tasks.errors import CoverageError, NotFound, StateError
 from rollq.tasks.rolling.online_options import BASE

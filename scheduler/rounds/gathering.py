@@ -13,8 +13,8 @@ from rollq.scheduler.rounds.findings import Findings
 from rollq.scheduler.rounds.results import RoundResults, load_results, recorder_of, to_model
 from rollq.scheduler.rounds.verdict import Verdict, judge
 from rollq.scheduler.signals.coverage import summary, write_signals
+from rollq.scheduler.strategies.base import variant_of
 from rollq.scheduler.strategies.registry import StrategyRegistry
-from rollq.scheduler.strategies.rolling import variant_of
 from rollq.tasks.backend import Backend
 from rollq.tasks.errors import NotFound
 from rollq.tasks.leases.renewer import Check, no_lease

@@ -11,7 +11,7 @@ import pandas as pd
 from rollq.scheduler.online.ledger import OnlineSets
 from rollq.scheduler.online.online_set import OnlineModel, OnlineSet
 from rollq.scheduler.signals.coverage import WindowPrediction
-from rollq.scheduler.strategies.rolling import variant_of
+from rollq.scheduler.strategies.base import variant_of
 from rollq.tasks.backend import Backend
 from rollq.tasks.definition import planned_test
 from rollq.tasks.errors import TemplateError

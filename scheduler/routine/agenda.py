@@ -8,8 +8,8 @@ from datetime import date
 
 from rollq.scheduler.routine.ledger import Routines
 from rollq.scheduler.signals.ledger import SignalLedger
+from rollq.scheduler.strategies.base import OnlineStrategy
 from rollq.scheduler.strategies.registry import RegisteredStrategy
-from rollq.scheduler.strategies.rolling import OnlineStrategy
 from rollq.tasks.backend import Backend
 from rollq.tasks.rolling.data_checks import GONE, left_out
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from celery.beat import Scheduler
 
-from rollq.scheduler.routine.steps import ring_unfinished
+from rollq.scheduler.routine.driver import ring_unfinished
 from rollq.scheduler.routine.timetable import Now, Timetable
 from rollq.tasks.backend import Backend
 from rollq.tasks.errors import RollqError

@@ -9,15 +9,15 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Collection as Collection_
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import Any
 
 from pymongo import ASCENDING
 from pymongo.collection import Collection
 from pymongo.errors import DuplicateKeyError
 
+from rollq.scheduler.routine.step_results import Notes, Step, StepResult, Steps, skipped, to_document
 from rollq.tasks.backend import Backend
 from rollq.tasks.leases.leased_documents import FENCE_RAISED, LeasedDocuments, expired
 from rollq.tasks.leases.renewer import Lease
@@ -28,17 +28,6 @@ from rollq.tasks.mongo.records import Reader
 from rollq.tasks.state_machine import StateMachine
 
 DATA = "data: "  # how ``waits_for`` begins when the data of a session cannot be used yet
-
-
-class Step(StrEnum):
-    """The steps of a routine, in their order."""
-
-    UPDATE = "update predictions"
-    PREPARE = "prepare tasks"
-    TRAIN = "train"
-    GATHER = "gather"
-    PROMOTE = "promote"
-    PUBLISH = "publish signals"
 
 
 class RoutineState(StrEnum):
@@ -65,14 +54,13 @@ ROUTINE_STATES = StateMachine[RoutineState](
 
 @dataclass(frozen=True)
 class Routine:
-    """The routine of a strategy and session. ``steps`` holds what each finished step came to; ``notes`` what a step
-    that is under way must remember. Times are UTC."""
+    """The routine of a strategy and session. Times are UTC."""
 
     strategy: str
     session: str
     status: RoutineState
-    steps: dict[str, dict[str, Any]]
-    notes: dict[str, Any]
+    steps: Steps
+    notes: Notes
     waits_for: str
     reason: str
     by: str
@@ -88,11 +76,11 @@ class Routine:
     @property
     def next_step(self) -> Step | None:
         """The first step that is not finished; None if all are."""
-        return next((step for step in Step if step not in self.steps), None)
+        return self.steps.next
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, object]:
         """JSON-able."""
-        plain = asdict(self)
+        plain = {**asdict(self), "steps": self.steps.to_dict()}
         times = {name: value.isoformat() if value else None for name, value in plain.items() if name.endswith("_at")}
         return {**plain, **times}
 
@@ -189,18 +177,20 @@ class Routines:
         """The lease on a claimed routine; ``since`` as for ``LeasedDocuments.lease``."""
         return self._leased.lease(routine.id, routine.fence, since)
 
-    def note(self, routine: Routine, notes: Mapping[str, Any]) -> Routine:
-        """Remember something for a step that is under way. Raises as ``renew``."""
-        return self._write(routine, {"notes": literal({**routine.notes, **notes})})
-
-    def finish_step(self, routine: Routine, step: Step, result: Mapping[str, Any]) -> Routine:
+    def finish_step(self, routine: Routine, step: Step, result: StepResult) -> Routine:
         """Write a step down as finished. Raises as ``renew``."""
-        done = {**routine.steps, step.value: {**result, "by": routine.by, "at": self._store.now().isoformat()}}
-        return self._write(routine, {"steps": literal(done), "waits_for": "", "reason": ""})
+        finished = replace(result, by=routine.by, at=self._store.now().isoformat())
+        steps = {**to_document(routine.steps), step.field: asdict(finished)}
+        return self._write(routine, {"steps": literal(steps), "waits_for": "", "reason": ""})
 
-    def release(self, routine: Routine, waits_for: str) -> Routine:
-        """Let go of it, because it has to wait. Raises as ``renew``."""
-        return self._end(routine, {"waits_for": literal(waits_for), "reason": "", "looked_at": NOW})
+    def release(self, routine: Routine, waits_for: str, notes: Notes | None = None) -> Routine:
+        """Give it up for now, because it has to wait. Raises as ``renew``.
+
+        Args:
+            notes: what its step must remember; None: what it remembers already.
+        """
+        noted = {"notes": literal(asdict(notes))} if notes else {}
+        return self._end(routine, {"waits_for": literal(waits_for), "reason": "", "looked_at": NOW, **noted})
 
     def fail(self, routine: Routine, reason: str) -> Routine:
         """It cannot go on without help. Raises as ``renew``."""
@@ -214,8 +204,7 @@ class Routines:
     def skip(self, strategy: str, session: str, why: str) -> None:
         """Write down that a session needs no routine any more, and none before it, for example after a simulation."""
         self.open(strategy, session)
-        steps = {step.value: {"skipped": why} for step in Step}
-        changes = {"status": DONE, "steps": literal(steps), "lease": None, "finished_at": NOW}
+        changes = {"status": DONE, "steps": literal(to_document(skipped(why))), "lease": None, "finished_at": NOW}
         query: Document = {"_id": f"{strategy}:{session}", "status": {"$in": ROUTINE_STATES.starts(DONE)}}
         with reachable():
             self._routines.update_one(query, [{"$set": changes}])
@@ -300,8 +289,8 @@ class Routines:
 def _is_skipped(document: Document) -> bool:
     """Whether a session needed no routine, nor any before it: those that ``skip`` wrote down."""
     steps = document.get("steps")
-    last = steps.get(Step.PUBLISH) if isinstance(steps, Mapping) else None
-    return isinstance(last, Mapping) and "skipped" in last and isinstance(document.get("session"), str)
+    last = steps.get(Step.PUBLISH.field) if isinstance(steps, Mapping) else None
+    return isinstance(last, Mapping) and bool(last.get("skipped")) and isinstance(document.get("session"), str)
 
 
 def _literals(changes: Document) -> Document:

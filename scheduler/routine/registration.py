@@ -7,10 +7,10 @@ from uuid import uuid4
 
 from rollq.scheduler.online.ledger import OnlineSets
 from rollq.scheduler.online.predictions import Predictions
-from rollq.scheduler.routine.ledger import Routines, Step, round_id
+from rollq.scheduler.routine.ledger import Routines, round_id
 from rollq.scheduler.signals.ledger import SignalLedger
+from rollq.scheduler.strategies.base import OnlineStrategy
 from rollq.scheduler.strategies.registry import RegisteredStrategy, StrategyRegistry
-from rollq.scheduler.strategies.rolling import OnlineStrategy
 from rollq.tasks.backend import Backend
 from rollq.tasks.errors import StateError
 
@@ -64,6 +64,6 @@ def register_strategy(
 def _plan_anew(backend: Backend, name: str, plan: str | None) -> None:
     """What was begun for sessions that are not DONE comes to nothing: no round of it puts models online."""
     begun = Routines(backend).plan_anew(name)
-    rounds = {str(one.steps[Step.PREPARE].get("round", "")) for one in begun if Step.PREPARE in one.steps}
+    rounds = {one.steps.prepare.round for one in begun if one.steps.prepare}
     rounds |= {round_id(name, one.session, plan or "") for one in begun}
     backend.rounds.give_up(sorted(rounds - {""}), "its strategy was replaced, and the session is planned anew")

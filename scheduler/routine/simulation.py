@@ -16,10 +16,10 @@ from rollq.scheduler.online.serving import served
 from rollq.scheduler.rounds.known_round import begun_round
 from rollq.scheduler.rounds.trainers import TrainedRound
 from rollq.scheduler.routine.ledger import Routines, round_id
-from rollq.scheduler.routine.steps import Job, latest_planned
+from rollq.scheduler.routine.steps import Job
 from rollq.scheduler.signals import publication as publishing
 from rollq.scheduler.signals.ledger import SignalEntry
-from rollq.scheduler.strategies.rolling import Latest, Plan, latest_of
+from rollq.scheduler.strategies.base import Latest, Plan, latest_of, latest_planned
 from rollq.scheduler.updates import prediction_tasks as updates
 from rollq.tasks.errors import StateError
 from rollq.tasks.queue.task import Created

@@ -11,7 +11,7 @@ from rollq.scheduler.online.predictions import Predictions
 from rollq.scheduler.online.serving import Served, served
 from rollq.scheduler.signals.coverage import holes_in, is_scored, shown
 from rollq.scheduler.signals.ledger import SignalEntry, SignalLedger
-from rollq.scheduler.strategies.rolling import OnlineStrategy
+from rollq.scheduler.strategies.base import OnlineStrategy
 from rollq.tasks.backend import Backend
 from rollq.tasks.errors import CoverageError, DataError, StateError
 from rollq.tasks.leases.renewer import Check, no_lease

@@ -11,7 +11,8 @@ from pymongo import ASCENDING
 from pymongo.collection import Collection
 from pymongo.errors import DuplicateKeyError
 
-from rollq.scheduler.strategies.rolling import OnlineStrategy, RollingStrategy
+from rollq.scheduler.strategies.base import OnlineStrategy
+from rollq.scheduler.strategies.rolling import RollingStrategy
 from rollq.tasks.backend import Backend
 from rollq.tasks.components.registry import resolve
 from rollq.tasks.errors import DocumentCorrupted, NotFound, StateError

@@ -15,7 +15,7 @@ from rollq.scheduler.online.trained import trained_definition
 from rollq.scheduler.rounds.remedies import steps_after
 from rollq.scheduler.rounds.trainers import Trainer
 from rollq.scheduler.rounds.verdict import blamed
-from rollq.scheduler.strategies.rolling import OnlineStrategy
+from rollq.scheduler.strategies.base import OnlineStrategy
 from rollq.tasks.backend import Backend
 from rollq.tasks.definition import DATASET, PREDICT, TEST, Definition, with_dataset_kwargs
 from rollq.tasks.errors import NotYet, RoundFailed, StateError, Unavailable

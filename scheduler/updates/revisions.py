@@ -12,7 +12,7 @@ from rollq.scheduler.online.trained import trained_definition
 from rollq.scheduler.rounds.trainers import Trainer
 from rollq.scheduler.signals.ledger import SignalEntry, SignalLedger
 from rollq.scheduler.signals.publication import publish_signals
-from rollq.scheduler.strategies.rolling import OnlineStrategy
+from rollq.scheduler.strategies.base import OnlineStrategy
 from rollq.scheduler.updates.prediction_tasks import Update, predict
 from rollq.tasks.backend import Backend
 from rollq.tasks.errors import DataError

@@ -11,7 +11,7 @@ from pathlib import Path
 import pandas as pd
 
 from rollq.scheduler.signals.coverage import WindowPrediction, join_windows, write_signals
-from rollq.scheduler.strategies.rolling import Plan
+from rollq.scheduler.strategies.base import Plan
 from rollq.tasks.components.registry import build
 from rollq.tasks.definition import Definition
 from rollq.tasks.tracking.artifacts.codecs import kind_of

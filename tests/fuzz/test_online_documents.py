@@ -13,8 +13,8 @@ from rollq import Backend, OnlineManager
 from rollq.scheduler.champions import promotion as champions
 from rollq.scheduler.online.ledger import OnlineSets
 from rollq.scheduler.online.predictions import Predictions
+from rollq.scheduler.routine.driver import bring_up_to, ring_unfinished
 from rollq.scheduler.routine.ledger import Routines
-from rollq.scheduler.routine.steps import bring_up_to, ring_unfinished
 from rollq.scheduler.signals.ledger import SignalLedger
 from rollq.scheduler.strategies.registry import StrategyRegistry
 from rollq.scheduler.updates import revisions

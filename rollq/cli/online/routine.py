@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -16,6 +16,7 @@ from rollq.cli.values import amount
 if TYPE_CHECKING:
     from rollq.scheduler.rounds.trainers import Trainer
     from rollq.scheduler.routine.ledger import Routine
+    from rollq.scheduler.routine.step_results import StepResult
     from rollq.tasks.backend import Backend
 
     Make = Callable[[Backend, str], Trainer]
@@ -52,8 +53,8 @@ def run(
     """Bring a strategy up to a session: predict, train, gather, promote, publish. What is done is not done again."""
     from rollq.days import day
     from rollq.scheduler.failures import failures
+    from rollq.scheduler.routine.driver import bring_up_to
     from rollq.scheduler.routine.ledger import DATA, RoutineState
-    from rollq.scheduler.routine.steps import bring_up_to
     from rollq.tasks.errors import RoundFailed, StateError
 
     upto = day(session, "--session")
@@ -135,7 +136,7 @@ def show(
         print_json(found.to_dict())
         return
     say(f"{strategy}, session {session}: {found.status} {found.waits_for or found.reason}".rstrip())
-    rows = [[step, came.get("at", "")[:19], came.get("by", ""), _came_to(came)] for step, came in found.steps.items()]
+    rows = [[str(step), came.at[:19], came.by, _came_to(came)] for step, came in found.steps.finished()]
     print_table("Steps", ["step", "at (UTC)", "by", "came to"], rows)
 
 
@@ -279,22 +280,23 @@ def _say_reached(name: str, reached: Routine | None, remark: str) -> None:
     if reached is None:
         say(f"{name}: there is nothing left to do. {remark}")
         return
-    signals = reached.steps.get("publish signals", {})
-    say(f"{name}: session {reached.session} is done, {signals.get('rows', 0)} signals were published. {remark}")
-    for line in reached.steps.get("prepare tasks", {}).get("why", ()):
+    published, prepared = reached.steps.publish, reached.steps.prepare
+    rows = (published.rows if published else None) or 0
+    say(f"{name}: session {reached.session} is done, {rows} signals were published. {remark}")
+    for line in prepared.why if prepared else ():
         say(f"  windows: {line}")
 
 
 def _lost(routine: Routine) -> str:
     """The tasks that gave no model although the routine is done, such as a challenger's."""
-    trained = routine.steps.get("train", {})
-    lost = {state: trained[state] for state in ("FAILED", "QUARANTINED", "CANCELLED") if trained.get(state)}
+    states = routine.steps.train.states if routine.steps.train else {}
+    lost = {state: states[state] for state in ("FAILED", "QUARANTINED", "CANCELLED") if states.get(state)}
     return ", ".join(f"{count} tasks {state}" for state, count in lost.items())
 
 
-def _came_to(came: Mapping[str, object]) -> str:
-    shown = {name: value for name, value in came.items() if name not in ("at", "by", "ids") and value is not None}
-    return ", ".join(f"{name} {'; '.join(v) if isinstance(v, list) else v}" for name, v in shown.items())
+def _came_to(came: StepResult) -> str:
+    shown = {name: value for name, value in came.to_dict().items() if name not in ("at", "by", "ids")}
+    return ", ".join(f"{name} {'; '.join(v) if isinstance(v, tuple) else v}" for name, v in shown.items())
 
 
 def _me() -> str:

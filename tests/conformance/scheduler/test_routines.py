@@ -5,16 +5,27 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
 from pymongo.errors import DuplicateKeyError
 
 from rollq import Backend, LeaseLost
-from rollq.scheduler.routine.ledger import Routine, Routines, RoutineState, Step
+from rollq.scheduler.routine.ledger import Routine, Routines, RoutineState
+from rollq.scheduler.routine.step_results import Gathered, Notes, Prepared, Promoted, Published, Step, Trained, Updated
 from tests.pool_tasks import age
 
 DAY, NEXT = "2021-01-04", "2021-01-05"
+NOTES = Notes(predictions=("$a",), released=True)
+RESULTS = {
+    Step.UPDATE: Updated(tasks=2),
+    Step.PREPARE: Prepared(tasks=1, round="$round", ids=("$a",), why=("1 new",)),
+    Step.TRAIN: Trained(states={"DONE": 1}),
+    Step.GATHER: Gathered(strategy="$s", version=1),
+    Step.PROMOTE: Promoted(version=1),
+    Step.PUBLISH: Published(number=1, rows=2, sha256="$0"),
+}
 
 
 @pytest.fixture
@@ -50,8 +61,7 @@ def test_many_who_open_and_claim_at_once_come_to_one(routines: Routines) -> None
 
 WRITES: dict[str, Callable[[Routines, Routine], Any]] = {
     "renew": lambda routines, held: routines.renew(held),
-    "note": lambda routines, held: routines.note(held, {"a": "$b"}),
-    "finish_step": lambda routines, held: routines.finish_step(held, Step.UPDATE, {"a": "$b"}),
+    "finish_step": lambda routines, held: routines.finish_step(held, Step.UPDATE, Updated(skipped="$b")),
     "release": lambda routines, held: routines.release(held, "$b"),
     "fail": lambda routines, held: routines.fail(held, "$b"),
     "finish": lambda routines, held: routines.finish(held),
@@ -78,8 +88,10 @@ def test_a_routine_goes_through_its_steps_and_is_done_for_good(routines: Routine
     held = claimed(routines)
     for step in Step:
         assert held.next_step is step
-        held = routines.finish_step(held, step, {"said": "$HOME"})
-    assert held.steps[Step.TRAIN]["said"] == "$HOME"
+        held = routines.finish_step(held, step, RESULTS[step])
+    assert held.steps.train
+    assert held.steps.train == replace(RESULTS[Step.TRAIN], by="me", at=held.steps.train.at)
+    assert [step for step, _ in held.steps.finished()] == list(Step)
     assert routines.done("s").last() == ""
     assert routines.finish(held).finished_at
     assert routines.claim("s", DAY, "another") is None
@@ -88,13 +100,15 @@ def test_a_routine_goes_through_its_steps_and_is_done_for_good(routines: Routine
 
 
 def test_one_that_failed_goes_on_where_it_was(routines: Routines) -> None:
-    held = routines.finish_step(claimed(routines), Step.UPDATE, {})
-    failed = routines.fail(routines.note(held, {"ids": [1]}), "no room")
+    held = routines.finish_step(claimed(routines), Step.UPDATE, Updated())
+    routines.release(held, "rain", NOTES)
+    held = claimed(routines)
+    failed = routines.fail(held, "no room")
     assert (failed.status, failed.reason) == (RoutineState.FAILED, "no room")
     again = claimed(routines)
-    assert (again.status, again.next_step, again.notes) == (RoutineState.OPEN, Step.PREPARE, {"ids": [1]})
+    assert (again.status, again.next_step, again.notes) == (RoutineState.OPEN, Step.PREPARE, NOTES)
     assert again.fence == held.fence + 1
-    assert routines.finish_step(again, Step.PREPARE, {}).reason == ""
+    assert routines.finish_step(again, Step.PREPARE, Prepared()).reason == ""
 
 
 def test_those_that_wait_or_whose_worker_died_are_found(backend: Backend, routines: Routines) -> None:

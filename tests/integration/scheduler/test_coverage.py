@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from rollq import Backend, CoverageError, RoundFailed
-from rollq.scheduler.routine.ledger import Routines, RoutineState, Step
+from rollq.scheduler.routine.ledger import Routines, RoutineState
+from rollq.scheduler.routine.step_results import Step
 from rollq.scheduler.signals.ledger import SignalLedger
 from tests.online_strategies import BEGIN, DAYS, LIVED, closes, manager, template, with_components, write_prices
 

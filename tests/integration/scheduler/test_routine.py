@@ -13,8 +13,9 @@ import pytest
 from rollq import Backend, DataError, OnlineManager, RoundFailed, TaskState, Unavailable
 from rollq.scheduler.online.ledger import OnlineSets
 from rollq.scheduler.rounds import verdict
-from rollq.scheduler.routine import steps as routine_module
-from rollq.scheduler.routine.ledger import Routines, RoutineState, Step
+from rollq.scheduler.routine import driver as routine_module
+from rollq.scheduler.routine.ledger import Routines, RoutineState
+from rollq.scheduler.routine.step_results import Step, Steps, Updated
 from rollq.scheduler.routine.steps import Waiting
 from rollq.scheduler.signals import publication as publishing
 from rollq.scheduler.signals.ledger import SignalLedger
@@ -46,7 +47,10 @@ def came_to(backend: Backend, name: str, folder: Path) -> dict[str, Any]:
         "rounds": len(backend.rounds.find(name)),
         "sets": [(one.version, one.session, len(one.models)) for one in OnlineSets(backend.store).history(name)],
         "entries": [(one.number, one.session, one.days, one.sha256) for one in ledger.entries(name)],
-        "routines": [(one.session, one.status, list(one.steps)) for one in Routines(backend).history(name)],
+        "routines": [
+            (one.session, one.status, [step for step, _ in one.steps.finished()])
+            for one in Routines(backend).history(name)
+        ],
         "signals": sha256_of(ledger.read(name), folder),
     }
 
@@ -171,7 +175,7 @@ def test_a_step_that_failed_is_tried_again_when_the_cause_is_mended(
     assert OnlineSets(backend.store).current("broken").version == 2
 
 
-@pytest.mark.parametrize("end", [Waiting("rain", {}), DataError("no"), Unavailable("away"), {"tasks": 0}], ids=repr)
+@pytest.mark.parametrize("end", [Waiting("rain"), DataError("no"), Unavailable("away"), Updated()], ids=repr)
 def test_one_that_lost_its_lease_writes_nothing_and_raises_nothing(
     backend: Backend, prices: Path, monkeypatch: pytest.MonkeyPatch, end: Any
 ) -> None:
@@ -187,7 +191,7 @@ def test_one_that_lost_its_lease_writes_nothing_and_raises_nothing(
     monkeypatch.setitem(routine_module.STEPS, Step.UPDATE, overtaken)
     found = routine_module.bring_up_to(backend, "slow", BEGIN, "me")
     assert found
-    assert (found.by, found.status, found.steps, found.waits_for) == ("thief", RoutineState.OPEN, {}, "")
+    assert (found.by, found.status, found.steps, found.waits_for) == ("thief", RoutineState.OPEN, Steps(), "")
 
 
 @pytest.mark.parametrize("at", ["the routine", "a window", "the gathering"])

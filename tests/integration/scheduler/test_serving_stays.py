@@ -27,9 +27,9 @@ from rollq.scheduler.backfill_plan import begin_backfill, plan_backfill
 from rollq.scheduler.online.ledger import OnlineSets
 from rollq.scheduler.online.predictions import Predictions
 from rollq.scheduler.rounds.trainers import Trainer
+from rollq.scheduler.routine.driver import bring_up_to
 from rollq.scheduler.routine.ledger import RoutineState
-from rollq.scheduler.routine.steps import bring_up_to
-from rollq.scheduler.strategies.rolling import Plan
+from rollq.scheduler.strategies.base import Plan
 from rollq.scheduler.updates.prediction_tasks import prediction_pool
 from rollq.tasks.backfills.backfill import BackfillMode
 from rollq.tasks.tracking.runs.attempt_runs import TASK, tags_of, why_lost

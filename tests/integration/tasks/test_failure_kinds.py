@@ -261,7 +261,8 @@ def test_a_routine_waits_for_prices_that_come_later_and_goes_on_by_itself(
     made.first_train(timeout=60)
     made.routine(BEGIN, timeout=60)
     from rollq import DataError
-    from rollq.scheduler.routine.steps import DATA, bring_up_to
+    from rollq.scheduler.routine.driver import bring_up_to
+    from rollq.scheduler.routine.ledger import DATA
     from tests.online_strategies import LIVED
 
     missing = [True]

@@ -11,9 +11,9 @@ import pytest
 
 from rollq import Backend, NotFound, OnlineManager, RollingStrategy, RoundFailed, TemplateError
 from rollq.scheduler.online.ledger import OnlineSets
+from rollq.scheduler.routine.driver import bring_up_to, ring_unfinished
 from rollq.scheduler.routine.ledger import DATA, Routines, RoutineState
 from rollq.scheduler.routine.registration import register_strategy
-from rollq.scheduler.routine.steps import bring_up_to, ring_unfinished
 from rollq.scheduler.signals.ledger import SignalLedger
 from rollq.scheduler.strategies.registry import StrategyRegistry
 from rollq.tasks.queue.states import TaskState

@@ -1,0 +1,185 @@
+"""The driver of routines: it does the steps that are left, session by session, and writes down how each ended.
+
+It never waits: where others have work to do, it gives the routine up for now and says what it waits for; the process
+that finishes that work, and every sweep, notifies again.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import replace
+from datetime import timedelta
+
+from celery import Celery
+
+from rollq.scheduler.rounds.remedies import steps_after_error
+from rollq.scheduler.rounds.trainers import DelayTrainer, Trainer
+from rollq.scheduler.routine.agenda import agenda
+from rollq.scheduler.routine.ledger import DATA, Routine, Routines, RoutineState
+from rollq.scheduler.routine.steps import STEPS, Job, Waiting
+from rollq.scheduler.strategies.registry import StrategyRegistry
+from rollq.tasks.backend import Backend
+from rollq.tasks.broker.messages import ROUTINE, check_arguments
+from rollq.tasks.components.user_code import place_of
+from rollq.tasks.errors import LeaseLost, RollqError
+from rollq.tasks.failures import Kind, described, kind_of
+from rollq.tasks.leases.renewer import LeaseRenewer
+from rollq.tasks.logs import log_context
+
+log = logging.getLogger(__name__)
+
+LOOK_AGAIN_SECONDS = 5.0  # a routine that waits is looked at so often, should its message be lost
+
+TrainerType = Callable[[Backend, str], Trainer]
+
+
+def register(app: Celery, backend: Backend, worker: str) -> None:
+    """Add the routine to a Celery application."""
+
+    def hear(strategy: str, session: str) -> None:
+        with log_context(strategy=str(strategy), worker=worker):
+            try:
+                check_arguments(ROUTINE, (strategy, session))
+                _serve(backend, strategy, session, worker)
+            except RollqError as error:
+                log.warning("the routine could not go on, a sweep rings again: %s", error)
+
+    app.task(name=ROUTINE, shared=False)(hear)
+
+
+def _serve(backend: Backend, strategy: str, session: str, worker: str) -> None:
+    """Go on with what is wanted, and comes to be wanted meanwhile: another process ends if it finds one at work."""
+    registry = StrategyRegistry(backend)
+    tomorrow = backend.store.now() + timedelta(days=1)  # somewhere it is tomorrow; nowhere is it later
+    registry.want(strategy, min(session, f"{tomorrow:%Y-%m-%d}"))
+    while notified := registry.get(strategy).notified:
+        reached = bring_up_to(backend, strategy, max(notified), worker)
+        if reached is not None and reached.status is not RoutineState.DONE:
+            return
+        registry.served(strategy, notified)
+
+
+def ring_unfinished(backend: Backend) -> int:
+    """Ring once for each strategy with routines that wait and that nobody has looked at lately; returns how many.
+
+    Raises:
+        Unavailable: the store or the broker does not answer.
+    """
+    waiting = Routines(backend).unfinished(LOOK_AGAIN_SECONDS)
+    kept = {one.name for one in StrategyRegistry(backend).all()} if waiting else set()
+    last = {routine.strategy: routine.session for routine in waiting if routine.strategy in kept}  # oldest first
+    for strategy, session in last.items():
+        backend.doorbell.ring_routine(strategy, session)
+    return len(last)
+
+
+def bring_up_to(
+    backend: Backend,
+    name: str,
+    session: str | None,
+    by: str,
+    trainer: TrainerType | None = None,
+    *,
+    allow_gaps: bool = False,
+) -> Routine | None:
+    """Do what can be done now of the routines of a strategy up to a session, in the order of the sessions.
+
+    Args:
+        session: the last session of the data by this date (``YYYY-MM-DD``); None: the last one.
+        trainer: makes the trainer of the strategy's pool; None: as the strategy was added.
+        allow_gaps: publish signals in spite of holes.
+
+    Returns:
+        The routine that is under way, has FAILED, or was the last to be DONE; None if there is no session to do. One
+        whose data are odd waits, and is none of these.
+
+    Raises:
+        NotFound: no such strategy is kept online.
+        BadInput: its template or its data cannot be used any more.
+        Unavailable: a server does not answer.
+    """
+    registry, routines = StrategyRegistry(backend), Routines(backend)
+    registered = registry.get(name)
+    strategy = registry.strategy(registered)
+    make = trainer or (DelayTrainer if registered.delayed else Trainer)
+    reached: Routine | None = None
+    found = agenda(backend, registered, strategy, session)
+    routines.forget_waiting(name, found.known)
+    for day, why in found.waiting.items():
+        routines.wait_for_data(name, day, why)
+    for due in found.due:
+        routines.open(name, due)
+        since = time.monotonic()
+        claimed = routines.claim(name, due, by)
+        if claimed is None:  # somebody else works on it, or has just finished it
+            reached = routines.open(name, due)
+            if reached.status is RoutineState.DONE:
+                continue
+            return reached
+        job = Job(backend, registered, strategy, make(backend, registered.pool), due, by, allow_gaps)
+        reached = _go_on(job, claimed, since)
+        if reached.status is not RoutineState.DONE:
+            return reached
+    return reached
+
+
+def _go_on(job: Job, routine: Routine, since: float) -> Routine:
+    try:
+        return _do_steps(job, routine, since)
+    except LeaseLost as error:  # another process goes on with it, or will: this one leaves everything as it is
+        log.warning("the routine ends here: %s", error)
+        return Routines(job.backend).open(job.registered.name, job.session)
+
+
+def _do_steps(job: Job, routine: Routine, since: float) -> Routine:
+    """Do the steps that are left and write down how that ended.
+
+    Raises:
+        LeaseLost: the lease, which began ``since``, was lost meanwhile; nothing was written after that.
+    """
+    routines = Routines(job.backend)
+    try:
+        with LeaseRenewer(routines.lease(routine, since)) as lease:
+            held = replace(job, check=lease.check)
+            while step := routine.next_step:
+                result = STEPS[step](held, routine)
+                lease.check()
+                routine = routines.finish_step(routine, step, result)
+            log.info("routine of %s for %s is done", job.registered.name, job.session)
+            return routines.finish(routine)
+    except Waiting as waiting:
+        return routines.release(routine, waiting.what, waiting.notes)
+    except LeaseLost:
+        raise
+    except BaseException as error:  # noqa: BLE001 - also what an own strategy raises
+        return _ended(job, routines, routine, error)
+
+
+def _ended(job: Job, routines: Routines, routine: Routine, error: BaseException) -> Routine:
+    """A step raised: only its own error is a failure of the routine."""
+    kind = kind_of(error)
+    if kind is Kind.STOP:
+        with suppress(RollqError):  # so that the next one need not wait for the lease to run out
+            routines.release(routine, "another try: it was interrupted")
+        raise error
+    what = f"the routine of {job.registered.name} for {job.session}"
+    if kind is Kind.OWN:
+        why = _reason(error)
+        log.error("%s failed: %s", what, why)
+        return routines.fail(routine, why)
+    log.warning("%s is tried again: %s", what, described(error))
+    message = error.message if isinstance(error, RollqError) else described(error)
+    return routines.release(routine, f"{DATA if kind is Kind.NOT_YET else 'another try: '}{message}")
+
+
+def _reason(error: BaseException) -> str:
+    if isinstance(error, RollqError):
+        return f"{error} {steps_after_error(error)}".strip()
+    if place := place_of(error):  # an own strategy, dataset or model
+        return f"{described(error)} ({place})"
+    log.debug("the routine failed", exc_info=error)
+    # What is in the store or in MLflow has another form than rollq gives it.
+    return f"What it works with is corrupted ({described(error)})."
