@@ -5,10 +5,14 @@ BIN    := $(VENV)/bin
 TESTERS ?= 2
 STAMP  := $(VENV)/.installed
 
-.PHONY: demo online test check format clean system chaos mutants bench reference-env compose-test
+.PHONY: demo online test docs check format clean system chaos mutants bench reference-env compose-test
 
 demo: $(STAMP)
 	@$(BIN)/rollq demo
+
+# Every page and the API reference as HTML, into site/: it needs no server and no network.
+docs: $(STAMP)
+	@$(BIN)/python -m docs.html site
 
 # In processes side by side, each with servers of its own; a test goes to the process that is free first.
 test: $(STAMP)
@@ -57,4 +61,4 @@ $(STAMP): pyproject.toml constraints.txt deploy/check-system.sh tests/conformanc
 	@touch $@
 
 clean:
-	rm -rf $(VENV) .venv-reference .rollq .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache dist
+	rm -rf $(VENV) .venv-reference .rollq .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache dist site
