@@ -14,11 +14,10 @@ from rollq.scheduler.strategies.base import variant_of
 from rollq.scheduler.strategies.registry import StrategyRegistry
 from rollq.tasks.backend import Backend
 from rollq.tasks.errors import NotFound
-from rollq.tasks.queue.states import TaskState
+from rollq.tasks.queue.states import LOST
 from rollq.tasks.queue.task import Task
 from rollq.tasks.rounds.rounds import Round, RoundState
 
-FAILED = (TaskState.FAILED, TaskState.QUARANTINED, TaskState.CANCELLED)
 LENGTH = 300  # characters of a reason that are shown
 
 
@@ -89,7 +88,7 @@ def _failed_windows(backend: Backend, online: OnlineSet) -> list[Failure]:
     except NotFound:
         return []
     by_variant: dict[str, list[Task]] = {}
-    for task in backend.tasks.find(ids=ids, status=FAILED, definitions=True):
+    for task in backend.tasks.find(ids=ids, status=LOST, definitions=True):
         by_variant.setdefault(variant_of(task.definition), []).append(task)
     return [_of_variant(online, variant, failed) for variant, failed in by_variant.items()]
 

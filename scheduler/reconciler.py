@@ -119,7 +119,7 @@ def survey(backend: Backend) -> Survey:
     """Look at every run that shows RUNNING, in all experiments. Raises as ``stray_runs``."""
     pools, found = set(backend.tasks.pools()), Survey([], Counter())
     for experiment in MLflowExperiment.all(backend.settings.mlflow_uri):
-        for recorder in list(experiment.iter_recorders(status="RUNNING")):
+        for recorder in list(experiment.iter_recorders(status=RecorderStatus.RUNNING)):
             process = Process.of_tags(recorder.tags)
             life = process.life() if process else Life.UNKNOWN
             if why := _why_over(backend, recorder, experiment.name in pools, life) or _why_gone(process, life):

@@ -83,7 +83,7 @@ def _mlflow(settings: Settings) -> str:
     try:
         recorder.log_metrics({"looked": 1.0})
         recorder.save_objects(looked={"at": time.time()})
-        recorder.end_run("FINISHED")
+        recorder.end_run()
         if recorder.load_object("looked").keys() != {"at"}:
             raise RollqError("what was written could not be read back", "Look where the artifacts lie.")
     finally:

@@ -10,8 +10,9 @@ import plotly.graph_objects as go
 
 from rollq.report.data import HasPhases, ReportData, Window, duration, time_unit
 from rollq.report.style import AXIS, BLUE, GREEN, GREY, LAYOUT, ORANGE, RED, finite
+from rollq.tasks.queue.states import TaskState
 
-STATUS_COLOURS = {"DONE": BLUE, "FAILED": RED, "QUARANTINED": RED}
+STATUS_COLOURS: dict[str, str] = {TaskState.DONE: BLUE, TaskState.FAILED: RED, TaskState.QUARANTINED: RED}
 DEFAULT_TEST = timedelta(days=91)  # the width of a bar whose test segment has no end
 
 
@@ -24,7 +25,7 @@ def timeline(data: ReportData) -> go.Figure | None:
     unit, length = time_unit(max(window.began + window.seconds for window in ran) - zero)
     names = _worker_names(ran)
     figure = go.Figure()
-    for status in sorted({window.status for window in ran}, key=lambda name: (name != "DONE", name)):
+    for status in sorted({window.status for window in ran}, key=lambda name: (name != TaskState.DONE, name)):
         chosen = [window for window in ran if window.status == status]
         figure.add_bar(
             orientation="h",

@@ -9,11 +9,12 @@ from pathlib import Path
 
 from rollq.report.data import Bounds, ReportData, Window, duration
 from rollq.report.frame import UNKNOWN, drawn, number, table, tile, versions, write_page
+from rollq.tasks.queue.states import TaskState
 
 METRICS = ("IC", "ICIR", "Rank IC", "Rank ICIR")
 TEXT = ("status", "train", "valid", "test")
 COLUMNS = ("#", *TEXT, "attempts", "seconds", *METRICS)
-BAD = {"FAILED", "QUARANTINED"}
+BAD = {TaskState.FAILED, TaskState.QUARANTINED}
 
 
 def write_report(data: ReportData, path: Path) -> Path:
@@ -35,7 +36,7 @@ def write_report(data: ReportData, path: Path) -> Path:
 
 def tiles(data: ReportData) -> Iterable[tuple[str, str]]:
     """The headline numbers: (name, value)."""
-    done = sum(window.status == "DONE" for window in data.windows)
+    done = sum(window.status == TaskState.DONE for window in data.windows)
     failed = sum(window.status in BAD for window in data.windows)
     yield "windows done", f"{done} of {len(data.windows)}"
     if failed:

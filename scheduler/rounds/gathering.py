@@ -134,7 +134,7 @@ def write_run(results: RoundResults, verdict: Verdict, check: Check) -> SignalFi
         recorder.log_artifact(path)
     check()
     recorder.log_metrics(verdict.metrics)
-    recorder.end_run("FINISHED")
+    recorder.end_run()
     return SignalFile(recorder_id=recorder.id, artifact=SIGNALS, sha256=checksum, **summary(verdict.signals))
 
 

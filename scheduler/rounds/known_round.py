@@ -13,12 +13,11 @@ from rollq.scheduler.online.ledger import OnlineSets
 from rollq.scheduler.rounds.findings import findings
 from rollq.tasks.backend import Backend
 from rollq.tasks.errors import NotFound
-from rollq.tasks.queue.states import TaskState
+from rollq.tasks.queue.states import LOST, TaskState
 from rollq.tasks.rounds.purpose import Purpose, Research
 from rollq.tasks.rounds.rounds import Round, RoundState
 
 GOING_ON = (RoundState.OPEN, RoundState.GATHERING)
-ENDED = (TaskState.DONE, TaskState.FAILED, TaskState.QUARANTINED, TaskState.CANCELLED)
 
 
 @dataclass(frozen=True)
@@ -71,7 +70,7 @@ def begun_round(backend: Backend, ident: str) -> Round | None:
 def _as_gathered(backend: Backend, found: Round) -> bool:
     """Whether the tasks of a gathered round have the results that it was made of."""
     tasks = backend.tasks.find(ids=found.task_ids)
-    if len(tasks) < len(found.task_ids) or any(task.status not in ENDED for task in tasks):
+    if len(tasks) < len(found.task_ids) or not all(task.status.is_terminal for task in tasks):
         return False
     runs = {str((task.result or {}).get("recorder_id")) for task in tasks if task.status is TaskState.DONE}
     return runs == _runs(backend, found)
@@ -87,4 +86,4 @@ def _runs(backend: Backend, found: Round) -> set[str]:
 def _can_be_gathered(backend: Backend, found: Round) -> bool:
     """Whether a failed round would be gathered, or trained, if it were opened now."""
     tasks = backend.tasks.find(ids=found.task_ids)
-    return all(task.status not in ENDED or task.status is TaskState.DONE for task in tasks)
+    return all(task.status not in LOST for task in tasks)

@@ -6,14 +6,13 @@ from collections.abc import Sequence
 
 from rollq.tasks.backend import Backend
 from rollq.tasks.errors import BadInput, DataError
-from rollq.tasks.queue.states import TaskState
+from rollq.tasks.queue.states import LOST
 from rollq.tasks.queue.task import Task
 
 TEMPLATE = {"TemplateError", "ComponentError", "SegmentError", "CalendarError", "BadInput"}
 DATA = "DataError"
 REPLACE = "Mend the template, then `rollq online add TEMPLATE --replace`: the session is planned anew."
 MEND = "Mend the data, or accept what is odd (`rollq data check TEMPLATE`, --accept); the routine tries it again."
-LOST = (TaskState.FAILED, TaskState.QUARANTINED, TaskState.CANCELLED)
 
 
 def steps_after(tasks: Sequence[Task], routine: bool = False) -> str:

@@ -211,7 +211,7 @@ class SignalLedger:
                 return experiment.get_recorder(known[0]["recorder_id"])
         tags = {"rollq.kind": "published signals", "rollq.strategy": strategy}
         recorder = experiment.create_recorder(f"published signals {strategy}", tags, start=True)
-        recorder.end_run("FINISHED")
+        recorder.end_run()
         return recorder
 
 
@@ -221,7 +221,7 @@ def _to_entry(document: Mapping[str, Any]) -> SignalEntry:
         for day in entry.days:
             date.fromisoformat(day)
     except ValueError as error:
-        raise DocumentCorrupted(f"The entry {document['_id']!r} of the signals is corrupted: {error}.", FIX) from error
+        raise DocumentCorrupted(f"The entry {document['_id']!r} of the signals is invalid: {error}.", FIX) from error
     return entry
 
 

@@ -141,7 +141,7 @@ class StrategyRegistry:
         return self.get(name)
 
     def traces(self, name: str) -> tuple[str | None, list[str]]:
-        """The plan of the entry of this name (None if there is none), and what it accepts; also of a corrupted one."""
+        """The plan of the entry of this name (None if there is none), and what it accepts; also of an invalid one."""
         with reachable():
             document = self._registry.find_one({"_id": name}, {"plan": 1, "accepted": 1})
         if document is None:
@@ -200,14 +200,14 @@ class StrategyRegistry:
         try:
             made: OnlineStrategy = cls.of_config(registered.config, self._settings)
         except (LookupError, TypeError, ValueError, AttributeError) as error:
-            raise _corrupted(registered.name, error) from error
+            raise _invalid(registered.name, error) from error
         if registered.accepted:
             made.accept(registered.accepted)
         return made
 
 
-def _corrupted(name: Any, error: Exception) -> DocumentCorrupted:
-    what = f"The strategy {name!r} in the store is corrupted ({type(error).__name__}: {error})."
+def _invalid(name: Any, error: Exception) -> DocumentCorrupted:
+    what = f"The strategy {name!r} in the store is invalid ({type(error).__name__}: {error})."
     return DocumentCorrupted(what, "Add it again with --replace.")
 
 

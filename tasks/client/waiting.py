@@ -10,11 +10,10 @@ from rollq.tasks.backend import Backend
 from rollq.tasks.errors import StateError
 from rollq.tasks.mongo.change_stream import Changes
 from rollq.tasks.mongo.client import Document
-from rollq.tasks.queue.states import ACTIVE, TaskState
+from rollq.tasks.queue.states import ACTIVE, LOST, TaskState
 from rollq.tasks.queue.task import Task
 
 PATIENCE_SECONDS = 2.0  # it looks by itself this often, should a change not be heard
-LOST = [TaskState.FAILED, TaskState.QUARANTINED, TaskState.CANCELLED]
 
 Progress = Callable[[dict[TaskState, int]], None]
 
@@ -63,7 +62,7 @@ def wait_for(
             last = states
             left = None if end is None else end - time.monotonic()
             if not sum(states[state] for state in ACTIVE):
-                lost = {"$and": [query, {"status": {"$in": LOST}}]}
+                lost = {"$and": [query, {"status": {"$in": sorted(LOST)}}]}
                 return Waited(states, tuple(tasks.stream(lost, definitions=False)))
             if left is not None and left <= 0:
                 raise _too_late(pool, states, timeout)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 
 from rollq.tasks.errors import StateError
 from rollq.tasks.mongo.client import Store, reachable
@@ -12,7 +11,7 @@ SCHEMA = 2  # of the documents that this version writes; raised when it cannot r
 OLDEST = 1  # the documents of that layout did not all say so
 
 
-def check_schema(document: Mapping[str, Any]) -> None:
+def check_schema(document: Mapping[str, object]) -> None:
     """Refuse what another version wrote.
 
     Raises:

@@ -49,7 +49,7 @@ class Reader(Generic[T]):
     record: type[T]
     fix: str
 
-    def read(self, document: Mapping[str, Any]) -> T:
+    def read(self, document: Mapping[str, object]) -> T:
         """The record of a document.
 
         Raises:
@@ -67,7 +67,7 @@ class Reader(Generic[T]):
             ) from error
         return made
 
-    def read_all(self, documents: Iterable[Mapping[str, Any]]) -> list[T]:
+    def read_all(self, documents: Iterable[Mapping[str, object]]) -> list[T]:
         """The records of those documents that are valid; the others are left out, with a warning."""
         found = []
         for document in documents:
@@ -77,7 +77,7 @@ class Reader(Generic[T]):
                 log.warning("left out: %s", error)
         return found
 
-    def invalid(self, document: Mapping[str, Any]) -> dict[str, str]:
+    def invalid(self, document: Mapping[str, object]) -> dict[str, str]:
         """What is wrong with a document, by its fields; empty if it is valid."""
         found = {}
         try:
@@ -90,7 +90,7 @@ class Reader(Generic[T]):
             found |= _problems(error)
         return found
 
-    def problem(self, document: Mapping[str, Any]) -> str:
+    def problem(self, document: Mapping[str, object]) -> str:
         """The first thing that is wrong with a document; empty if it is valid."""
         return next(iter(self.invalid(document).values()), "")
 

@@ -38,6 +38,7 @@ W, R, P = TaskState.WAITING, TaskState.RUNNING, TaskState.PART_DONE
 D, F, Q, C = TaskState.DONE, TaskState.FAILED, TaskState.QUARANTINED, TaskState.CANCELLED
 
 TERMINAL = frozenset({D, F, Q, C})
+LOST = TERMINAL - {D}  # it has ended without a result
 ACTIVE = frozenset(TaskState) - TERMINAL
 
 # The only legal changes; every write to a task's status is one of these. A task that was DONE and is trained again

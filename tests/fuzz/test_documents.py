@@ -103,10 +103,10 @@ def test_no_document_raises_a_bare_error(backend: Backend) -> None:
         assert len(tasks.remove(ids)) + len(tasks.find(ids=ids)) <= len(ids)
 
 
-def test_a_corrupted_task_is_dead_lettered_and_holds_up_no_other(backend: Backend) -> None:
+def test_an_invalid_task_is_dead_lettered_and_holds_up_no_other(backend: Backend) -> None:
     ids = backend.tasks.create_tasks(POOL, [definition(number, 0.0) for number in range(12)]).ids
     documents = backend.store.collection("tasks")
-    flaws: list[Document] = [
+    wrong: list[Document] = [
         {"$set": {"needs": 7}},
         {"$set": {"definition": "none"}},
         {"$unset": {"definition": 1}},
@@ -116,14 +116,14 @@ def test_a_corrupted_task_is_dead_lettered_and_holds_up_no_other(backend: Backen
         {"$set": {"fence": float("nan")}},
         {"$set": {"fence": 2**62}},
     ]
-    for ident, flaw in zip(ids, flaws, strict=False):
-        documents.update_one({"_id": ident}, flaw)
+    for ident, change in zip(ids, wrong, strict=False):
+        documents.update_one({"_id": ident}, change)
     done = set()
     while claimed := backend.tasks.claim(POOL, "w"):
         backend.tasks.commit(claimed, {})
         done.add(claimed.task_id)
-    assert done == set(ids[len(flaws) :])
-    for ident in ids[: len(flaws)]:
+    assert done == set(ids[len(wrong) :])
+    for ident in ids[: len(wrong)]:
         stored = documents.find_one({"_id": ident}) or {}
         assert (stored["status"], stored["error"]["type"]) == ("FAILED", "DocumentCorrupted")
         task = backend.tasks.get(ident)
@@ -143,7 +143,7 @@ def test_a_running_task_without_a_lease_is_dead_lettered_and_its_holder_refused(
     assert backend.tasks.get(ident).result is None
 
 
-def test_a_worker_sweeps_and_works_among_corrupted_documents(backend: Backend, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_worker_sweeps_and_works_among_invalid_documents(backend: Backend, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PYTHONFAULTHANDLER", "1")
     chance = random.Random(SEED)
     with short_worker(backend, LOG) as crew:

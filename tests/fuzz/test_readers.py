@@ -103,6 +103,12 @@ def test_missing_and_wrong_fields_are_named() -> None:
         (WORKERS, {"queues": None}, "queues"),
         (WORKERS, {"queues": [1]}, "queues"),
         (WORKERS, {"offer": {"cpu": "much"}}, "cpu"),
+        (WORKERS, {"processes": "2"}, "processes"),
+        (WORKERS, {"processes": 2**60}, "processes"),
+        (WORKERS, {"processes": True}, "processes"),
+        (WORKERS, {"seen_at": 1_609_718_400}, "seen_at"),
+        (BACKFILLS, {"settled": "yes"}, "settled"),
+        (BACKFILLS, {"status": b"active"}, "status"),
         (BACKFILLS, {"status": "sleeping"}, "sleeping"),
         (BACKFILLS, {"out": "t"}, "out"),
         (LOOSE_ENDS, {"noted_at": "yesterday"}, "noted_at"),
@@ -160,8 +166,8 @@ def test_a_strategy_that_cannot_be_read_hides_no_other(backend: Backend) -> None
 
 def test_what_is_done_to_several_tasks_is_done_to_each_by_itself(backend: Backend) -> None:
     tasks, documents = backend.tasks, backend.store.collection("tasks")
-    flaws: list[Document] = [{"history": 3}, {"fence": "x"}, {"stage": 7}, {"needs": [1]}]
-    for number, flaw in enumerate(flaws):
+    wrong: list[Document] = [{"history": 3}, {"fence": "x"}, {"stage": 7}, {"needs": [1]}]
+    for number, change in enumerate(wrong):
         for act in ("cancel", "hold", "prioritize", "retry", "let_go", "remove"):
             start = 1_000 * number + 10 * len(act)
             ids = list(tasks.create_tasks(f"{act}{number}", [definition(start + n, 0.0) for n in range(3)]).ids)
@@ -172,7 +178,7 @@ def test_what_is_done_to_several_tasks_is_done_to_each_by_itself(backend: Backen
                 for claimed in claims:
                     assert claimed
                     tasks.commit(claimed, {}, part=True)
-            documents.update_one({"_id": ids[1]}, {"$set": flaw})
+            documents.update_one({"_id": ids[1]}, {"$set": change})
             others = [ids[0], ids[2]]
             if act in ("cancel", "retry", "let_go"):
                 assert [one for one in getattr(tasks, act)(ids, "me") if one != ids[1]] == others
@@ -184,7 +190,7 @@ def test_what_is_done_to_several_tasks_is_done_to_each_by_itself(backend: Backen
             else:
                 assert set(tasks.remove(ids)) >= set(others)
             if act in ("cancel", "hold", "prioritize", "let_go"):
-                assert tasks.get(ids[1]).status is TaskState.FAILED, (act, flaw)
+                assert tasks.get(ids[1]).status is TaskState.FAILED, (act, change)
 
 
 def test_a_damaged_running_task_does_not_keep_others_from_being_taken_back(backend: Backend) -> None:

@@ -50,6 +50,7 @@ ROUNDS, SETS, BY_HAND, CLOCK = (
     _conformance("tasks/test_clock"),
 )
 AHEAD = _conformance("tasks/test_prefetch")
+READERS = ("tests/fuzz/test_readers.py",)
 LEASE = ("tests/integration/tasks/test_lease.py",)
 ONLINE, ROUTINE, COVERAGE, CHALLENGERS, REVISIONS = (
     (f"tests/integration/scheduler/test_{name}.py",)
@@ -253,6 +254,42 @@ MUTANTS = (
         '{**waiting_again(start), "stage": stage, "any_code": any_code}',
         '{"stage": stage}',
         CLAIMS,
+    ),
+    # -- documents and states
+    Mutant(
+        "what a newer version wrote is read",
+        "tasks/mongo/records.py",
+        'if document.get("schema") != SCHEMA:',
+        'if document.get("schema") is None:',
+        READERS,
+    ),
+    Mutant(
+        "a text is taken for a number",
+        "tasks/mongo/records.py",
+        "return {**more, **{name",
+        "return {**{name",
+        READERS,
+    ),
+    Mutant(
+        "a database of an older layout is taken for a new one",
+        "tasks/mongo/layout.py",
+        'find_one({}, {"schema": 1}) or {"schema": SCHEMA}',
+        'find_one({"schema": SCHEMA}) or {"schema": SCHEMA}',
+        ("tests/integration/tasks/test_layout.py",),
+    ),
+    Mutant(
+        "a change that is no correction is taken for one",
+        "tasks/state_machine.py",
+        "if correction else frozenset())",
+        "if start else frozenset())",
+        ("tests/unit/tasks/queue/test_states.py",),
+    ),
+    Mutant(
+        "a gathered round is opened again with its tasks",
+        "tasks/rounds/rounds.py",
+        'still = {"_id": {"$in": ids}, "status": RoundState.FAILED}',
+        'still = {"_id": {"$in": ids}}',
+        ROUNDS,
     ),
     # -- results are kept
     Mutant(

@@ -94,7 +94,7 @@ class Training(Job):
         self._recorder = recorder = self._open()
         result = train(self.claim, recorder, checkpoint, self.backend.settings, self.backend.tasks.reader)
         checkpoint()
-        recorder.end_run("FINISHED")
+        recorder.end_run()
         return {**result, "other_code": other_code} if other_code else result
 
     def fail(self, error: BaseException) -> None:
@@ -107,7 +107,7 @@ class Training(Job):
                 self.backend.tasks.references.close(self._recorder, why)
                 return
             self._recorder.set_tags({"rollq.error": why})
-            self._recorder.end_run("FAILED")
+            self._recorder.end_run(RecorderStatus.FAILED)
         except Exception as second:  # noqa: BLE001 - the tracking server may be the very thing that failed
             log.warning("the MLflow run %s could not be ended: %s", self._recorder.id, second)
 

@@ -117,7 +117,7 @@ class MLflowExperiment(Experiment):
         try:
             run = self._client.create_run(self.id, run_name=name, tags={**provenance().tags, **began, **first})
             if not start:
-                self._client.update_run(run.info.run_id, status="SCHEDULED")
+                self._client.update_run(run.info.run_id, status=str(RecorderStatus.SCHEDULED))
         except MlflowException as error:
             raise away(error) from error
         recorder = MLflowRecorder(self._client, run, own=True, **self._options)

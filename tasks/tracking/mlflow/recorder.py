@@ -82,7 +82,7 @@ class MLflowRecorder(Recorder):
         self._check_unneeded("begun again")
         self.status = status
         self._call(lambda: self._send([RunTag(key, value) for key, value in Process.this().tags().items()]))
-        self._call(lambda: self._client.update_run(self.id, status="RUNNING"))
+        self._call(lambda: self._client.update_run(self.id, status=str(status)))
         self.start_time = self.start_time or _time(int(time.time() * 1000))
         return self
 

@@ -12,6 +12,7 @@ from rollq.tasks.errors import StateError
 from rollq.tasks.mongo.client import Document
 from rollq.tasks.mongo.layout import SCHEMA
 from rollq.tasks.resources import Needs
+from rollq.tasks.rounds.purpose import Serve
 
 
 @pytest.fixture
@@ -25,7 +26,7 @@ def fresh(settings: Settings) -> Iterator[Backend]:
 
 def test_every_document_carries_the_schema(backend: Backend) -> None:
     backend.tasks.create_tasks("pool", [{"number": 1}])
-    backend.rounds.create("pool", [], {})
+    backend.rounds.create("pool", [], Serve())
     backend.roster.sign("w", ["default"], 1, Needs())
     backend.tasks.loose_ends.note("t", "pool", "why")
     for name in backend.store._database().list_collection_names():
