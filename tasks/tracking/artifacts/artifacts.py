@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import shutil
 import tempfile
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
@@ -148,6 +149,37 @@ class Artifacts:
                 raise ArtifactMissing(f"The artifact {path!r} is gone.", "Train the task again.")
             check(part.read_bytes(), entry, path)
         return root
+
+    def save_files(self, source: Path, folder: str | None = None) -> None:
+        """Save a file under its own name, or what is in a folder.
+
+        Raises:
+            BadInput: the folder is empty.
+        """
+        parts = sorted(source.iterdir()) if source.is_dir() else [source]
+        if not parts:
+            raise BadInput(f"There is no file in the folder {str(source)!r}.", "Give one that holds files.")
+        self.save({part.name: part for part in parts}, folder)
+
+    def copy(self, name: str, folder: Path) -> Path:
+        """A copy of what is below ``name`` in ``folder``, all of it checked."""
+        found = self.folder(name)
+        target = folder / found.name
+        if found.is_dir():
+            shutil.copytree(found, target, dirs_exist_ok=True)
+        else:
+            target.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(found, target)
+        return target
+
+    def names(self, folder: str | None = None) -> list[str]:
+        """Names of all artifacts as they are in the store now, or of those in a folder."""
+        names = sorted(self.manifest(fresh=True).entries)
+        return [name for name in names if folder is None or name.startswith(f"{folder.rstrip('/')}/")]
+
+    def checksums(self) -> dict[str, str]:
+        """SHA-256 (hex) of each artifact."""
+        return {name: entry.sha256 for name, entry in sorted(self.manifest().entries.items())}
 
     def manifest(self, *, fresh: bool = False) -> Manifest:
         """What there is; read again if ``fresh``."""

@@ -1,53 +1,42 @@
 """A recorder on MLflow: one run.
 
-It works on ``MlflowClient`` alone: no active run, no global state of MLflow, so that threads and processes cannot mix
-their runs.
+It puts together what knows a part of the job: the run in the store (``stored_run``), the thread that logs (``writer``),
+the artifacts, and the texts that are too long for the store (``long_texts``).
 """
 
 from __future__ import annotations
 
 import os
-import shutil
-import time
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from mlflow.entities import Metric, Param, Run, RunTag
-from mlflow.exceptions import MlflowException
 from mlflow.tracking import MlflowClient
 
-import rollq.tasks.tracking.mlflow.store  # noqa: F401 - quietens MLflow before it is used
-from rollq.tasks.errors import ArtifactMissing, BadInput, NotFound, NotLogged, RollqError, StateError, Unavailable
+from rollq.tasks.errors import NotFound, NotLogged, RollqError, StateError
 from rollq.tasks.tracking.artifacts.artifacts import Artifacts
-from rollq.tasks.tracking.artifacts.manifest import LONG
 from rollq.tasks.tracking.artifacts.storage import Place, place_of
+from rollq.tasks.tracking.mlflow.long_texts import PARAMS, TAGS, Long, LongTexts, whole_name, whole_values
 from rollq.tasks.tracking.mlflow.names import (
     MAX_TAG,
     MAX_VALUE,
     escape,
     flatten,
     infinite_again,
-    is_shortened,
     number,
     step_of,
-    text,
-    unescape,
 )
+from rollq.tasks.tracking.mlflow.stored_run import StoredRun, now, time_of
 from rollq.tasks.tracking.mlflow.writer import Item, Writer
 from rollq.tasks.tracking.runs.hands_off import check_hands_off
 from rollq.tasks.tracking.runs.lifecycle import RECORDER_STATES, RecorderStatus
 from rollq.tasks.tracking.runs.process import Process
 from rollq.tasks.tracking.runs.provenance import provenance
 from rollq.tasks.tracking.runs.recorder import Recorder
-from rollq.tasks.tracking.runs.retry import retry
 
-POINTER = f"see the artifact {LONG}:"
 SUPERSEDED = "rollq.superseded"
 SHOWN = 3  # items named in an error
-
-Long = dict[str, dict[str, str]]  # texts and names that are too long for the store, by what they are
 
 
 class MLflowRecorder(Recorder):
@@ -59,19 +48,17 @@ class MLflowRecorder(Recorder):
     """
 
     def __init__(self, client: MlflowClient, run: Run, *, own: bool = False, **options: Any) -> None:
-        self._client = client
         self._pid = os.getpid()
-        self._writer = Writer(self._send)
-        self._long: Long = {"params": {}, "tags": {}, "names": {}}
-        self._unsaved = False
+        self._stored = StoredRun(client, run)
+        self._writer = Writer(self._stored.send)
         self.id = run.info.run_id
         self.name = run.info.run_name
         self.experiment_id = run.info.experiment_id
-        self.start_time, self.end_time = _time(run.info.start_time), _time(run.info.end_time)
+        self.start_time, self.end_time = time_of(run.info.start_time), time_of(run.info.end_time)
         self.artifact_uri: str = run.info.artifact_uri
         self.status = RecorderStatus.of_mlflow(run.info.status)
         self._artifacts = Artifacts(place_of(client, self.id, self.artifact_uri), own=own, **options)
-        self._data = run.data
+        self._long = LongTexts(self._artifacts)
 
     # -- life ---------------------------------------------------------------------------------------------------------
 
@@ -81,9 +68,9 @@ class MLflowRecorder(Recorder):
         status = RECORDER_STATES.check(self.status, RecorderStatus.RUNNING)
         self._check_unneeded("begun again")
         self.status = status
-        self._call(lambda: self._send([RunTag(key, value) for key, value in Process.this().tags().items()]))
-        self._call(lambda: self._client.update_run(self.id, status=str(status)))
-        self.start_time = self.start_time or _time(int(time.time() * 1000))
+        self._stored.set_tags(Process.this().tags())
+        self._stored.begin(str(status))
+        self.start_time = self.start_time or time_of(now())
         return self
 
     def end_run(self, status: str = RecorderStatus.FINISHED) -> None:
@@ -98,19 +85,19 @@ class MLflowRecorder(Recorder):
 
     def supersede(self, why: str) -> None:
         """Mark a run whose attempt lost its claim, whatever its status: FAILED, with the reason as a tag."""
-        self._call(lambda: self._client.set_tag(self.id, SUPERSEDED, why[:MAX_VALUE]))
+        self._stored.set_tags({SUPERSEDED: why[:MAX_VALUE]})
         self._terminate(RECORDER_STATES.check(self.status, RecorderStatus.FAILED, correction=True))
 
     def reinstate(self) -> None:
         """Take back that a run was closed: it is FINISHED."""
         self._terminate(RECORDER_STATES.check(self.status, RecorderStatus.FINISHED, correction=True))
         if SUPERSEDED in self.tags:
-            self._call(lambda: self._client.delete_tag(self.id, SUPERSEDED))
+            self._stored.delete_tag(SUPERSEDED)
 
     def discard(self) -> None:
         """Delete a run that this process made and that nobody was told of: there is nobody to ask who refers to it."""
         self._check_process()
-        self._call(lambda: self._client.delete_run(self.id))
+        self._stored.delete()
 
     def flush(self) -> None:
         """Wait until everything that was logged is written."""
@@ -122,74 +109,69 @@ class MLflowRecorder(Recorder):
     def log_params(self, params: Mapping[str, object] | None = None, /, **more: object) -> None:
         """Log nested parameters; values too long for the store go to an artifact that the param points to."""
         flat = flatten({**(params or {}), **more})
-        self._put(
-            [Param(self._key(name), self._short("params", name, value, MAX_VALUE)) for name, value in flat.items()]
-        )
+        long = self._long
+        self._put([Param(long.key(name), long.value(PARAMS, name, value, MAX_VALUE)) for name, value in flat.items()])
 
     def log_metrics(
         self, metrics: Mapping[str, float] | None = None, /, step: int | None = None, **more: float
     ) -> None:
         """Log metrics of one step."""
-        now, at, given = int(time.time() * 1000), step_of(step), {**(metrics or {}), **more}
-        self._put([Metric(self._key(name), number(value, name), now, at) for name, value in given.items()])
+        time, at, given = now(), step_of(step), {**(metrics or {}), **more}
+        self._put([Metric(self._long.key(name), number(value, name), time, at) for name, value in given.items()])
 
     def log_history(self, history: Mapping[str, Sequence[float]]) -> None:
         """Log series, one value a step (a step is a boosting round, for example)."""
-        now = int(time.time() * 1000)
+        time = now()
         self._put(
             [
-                Metric(key, number(value, key), now, step)
-                for key, values in [(self._key(name), values) for name, values in history.items()]
+                Metric(key, number(value, key), time, step)
+                for key, values in [(self._long.key(name), values) for name, values in history.items()]
                 for step, value in enumerate(values)
             ]
         )
 
     def set_tags(self, tags: Mapping[str, object] | None = None, /, **more: object) -> None:
         """Set tags, of any length: one that is too long for the store goes to an artifact that the tag points to."""
-        given = {**(tags or {}), **more}
-        self._put([RunTag(self._key(name), self._short("tags", name, value, MAX_TAG)) for name, value in given.items()])
+        given, long = {**(tags or {}), **more}, self._long
+        self._put([RunTag(long.key(name), long.value(TAGS, name, value, MAX_TAG)) for name, value in given.items()])
 
     def delete_tags(self, *keys: str) -> None:
         """Delete tags."""
         self._check_process()
         self.flush()
         for key in keys:
-            try:
-                self._call(lambda key=key: self._client.delete_tag(self.id, escape(key)))
-            except Unavailable as error:
-                if _is_absent(error.__cause__):
-                    raise NotFound(f"The recorder {self.id} has no tag {key!r}.", "See list_tags().") from None
-                raise
+            if not self._stored.delete_tag(escape(key)):
+                raise NotFound(f"The recorder {self.id} has no tag {key!r}.", "See list_tags().")
 
     def list_params(self) -> dict[str, str]:
         """Every param, whole."""
-        long = self._read_long()
-        return self._whole(self._fresh().params, long["params"], long)
+        long = self._whole_texts()
+        return whole_values(self._stored.read().params, PARAMS, long)
 
     def list_metrics(self) -> dict[str, float]:
         """The last value of every metric."""
-        long = self._read_long()
-        return {self._name(key, long): infinite_again(value) for key, value in self._fresh().metrics.items()}
+        long = self._whole_texts()
+        return {whole_name(key, long): infinite_again(value) for key, value in self._stored.read().metrics.items()}
 
     def list_tags(self) -> dict[str, str]:
         """Every tag."""
-        long = self._read_long()
-        return self._whole(self._fresh().tags, long["tags"], long)
+        long = self._whole_texts()
+        return whole_values(self._stored.read().tags, TAGS, long)
 
     @property
     def tags(self) -> dict[str, str]:
         """Tags as they were when the run was read: no question to the store."""
-        return {unescape(key): value for key, value in self._data.tags.items()}
+        return self._stored.tags
 
     @property
     def params(self) -> dict[str, str]:
         """Params as they were when the run was read, shortened ones as they are in the store."""
-        return {unescape(key): value for key, value in self._data.params.items()}
+        return self._stored.params
 
     @property
     def metrics(self) -> dict[str, float]:
         """Metrics as they were when the run was read."""
-        return {unescape(key): infinite_again(value) for key, value in self._data.metrics.items()}
+        return self._stored.metrics
 
     # -- artifacts ----------------------------------------------------------------------------------------------------
 
@@ -214,33 +196,19 @@ class MLflowRecorder(Recorder):
     def log_artifact(self, local_path: str | Path, artifact_path: str | None = None) -> None:
         """Save a file under its own name, or what is in a folder."""
         self._check_process()
-        source = Path(local_path)
-        parts = sorted(source.iterdir()) if source.is_dir() else [source]
-        if not parts:
-            raise BadInput(f"There is no file in the folder {str(source)!r}.", "Give one that holds files.")
-        self._artifacts.save({part.name: part for part in parts}, artifact_path)
+        self._artifacts.save_files(Path(local_path), artifact_path)
 
     def list_artifacts(self, artifact_path: str | None = None) -> list[str]:
         """Names of all artifacts, or of those in a folder."""
-        names = sorted(self._artifacts.manifest(fresh=True).entries)
-        return [name for name in names if artifact_path is None or name.startswith(f"{artifact_path.rstrip('/')}/")]
+        return self._artifacts.names(artifact_path)
 
     def checksums(self) -> dict[str, str]:
         """SHA-256 (hex) of each artifact."""
-        return {name: entry.sha256 for name, entry in sorted(self._artifacts.manifest().entries.items())}
+        return self._artifacts.checksums()
 
     def download_artifact(self, path: str, dst_path: str | Path | None = None) -> str:
         """A local copy, checked."""
-        found = self._artifacts.folder(path)
-        if dst_path is None:
-            return str(found)
-        target = Path(dst_path) / found.name
-        if found.is_dir():
-            shutil.copytree(found, target, dirs_exist_ok=True)
-        else:
-            target.parent.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(found, target)
-        return str(target)
+        return str(self._artifacts.folder(path) if dst_path is None else self._artifacts.copy(path, Path(dst_path)))
 
     @property
     def place(self) -> Place:
@@ -268,19 +236,11 @@ class MLflowRecorder(Recorder):
         if failed := self._not_logged():
             raise failed
 
-    def _send(self, items: Sequence[Item]) -> None:
-        self._client.log_batch(
-            self.id,
-            metrics=[item for item in items if isinstance(item, Metric)],
-            params=[item for item in items if isinstance(item, Param)],
-            tags=[item for item in items if isinstance(item, RunTag)],
-        )
-
     def _written(self) -> RollqError | None:
         """Write everything; what could not be, as an error."""
         failed: RollqError | None = None
         try:
-            self._save_long()
+            self._long.save()
             self._artifacts.write()
         except RollqError as error:
             failed = error
@@ -297,65 +257,16 @@ class MLflowRecorder(Recorder):
 
     def _terminate(self, status: RecorderStatus) -> None:
         try:
-            self._call(lambda: self._client.set_terminated(self.id, str(status)))
+            self._stored.end(str(status))
         finally:
             self._writer.close()
-        self.status, self.end_time = status, _time(int(time.time() * 1000))
+        self.status, self.end_time = status, time_of(now())
 
-    def _key(self, name: str) -> str:
-        key = escape(name)
-        if is_shortened(key):
-            self._long["names"][key] = name
-            self._unsaved = True
-        return key
-
-    def _short(self, part: str, name: str, value: object, most: int) -> str:
-        """A value as the store takes it; a longer one is kept, and pointed to."""
-        whole = text(value, f"The value of {name!r}")
-        if len(whole) <= most:
-            return whole
-        self._long[part][name] = whole
-        self._unsaved = True
-        return f"{POINTER} {whole[:100]}..."
-
-    def _whole(self, found: Mapping[str, str], kept: Mapping[str, str], long: Long) -> dict[str, str]:
-        named = {self._name(key, long): value for key, value in found.items()}
-        return {name: kept.get(name, value) if value.startswith(POINTER) else value for name, value in named.items()}
-
-    def _name(self, key: str, long: Long) -> str:
-        return long["names"][key] if key in long["names"] else unescape(key)
-
-    def _read_long(self) -> Long:
+    def _whole_texts(self) -> Long:
+        """The long texts in the store, once what this process has logged is there."""
         if self._pid == os.getpid():
             self.flush()
-        return self._kept_long()
-
-    def _kept_long(self) -> Long:
-        try:
-            found: Long = self._artifacts.load(LONG)
-        except ArtifactMissing:
-            found = {}
-        return {part: found.get(part, {}) for part in self._long}
-
-    def _save_long(self) -> None:
-        """Add to what is there: another process may have written into this run before."""
-        if self._unsaved:
-            self._long = {part: {**kept, **self._long[part]} for part, kept in self._kept_long().items()}
-            self._artifacts.keep({LONG: self._long})
-            self._unsaved = False
-
-    def _fresh(self) -> Any:
-        self._call(self._refresh)
-        return self._data
-
-    def _refresh(self) -> None:
-        self._data = self._client.get_run(self.id).data
-
-    def _call(self, call: Any) -> None:
-        try:
-            retry(call)
-        except (MlflowException, OSError) as error:
-            raise Unavailable(f"MLflow does not answer: {error}.", "Check MLFLOW_TRACKING_URI.") from error
+        return self._long.saved()
 
     def _check_unneeded(self, deed: str) -> None:
         """A finished run may be needed by others."""
@@ -369,11 +280,3 @@ class MLflowRecorder(Recorder):
                 f"The recorder {self.id} belongs to process {self._pid}.",
                 "Start a recorder of its own in this process, or log in the parent.",
             )
-
-
-def _time(milliseconds: int | None) -> str | None:
-    return None if milliseconds is None else f"{datetime.fromtimestamp(milliseconds / 1000, UTC):%Y-%m-%d %H:%M:%S}"
-
-
-def _is_absent(error: BaseException | None) -> bool:
-    return isinstance(error, MlflowException) and error.error_code == "RESOURCE_DOES_NOT_EXIST"

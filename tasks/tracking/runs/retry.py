@@ -5,9 +5,11 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable
+from typing import TypeVar
 
 from mlflow.exceptions import MlflowException
 
+T = TypeVar("T")
 log = logging.getLogger(__name__)
 
 PATIENCE_SECONDS = 120.0  # a store that is away may come back within this
@@ -15,7 +17,7 @@ PAUSES = (0.1, 2.0)  # seconds between two tries: from, to
 PASSING = {"TEMPORARILY_UNAVAILABLE", "REQUEST_LIMIT_EXCEEDED", "INTERNAL_ERROR"}
 
 
-def retry(call: Callable[[], object], patience: float = PATIENCE_SECONDS) -> None:
+def retry(call: Callable[[], T], patience: float = PATIENCE_SECONDS) -> T:
     """Call; again while the store is away, for at most ``patience`` seconds.
 
     Raises:
@@ -24,15 +26,13 @@ def retry(call: Callable[[], object], patience: float = PATIENCE_SECONDS) -> Non
     end, pause = time.monotonic() + patience, PAUSES[0]
     while True:
         try:
-            call()
+            return call()
         except Exception as error:
             if not is_passing(error) or time.monotonic() + pause > end:
                 raise
             log.info("the tracking store does not take it now, it is tried again: %s", error)
             time.sleep(pause)
             pause = min(pause * 2, PAUSES[1])
-        else:
-            return
 
 
 def is_passing(error: Exception) -> bool:

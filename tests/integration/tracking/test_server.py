@@ -40,7 +40,7 @@ def test_a_server_that_is_away_for_ten_seconds_loses_nothing(own_server: Server)
     recorder.end_run()
     back.join()
     found = experiment.get_recorder(recorder.id)
-    history = found._client.get_metric_history(found.id, "m")
+    history = found._stored._client.get_metric_history(found.id, "m")
     assert sorted(point.value for point in history) == [float(step) for step in range(200)]
     assert (found.status, found.list_params(), found.list_tags()["b"]) == ("FINISHED", {"a": "1"}, "2")
 
