@@ -34,16 +34,17 @@ AWAY = {
     "redis.exceptions.RedisError",
     "kombu.exceptions.OperationalError",
     "sqlalchemy.exc.OperationalError",
+    "sqlalchemy.exc.TimeoutError",  # no connection of the pool was free
     "botocore.exceptions.HTTPClientError",
     "botocore.exceptions.ConnectionError",
     "boto3.exceptions.S3UploadFailedError",  # MLflow writes to S3 with it, and hands it on as it is
 }
 ANSWERS = {"pymongo.errors.DuplicateKeyError", "pymongo.errors.BulkWriteError", "redis.exceptions.DataError"}
-MLFLOW = "mlflow.exceptions.MlflowException"
-MLFLOW_AWAY = {
-    *("TEMPORARILY_UNAVAILABLE", "REQUEST_LIMIT_EXCEEDED", "INTERNAL_ERROR"),
-    *("UNAUTHENTICATED", "PERMISSION_DENIED", "ENDPOINT_NOT_FOUND"),
-}
+MLFLOW, MLFLOW_ANSWER = "mlflow.exceptions.MlflowException", "mlflow.exceptions.RestException"
+MLFLOW_BUSY = {"TEMPORARILY_UNAVAILABLE", "DEADLINE_EXCEEDED", "REQUEST_LIMIT_EXCEEDED", "RESOURCE_EXHAUSTED"}
+MLFLOW_AWAY = {*MLFLOW_BUSY, "UNAUTHENTICATED", "PERMISSION_DENIED", "ENDPOINT_NOT_FOUND"}
+INTERNAL = "INTERNAL_ERROR"  # of a server that broke, of one that cannot be reached, and of an exception without a code
+MLFLOW_WIRE = "mlflow.utils.rest_utils"  # the module in which MLflow speaks to its server
 # Own errors that come again however often the task is tried: the same code meets the same data.
 DETERMINISTIC = (
     *(TypeError, ValueError, LookupError, AttributeError, NameError, SyntaxError),
@@ -173,7 +174,28 @@ def _handlers() -> Iterator[CodeType]:
 
 
 def _is_server_away(error: BaseException) -> bool:
-    names = {f"{cls.__module__}.{cls.__qualname__}" for cls in type(error).__mro__}
+    names = _class_names(error)
     if MLFLOW in names:
-        return getattr(error, "error_code", "") in MLFLOW_AWAY
+        return _is_mlflow_away(error, names)
     return bool(names & AWAY) and not names & ANSWERS
+
+
+def _is_mlflow_away(error: BaseException, names: set[str]) -> bool:
+    """Whether an exception of MLflow says that its server is away, or broken.
+
+    The code alone does not: one that user code raises has the code of a broken server, too, if it names none. So it
+    must be the server's answer, or come from where MLflow speaks to the server.
+    """
+    code = getattr(error, "error_code", "")
+    if code == INTERNAL:
+        return MLFLOW_ANSWER in names or _went_through(error, MLFLOW_WIRE)
+    return code in MLFLOW_AWAY
+
+
+def _went_through(error: BaseException, module: str) -> bool:
+    """Whether an error came up in a module, or in what it called."""
+    return any(frame.f_globals.get("__name__") == module for frame, _ in traceback.walk_tb(error.__traceback__))
+
+
+def _class_names(error: BaseException) -> set[str]:
+    return {f"{cls.__module__}.{cls.__qualname__}" for cls in type(error).__mro__}

@@ -61,6 +61,7 @@ SERVING = ("tests/integration/scheduler/test_serving_stays.py",)
 ROUTINES, LEDGER = _conformance("scheduler/test_routines"), _conformance("scheduler/test_signal_ledger")
 KINDS = ("tests/integration/tasks/test_failure_kinds.py",)
 DOCUMENTS = ("tests/fuzz/test_documents.py",)
+STOPPED = ("tests/acceptance/test_stopped_holders.py", "-k", "cut_off or published")
 START = ("tests/acceptance/test_worker_start.py",)
 
 LOSSES_PY, LEASED_PY = "tasks/queue/losses.py", "tasks/leases/leased_documents.py"
@@ -199,6 +200,13 @@ MUTANTS = (
         LEASE,
     ),
     Mutant(
+        "a coordinator or a routine goes on though its lease is lost",
+        "tasks/leases/renewer.py",
+        "        if lost := self.lost():\n            raise lost\n",
+        "        return\n",
+        STOPPED,
+    ),
+    Mutant(
         "a commit is tried once",
         "tasks/leases/renewer.py",
         "                if self.lost():\n                    raise\n",
@@ -213,6 +221,13 @@ MUTANTS = (
         START,
     ),
     # -- failures
+    Mutant(
+        "an exception of MLflow's class that a model raises is tried for ever",
+        "tasks/failures.py",
+        "return MLFLOW_ANSWER in names or _went_through(error, MLFLOW_WIRE)",
+        "return True",
+        KINDS,
+    ),
     Mutant(
         "losses are not counted",
         LOSSES_PY,

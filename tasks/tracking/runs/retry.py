@@ -9,12 +9,14 @@ from typing import TypeVar
 
 from mlflow.exceptions import MlflowException
 
+from rollq.tasks.failures import INTERNAL, MLFLOW_BUSY
+
 T = TypeVar("T")
 log = logging.getLogger(__name__)
 
 PATIENCE_SECONDS = 120.0  # a store that is away may come back within this
 PAUSES = (0.1, 2.0)  # seconds between two tries: from, to
-PASSING = {"TEMPORARILY_UNAVAILABLE", "REQUEST_LIMIT_EXCEEDED", "INTERNAL_ERROR"}
+PASSING = {*MLFLOW_BUSY, INTERNAL}  # the calls are rollq's own: there the code says that the server is broken or away
 
 
 def retry(call: Callable[[], T], patience: float = PATIENCE_SECONDS) -> T:

@@ -11,6 +11,7 @@ from typing import Any
 import pymongo.errors
 import pytest
 import redis.exceptions
+from mlflow.exceptions import MlflowException
 
 from rollq import Backend, RoundFailed, TaskState, run_task
 from rollq.scheduler.rounds import verdict
@@ -37,6 +38,7 @@ def full() -> BaseException:
 
 
 OWN = [SystemExit("licence server not found"), Cancelled("out of scope"), GeneratorExit("x"), MemoryError("too large")]
+OWN += [MlflowException("no model of this kind")]  # its code is that of a broken server, as of each without one
 OUTAGES = [Unavailable("MLflow does not answer"), full()]
 
 

@@ -12,7 +12,9 @@ import kombu.exceptions
 import pymongo.errors
 import pytest
 import redis.exceptions
+import requests.exceptions
 from mlflow.exceptions import MlflowException, RestException
+from mlflow.protos.databricks_pb2 import TEMPORARILY_UNAVAILABLE
 
 from rollq import BadInput, DataError, Unavailable
 from rollq.tasks.components.user_code import place_of
@@ -20,7 +22,7 @@ from rollq.tasks.errors import Draining, NotLogged, NotYet, PermanentError
 from rollq.tasks.failures import Kind, described, is_full, is_permanent, kind_of, text_of, trace_of, wait_after
 from rollq.tasks.queue.task import TaskError
 
-MLFLOW_AWAY = MlflowException("API request failed: connection refused")  # INTERNAL_ERROR
+MLFLOW_BARE = MlflowException("no model of this kind")  # INTERNAL_ERROR, as each that names no code
 MLFLOW_REFUSES = RestException({"error_code": "INVALID_PARAMETER_VALUE", "message": "no"})
 
 
@@ -53,7 +55,8 @@ OUTAGES = [
     redis.exceptions.ResponseError("MISCONF Redis is configured to save, but cannot"),
     redis.exceptions.OutOfMemoryError("OOM command not allowed"),
     kombu.exceptions.OperationalError("refused"),
-    MLFLOW_AWAY,
+    MlflowException("database is locked", TEMPORARILY_UNAVAILABLE),
+    RestException({"error_code": "INTERNAL_ERROR", "message": "the server is broken"}),
     RestException({"error_code": "PERMISSION_DENIED", "message": "the token has ended"}),
     OSError(errno.ENOSPC, "No space left on device"),
     OSError(errno.EDQUOT, "Disk quota exceeded"),
@@ -75,6 +78,9 @@ OWN = [
     FileNotFoundError(errno.ENOENT, "no such file"),
     DataError("no rows"),
     MLFLOW_REFUSES,
+    MLFLOW_BARE,
+    _caused(RuntimeError("the model failed"), MLFLOW_BARE),
+    requests.exceptions.ConnectionError("a feature server of its own"),
     pymongo.errors.DuplicateKeyError("twice"),
     ExceptionGroup("mixed", [Unavailable("a"), ValueError("b")]),
     _not_logged(away=False),
