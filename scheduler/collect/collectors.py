@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
 
+from rollq.scheduler.collect.values import Collected, Process, Values
 from rollq.tasks.errors import EnsembleError
 
-Process = Callable[..., Any]
 Processes = Process | Sequence[Process]
 
 
@@ -23,13 +22,13 @@ class Collector(ABC):
         self.process_list = _listed(process_list)
 
     @abstractmethod
-    def collect(self) -> dict[Any, Any]:
+    def collect(self) -> Collected:
         """The raw values by key."""
 
     @staticmethod
     def process_collect(
-        collected_dict: Mapping[Any, Any], process_list: Processes = (), *args: Any, **kwargs: Any
-    ) -> dict[Any, Any]:
+        collected_dict: Values, process_list: Processes = (), *args: object, **kwargs: object
+    ) -> Collected:
         """Each collected value after all processes, which are called with it, ``args`` and ``kwargs``.
 
         Raises:
@@ -47,7 +46,7 @@ class Collector(ABC):
             processed[key] = value
         return processed
 
-    def __call__(self, *args: Any, **kwargs: Any) -> dict[Any, Any]:
+    def __call__(self, *args: object, **kwargs: object) -> Collected:
         """Collect and process; ``args`` and ``kwargs`` go to the processes.
 
         Raises:
@@ -70,13 +69,13 @@ class MergeCollector(Collector):
         self,
         collector_dict: Mapping[str, Collector],
         process_list: Processes = (),
-        merge_func: Callable[[Any, Any], Any] | None = None,
+        merge_func: Callable[[str, object], object] | None = None,
     ) -> None:
         super().__init__(process_list)
         self.collector_dict = dict(collector_dict)
         self.merge_func = merge_func
 
-    def collect(self) -> dict[Any, Any]:
+    def collect(self) -> Collected:
         """The values of all collectors."""
         merge = self.merge_func or (lambda collector, key: (collector, key))
         return {
@@ -86,5 +85,5 @@ class MergeCollector(Collector):
         }
 
 
-def _listed(process_list: Processes | Any) -> list[Any]:
-    return list(process_list) if isinstance(process_list, list | tuple) else [process_list]
+def _listed(process_list: Processes) -> list[Process]:
+    return list(process_list) if isinstance(process_list, Sequence) else [process_list]

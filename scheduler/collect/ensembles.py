@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 import pandas as pd
 from pandas.errors import InvalidIndexError
 
+from rollq.scheduler.collect.values import Collected, Frame, Values
 from rollq.scheduler.collect.window_join import WindowJoin
 from rollq.tasks.errors import EnsembleError
 
@@ -19,14 +19,14 @@ class Ensemble(ABC):
     """Makes one value of a mapping of values. Frames are indexed by (datetime, instrument)."""
 
     @abstractmethod
-    def __call__(self, ensemble_dict: Mapping[Any, Any]) -> Any:
+    def __call__(self, ensemble_dict: Values) -> object:
         """The joined value."""
 
 
 class SingleKeyEnsemble(Ensemble):
     """The value of a mapping with one key, downwards as long as there is one key."""
 
-    def __call__(self, ensemble_dict: Any, recursion: bool = True) -> Any:
+    def __call__(self, ensemble_dict: object, recursion: bool = True) -> object:
         """The value itself; a mapping with several keys, or none, comes back with its values unwrapped.
 
         Args:
@@ -45,7 +45,7 @@ class RollingEnsemble(Ensemble):
     Windows that start on the same date keep the order of the mapping. A NaN of the later window wins, too.
     """
 
-    def __call__(self, ensemble_dict: Mapping[Any, Any]) -> Any:
+    def __call__(self, ensemble_dict: Values) -> Frame:
         """The joined frame, unique and sorted by its index; a Series if every window is one.
 
         Raises:
@@ -69,7 +69,7 @@ class AverageEnsemble(Ensemble):
     out. docs/concepts/ensembles.md has an example. Source: Qlib's ``AverageEnsemble``.
     """
 
-    def __call__(self, ensemble_dict: Mapping[Any, Any]) -> pd.Series:
+    def __call__(self, ensemble_dict: Values) -> pd.Series:
         """A Series, sorted by its index: the union of the models' indexes.
 
         Args:
@@ -92,7 +92,7 @@ class AverageEnsemble(Ensemble):
         return averaged.astype("float32") if (joined.dtypes == "float32").all() else averaged
 
 
-def _frames(values: Mapping[Any, Any]) -> list[Any]:
+def _frames(values: Values) -> list[Frame]:
     """The values, each a frame or a Series with the index level ``datetime``.
 
     Raises:
@@ -111,19 +111,19 @@ def _frames(values: Mapping[Any, Any]) -> list[Any]:
     return frames
 
 
-def _first_day(frame: Any) -> Any:
+def _first_day(frame: Frame) -> pd.Timestamp:
     return frame.index.get_level_values(DAY).min()
 
 
-def _in_a_row(frames: Sequence[Any]) -> Any:
+def _in_a_row(frames: Sequence[Frame]) -> Frame | None:
     """The frames joined, where they are unique and sorted as they stand: that saves several copies. Else None."""
     join = WindowJoin(len(frames))
     return join.joined() if all(join.add(frame) for frame in frames) else None
 
 
-def _flatten(values: Mapping[Any, Any], prefix: tuple[Any, ...] = ()) -> dict[Any, Any]:
+def _flatten(values: Values, prefix: tuple[object, ...] = ()) -> Collected:
     _refuse_no_mapping(values)
-    flat: dict[Any, Any] = {}
+    flat: Collected = {}
     for key, value in values.items():
         if isinstance(value, Mapping):
             flat.update(_flatten(value, (*prefix, key)))
@@ -132,6 +132,6 @@ def _flatten(values: Mapping[Any, Any], prefix: tuple[Any, ...] = ()) -> dict[An
     return flat
 
 
-def _refuse_no_mapping(values: Any) -> None:
+def _refuse_no_mapping(values: object) -> None:
     if not isinstance(values, Mapping):
         raise EnsembleError(f"Predictions are joined from a mapping, not {type(values).__name__}.", "Pass a dict.")

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import Any
+from collections.abc import Callable
 
 from rollq.scheduler.collect.ensembles import RollingEnsemble
+from rollq.scheduler.collect.values import Collected, Process, Values
 from rollq.tasks.errors import EnsembleError
 
 
@@ -19,13 +19,13 @@ class Group:
 
     def __init__(
         self,
-        group_func: Callable[..., dict[Any, Any]] | None = None,
-        ens: Callable[..., Any] | None = None,
+        group_func: Callable[..., Collected] | None = None,
+        ens: Process | None = None,
     ) -> None:
         self._group_func = group_func
         self._ens = ens
 
-    def group(self, values: Mapping[Any, Any]) -> dict[Any, Any]:
+    def group(self, values: Values) -> Collected:
         """The values by group.
 
         Raises:
@@ -35,7 +35,7 @@ class Group:
             raise EnsembleError("The group has no function to sort by.", "Pass group_func=...")
         return self._group_func(values)
 
-    def reduce(self, values: Any) -> Any:
+    def reduce(self, values: Values) -> object:
         """The values of one group, joined.
 
         Raises:
@@ -45,7 +45,7 @@ class Group:
             raise EnsembleError("The group has no ensemble to join with.", "Pass ens=RollingEnsemble() or another.")
         return self._ens(values)
 
-    def __call__(self, ungrouped_dict: Mapping[Any, Any]) -> dict[Any, Any]:
+    def __call__(self, ungrouped_dict: Values) -> Collected:
         """Sort, then join each group.
 
         Raises:
@@ -57,7 +57,7 @@ class Group:
 class RollingGroup(Group):
     """Joins the windows of each model: a key is a tuple whose last part names the window."""
 
-    def __init__(self, ens: Callable[..., Any] | None = None) -> None:
+    def __init__(self, ens: Process | None = None) -> None:
         super().__init__(ens=RollingEnsemble() if ens is None else ens)
 
     @property
@@ -65,13 +65,13 @@ class RollingGroup(Group):
         """Whether it joins with ``RollingEnsemble``: then windows may be joined while they are read."""
         return type(self._ens) is RollingEnsemble
 
-    def group(self, values: Mapping[Any, Any]) -> dict[Any, Any]:
+    def group(self, values: Values) -> Collected:
         """The windows by everything of the key but its last part.
 
         Raises:
             EnsembleError: a key is not a tuple, or is empty.
         """
-        grouped: dict[Any, Any] = {}
+        grouped: Collected = {}
         for key, value in values.items():
             if not isinstance(key, tuple) or not key:
                 raise EnsembleError(f"A key of rolling predictions is a tuple, not {key!r}.", "Use (model, window).")

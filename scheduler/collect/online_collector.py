@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
+from typing import Unpack
 
-from rollq.scheduler.collect.recorder_collector import RecorderCollector
+from rollq.scheduler.collect.recorder_collector import CollectorOptions, RecorderCollector
 from rollq.scheduler.online.ledger import OnlineSets
 from rollq.scheduler.online.online_set import OnlineModel
 from rollq.scheduler.online.predictions import Predictions
 from rollq.tasks.backend import Backend
 from rollq.tasks.tracking.mlflow.experiment import MLflowExperiment
+from rollq.tasks.tracking.runs.recorder import Recorder
 
 PREDICTIONS = {"pred.pkl": "pred", "pred.parquet": "pred", "label.pkl": "label", "label.parquet": "label"}
 
 
-def online_collector(backend: Backend, strategy: str, **options: Any) -> RecorderCollector:
+def online_collector(backend: Backend, strategy: str, **options: Unpack[CollectorOptions]) -> RecorderCollector:
     """A ``RecorderCollector`` over the models of all online sets of a strategy.
 
     Args:
@@ -24,17 +25,18 @@ def online_collector(backend: Backend, strategy: str, **options: Any) -> Recorde
     predictions = Predictions(backend)
     models: dict[str, tuple[str, OnlineModel]] = {}
 
-    def recorders() -> Iterator[Any]:
+    def recorders() -> Iterator[Recorder]:
         for online in OnlineSets(backend.store).history(strategy):
             models.update({model.recorder_id: (online.pool, model) for model in online.models})
         pools = {pool: MLflowExperiment.open(pool, backend.settings.mlflow_uri) for pool, _ in models.values()}
         for ident, (pool, _) in models.items():
             yield pools[pool].get_recorder(ident)
 
-    def load(recorder: Any, name: str) -> Any:
+    def load(recorder: Recorder, name: str) -> object:
         if name not in PREDICTIONS:
             return recorder.load_object(name)
         pool, model = models[recorder.id]
         return getattr(predictions.read(pool, model), PREDICTIONS[name])
 
-    return RecorderCollector(recorders, **{"loader": load, "on_duplicate": "latest", **options})
+    chosen: CollectorOptions = {"loader": load, "on_duplicate": "latest", **options}
+    return RecorderCollector(recorders, **chosen)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal, TypedDict, TypeVar
 
 from rollq.scheduler.collect.collectors import Collector, Processes
 from rollq.scheduler.collect.groups import RollingGroup
+from rollq.scheduler.collect.values import Collected, Process
 from rollq.scheduler.collect.window_join import WindowJoin
 from rollq.tasks.errors import ArtifactMissing, BadInput, EnsembleError
 from rollq.tasks.rolling.model_identity import model_identity, window_of
@@ -17,8 +18,11 @@ from rollq.tasks.tracking.runs.experiment import Experiment
 from rollq.tasks.tracking.runs.lifecycle import RecorderStatus
 from rollq.tasks.tracking.runs.recorder import Recorder
 
-Loader = Callable[[Any, str], Any]
-Recorders = Callable[[], Iterable[Any] | Mapping[Any, Any]]
+Loader = Callable[[Recorder, str], object]
+Recorders = Callable[[], Iterable[Recorder] | Mapping[str, Recorder]]
+KeyFunc = Callable[[Recorder], Hashable]
+FilterFunc = Callable[[Recorder], bool]
+Key = TypeVar("Key", bound=Hashable)
 SHOWN = 10  # holes that an error names
 
 
@@ -31,6 +35,30 @@ def recorder_key(recorder: Recorder) -> tuple[str, tuple[str, str | None]]:
     """
     task = recorder.load_object("task")
     return model_identity(task), window_of(task)
+
+
+class ListOptions(TypedDict, total=False):
+    """Arguments of ``Experiment.list_recorders``."""
+
+    rtype: Literal["dict", "list"]
+    max_results: int | None
+    status: str | None
+    filter_string: str
+
+
+class CollectorOptions(TypedDict, total=False):
+    """Further arguments of ``RecorderCollector``."""
+
+    process_list: Processes
+    rec_key_func: KeyFunc | None
+    rec_filter_func: FilterFunc | None
+    artifacts_path: Mapping[str, str] | None
+    artifacts_key: str | Sequence[str] | None
+    list_kwargs: ListOptions | None
+    status: str | Iterable[str] | None
+    allow_missing: bool
+    on_duplicate: Literal["error", "latest"]
+    loader: Loader | None
 
 
 class RecorderCollector(Collector):
@@ -61,11 +89,11 @@ class RecorderCollector(Collector):
         self,
         experiment: Experiment | str | Recorders,
         process_list: Processes = (),
-        rec_key_func: Callable[[Any], Any] | None = None,
-        rec_filter_func: Callable[[Any], bool] | None = None,
+        rec_key_func: KeyFunc | None = None,
+        rec_filter_func: FilterFunc | None = None,
         artifacts_path: Mapping[str, str] | None = None,
         artifacts_key: str | Sequence[str] | None = None,
-        list_kwargs: Mapping[str, Any] | None = None,
+        list_kwargs: ListOptions | None = None,
         status: str | Iterable[str] | None = (RecorderStatus.FINISHED,),
         allow_missing: bool = False,
         on_duplicate: Literal["error", "latest"] = "error",
@@ -79,7 +107,7 @@ class RecorderCollector(Collector):
         self.rec_key_func = rec_key_func or recorder_key
         self.rec_filter_func = rec_filter_func
         self.artifacts_key = self._keys(artifacts_key)
-        self.list_kwargs = dict(list_kwargs or {})
+        self.list_kwargs: ListOptions = {**(list_kwargs or ListOptions())}
         self.status = None if status is None else {status} if isinstance(status, str) else set(status)
         self.allow_missing = allow_missing
         self.on_duplicate = on_duplicate
@@ -89,9 +117,9 @@ class RecorderCollector(Collector):
     def collect(
         self,
         artifacts_key: str | Sequence[str] | None = None,
-        rec_filter_func: Callable[[Any], bool] | None = None,
+        rec_filter_func: FilterFunc | None = None,
         only_exist: bool | None = None,
-    ) -> dict[Any, dict[Any, Any]]:
+    ) -> dict[str, Collected]:
         """The artifacts by key, then by recorder.
 
         Recorders are in the order of their keys, so that it does not depend on which worker was faster; with a
@@ -111,13 +139,13 @@ class RecorderCollector(Collector):
         names = self.artifacts_key if artifacts_key is None else self._keys(artifacts_key)
         holes: list[tuple[str, str]] = []
         chosen = self._by_key(self._recorders(rec_filter_func or self.rec_filter_func), holes)
-        collected: dict[Any, dict[Any, Any]] = {}
+        collected: dict[str, Collected] = {}
         for key, name, artifact in self._artifacts(chosen, names, holes):
             collected.setdefault(name, {})[key] = artifact
         self._judge(holes, only_exist)
         return collected
 
-    def __call__(self, *args: Any, **kwargs: Any) -> dict[Any, Any]:
+    def __call__(self, *args: object, **kwargs: object) -> Collected:
         """Collect and process, as ``Collector``.
 
         With a plain ``RollingGroup()`` as the first process each window is forgotten as soon as it was joined, so that
@@ -154,12 +182,13 @@ class RecorderCollector(Collector):
                 raise BadInput(f"There is no artifact key {key!r}.", f"Known: {', '.join(self.artifacts_path)}.")
         return keys
 
-    def _recorders(self, wanted: Callable[[Any], bool] | None) -> list[_Run]:
+    def _recorders(self, wanted: FilterFunc | None) -> list[_Run]:
         """Those to collect, the first started first."""
         if isinstance(self.experiment, Experiment):
-            listed = list(self.experiment.list_recorders(**{**self._asked(), "rtype": Experiment.RT_L}))
-            listed.reverse()  # they come newest first
-            runs = [_Run(recorder, (place,)) for place, recorder in enumerate(listed)]
+            options: ListOptions = {**self._asked(), "rtype": "list"}
+            listed = self.experiment.list_recorders(**options)
+            found = list(listed.values()) if isinstance(listed, dict) else listed
+            runs = [_Run(recorder, (place,)) for place, recorder in enumerate(reversed(found))]  # newest come first
         else:
             given = self.experiment()
             given = given.values() if isinstance(given, Mapping) else given
@@ -170,14 +199,14 @@ class RecorderCollector(Collector):
             if (self.status is None or run.recorder.status in self.status) and (wanted is None or wanted(run.recorder))
         ]
 
-    def _asked(self) -> dict[str, Any]:
+    def _asked(self) -> ListOptions:
         """``list_kwargs``, with the status if there is one: then the store compares it."""
         if self.status is None or len(self.status) != 1 or {"status", "max_results"} & set(self.list_kwargs):
             return self.list_kwargs
         return {**self.list_kwargs, "status": next(iter(self.status))}
 
-    def _by_key(self, runs: list[_Run], holes: list[tuple[str, str]]) -> dict[Any, _Run]:
-        chosen: dict[Any, _Run] = {}
+    def _by_key(self, runs: list[_Run], holes: list[tuple[str, str]]) -> dict[Hashable, _Run]:
+        chosen: dict[Hashable, _Run] = {}
         for run in runs:
             try:
                 key = self.rec_key_func(run.recorder)
@@ -190,7 +219,7 @@ class RecorderCollector(Collector):
             return dict(sorted(chosen.items(), key=lambda item: _comparable(item[0])))
         return chosen
 
-    def _later(self, key: Any, one: _Run, two: _Run) -> _Run:
+    def _later(self, key: Hashable, one: _Run, two: _Run) -> _Run:
         if (self.on_duplicate == "latest" or _is_same_task(one, two)) and one.age != two.age:
             return max(one, two, key=lambda run: run.age)
         raise EnsembleError(
@@ -199,11 +228,11 @@ class RecorderCollector(Collector):
         )
 
     def _artifacts(
-        self, chosen: dict[Any, _Run], names: Sequence[str], holes: list[tuple[str, str]]
-    ) -> Iterator[tuple[Any, str, Any]]:
+        self, chosen: dict[Key, _Run], names: Sequence[str], holes: list[tuple[str, str]]
+    ) -> Iterator[tuple[Key, str, object]]:
         """(recorder key, artifact key, artifact), one at a time."""
         for key in list(chosen):
-            recorder = chosen.pop(key).recorder  # let go: many runs hold more than their predictions
+            recorder = chosen.pop(key).recorder  # given up: many runs hold more than their predictions
             for name in names:
                 try:
                     raw = name == self.ART_KEY_RAW
@@ -211,19 +240,21 @@ class RecorderCollector(Collector):
                 except ArtifactMissing:
                     holes.append((recorder.id, self.artifacts_path[name]))
 
-    def _joined(self) -> dict[Any, dict[Any, Any]] | None:
+    def _joined(self) -> dict[str, Collected] | None:
         """What ``RollingGroup`` makes of the artifacts; None if they cannot be joined one by one."""
         holes: list[tuple[str, str]] = []
         chosen = self._by_key(self._recorders(self.rec_filter_func), holes)
-        if self.ART_KEY_RAW in self.artifacts_key or not all(isinstance(key, tuple) and key for key in chosen):
+        keyed = {key: run for key, run in chosen.items() if isinstance(key, tuple) and key}
+        if self.ART_KEY_RAW in self.artifacts_key or len(keyed) < len(chosen):
             return None
-        windows = Counter(key[:-1] for key in chosen)
+        del chosen  # a run is forgotten as soon as it is joined
+        windows = Counter(key[:-1] for key in keyed)
         try:
-            chosen = dict(sorted(chosen.items(), key=lambda item: _comparable(item[0][-1])))
+            keyed = dict(sorted(keyed.items(), key=lambda item: _comparable(item[0][-1])))
         except TypeError:  # windows that cannot be compared
             return None
-        joins: dict[str, dict[Any, WindowJoin]] = {}
-        for key, name, artifact in self._artifacts(chosen, self.artifacts_key, holes):
+        joins: dict[str, dict[Hashable, WindowJoin]] = {}
+        for key, name, artifact in self._artifacts(keyed, self.artifacts_key, holes):
             group = key[:-1]
             if not joins.setdefault(name, {}).setdefault(group, WindowJoin(windows[group])).add(artifact):
                 return None
@@ -243,8 +274,8 @@ class RecorderCollector(Collector):
 class _Run:
     """A recorder; of two, the one with the larger age started later."""
 
-    recorder: Any
-    age: tuple[Any, ...]
+    recorder: Recorder
+    age: tuple[int | str, ...]
 
 
 def _is_same_task(one: _Run, two: _Run) -> bool:
@@ -253,7 +284,7 @@ def _is_same_task(one: _Run, two: _Run) -> bool:
     return tasks[0] is not None and tasks[0] == tasks[1]
 
 
-def _experiment(experiment: Any) -> Any:
+def _experiment(experiment: Experiment | str | Recorders) -> Experiment | Recorders:
     if isinstance(experiment, str):
         from rollq.tasks.tracking.workflow import R  # two seconds to import: only where it is needed
 
@@ -263,14 +294,14 @@ def _experiment(experiment: Any) -> Any:
     raise BadInput(f"Recorders cannot be collected from {experiment!r}.", "Pass an experiment or its name.")
 
 
-def _comparable(key: Any) -> Any:
+def _comparable(key: object) -> tuple[object, ...]:
     """``key`` for sorting: an open end, None, comes after every date."""
     if isinstance(key, tuple):
         return tuple(_comparable(part) for part in key)
     return (key is None, "" if key is None else key)
 
 
-def _is_plain(process: Any) -> bool:
+def _is_plain(process: Process) -> bool:
     """Whether a process is ``RollingGroup()`` with nothing of somebody else's in it."""
     return type(process) is RollingGroup and process.is_plain
 

@@ -7,10 +7,10 @@ frame is their rows in a row, and its index their codes, renumbered; a window ma
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 import pandas as pd
+
+from rollq.scheduler.collect.values import Frame
 
 DAY = "datetime"
 SPARE = 1.25  # growth of a buffer that was too small; memory that was not written takes no room
@@ -25,14 +25,14 @@ class WindowJoin:
 
     def __init__(self, windows: int) -> None:
         self._windows = windows
-        self._first: Any = None
-        self._empty: Any = None
-        self._last: tuple[Any, ...] = ()
+        self._first: Frame | None = None
+        self._empty: Frame | None = None
+        self._last: tuple[object, ...] = ()
         self._rows = 0
         self._values = np.empty(0)
         self._levels: list[_Level] = []
 
-    def add(self, frame: Any) -> bool:
+    def add(self, frame: Frame) -> bool:
         """Add the next window; False, if it cannot be: pandas has to join them all.
 
         It cannot be if it is of another kind than the first, lacks a value in its index, is not unique and sorted, or
@@ -54,7 +54,7 @@ class WindowJoin:
         self._last = frame.index[-1]
         return True
 
-    def joined(self) -> Any:
+    def joined(self) -> Frame | None:
         """The frame or Series; None if no window was added."""
         if self._first is None:
             return self._empty
@@ -67,13 +67,13 @@ class WindowJoin:
 
     # -- inside -------------------------------------------------------------------------------------------------------
 
-    def _begin(self, frame: Any) -> None:
+    def _begin(self, frame: Frame) -> None:
         self._first = frame.iloc[:1].copy()
         room = len(frame) * self._windows
         self._values = np.empty((room, *frame.shape[1:]), dtype=_dtype(frame))
         self._levels = [_Level(room) for _ in range(frame.index.nlevels)]
 
-    def _append(self, frame: Any) -> None:
+    def _append(self, frame: Frame) -> None:
         end = self._rows + len(frame)
         self._values = _with_room(self._values, end)
         self._values[self._rows : end] = frame.to_numpy()
@@ -81,7 +81,7 @@ class WindowJoin:
             level.append(frame.index.levels[number], frame.index.codes[number], self._rows)
         self._rows = end
 
-    def _follows(self, first: tuple[Any, ...]) -> bool:
+    def _follows(self, first: tuple[object, ...]) -> bool:
         try:
             return self._first is None or bool(self._last < first)
         except TypeError:  # of values that cannot be compared
@@ -129,7 +129,7 @@ class _Level:
         return found
 
 
-def _plain(frame: Any) -> bool:
+def _plain(frame: Frame) -> bool:
     """Whether all values are of one of numpy's dtypes of numbers, and the index is a MultiIndex that can be sorted."""
     index = frame.index
     return (
@@ -143,7 +143,7 @@ def _plain(frame: Any) -> bool:
     )
 
 
-def _alike(first: Any, other: Any) -> bool:
+def _alike(first: Frame, other: Frame) -> bool:
     """Whether both are Series or both are frames, with the same names and dtypes of values and index."""
     if type(other) is not type(first) or _dtype(other) != _dtype(first):
         return False
@@ -155,7 +155,7 @@ def _alike(first: Any, other: Any) -> bool:
     return bool(names) and list(other.index.names) == list(first.index.names) and dtypes[0] == dtypes[1]
 
 
-def _dtype(frame: Any) -> Any:
+def _dtype(frame: Frame) -> np.dtype | None:
     """The dtype of all values, if it is one of numpy's numbers."""
     dtypes = {frame.dtype} if isinstance(frame, pd.Series) else set(frame.dtypes)
     found = dtypes.pop() if len(dtypes) == 1 else None
