@@ -10,7 +10,7 @@ from rollq.scheduler.strategies.base import Plan
 from rollq.scheduler.strategies.rolling import RollingStrategy
 from rollq.tasks.config.settings import Settings
 from rollq.tasks.rolling.online_options import BASE
-from rollq.tasks.rolling.template import check_name, load_template
+from rollq.tasks.rolling.template import TaskOptions, check_name, load_template
 from rollq.tasks.rounds.purpose import Research
 from rollq.tasks.rounds.rounds import needed
 
@@ -66,7 +66,7 @@ def enqueue_plan(
         Unavailable: the store does not answer.
     """
     trainer = _trainer(backend, pool or plan.strategy, policy, len(plan.definitions))
-    options = {**plan.options, "priority": priority}
+    options: TaskOptions = {**plan.options, "priority": priority}
     return trainer.train(plan.definitions, plan.purpose, policy, options, after, force=force, once=True)
 
 
@@ -89,7 +89,7 @@ def enqueue_research(
         trainer = _trainer(backend, pool or strategy.pool, policy, len(plan.definitions))
         lookahead = strategy.dataset_of(variant).label_lookahead
         purpose = Research(plan.strategy, plan.sessions, name, lookahead)
-        options = {**plan.options, "priority": priority}
+        options: TaskOptions = {**plan.options, "priority": priority}
         opened[name] = trainer.train(plan.definitions, purpose, policy, options, after, force=force, once=True)
     return opened
 

@@ -12,7 +12,6 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import date
 from enum import StrEnum
-from typing import Any
 
 from rollq.scheduler.strategies.base import Plan
 from rollq.tasks.backend import Backend
@@ -24,6 +23,7 @@ from rollq.tasks.errors import CalendarError, RollqError
 from rollq.tasks.queue.admission import Standing, Turns
 from rollq.tasks.queue.states import ACTIVE, TaskState
 from rollq.tasks.queue.task_store import CHUNK
+from rollq.tasks.rolling.template import TaskOptions
 
 
 class Fate(StrEnum):
@@ -46,7 +46,7 @@ class BackfillWindow:
     definition: Definition = field(repr=False)
     standing: Standing | None = field(default=None, repr=False)
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, object]:
         """JSON-able."""
         segments = {name: list(bounds) for name, bounds in segments_of(self.definition).items()}
         return {"task": self.task_id, "segments": segments, "fate": self.fate, "why": self.why}
@@ -63,7 +63,7 @@ class BackfillPlan:
     end: str
     newest_first: bool
     windows: tuple[BackfillWindow, ...]
-    options: dict[str, Any]
+    options: TaskOptions
 
     @property
     def chosen(self) -> list[BackfillWindow]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from typing import Any
 
 from rollq.scheduler.champions.research import is_research
 from rollq.scheduler.online.ledger import OnlineSets
@@ -95,7 +94,7 @@ def _failed_windows(backend: Backend, online: OnlineSet) -> list[Failure]:
 
 def _of_variant(online: OnlineSet, variant: str, failed: Sequence[Task]) -> Failure:
     first = failed[0]
-    error: dict[str, Any] = first.error or {}
+    error = first.error or {}
     some = f"{len(failed)} of its windows, such as" if len(failed) > 1 else "its window"
     reason = f"{some} {first.id[:12]}: {error.get('message') or first.status}"
     if variant == online.champion:

@@ -8,13 +8,15 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Unpack
 
 import pandas as pd
 from pymongo.collection import Collection
 
 from rollq.scheduler.collect.collectors import Collector, MergeCollector
 from rollq.scheduler.collect.ensembles import AverageEnsemble
+from rollq.scheduler.collect.recorder_collector import CollectorOptions
+from rollq.scheduler.collect.values import Frame
 from rollq.scheduler.online.ledger import OnlineSets
 from rollq.scheduler.online.online_set import OnlineSet
 from rollq.scheduler.rounds.trainers import DelayTrainer, Trainer
@@ -136,7 +138,7 @@ class OnlineManager:
         progress: Progress | None = None,
         *,
         allow_gaps: bool = False,
-    ) -> list[dict[str, Any]]:
+    ) -> list[dict[str, object]]:
         """Live through the sessions from the first one to ``end``; returns ``history()``.
 
         With a trainer that delays, everything is planned first and trained together (``delay_prepare``, called here).
@@ -176,7 +178,7 @@ class OnlineManager:
         """
         return OnlineSets(self._backend.store).current(strategy)
 
-    def history(self) -> list[dict[str, Any]]:
+    def history(self) -> list[dict[str, object]]:
         """Which models came online when, in the order of sessions: ``{session, strategy, version, champion, models:
         [{model, test}]}``. It says nothing of runs and times, so a replay gives the same."""
         found = []
@@ -187,7 +189,7 @@ class OnlineManager:
                 found.append({**shown, "champion": online.champion, "models": models})
         return sorted(found, key=lambda one: (one["session"], one["strategy"], one["version"]))
 
-    def get_collector(self, **options: Any) -> Collector:
+    def get_collector(self, **options: Unpack[CollectorOptions]) -> Collector:
         """Collects predictions of all models that ever were online: keys are (strategy, artifact).
 
         Args:
@@ -197,7 +199,7 @@ class OnlineManager:
         return MergeCollector(collectors)
 
     def prepare_signals(
-        self, prepare_func: Callable[[Mapping[str, pd.DataFrame]], Any] | None = None, over_write: bool = False
+        self, prepare_func: Callable[[Mapping[str, pd.DataFrame]], Frame] | None = None, over_write: bool = False
     ) -> bool:
         """Join the published signals of the strategies, for the sessions that all of them have, and publish the result.
 
@@ -315,5 +317,5 @@ def _published_at(entries: Sequence[SignalEntry]) -> dict[str, datetime]:
     return {day: entry.at for entry in entries for day in entry.days}
 
 
-def _as_frame(values: Any) -> pd.DataFrame:
+def _as_frame(values: Frame) -> pd.DataFrame:
     return values.to_frame("score") if isinstance(values, pd.Series) else values

@@ -12,7 +12,6 @@ import time
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
 
 from celery import Celery
 
@@ -42,7 +41,7 @@ class StrayRun:
     recorder: MLflowRecorder
     why: str
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, object]:
         """JSON-able."""
         return {"pool": self.pool, "run": self.recorder.id, "name": self.recorder.name, "why": self.why}
 

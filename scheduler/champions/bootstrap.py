@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -103,7 +102,7 @@ def _values(difference: pd.Series) -> np.ndarray:
     return finite
 
 
-def _check(block: Any, draws: Any, confidence: float, lookahead: Any) -> None:
+def _check(block: object, draws: object, confidence: float, lookahead: object) -> None:
     for name, value in (("block", 1 if block is None else block), ("draws", draws), ("lookahead", lookahead)):
         if isinstance(value, bool) or not isinstance(value, int) or value < 1:
             raise BadInput(f"{name} {value!r} is not possible.", "Use a whole number of at least 1.")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import TypedDict
 
 import numpy as np
 import pandas as pd
@@ -50,9 +50,19 @@ class Comparison:
     end: str
     rows: int
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, object]:
         """JSON-able."""
         return asdict(self)
+
+
+class CompareOptions(TypedDict, total=False):
+    """Further arguments of ``compare``."""
+
+    top: float
+    block: int | None
+    draws: int
+    seed: int
+    confidence: float
 
 
 def compare(
@@ -97,12 +107,14 @@ def compare(
     scores = {name: found.loc[days] for name, found in scores.items()}
     turned = {name: turnover(pred, top) for name, pred in sides.items()}
     gap = scores[challenger.name] - scores[champion.name]
-    options: Mapping[str, Any] = {"lookahead": lookahead, "draws": draws, "seed": seed, "confidence": confidence}
     return Comparison(
         champion=champion.name,
         challenger=challenger.name,
         metrics={name: _metrics(found, turned[name]) for name, found in scores.items()},
-        difference={name: block_bootstrap(gap[column], block, **options) for column, name in SCORES.items()},
+        difference={
+            name: block_bootstrap(gap[column], block, draws, seed, confidence, lookahead)
+            for column, name in SCORES.items()
+        },
         turnover=_mean(turned[challenger.name] - turned[champion.name]),
         sessions=len(days),
         start=f"{days.min():%Y-%m-%d}",
@@ -162,7 +174,7 @@ def turnover(pred: pd.DataFrame | pd.Series, top: float = TOP) -> pd.Series:
     return pd.Series(share, pd.Index(days, name=DAY), name="turnover").iloc[1:]
 
 
-def _column(frame: Any, name: str, what: str) -> pd.Series:
+def _column(frame: pd.DataFrame | pd.Series, name: str, what: str) -> pd.Series:
     """The column of a frame, or the Series itself."""
     found = frame.get(name) if isinstance(frame, pd.DataFrame) else frame
     if not isinstance(found, pd.Series) or list(found.index.names) != [DAY, INSTRUMENT]:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import date, timedelta
-from typing import Any
+from typing import Unpack
 
 import pandas as pd
 
-from rollq.scheduler.champions.comparison import SCORES, Comparison, Side, compare
+from rollq.scheduler.champions.bootstrap import Interval
+from rollq.scheduler.champions.comparison import SCORES, CompareOptions, Comparison, Side, compare
 from rollq.scheduler.online.ledger import OnlineSets
 from rollq.scheduler.online.mlflow_sync import sync
 from rollq.scheduler.online.online_set import OnlineSet
@@ -17,6 +18,7 @@ from rollq.scheduler.online.serving import served
 from rollq.scheduler.signals.ledger import SignalLedger
 from rollq.scheduler.strategies.base import OnlineStrategy
 from rollq.tasks.backend import Backend
+from rollq.tasks.components.dataset import Dataset
 from rollq.tasks.errors import BadInput, CoverageError, NotFound, TemplateError
 from rollq.tasks.leases.renewer import Check, no_lease
 from rollq.tasks.rolling.online_options import PromotionRule
@@ -31,7 +33,7 @@ def compare_variants(
     start: str | None = None,
     end: str | None = None,
     last: int | None = None,
-    **options: Any,
+    **options: Unpack[CompareOptions],
 ) -> Comparison:
     """Compare two variants of a strategy on the sessions whose labels were known by ``end``.
 
@@ -118,7 +120,9 @@ def next_session(backend: Backend, strategy: str) -> str:
     return f"{date.fromisoformat(last) + timedelta(days=1)}" if last else ""
 
 
-def _against(backend: Backend, strategy: OnlineStrategy, name: str, rule: PromotionRule, session: str) -> Any:
+def _against(
+    backend: Backend, strategy: OnlineStrategy, name: str, rule: PromotionRule, session: str
+) -> Interval | None:
     """The interval of a challenger's advantage; None while there are too few sessions."""
     try:
         found = compare_variants(backend, strategy, name, end=session, last=rule.sessions, confidence=rule.confidence)
@@ -157,7 +161,7 @@ def _check_known(history: Sequence[OnlineSet], name: str) -> None:
         raise NotFound(f"There is neither a variant nor a strategy {name!r}.", fix)
 
 
-def _dataset_of(strategy: OnlineStrategy, variant: str) -> Any:
+def _dataset_of(strategy: OnlineStrategy, variant: str) -> Dataset:
     """The dataset of a variant; of the template's own model, if the template has lost the variant since."""
     try:
         return strategy.dataset_of(variant)

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Unpack
 
 import pandas as pd
 
-from rollq.scheduler.champions.comparison import DAY, Comparison, Side, compare
+from rollq.scheduler.champions.comparison import DAY, CompareOptions, Comparison, Side, compare
 from rollq.scheduler.champions.promotion import next_session
 from rollq.scheduler.online.ledger import OnlineSets
 from rollq.scheduler.rounds.findings import findings, name_of
@@ -87,7 +87,7 @@ def compare_rounds(
     start: str | None = None,
     end: str | None = None,
     last: int | None = None,
-    **options: Any,
+    **options: Unpack[CompareOptions],
 ) -> Comparison:
     """Compare two rounds on the sessions that both predict, with the labels of ``reference``.
 

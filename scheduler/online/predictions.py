@@ -165,7 +165,7 @@ def _labelled(found: Increment, later: Sequence[pd.DataFrame]) -> Increment:
     return Increment(found.pred, label, found.days)
 
 
-def _frame(values: Any, name: str) -> pd.DataFrame:
+def _frame(values: pd.DataFrame | pd.Series, name: str) -> pd.DataFrame:
     return values.to_frame(name) if isinstance(values, pd.Series) else values
 
 

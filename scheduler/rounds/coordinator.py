@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import logging
 import time
-from typing import Any
 
 from celery import Celery
 
@@ -33,7 +32,7 @@ log = logging.getLogger(__name__)
 def register(app: Celery, backend: Backend, worker: str) -> None:
     """Add the gathering task to a Celery application."""
 
-    def hear(round_id: Any) -> None:
+    def hear(round_id: str) -> None:
         with log_context(round=str(round_id), worker=worker):
             try:
                 check_arguments(GATHER, (round_id,))

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Unpack
 
 from rollq.scheduler.online.ledger import OnlineSets
 from rollq.scheduler.online.online_set import OnlineSet
@@ -16,6 +16,7 @@ from rollq.tasks.errors import RoundFailed, StateError, Unavailable
 from rollq.tasks.leases.renewer import Check, no_lease
 from rollq.tasks.queue.states import TaskState
 from rollq.tasks.queue.task import Created
+from rollq.tasks.rolling.template import TaskOptions
 from rollq.tasks.rounds.purpose import Purpose
 from rollq.tasks.rounds.rounds import Round, RoundState
 from rollq.tasks.upkeep.dependencies import settle
@@ -48,7 +49,7 @@ class Trainer:
 
     is_delay = False
 
-    def __init__(self, backend: Backend, pool: str, **options: Any) -> None:
+    def __init__(self, backend: Backend, pool: str, **options: Unpack[TaskOptions]) -> None:
         self._backend = backend
         self._pool = pool
         self._options = options
@@ -58,7 +59,7 @@ class Trainer:
         definitions: Sequence[Definition],
         purpose: Purpose,
         policy: str = "all",
-        options: Mapping[str, Any] | None = None,
+        options: TaskOptions | None = None,
         after: Sequence[str] = (),
         ident: str | None = None,
         *,
@@ -84,7 +85,7 @@ class Trainer:
         for earlier in after:
             self._backend.rounds.get(earlier)  # nothing is created if it is not there
         tasks = self._backend.tasks
-        chosen = {**self._options, **(options or {})}
+        chosen: TaskOptions = {**self._options, **(options or TaskOptions())}
         held = self.is_delay or bool(after)
         check()
         created = tasks.create_tasks(self._pool, definitions, held=held, **chosen)

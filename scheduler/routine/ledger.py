@@ -236,18 +236,11 @@ class Routines:
     def plan_anew(self, strategy: str) -> list[Routine]:
         """Let every session that is not DONE begin anew, whoever works on it; returns them as they were."""
         query: Document = {"strategy": strategy, "status": {"$in": ROUTINE_STATES.starts(OPEN)}}
-        fresh: Document = {
-            "status": RoutineState.OPEN,
-            "steps": {},
-            "notes": {},
-            "waits_for": "",
-            "reason": "",
-            "lease": None,
-        }
+        empty = {"steps": literal({}), "notes": literal({}), "waits_for": "", "reason": ""}
+        changes = {"status": OPEN, "lease": None, "fence": FENCE_RAISED, **empty}
         with reachable():
             before = ROUTINES.read_all(self._routines.find(query))
-            again: list[Document] = [{"$set": {**_literals(fresh), "fence": FENCE_RAISED}}]
-            self._routines.update_many(query, again)
+            self._routines.update_many(query, [{"$set": changes}])
         return before
 
     def done(self, strategy: str) -> Done:
@@ -291,10 +284,6 @@ def _is_skipped(document: Document) -> bool:
     steps = document.get("steps")
     last = steps.get(Step.PUBLISH.field) if isinstance(steps, Mapping) else None
     return isinstance(last, Mapping) and bool(last.get("skipped")) and isinstance(document.get("session"), str)
-
-
-def _literals(changes: Document) -> Document:
-    return {name: literal(value) for name, value in changes.items()}
 
 
 ROUTINES = Reader("routines", "routine", Routine, "Remove it: it is done anew.")

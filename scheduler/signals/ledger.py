@@ -8,13 +8,12 @@ from __future__ import annotations
 
 import hashlib
 import tempfile
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from datetime import date, datetime, timedelta
 from io import BytesIO
 from pathlib import Path
-from typing import Any
 from uuid import uuid4
 
 import pandas as pd
@@ -59,7 +58,7 @@ class SignalEntry:
     by: str
     why: str
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, object]:
         """JSON-able."""
         return {**asdict(self), "at": self.at.isoformat()}
 
@@ -215,7 +214,7 @@ class SignalLedger:
         return recorder
 
 
-def _to_entry(document: Mapping[str, Any]) -> SignalEntry:
+def _to_entry(document: Document) -> SignalEntry:
     entry = SIGNALS.read(document)
     try:
         for day in entry.days:

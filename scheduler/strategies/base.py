@@ -5,18 +5,19 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Unpack
 
 from rollq.scheduler.collect.online_collector import online_collector
-from rollq.scheduler.collect.recorder_collector import RecorderCollector
+from rollq.scheduler.collect.recorder_collector import CollectorOptions, RecorderCollector
 from rollq.scheduler.online.online_set import OnlineModel, OnlineSet
 from rollq.tasks.backend import Backend
-from rollq.tasks.components.dataset import Finding
+from rollq.tasks.components.dataset import Dataset, Finding
 from rollq.tasks.config.settings import Settings
-from rollq.tasks.definition import DATASET, VARIANT, Definition, planned_test
+from rollq.tasks.definition import DATASET, VARIANT, Component, Definition, planned_test
 from rollq.tasks.errors import TemplateError
 from rollq.tasks.rolling.data_checks import DataChecks
 from rollq.tasks.rolling.online_options import BASE, PromotionRule
+from rollq.tasks.rolling.template import TaskOptions
 from rollq.tasks.rounds.purpose import Serve
 
 
@@ -31,7 +32,7 @@ class Plan:
     strategy: str
     definitions: tuple[Definition, ...]
     sessions: tuple[str, ...]
-    options: dict[str, Any] = field(default_factory=dict)
+    options: TaskOptions = field(default_factory=TaskOptions)
     session: str = ""
 
     @property
@@ -48,7 +49,7 @@ class Latest:
     tasks: Mapping[str, str] = field(default_factory=dict)
 
 
-def variant_of(definition: Mapping[str, Any]) -> str:
+def variant_of(definition: Mapping[str, object]) -> str:
     """Which variant of its strategy a definition is."""
     return str(definition.get(VARIANT, BASE))
 
@@ -87,8 +88,7 @@ class OnlineStrategy(ABC):
 
     def findings(self) -> Sequence[Finding]:
         """What is odd about the sessions of its data. Raises as ``sessions``."""
-        look = getattr(self.dataset_of(), "findings", None)
-        return look() if look else ()
+        return self.dataset_of().findings()
 
     @property
     def data_checks(self) -> DataChecks:
@@ -105,16 +105,16 @@ class OnlineStrategy(ABC):
             raise TemplateError(f"{self.name!r} does not look at its data.", "Leave --accept out.")
 
     @abstractmethod
-    def dataset_of(self, variant: str = BASE) -> Any:
+    def dataset_of(self, variant: str = BASE) -> Dataset:
         """The dataset that the models of a variant are made from, as it is now."""
 
-    def dataset_config(self, trained: Definition) -> dict[str, Any]:
+    def dataset_config(self, trained: Definition) -> Component:
         """The dataset of a task that was trained, as it is found today: for later predictions of its model."""
-        config: dict[str, Any] = trained[DATASET]
+        config: Component = trained[DATASET]
         return config
 
     @abstractmethod
-    def to_config(self) -> dict[str, Any]:
+    def to_config(self) -> dict[str, object]:
         """JSON-able; ``of_config`` of the same class makes the strategy again."""
 
     @classmethod
@@ -133,7 +133,7 @@ class OnlineStrategy(ABC):
         """
         return trained
 
-    def get_collector(self, backend: Backend, **options: Any) -> RecorderCollector:
+    def get_collector(self, backend: Backend, **options: Unpack[CollectorOptions]) -> RecorderCollector:
         """Collects artifacts of all models that this strategy ever put online, with what they have predicted since.
 
         Args:

@@ -47,7 +47,7 @@ class RegisteredStrategy:
     accepted: tuple[str, ...] = ()
     plan: str = ""
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, object]:
         """JSON-able."""
         return {**vars(self), "added_at": self.added_at.isoformat()}
 
@@ -206,7 +206,7 @@ class StrategyRegistry:
         return made
 
 
-def _invalid(name: Any, error: Exception) -> DocumentCorrupted:
+def _invalid(name: str, error: Exception) -> DocumentCorrupted:
     what = f"The strategy {name!r} in the store is invalid ({type(error).__name__}: {error})."
     return DocumentCorrupted(what, "Add it again with --replace.")
 

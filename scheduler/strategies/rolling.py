@@ -7,6 +7,7 @@ from copy import deepcopy
 from typing import Any
 
 from rollq.scheduler.strategies.base import Latest, OnlineStrategy, Plan, variant_of
+from rollq.tasks.components.dataset import Dataset
 from rollq.tasks.components.registry import resolve
 from rollq.tasks.config.settings import Settings
 from rollq.tasks.definition import (
@@ -16,6 +17,7 @@ from rollq.tasks.definition import (
     MODEL,
     PATH,
     VARIANT,
+    Component,
     Definition,
     dataset_kwargs,
     with_dataset_kwargs,
@@ -99,20 +101,20 @@ class RollingStrategy(OnlineStrategy):
         """When a challenger becomes champion by itself; None: never."""
         return self.template.online.promote
 
-    def dataset_of(self, variant: str = BASE) -> Any:
+    def dataset_of(self, variant: str = BASE) -> Dataset:
         """The dataset of a variant. Raises as ``first_tasks``."""
         return self._cutter(variant).dataset
 
-    def dataset_config(self, trained: Definition) -> dict[str, Any]:
+    def dataset_config(self, trained: Definition) -> Component:
         """As it was trained, but with the file that the template names now, and what it says of odd sessions."""
         current = dataset_kwargs(self._looked.variants.get(variant_of(trained), self._looked.definition))
         changes = {CHECKS: current.get(CHECKS)}
         if PATH in dataset_kwargs(trained) and PATH in current:
             changes[PATH] = current[PATH]
-        config: dict[str, Any] = with_dataset_kwargs(trained, **changes)[DATASET]
+        config: Component = with_dataset_kwargs(trained, **changes)[DATASET]
         return config
 
-    def to_config(self) -> dict[str, Any]:
+    def to_config(self) -> dict[str, object]:
         """``{name, pool, template}``."""
         return {"name": self.name, "pool": self.pool, "template": self.template.to_config()}
 

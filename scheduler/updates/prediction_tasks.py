@@ -6,7 +6,6 @@ import time
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import Any
 
 from rollq.scheduler.online.online_set import OnlineModel
 from rollq.scheduler.online.predictions import ADDED, Predictions
@@ -157,7 +156,7 @@ def prediction_pool(pool: str) -> str:
 
 def _definition(backend: Backend, strategy: OnlineStrategy, update: Update) -> Definition:
     trained = trained_definition(backend, update.pool, update.model)
-    dataset: dict[str, Any] = strategy.dataset_config(trained)
+    dataset = strategy.dataset_config(trained)
     definition: Definition = {
         PREDICT: {"pool": update.pool, "recorder_id": update.model.recorder_id, "days": None},
         **with_dataset_kwargs({DATASET: dataset}, segments={TEST: [update.days[0], update.days[-1]]}),

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 from rollq.scheduler.online.ledger import OnlineSets
 from rollq.scheduler.online.predictions import REVISED, Predictions
@@ -15,6 +14,7 @@ from rollq.scheduler.signals.publication import publish_signals
 from rollq.scheduler.strategies.base import OnlineStrategy
 from rollq.scheduler.updates.prediction_tasks import Update, predict
 from rollq.tasks.backend import Backend
+from rollq.tasks.components.dataset import Dataset
 from rollq.tasks.errors import DataError
 from rollq.tasks.predictions.day_hashes import changed_days, day_hashes
 from rollq.tasks.predictions.fitted_dataset import fitted_dataset
@@ -32,7 +32,7 @@ class Revised:
     sessions: tuple[str, ...]
     entry: SignalEntry | None
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, object]:
         """JSON-able."""
         return {**vars(self), "entry": self.entry.to_dict() if self.entry else None}
 
@@ -107,7 +107,7 @@ def _revised(backend: Backend, strategy: OnlineStrategy, part: Served) -> Update
     return Update(part.pool, part.variant, part.model, tuple(changed), {day: now.get(day, GONE) for day in changed})
 
 
-def _hashes(dataset: Any) -> dict[str, str]:
+def _hashes(dataset: Dataset) -> dict[str, str]:
     try:
         return day_hashes(dataset)
     except DataError:

@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict
 
 from rollq.tasks.components.app_dir import add_app_dir
 from rollq.tasks.components.registry import build, check_kwargs, did_you_mean, resolve
@@ -60,6 +60,15 @@ ROLES = {  # what a class has that can stand there, and one that has it
 RECORD_PARAMETERS = {"recorder": None, MODEL: None, DATASET: None}  # given by the worker, not by the template
 
 
+class TaskOptions(TypedDict, total=False):
+    """How tasks are to be run: keywords of ``create_tasks``."""
+
+    priority: int
+    queue: str
+    needs: Mapping[str, Any]
+    time_limit: float | None
+
+
 @dataclass(frozen=True)
 class Template:
     """A checked template. ``definition`` is ``{model, dataset, record}`` with absolute paths.
@@ -71,7 +80,7 @@ class Template:
     name: str
     definition: Definition
     rolling: dict[str, Any]
-    options: dict[str, object] = field(default_factory=dict)
+    options: TaskOptions = field(default_factory=TaskOptions)
     online: OnlineOptions = field(default_factory=OnlineOptions)
     challengers: Mapping[str, Definition] = field(default_factory=dict)
     folder: Path | None = field(default=None, compare=False)
@@ -277,7 +286,7 @@ def _home(path: str) -> Path:
         raise TemplateError(f"{path!r} cannot be a path: {error}.", "Write it out.", key) from None
 
 
-def _options(content: Mapping[str, Any]) -> dict[str, object]:
+def _options(content: Mapping[str, Any]) -> TaskOptions:
     needs = Needs.of(content.get("resources"))
     limit = content.get("time_limit")
     if limit is not None and (
