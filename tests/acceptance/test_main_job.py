@@ -57,7 +57,7 @@ def calm(backend: Backend) -> str:
     if not CALM:
         other = Backend.of(backend.settings.model_copy(update={"mongo_database": "calm"}))
         other.prepare()
-        CALM["sha256"] = train(other, plan(backend.settings, **SLOW), 1).signals["sha256"]
+        CALM["sha256"] = train(other, plan(backend.settings, **SLOW), 1).signals.sha256
         other.store.close()
         other.app.close()
         with redis.Redis.from_url(backend.settings.redis_url) as client:
@@ -75,9 +75,9 @@ def test_one_worker_and_two_give_the_same(backend: Backend) -> None:
     second = train(again, found, 1)
     again.store.close()
     again.app.close()
-    assert first.signals["sha256"] == second.signals["sha256"]
+    assert first.signals.sha256 == second.signals.sha256
     assert len(first.models) == len(found.definitions)
-    assert (first.signals["start"], first.signals["end"]) == (found.sessions[0], found.sessions[-1])
+    assert (first.signals.start, first.signals.end) == (found.sessions[0], found.sessions[-1])
     assert "before fork" not in log.read_text(), "no connection is taken into a pool process"
     recorder = MLflowExperiment.open("small", backend.settings.mlflow_uri).get_recorder(first.models[0].recorder_id)
     assert recorder.status == "FINISHED"
@@ -95,7 +95,7 @@ def test_a_killed_process_costs_nothing(backend: Backend, calm: str) -> None:
         kill(int(str(victim.worker).rpartition("/")[2]))
         online = trainer.wait(trained, timeout=120)
     assert all_done(backend)
-    assert online.signals["sha256"] == calm
+    assert online.signals.sha256 == calm
     assert any("was lost" in step.why for task in backend.tasks.find("small") for step in task.history)
     (closed,) = runs.iter_recorders(mine)
     assert (closed.status, "rollq.superseded" in closed.tags) == ("FAILED", True)
@@ -111,7 +111,7 @@ def test_a_killed_worker_is_replaced_by_any_other(backend: Backend, calm: str) -
     with worker(backend.settings, 2):
         online = trainer.wait(trained, timeout=120)
     assert all_done(backend)
-    assert online.signals["sha256"] == calm
+    assert online.signals.sha256 == calm
 
 
 def test_sigterm_drains(backend: Backend, calm: str) -> None:
@@ -124,7 +124,7 @@ def test_sigterm_drains(backend: Backend, calm: str) -> None:
     assert running(backend) == []
     assert all(task.losses == 0 for task in backend.tasks.find("small"))
     with worker(backend.settings, 2):
-        assert trainer.wait(trained, timeout=120).signals["sha256"] == calm
+        assert trainer.wait(trained, timeout=120).signals.sha256 == calm
 
 
 def test_a_coordinator_killed_while_gathering_is_replaced(backend: Backend, calm: str) -> None:
@@ -133,7 +133,7 @@ def test_a_coordinator_killed_while_gathering_is_replaced(backend: Backend, calm
         online = trainer.wait(trained, timeout=120)
     assert (backend.settings.state_dir / f"died-{backend.settings.mongo_database}").exists()
     assert backend.rounds.get(trained.id).fence == 2
-    assert (online.version, online.signals["sha256"]) == (1, calm)
+    assert (online.version, online.signals.sha256) == (1, calm)
     assert len(OnlineSets(backend.store).history(online.strategy)) == 1
 
 
@@ -148,7 +148,7 @@ def test_a_broker_that_dies_costs_nothing(calm: str, tmp_path: Path, emptied: bo
         with worker(backend.settings):
             wait_until(lambda: len(running(backend)) == 2)
             stack.restart_broker(emptied=emptied)
-            assert trainer.wait(trained, timeout=200).signals["sha256"] == calm
+            assert trainer.wait(trained, timeout=200).signals.sha256 == calm
         backend.store.close()
         backend.app.close()
 

@@ -85,7 +85,7 @@ def run(folder: Path, how: Cut) -> Report:
         hosts.network.cut_off("a", how)
         cut = time.monotonic()
         _wait_for(lambda: all(_was_lost(backend, task) for task in stale))
-        gave_up = _wait_for(lambda: hosts.log("a", "honest").count("gives up"))
+        gave_up = _wait_for(lambda: hosts.log("a", "honest").count("is given up"))
         time.sleep(max(0.0, cut + 2 * LEASE - time.monotonic()))
         gate.touch()
         hosts.network.join("a")
@@ -96,7 +96,7 @@ def run(folder: Path, how: Cut) -> Report:
         wrong = _settled(lambda: _wrong_runs(backend))
         found = backend.tasks.find(POOL, definitions=True)
         wrong += violations(found, set(truths), lambda task: truths[task.id], _predicted)
-        wrong += [] if online.signals["sha256"] == calm.signals else ["the signals are not those of a calm run"]
+        wrong += [] if online.signals.sha256 == calm.signals else ["the signals are not those of a calm run"]
         wrong += [f"{task.id} was not taken from host a" for task in stale if _holder(backend, task) == task.worker]
         refused = _wait_for(lambda: _refused(hosts, stale))
         other.stop()
