@@ -7,6 +7,7 @@ import time
 from datetime import UTC, datetime, timedelta, tzinfo
 
 import pytest
+from pydantic_core import CoreSchema, core_schema
 
 from rollq import Backend
 from rollq.tasks.queue.task import TaskError
@@ -23,6 +24,11 @@ class Skewed(datetime):
     @classmethod
     def now(cls, tz: tzinfo | None = None) -> datetime:
         return datetime.now(tz) + timedelta(seconds=SKEW)
+
+    @classmethod
+    def __get_pydantic_core_schema__(cls, *_: object) -> CoreSchema:
+        """Records that are first read meanwhile hold times all the same."""
+        return core_schema.datetime_schema(strict=True)
 
 
 @pytest.fixture
