@@ -31,7 +31,7 @@ class Pool:
         self.waiting = waiting
         self._backend: Backend = bench.backend(f"claim{waiting}")
         self._backend.tasks.create_tasks(POOL, realistic(waiting))
-        self._backend.doorbell.refill(POOL)
+        self._backend.notifier.refill(POOL)
         self._ended = 0
         self._times: dict[bool, dict[str, list[float]]] = {
             ahead: {part: [] for part in PARTS} for ahead in (False, True)
@@ -54,7 +54,7 @@ class Pool:
             self._ended += 1
             with _timed(times["top up"]):
                 if claim.seen < CANDIDATES or self._ended % TOP_UP_EVERY == 0:
-                    self._backend.doorbell.refill(POOL)
+                    self._backend.notifier.refill(POOL)
         if look and (claim := look.take()):
             tasks.release(claim, "the end of the measurement")
 

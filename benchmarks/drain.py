@@ -26,7 +26,7 @@ def drain_rollq(bench: Bench, count: int, seconds: float, number: int = 0) -> di
     with bench.worker(backend.settings) as worker:
         cost = ProcessorTime(worker=[worker.pid], store=[bench.store.process.pid], broker=[bench.broker.process.pid])
         begun = time.monotonic()
-        backend.doorbell.top_up(pool)
+        backend.notifier.top_up(pool)
         wait_until(lambda: _finished(backend, pool, count) or time.monotonic() - begun > seconds, pause=0.2)
         used = cost.used()
         done, span = _committed(backend, pool)
@@ -37,7 +37,7 @@ def drain_rollq(bench: Bench, count: int, seconds: float, number: int = 0) -> di
 
 def _finished(backend: Backend, pool: str, count: int) -> bool:
     # Cheap looks while it runs: counting 20,000 tasks would take the processor that is measured.
-    if backend.tasks.pools_rung(("default",)) or backend.tasks.is_running(pool):
+    if backend.tasks.notified_pools(("default",)) or backend.tasks.is_running(pool):
         return False
     return backend.tasks.stat(pool)[TaskState.DONE] >= count
 

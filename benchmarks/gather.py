@@ -1,4 +1,4 @@
-"""From the last task of a round to its end: how long until a coordinator has heard of it, claimed it and judged it.
+"""From the last task of a round to its end: how long until a coordinator has claimed and judged it.
 
 Each round has a task that does nothing and one that was cancelled before, so its coordinator finds that the policy
 cannot be met and fails it at once: nothing but the way there is measured, and a little more than was asked.
@@ -33,10 +33,10 @@ def one_round(backend: Backend, number: int) -> float:
 
 
 def open_round(backend: Backend, ids: Sequence[str], purpose: Purpose) -> str:
-    """Open a round over tasks and ring for them; returns its id."""
+    """Open a round over tasks and notify of them; returns its id."""
     opened = backend.rounds.create(POOL, ids, purpose)
     backend.tasks.join_round(ids, opened)
-    backend.doorbell.top_up(POOL)
+    backend.notifier.top_up(POOL)
     return opened
 
 

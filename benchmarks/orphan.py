@@ -39,7 +39,7 @@ def measure(bench: Bench, kills: int) -> list[float]:
     backend = bench.backend()
     backend.tasks.create_tasks(POOL, [definition(number, seconds=24 * 3600.0) for number in range(TASKS)])
     crews = [bench.start("benchmarks.workers.noop", backend.settings) for _ in range(WORKERS)]
-    backend.doorbell.top_up(POOL)
+    backend.notifier.top_up(POOL)
     orphans: dict[str, Kill] = {}
     took: list[float] = []
     killed, end = 0, time.monotonic() + PATIENCE

@@ -41,7 +41,7 @@ _PUBLIC = {
     "rollq.tasks.rolling.generator": ["MultiHorizonGenBase", "RollingGen", "TaskGen", "task_generator"],
     "rollq.tasks.client.manager": ["TaskManager"],
     "rollq.tasks.rolling.model_identity": ["model_identity"],
-    "rollq.tasks.queue.pools": ["TaskQueue"],
+    "rollq.tasks.queue.task_queue": ["TaskQueue"],
     "rollq.tasks.tracking.mlflow.recorder": ["MLflowRecorder"],
     "rollq.tasks.rolling.ranges": ["replace_range"],
     "rollq.tasks.rounds.rounds": ["Rounds"],

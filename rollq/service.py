@@ -40,7 +40,7 @@ def run_worker(settings: Settings, concurrency: int, run: Run | None = None) -> 
     backend.prepare()
     setup_logging(settings.log_level, settings.log_format)
     backend.store.close()  # nothing open is taken into the pool processes
-    life = WorkerLife(backend, run, [lambda: routine.ring_unfinished(backend)])
+    life = WorkerLife(backend, run, [lambda: routine.notify_unfinished(backend)])
     life.register(backend.app)
     coordinator.register(backend.app, backend, f"{host()}/{os.getpid()}")
     routine.register(backend.app, backend, f"{host()}/{os.getpid()}")

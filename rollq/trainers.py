@@ -47,7 +47,7 @@ class DelayInProcessTrainer(DelayTrainer):
 def _work(backend: Backend, pool: str) -> None:
     context = WorkerContext(worker_name(os.getpid()), backend.settings.queues)
     for name in (prediction_pool(pool), pool):
-        backend.tasks.next_to_ring(name, backend.settings.max_outstanding)  # nobody is rung for: it is done here
+        backend.tasks.next_to_notify(name, backend.settings.max_outstanding)  # no worker is notified: it is done here
         outcome = run_one(backend, name, None, context)
         refuse_if_stale()
         refuse_outage(outcome)

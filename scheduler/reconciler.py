@@ -72,7 +72,7 @@ def register(app: Celery, backend: Backend, *, tracked: bool = True) -> None:
                 close(backend, stray)
             searched = time.monotonic()
 
-    def hear() -> None:
+    def handle() -> None:
         try:
             if tracked:
                 tie_loose_ends(backend)
@@ -81,9 +81,9 @@ def register(app: Celery, backend: Backend, *, tracked: bool = True) -> None:
                 for end in backend.tasks.loose_ends.all():
                     backend.tasks.loose_ends.strike_out(end)
         except RollqError as error:
-            log.warning("reconciling was left out, a sweep rings again: %s", error)
+            log.warning("reconciling was left out, a sweep notifies again: %s", error)
 
-    app.task(name=RECONCILE, shared=False)(hear)
+    app.task(name=RECONCILE, shared=False)(handle)
 
 
 def tie_loose_ends(backend: Backend) -> list[StrayRun]:

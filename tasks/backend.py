@@ -1,4 +1,4 @@
-"""The task store, its rounds and the doorbell, wired together from the settings."""
+"""The task store, its rounds and the notifier, wired together from the settings."""
 
 from __future__ import annotations
 
@@ -7,13 +7,15 @@ from dataclasses import dataclass
 from celery import Celery
 
 from rollq.tasks.backfills.ledger import Backfills
-from rollq.tasks.broker.notifier import Doorbell, make_app
+from rollq.tasks.broker.celery_app import make_app
+from rollq.tasks.broker.notifier import Notifier
 from rollq.tasks.config.settings import Settings, load_settings
 from rollq.tasks.errors import Unavailable
 from rollq.tasks.mongo.client import Store
 from rollq.tasks.mongo.layout import check_layout
-from rollq.tasks.queue.pools import TaskQueue
+from rollq.tasks.queue.task_queue import TaskQueue
 from rollq.tasks.queue.worker_registry import Roster
+from rollq.tasks.rounds.gather_notifier import GatherNotifier
 from rollq.tasks.rounds.rounds import Rounds
 from rollq.tasks.runtime import find_running
 from rollq.tasks.tracking_home import settled
@@ -29,7 +31,8 @@ class Backend:
     rounds: Rounds
     roster: Roster
     backfills: Backfills
-    doorbell: Doorbell
+    notifier: Notifier
+    gather_notifier: GatherNotifier
     app: Celery
 
     @classmethod
@@ -43,7 +46,18 @@ class Backend:
         tasks, rounds, app = TaskQueue(store, settings), Rounds(store, settings), make_app(settings)
         roster = Roster(store, settings)
         backfills = Backfills(store, settings, tasks)
-        return cls(settings, store, tasks, rounds, roster, backfills, Doorbell(settings, tasks, rounds, app), app)
+        notifier = Notifier(settings, tasks, app)
+        return cls(
+            settings,
+            store,
+            tasks,
+            rounds,
+            roster,
+            backfills,
+            notifier,
+            GatherNotifier(rounds, tasks.reader, notifier),
+            app,
+        )
 
     @classmethod
     def connect(cls, settings: Settings | None = None) -> Backend:

@@ -71,7 +71,7 @@ def create(
     with of(context).backend() as backend:
         planned = planned_on(backend)
         made = begin_backfill(backend, planned, max_active)
-        _ring(backend, planned.pool)
+        _notify(backend, planned.pool)
     _tell_created(planned, made, as_json)
 
 
@@ -129,7 +129,7 @@ def resume(context: typer.Context, backfill: Ident, as_json: Annotated[bool, JSO
     """Go on with a paused backfill."""
     with of(context).backend() as backend:
         found = backend.backfills.resume(backend.backfills.get(backfill).id)
-        _ring(backend, found.pool)
+        _notify(backend, found.pool)
         _tell(backend, found, as_json)
 
 
@@ -153,17 +153,17 @@ def cancel(
                 f"Cancel backfill {found.id} of pool {found.pool} and all of it that {what}?", abort=True, err=True
             )
         found = backend.backfills.cancel(found.id, running=running)
-        _ring(backend, found.pool)
+        _notify(backend, found.pool)
         _tell(backend, found, as_json)
 
 
-def _ring(backend: Backend, pool: str) -> None:
-    """Ring workers and coordinators; everything is in the store, so if the broker is away the next sweep rings."""
+def _notify(backend: Backend, pool: str) -> None:
+    """Notify workers and coordinators; everything is in the store, so if the broker is away the next sweep notifies."""
     from rollq.tasks.errors import Unavailable
 
     with suppress(Unavailable):
-        backend.doorbell.top_up(pool)
-        backend.doorbell.ring_if_finished(pool)
+        backend.notifier.top_up(pool)
+        backend.gather_notifier.notify_if_finished(pool)
 
 
 def _mode(missing: bool, failed: bool, everything: bool) -> BackfillMode:

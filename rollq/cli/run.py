@@ -61,7 +61,7 @@ def worker(
 
 
 def beat(context: typer.Context) -> None:
-    """Run Celery beat: it sweeps (rings again, takes back what dead workers held). As many as one likes may run."""
+    """Run Celery beat: it sweeps (notifies again, takes back what dead workers held). As many as one likes may run."""
     from rollq.service import run_beat
 
     with of(context).backend(serve=True) as backend:

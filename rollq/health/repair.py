@@ -1,4 +1,4 @@
-"""What workers mend by themselves, on demand: lost leases, rounds whose bell was lost, runs that dead attempts left.
+"""What workers mend by themselves, on demand: lost leases, rounds whose message was lost, runs that dead attempts left.
 
 ``rollq doctor`` shows it, ``rollq doctor --repair`` does it, here and now, whether or not a worker lives.
 """
@@ -75,7 +75,7 @@ def _leases(backend: Backend) -> Finding:
 def _take_back(backend: Backend) -> None:
     taken = backend.tasks.reclaim(f"doctor on {socket.gethostname()}")
     for pool in {task.pool for task in taken}:
-        backend.doorbell.top_up(pool)
+        backend.notifier.top_up(pool)
 
 
 def _rounds(backend: Backend) -> Finding:

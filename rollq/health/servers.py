@@ -47,7 +47,7 @@ def _broker(settings: Settings) -> str:
 
 
 def _pass_a_message(client: redis.Redis) -> None:
-    """As a worker is rung: a replica or a full server answers a ping and takes nothing."""
+    """As a worker is notified: a replica or a full server answers a ping and takes nothing."""
     name, text = f"rollq.doctor.{time.time_ns()}", b"ring"
     client.lpush(name, text)
     client.expire(name, 60)

@@ -32,15 +32,15 @@ log = logging.getLogger(__name__)
 def register(app: Celery, backend: Backend, worker: str) -> None:
     """Add the gathering task to a Celery application."""
 
-    def hear(round_id: str) -> None:
+    def handle(round_id: str) -> None:
         with log_context(round=str(round_id), worker=worker):
             try:
                 check_arguments(GATHER, (round_id,))
                 gather(backend, round_id, worker)
             except RollqError as error:
-                log.warning("the message could not be served, a sweep rings again: %s", error)
+                log.warning("the message could not be served, a sweep notifies again: %s", error)
 
-    app.task(name=GATHER, shared=False)(hear)
+    app.task(name=GATHER, shared=False)(handle)
 
 
 def gather(backend: Backend, round_id: str, by: str) -> OnlineSet | None:
@@ -70,9 +70,9 @@ def _tell_others(backend: Backend, ended: Round) -> None:
         settle(backend)
         for ident in backend.rounds.followers(ended.id):
             if not backend.tasks.has_active(ident):
-                backend.doorbell.ring_gather(ident)
+                backend.notifier.notify_gather(ident)
         if isinstance(ended.purpose, Serve) and ended.purpose.routine:
-            backend.doorbell.ring_routine(ended.purpose.routine, ended.purpose.session)
+            backend.notifier.notify_routine(ended.purpose.routine, ended.purpose.session)
     except RollqError as error:
         log.warning("rounds that wait for this one are settled by a sweep: %s", error)
 

@@ -105,7 +105,7 @@ class Trainer:
         if after:
             settle(self._backend)
         elif not self.is_delay:
-            self._ring(round_id)
+            self._notify(round_id)
         return TrainedRound(round_id, self._pool, created)
 
     def end_train(self, trained: TrainedRound) -> TrainedRound:
@@ -113,7 +113,7 @@ class Trainer:
         self._backend.rounds.start(trained.id)
         if self._backend.rounds.get(trained.id).free:
             self._backend.tasks.unhold(trained.created.ids)
-            self._ring(trained.id)
+            self._notify(trained.id)
         settle(self._backend)
         return trained
 
@@ -185,12 +185,12 @@ class Trainer:
             )
         return online
 
-    def _ring(self, round_id: str) -> None:
+    def _notify(self, round_id: str) -> None:
         try:
-            self._backend.doorbell.top_up(self._pool)
-            self._backend.doorbell.ring_if_finished(self._pool, [round_id])
+            self._backend.notifier.top_up(self._pool)
+            self._backend.gather_notifier.notify_if_finished(self._pool, [round_id])
         except Unavailable:
-            return  # everything is in the store: the next sweep rings
+            return  # everything is in the store: the next sweep notifies
 
 
 class DelayTrainer(Trainer):

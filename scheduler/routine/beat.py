@@ -1,4 +1,4 @@
-"""Beat: Celery's clock. It sweeps, and rings for routines, in its own process, so that busy workers delay nothing."""
+"""Beat: Celery's clock. It sweeps, and notifies of routines, in its own process, so that busy workers delay nothing."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 
 from celery.beat import Scheduler
 
-from rollq.scheduler.routine.driver import ring_unfinished
+from rollq.scheduler.routine.driver import notify_unfinished
 from rollq.scheduler.routine.timetable import Now, Timetable
 from rollq.tasks.backend import Backend
 from rollq.tasks.errors import RollqError
@@ -36,15 +36,15 @@ def make_scheduler(backend: Backend, now: Now = _utc_now) -> type[Scheduler]:
 
     def sweep_once() -> None:
         swept = sweep(backend, name)
-        if swept.reclaimed or swept.rung or swept.rounds:
-            log.info("swept: %s tasks taken back, %s rung, %s rounds rung", *vars(swept).values())
+        if swept.reclaimed or swept.notified or swept.rounds:
+            log.info("swept: %s tasks taken back, %s notified, %s rounds notified", *vars(swept).values())
 
-    def ring_routines() -> None:
-        for strategy, date in timetable.ring():
+    def notify_routines() -> None:
+        for strategy, date in timetable.notify():
             log.info("routine of %s is due up to %s", strategy, date)
-        ring_unfinished(backend)
+        notify_unfinished(backend)
 
-    jobs = {SWEEP: sweep_once, ROUTINES: ring_routines}
+    jobs = {SWEEP: sweep_once, ROUTINES: notify_routines}
 
     class SweepingScheduler(Scheduler):  # type: ignore[misc]
         """Runs the sweep here, and sends every other entry as Celery does."""

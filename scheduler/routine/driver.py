@@ -39,15 +39,15 @@ TrainerType = Callable[[Backend, str], Trainer]
 def register(app: Celery, backend: Backend, worker: str) -> None:
     """Add the routine to a Celery application."""
 
-    def hear(strategy: str, session: str) -> None:
+    def handle(strategy: str, session: str) -> None:
         with log_context(strategy=str(strategy), worker=worker):
             try:
                 check_arguments(ROUTINE, (strategy, session))
                 _serve(backend, strategy, session, worker)
             except RollqError as error:
-                log.warning("the routine could not go on, a sweep rings again: %s", error)
+                log.warning("the routine could not go on, a sweep notifies again: %s", error)
 
-    app.task(name=ROUTINE, shared=False)(hear)
+    app.task(name=ROUTINE, shared=False)(handle)
 
 
 def _serve(backend: Backend, strategy: str, session: str, worker: str) -> None:
@@ -62,7 +62,7 @@ def _serve(backend: Backend, strategy: str, session: str, worker: str) -> None:
         registry.served(strategy, notified)
 
 
-def ring_unfinished(backend: Backend) -> int:
+def notify_unfinished(backend: Backend) -> int:
     """Ring once for each strategy with routines that wait and that nobody has looked at lately; returns how many.
 
     Raises:
@@ -72,7 +72,7 @@ def ring_unfinished(backend: Backend) -> int:
     kept = {one.name for one in StrategyRegistry(backend).all()} if waiting else set()
     last = {routine.strategy: routine.session for routine in waiting if routine.strategy in kept}  # oldest first
     for strategy, session in last.items():
-        backend.doorbell.ring_routine(strategy, session)
+        backend.notifier.notify_routine(strategy, session)
     return len(last)
 
 

@@ -140,7 +140,7 @@ def _gather(job: Job, routine: Routine) -> Gathered:
             raise Waiting("training")  # it failed: the data may have been mended since
         raise RoundFailed(f"Round {found.id} failed. {found.reason}")
     if found.status is not RoundState.GATHERED:
-        job.backend.doorbell.ring_if_finished(job.registered.pool, [found.id])
+        job.backend.gather_notifier.notify_if_finished(job.registered.pool, [found.id])
         raise Waiting("gathering")
     result = found.result or {}
     return Gathered(strategy=found.purpose.strategy, version=result.get("version"), superseded=result.get("superseded"))

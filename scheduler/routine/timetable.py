@@ -33,7 +33,7 @@ def due_date(registered: RegisteredStrategy, now: datetime) -> str | None:
 
 
 class Timetable:
-    """Rings for the routines that are due. Any number of them may run: a routine is done once.
+    """Notifies of the routines that are due. Any number of them may run: a routine is done once.
 
     Args:
         now: the clock, with a time zone.
@@ -43,31 +43,31 @@ class Timetable:
         self._backend = backend
         self._now = now
         self._retry = timedelta(seconds=backend.settings.routine_retry_seconds)
-        self._rung: dict[tuple[str, str], datetime] = {}
+        self._notified: dict[tuple[str, str], datetime] = {}
 
-    def ring(self) -> list[tuple[str, str]]:
-        """Ring for every strategy that is due and not done, at most once in a while; returns (strategy, date).
+    def notify(self) -> list[tuple[str, str]]:
+        """Notify of every strategy that is due and not done, at most once in a while; returns (strategy, date).
 
         The data may not be there yet, and there may be no session on this date at all: that is found out by whoever
-        hears it. So it rings until the date is done, or over.
+        receives it. So it notifies until the date is done, or over.
 
         Raises:
             Unavailable: the store or the broker does not answer.
         """
-        now, rung = self._now(), []
+        now, notified = self._now(), []
         routines = Routines(self._backend)
         for registered in StrategyRegistry(self._backend).all():
             try:
                 date = due_date(registered, now)
             except (LookupError, ValueError) as error:  # no time or no zone, written past every check
-                log.warning("the routine of %r is not rung: %s", registered.name, error)
+                log.warning("the routine of %r is not notified of: %s", registered.name, error)
                 continue
             if date is None or date < registered.begin or date in routines.done(registered.name):
                 continue
             key = (registered.name, date)
-            if key not in self._rung or now - self._rung[key] >= self._retry:
-                self._backend.doorbell.ring_routine(*key)
-                self._rung = {known: at for known, at in self._rung.items() if known[0] != registered.name}
-                self._rung[key] = now
-                rung.append(key)
-        return rung
+            if key not in self._notified or now - self._notified[key] >= self._retry:
+                self._backend.notifier.notify_routine(*key)
+                self._notified = {known: at for known, at in self._notified.items() if known[0] != registered.name}
+                self._notified[key] = now
+                notified.append(key)
+        return notified

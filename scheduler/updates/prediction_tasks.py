@@ -77,7 +77,7 @@ def request(
     """Put a task per update into the strategy's pool of predictions; returns their ids.
 
     Args:
-        routine: (strategy, session) of the routine that waits for them: it is rung when they are done.
+        routine: (strategy, session) of the routine that waits for them: it is notified of when they are done.
 
     Raises:
         Unavailable: the store does not answer. A broker that does not answer delays them, it loses nothing.
@@ -85,11 +85,11 @@ def request(
     if not updates:
         return ()
     pool = prediction_pool(updates[0].pool)
-    bell = {"routine": list(routine)} if routine else {}
-    definitions = [{**_definition(backend, strategy, update), **bell} for update in updates]
+    waiting = {"routine": list(routine)} if routine else {}
+    definitions = [{**_definition(backend, strategy, update), **waiting} for update in updates]
     created = backend.tasks.create_tasks(pool, definitions, priority=PRIORITY)
-    with suppress(Unavailable):  # everything is in the store: the next sweep rings
-        backend.doorbell.top_up(pool)
+    with suppress(Unavailable):  # everything is in the store: the next sweep notifies
+        backend.notifier.top_up(pool)
     return created.ids
 
 

@@ -33,12 +33,12 @@ from rollq.tasks.mongo.client import Document, Store, reachable
 from rollq.tasks.mongo.expressions import NOW
 from rollq.tasks.mongo.layout import SCHEMA
 from rollq.tasks.queue.admission import Standing
-from rollq.tasks.queue.pools import TaskQueue
 from rollq.tasks.queue.states import TaskState
+from rollq.tasks.queue.task_queue import TaskQueue
 
 NO_LIMIT = 1_000  # without max_active: more than any fleet runs at once, and few enough to be quick
 INTERRUPTED = "its creation was interrupted: create it again"
-PREPARE_SECONDS = 60.0  # a creator that was not heard for this long is dead
+PREPARE_SECONDS = 60.0  # a creator that gave no sign for this long is dead
 
 
 class Backfills:

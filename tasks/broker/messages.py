@@ -99,4 +99,6 @@ def _arguments(body: Any) -> Any:
 
 
 def _refused(why: str) -> MessageRefused:
-    return MessageRefused(f"A message was refused: {why}.", "Nothing is lost: a sweep rings for every task that waits.")
+    return MessageRefused(
+        f"A message was refused: {why}.", "Nothing is lost: a sweep notifies of every task that waits."
+    )

@@ -99,7 +99,7 @@ def _turn(backend: Backend, task: Task) -> list[str]:
     ahead = backend.tasks.ahead_of(task)
     running = backend.tasks.stat(task.pool)[TaskState.RUNNING]
     before = f"Priority {task.priority}: {ahead} waiting tasks of its pool and queue come before it"
-    return [f"{before}, {running} of its pool run now, {backend.doorbell.depth(task.queue)} messages lie in its queue."]
+    return [f"{before}, {running} of its pool run now, {backend.notifier.depth(task.queue)} messages lie in its queue."]
 
 
 def _running(backend: Backend, task: Task) -> list[str]:

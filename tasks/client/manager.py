@@ -1,7 +1,7 @@
 """TaskManager: one task pool, with the methods and meanings that Qlib's users know, without its losses.
 
-It is a thin face of ``TaskQueue``: what it fetches is under a lease and a fence, and what is new is rung for, so that
-Celery workers and plain loops (``tasks/client/run_task.py``) may share a pool.
+It is a thin face of ``TaskQueue``: what it fetches is under a lease and a fence, and workers are notified of what is
+new, so that Celery workers and plain loops (``tasks/client/run_task.py``) may share a pool.
 """
 
 from __future__ import annotations
@@ -85,7 +85,7 @@ class TaskManager:
                 log.info("new: %s", definition)
         if not dry_run:
             self._tasks.create_tasks(self.task_pool, definitions, **options)
-            self._ring()
+            self._notify()
         return ids
 
     def insert_task(self, task: Query, **options: Any) -> str:
@@ -127,7 +127,7 @@ class TaskManager:
             raise StateError(f"Task {old.id} was taken by a worker just now.", f"Cancel it, then remove {new}.")
         if not old.held:
             self._tasks.unhold([new])
-        self._ring()
+        self._notify()
         return new
 
     # -- fetching -----------------------------------------------------------------------------------------------------
@@ -261,7 +261,7 @@ class TaskManager:
     def reset_waiting(self, query: Query | None = None) -> Ids:
         """Take back RUNNING tasks whose lease is gone, and only those; returns their ids. Sweeps do it all the time."""
         taken = self._tasks.reclaim("reset by hand", among=self._selected(query))
-        self._ring()
+        self._notify()
         return [task.id for task in taken]
 
     def reset_status(self, query: Query | None, status: object) -> Ids:
@@ -275,14 +275,14 @@ class TaskManager:
         """
         moved = self._tasks.reset(self._ids(query), as_state(status), "reset by hand")
         self.backend.rounds.reopen(self.task_pool, moved)
-        self._ring()
+        self._notify()
         return moved
 
     def prioritize(self, task: Task | str | Sequence[Task | str], priority: int) -> int:
         """Set the priority (higher is sooner) of unfinished tasks; returns how many."""
         given = [task] if isinstance(task, Task | str) else task
         found = self._tasks.prioritize([one.id if isinstance(one, Task) else one for one in given], priority)
-        self._ring()
+        self._notify()
         return found
 
     def __str__(self) -> str:
@@ -296,8 +296,8 @@ class TaskManager:
             return self._tasks.claim_among(self.task_pool, self._worker, translate(query), home)
         queues = self._tasks.queues(self.task_pool)
         claim = self._tasks.claim(self.task_pool, self._worker, queues)
-        if claim and not claim.seen:  # it came from beyond the window: let the next ones come closer
-            self.backend.doorbell.refill(self.task_pool)
+        if claim and not claim.seen:  # workers were not notified of it yet: stage the next ones
+            self.backend.notifier.refill(self.task_pool)
         return claim
 
     def _selected(self, query: Query | None) -> Document:
@@ -313,12 +313,12 @@ class TaskManager:
 
     def _after(self, claim: Claim) -> None:
         try:
-            self.backend.doorbell.ring_if_finished(claim.pool, claim.rounds)
+            self.backend.gather_notifier.notify_if_finished(claim.pool, claim.rounds)
         except Unavailable as error:
-            log.warning("the round is rung for by a sweep: %s", error)
+            log.warning("a sweep notifies of the round: %s", error)
 
-    def _ring(self) -> None:
+    def _notify(self) -> None:
         try:
-            self.backend.doorbell.top_up(self.task_pool)
+            self.backend.notifier.top_up(self.task_pool)
         except Unavailable as error:
-            log.warning("the tasks are rung for by a sweep: %s", error)
+            log.warning("a sweep notifies of the tasks: %s", error)

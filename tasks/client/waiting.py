@@ -13,7 +13,7 @@ from rollq.tasks.mongo.client import Document
 from rollq.tasks.queue.states import ACTIVE, LOST, TaskState
 from rollq.tasks.queue.task import Task
 
-PATIENCE_SECONDS = 2.0  # it looks by itself this often, should a change not be heard
+PATIENCE_SECONDS = 2.0  # it looks by itself this often, should a change not be seen
 
 Progress = Callable[[dict[TaskState, int]], None]
 

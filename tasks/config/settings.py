@@ -67,13 +67,13 @@ class Settings(BaseModel):
         60.0,
         ge=0,
         le=LONGEST,
-        description="A worker that hears nothing for this long while messages wait restarts; 0: never",
+        description="A worker that receives nothing for this long while messages wait restarts; 0: never",
     )
     routine_retry_seconds: float = Field(
         300.0,
         gt=0,
         le=LONGEST,
-        description="Beat rings so often for a routine that is due, until its session is there",
+        description="Beat notifies so often of a routine that is due, until its session is there",
     )
     drain_seconds: float = Field(
         60.0, ge=0, le=LONGEST, description="On SIGTERM a worker finishes for this long, then releases"

@@ -14,7 +14,7 @@ from rollq.tasks.mongo.client import Store
 
 log = logging.getLogger(__name__)
 
-# A change on another machine is heard at once. Without change streams (a standalone mongod has none) it is asked for
+# A change on another machine is seen at once. Without change streams (a standalone mongod has none) it is asked for
 # this often.
 POLL_SECONDS = 0.5
 AWAIT_MS = 200  # how long one question to a change stream lasts

@@ -125,12 +125,12 @@ class TaskTurns:
         if not ids:
             return 0
         seen = {task.status for task in tasks}
-        due = {"$cond": [{"$gt": ["$not_before", NOW]}, Stage.LATER, Stage.NEAR]}
+        due = {"$cond": [{"$gt": ["$not_before", NOW]}, Stage.DELAYED, Stage.STAGED]}
         stage = {"$cond": [{"$eq": ["$stage", Stage.HELD]}, due, "$stage"]}
         gone = self._where(ids, [*_mine(backfill, WAITING), NOT_YET], {"turn": None, "stage": stage})
         if TaskState.DONE in seen:
             anew = _step(TaskState.DONE, WAITING, by, "its turn to be trained anew")
-            changes = {**anew, **waiting_again(TaskState.DONE), "stage": Stage.NEAR, "turn": None}
+            changes = {**anew, **waiting_again(TaskState.DONE), "stage": Stage.STAGED, "turn": None}
             gone += self._where(ids, [*_mine(backfill, TaskState.DONE), NOT_YET], changes)
         if seen - {WAITING, TaskState.DONE}:  # somebody cancelled it, or retried it past its turn
             self._where(ids, [{"$eq": ["$backfill", backfill]}, NOT_YET], {"turn": None})

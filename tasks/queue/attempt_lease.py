@@ -10,8 +10,8 @@ from collections.abc import Callable
 
 from rollq.tasks.errors import Draining, RollqError
 from rollq.tasks.leases.renewer import Lease, LeaseRenewer
-from rollq.tasks.queue.pools import TaskQueue
 from rollq.tasks.queue.task import Claim, TaskError
+from rollq.tasks.queue.task_queue import TaskQueue
 
 log = logging.getLogger(__name__)
 

@@ -24,6 +24,7 @@ from rollq.tasks.resources import Needs
 
 CANDIDATES = 8  # waiting tasks looked at per claim; one of the best is tried, so that workers seldom collide
 AHEAD = 32  # as many, for a process that claims again at once
+CLAIMABLE = (Stage.NOTIFIED, Stage.STAGED, Stage.UNSTAGED)  # the small sets first: a search costs as much as it finds
 CLAIMED = dict.fromkeys(("schema", *(field.name for field in fields(Candidate) if field.name != "id")), 1)
 
 
@@ -44,10 +45,10 @@ class TaskClaims:
         offer: Needs | None = None,
         ahead: Lookahead | None = None,
     ) -> Claim | None:
-        """Take the best waiting task of the pool's window.
+        """Take the best waiting task of a pool, first of those that workers are notified of.
 
         Args:
-            wanted: take this one among equally urgent tasks, so that workers who heard different messages do not
+            wanted: take this one among equally urgent tasks, so that workers who received different messages do not
                 collide.
             offer: what this process has; tasks that need more are left to others.
             ahead: kept by a caller who claims from this pool, with the same arguments, several times within a moment.
@@ -60,10 +61,10 @@ class TaskClaims:
         limit = AHEAD if ahead else CANDIDATES
         ready = {"pool": pool, "status": WAITING, "queue": {"$in": list(queues)}}
         with reachable():
-            for stage in (Stage.RUNG, Stage.NEAR, Stage.FAR):  # the small sets first: STACK's cost of a search
+            for stage in CLAIMABLE:
                 while candidates := self._candidates({**ready, "stage": stage}, offer, limit):
                     best = _in_turn(candidates, wanted)
-                    seen = len(candidates) * (stage is Stage.RUNG)
+                    seen = len(candidates) * (stage is Stage.NOTIFIED)
                     if claim := self._try_claim(best[0], worker, seen):
                         if ahead:
                             ahead.tasks, ahead.seen = best[1:], seen
@@ -101,7 +102,7 @@ class TaskClaims:
     def claim_among(
         self, pool: str, worker: str, query: Document, home: TaskState = WAITING, offer: Needs | None = None
     ) -> Claim | None:
-        """Take the best task of ``pool`` that ``query`` (of fields of its document) finds, past the window.
+        """Take the best task of ``pool`` that ``query`` (of fields of its document) finds, whatever its stage.
 
         Args:
             home: WAITING, or PART_DONE for the second phase of a task.
@@ -228,7 +229,7 @@ class TaskClaims:
             "ended_at": NOW,
         }
         if not final and (seconds := self._backoff(failures)):
-            changes |= {"not_before": later(seconds), "stage": Stage.LATER}
+            changes |= {"not_before": later(seconds), "stage": Stage.DELAYED}
         why = f"{error.type}: {error.message}"[:300]
         with reachable():
             write = transition(self._held_by(claim), RUNNING, end, claim.worker, why, changes)
@@ -247,7 +248,7 @@ class TaskClaims:
         """
         changes: Document = {"lease": None}
         if wait:
-            changes |= {"not_before": later(wait), "stage": Stage.LATER}
+            changes |= {"not_before": later(wait), "stage": Stage.DELAYED}
         with reachable():
             write = transition(self._held_by(claim), RUNNING, claim.home, claim.worker, why, changes)
             if not self._write_end(write):

@@ -69,8 +69,8 @@ def transition(
 ) -> Write:
     """Filter and update of the write from ``start`` to ``end``."""
     step = _step(start, end, by, why, raised=fence)
-    # A task that waits again was chosen once: it need not come from far again.
-    extra = {"stage": Stage.NEAR} if end is TaskState.WAITING else {}
+    # A task that waits again was chosen once: it is staged at once.
+    extra = {"stage": Stage.STAGED} if end is TaskState.WAITING else {}
     return {**query, "status": start}, [{"$set": {**step, **extra, **changes}}]
 
 
@@ -114,8 +114,8 @@ def new_document(
         "status": TASK_STATES.check(None, TaskState.WAITING),
         "priority": options.priority,
         "queue": options.queue,
-        "rung_at": None,
-        "stage": Stage.HELD if options.held else Stage.FAR,
+        "notified_at": None,
+        "stage": Stage.HELD if options.held else Stage.UNSTAGED,
         "needs": options.needs.to_dict(),
         "time_limit": options.time_limit,
         "seq": seq,

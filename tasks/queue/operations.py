@@ -76,11 +76,11 @@ class TaskOperations:
         Returns:
             The ids of the tasks that wait again.
         """
-        stage = Stage.HELD if held else Stage.NEAR if len(ids) <= BLOCK else Stage.FAR
+        stage = Stage.HELD if held else Stage.STAGED if len(ids) <= BLOCK else Stage.UNSTAGED
         starts = [TaskState.FAILED, TaskState.QUARANTINED, TaskState.CANCELLED, *([TaskState.DONE] if done else [])]
         fresh = {start: {**waiting_again(start), "stage": stage, "any_code": any_code} for start in starts}
         moved = self._move_each(ids, WAITING, by, "retried by hand", fresh)
-        if stage is Stage.FAR:
+        if stage is Stage.UNSTAGED:
             self._stager.add_again(moved)
         return moved
 
@@ -123,8 +123,8 @@ class TaskOperations:
             self._dead_letters.sift(ids)
             query = {"_id": {"$in": list(ids)}, "status": {"$in": sorted(ACTIVE)}}
             found = int(self._store.tasks.update_many(query, {"$set": {"priority": priority}}).matched_count)
-            for stage in (Stage.FAR, Stage.RUNG):  # its turn is decided anew, else it stays where it was
-                self._store.move_stage(ids, stage, Stage.NEAR)
+            for stage in (Stage.UNSTAGED, Stage.NOTIFIED):  # its turn is decided anew, else it stays where it was
+                self._store.move_stage(ids, stage, Stage.STAGED)
         return found
 
     def hold(self, ids: Sequence[str]) -> int:
@@ -138,7 +138,7 @@ class TaskOperations:
         with reachable():
             self._dead_letters.sift(ids)
             few = len(ids) <= BLOCK
-            found = self._store.move_stage(ids, Stage.HELD, Stage.NEAR if few else Stage.FAR)
+            found = self._store.move_stage(ids, Stage.HELD, Stage.STAGED if few else Stage.UNSTAGED)
             if found and not few:
                 self._stager.add_again(ids)
             return found

@@ -137,9 +137,9 @@ class TaskReader:
         """Whether a task of the round is not finished."""
         # The small sets first, so that the usual answer (yes) costs no search through a large round; the whole at the
         # end, because a task may move from one set to another in between.
-        rung = {"status": TaskState.WAITING, "stage": {"$in": [Stage.RUNG, Stage.NEAR]}}
+        notified = {"status": TaskState.WAITING, "stage": {"$in": [Stage.NOTIFIED, Stage.STAGED]}}
         with reachable():
-            for part in ({"status": TaskState.RUNNING}, rung, {"status": {"$in": sorted(ACTIVE)}}):
+            for part in ({"status": TaskState.RUNNING}, notified, {"status": {"$in": sorted(ACTIVE)}}):
                 if self._store.tasks.find_one({"rounds": round_id, **part}, {"_id": 1}):
                     return True
         return False

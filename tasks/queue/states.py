@@ -25,13 +25,13 @@ class TaskState(StrEnum):
 
 
 class Stage(StrEnum):
-    """How near a waiting task is to its turn (``tasks/queue/stager.py``). It means nothing in other states."""
+    """How near a waiting task is to being claimed (``tasks/queue/stager.py``). It means nothing in other states."""
 
-    HELD = "held"  # not to be claimed until it is let go
-    LATER = "later"  # an attempt failed: not before its backoff is over
-    FAR = "far"
-    NEAR = "near"  # on the shortlist
-    RUNG = "rung"  # a message was sent for it
+    HELD = "held"  # not to be claimed until it is admitted
+    DELAYED = "delayed"  # an attempt failed: not before its backoff is over
+    UNSTAGED = "unstaged"
+    STAGED = "staged"  # among those that workers are notified of next
+    NOTIFIED = "notified"  # a message was sent for it
 
 
 W, R, P = TaskState.WAITING, TaskState.RUNNING, TaskState.PART_DONE

@@ -202,7 +202,7 @@ class Candidate:
 class Claim:
     """A worker's right to run a task, valid while ``fence`` is the task's fence.
 
-    ``lease_seconds`` is its length, ``time_limit`` how many seconds the attempt may take; ``seen`` is how many rung
+    ``lease_seconds`` is its length, ``time_limit`` how many seconds the attempt may take; ``seen`` is how many notified
     tasks it was chosen from, at most ``claims.CANDIDATES``. ``home`` is where the task goes back to if the attempt
     comes to nothing; ``partial`` is the result of its first phase, if it is in its second; ``ahead`` is what the worker
     does next, if its tasks are short; ``since`` is when the lease began, by this process's monotonic clock.

@@ -24,7 +24,7 @@ WAITING, RUNNING = TaskState.WAITING, TaskState.RUNNING
 
 
 class TaskStore:
-    """The tasks, pools and windows of a store."""
+    """The tasks and pools of a store, and what of them is unstaged."""
 
     def __init__(self, store: Store) -> None:
         self._store = store
@@ -42,9 +42,9 @@ class TaskStore:
         return self._store.collection("pools")
 
     @property
-    def windows(self) -> Collection[Document]:
-        """The blocks of far tasks, by pool and queue (``tasks/queue/stager.py``)."""
-        return self._store.collection("windows")
+    def staging(self) -> Collection[Document]:
+        """The blocks of unstaged tasks, by pool and queue (``tasks/queue/stager.py``)."""
+        return self._store.collection("staging")
 
     def now(self) -> datetime:
         """The store's time (UTC)."""

@@ -42,9 +42,9 @@ def _let_go(backend: Backend, waiting: Round) -> None:
         backend.tasks.unhold(waiting.task_ids)
     log.info("round %s is let go: those that it waited for are gathered", waiting.id)
     try:
-        backend.doorbell.top_up(waiting.pool)
+        backend.notifier.top_up(waiting.pool)
     except Unavailable as error:
-        log.warning("its tasks are rung for by a sweep: %s", error)
+        log.warning("a sweep notifies of its tasks: %s", error)
 
 
 def _tell(backend: Backend, waiting: Round, failed: Round | None) -> None:

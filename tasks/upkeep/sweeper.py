@@ -1,4 +1,4 @@
-"""The sweeper takes back what dead workers held and rings again for what was lost. Any process may run it."""
+"""The sweeper takes back what dead workers held and notifies again of what was lost. Any process may run it."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Swept:
-    """What one sweep did: tasks taken back, messages sent for tasks, rounds rung for."""
+    """What one sweep did: tasks taken back, messages sent for tasks, rounds notified of."""
 
     reclaimed: int
-    rung: int
+    notified: int
     rounds: int
 
 
@@ -46,13 +46,13 @@ def sweep(
         log.warning("task %s of pool %s was taken back: it is %s", task.id, task.pool, task.status)
     for ident in backend.backfills.unsettled():
         _apart(backend.backfills.advance, ident)
-    rung = gathers = 0
+    notified = gathers = 0
     for pool in backend.tasks.pools():
-        rung += _apart(backend.doorbell.top_up_if_quiet, pool) + _apart(backend.doorbell.ring_again, pool)
-        gathers += _apart(lambda pool=pool: len(backend.doorbell.ring_if_finished(pool)))
-    _apart(backend.doorbell.ring_to_reconcile)
+        notified += _apart(backend.notifier.top_up_if_quiet, pool) + _apart(backend.notifier.notify_again, pool)
+        gathers += _apart(lambda pool=pool: len(backend.gather_notifier.notify_if_finished(pool)))
+    _apart(backend.notifier.notify_reconciler)
     _apart(settle, backend)
-    return Swept(len(reclaimed), rung, gathers + _apart(backend.doorbell.ring_again_to_gather))
+    return Swept(len(reclaimed), notified, gathers + _apart(backend.gather_notifier.notify_again))
 
 
 def _apart(act: Callable[..., Any], *args: object) -> int:

@@ -92,12 +92,12 @@ def test_the_next_window_does_not_wait_for_a_sweep(backend: Backend) -> None:
         wait_until(lambda: bool(backend.roster.workers()))
         made = begin_backfill(backend, found, 3)
         assert made
-        backend.doorbell.top_up("pool")
+        backend.notifier.top_up("pool")
         began, deepest = time.monotonic(), 0
         while backend.backfills.get(made.id).status is BackfillState.ACTIVE:
             assert process.process.poll() is None
             assert time.monotonic() < began + 25, "it waits for the sweep"
-            deepest = max(deepest, backend.doorbell.depth("default"))
+            deepest = max(deepest, backend.notifier.depth("default"))
             time.sleep(0.02)
     assert backend.tasks.stat("pool")[TaskState.DONE] == 60
     assert deepest <= 10, "messages multiply"

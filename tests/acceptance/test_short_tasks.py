@@ -27,7 +27,7 @@ def crew(settings: Settings, processes: int = 2, **changes: object) -> Iterator[
 
 def create(backend: Backend, pool: str, count: int, seconds: float, **options: object) -> list[str]:
     ids = backend.tasks.create_tasks(pool, [definition(n, seconds) for n in range(count)], **options).ids  # type: ignore[arg-type]
-    backend.doorbell.top_up(pool)
+    backend.notifier.top_up(pool)
     return list(ids)
 
 
@@ -49,7 +49,7 @@ def test_few_messages_lie_about_however_many_tasks_are_done(backend: Backend) ->
     with crew(backend.settings):
         deepest = 0
         while done(backend, "pool") < 1_000:
-            deepest = max(deepest, backend.doorbell.depth("default"))
+            deepest = max(deepest, backend.notifier.depth("default"))
             time.sleep(0.05)
     assert deepest <= 2 * backend.settings.max_outstanding
 

@@ -43,7 +43,7 @@ def group(settings: Settings) -> Iterator[subprocess.Popen[bytes]]:
 
 def start(backend: Backend, seconds: float) -> str:
     (ident,) = backend.tasks.create_tasks("pool", [definition(0, seconds)]).ids
-    backend.doorbell.top_up("pool")
+    backend.notifier.top_up("pool")
     return ident
 
 
@@ -109,7 +109,7 @@ def test_a_broker_that_becomes_a_replica_ends_no_worker(backend: Backend, tmp_pa
             wait_until(lambda: task(backend).status is TaskState.DONE)
             client.execute_command("REPLICAOF", "127.0.0.1", "1")
             with pytest.raises(Unavailable, match="read only"):
-                served.doorbell.ring("pool", "x", "default")
+                served.notifier.notify("pool", "x", "default")
             time.sleep(4.0)
             client.execute_command("REPLICAOF", "NO", "ONE")
             (later,) = backend.tasks.create_tasks("pool", [definition(1, 0.1)]).ids

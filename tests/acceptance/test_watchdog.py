@@ -15,7 +15,7 @@ def test_a_deaf_worker_is_restarted_and_works(backend: Backend) -> None:
     with worker(patient, 1, "deaf_worker.py") as process:
         wait_until(lambda: bool(list(patient.state_dir.glob(f"deaf-{patient.mongo_database}"))))
         backend.tasks.create_tasks("pool", [definition(n, 0.0) for n in range(5)])
-        backend.doorbell.top_up("pool")
+        backend.notifier.top_up("pool")
         wait_until(lambda: backend.tasks.stat("pool")[TaskState.DONE] == 5)
         assert process.poll() is None, "it is the same process for whoever supervises it"
         wait_until(lambda: bool(backend.roster.workers()), 5)

@@ -74,7 +74,7 @@ def run(folder: Path, seed: int, tasks: int, kills: int, seconds: float = 0.05) 
         lengths = [LONG_SECONDS if number % LONG_EVERY == 0 else seconds for number in range(tasks)]
         definitions = [definition(number, length) for number, length in enumerate(lengths)]
         ids = backend.tasks.create_tasks(POOL, definitions).ids
-        backend.doorbell.top_up(POOL)
+        backend.notifier.top_up(POOL)
         plan = _plan(chance, kills)
         for position, fault in enumerate(plan):
             _wait_for(backend, int(position / len(plan) * tasks * 0.95))

@@ -18,7 +18,7 @@ from rollq.local.child import Child
 from rollq.local.servers import start_broker, start_store
 from rollq.service import THREADS
 from rollq.tasks.backend import Backend
-from rollq.tasks.broker.notifier import queue_name
+from rollq.tasks.broker.celery_app import queue_name
 from rollq.tasks.config.settings import Settings, load_settings, worker_environment
 
 ROOT = Path(__file__).parents[2]
@@ -192,8 +192,8 @@ class Scene:
         backend = Backend.of(self.settings)
         nobody = f"{chance.getrandbits(96):024x}"
         for pool, ident in (("nowhere", nobody), (POOL, nobody), ("", ""), (POOL, "$where"), (7, None), ([], {})):
-            backend.doorbell.ring(pool, ident, "default")  # type: ignore[arg-type]
-        backend.doorbell.ring_gather(nobody[:12])
+            backend.notifier.notify(pool, ident, "default")  # type: ignore[arg-type]
+        backend.notifier.notify_gather(nobody[:12])
         backend.app.close()
         with self._redis() as client:
             client.lpush(QUEUE, *ORPHANS)

@@ -21,7 +21,7 @@ from typing import Any  # noqa: E402
 
 from rollq.service import run_worker  # noqa: E402
 from rollq.tasks.backend import Backend  # noqa: E402
-from rollq.tasks.broker.notifier import Doorbell  # noqa: E402
+from rollq.tasks.broker.notifier import Notifier  # noqa: E402
 from rollq.tasks.config.settings import load_settings  # noqa: E402
 from rollq.tasks.errors import LeaseLost  # noqa: E402
 from rollq.tasks.queue.claims import TaskClaims  # noqa: E402
@@ -60,20 +60,20 @@ def witnessed(write: Callable[..., None], done: What, refused: What) -> Callable
 def tenfold(send: Callable[..., None]) -> Callable[..., None]:
     """A message, or ten of the same."""
 
-    def ring(doorbell: Doorbell, *args: Any) -> None:
-        send(doorbell, *args)
+    def notify(notifier: Notifier, *args: Any) -> None:
+        send(notifier, *args)
         if ten_times.exists():
             for _ in range(9):
-                send(doorbell, *args)
+                send(notifier, *args)
             journal.write(What.DOUBLED, None, time.monotonic_ns())
 
-    return ring
+    return notify
 
 
 if __name__ == "__main__":
     TaskClaims.renew = witnessed(TaskClaims.renew, What.RENEWED, What.RENEWAL_REFUSED)  # type: ignore[method-assign]
     TaskClaims.commit = witnessed(TaskClaims.commit, What.COMMITTED, What.COMMIT_REFUSED)  # type: ignore[method-assign]
-    Doorbell._send = tenfold(Doorbell._send)  # type: ignore[method-assign]
+    Notifier._send = tenfold(Notifier._send)  # type: ignore[method-assign]
     code = run_worker(settings, settings.concurrency, run)
     if code == RESTART:
         journal.write(What.BEGAN_ANEW, None, time.monotonic_ns())

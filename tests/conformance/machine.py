@@ -24,7 +24,7 @@ from tests.pool_tasks import age, definition, replace_settings
 WORKERS = st.sampled_from(["w1", "w2", "w3"])
 NUMBERS = st.integers(0, 1)  # few tasks, so that the workers meet
 LEASE = 1_000.0
-WINDOW = 64
+OUTSTANDING = 64
 _numbers = itertools.count()
 
 
@@ -116,7 +116,7 @@ def machine(backend: Backend) -> type[RuleBasedStateMachine]:
         @precondition(lambda self: any(model.claimable for model in self.models.values()))
         @rule(worker=WORKERS)
         def claim_the_best(self, worker: str) -> None:
-            tasks.next_to_ring(self.pool, WINDOW)
+            tasks.next_to_notify(self.pool, OUTSTANDING)
             best = max((model.priority for model in self.models.values() if model.claimable), default=None)
             found = tasks.claim(self.pool, worker)
             if found:

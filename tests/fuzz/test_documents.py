@@ -53,14 +53,14 @@ def a_pool_in_every_state(backend: Backend, count: int) -> list[str]:
         if (claimed := tasks.claim(POOL, f"host/1/{number}")) and number % 4:
             end: Any = (tasks.commit, tasks.fail, tasks.release)[number % 3]
             end(claimed, {"recorder_id": "r"} if number % 3 == 0 else TaskError("E", "m") if number % 3 == 1 else "x")
-    tasks.next_to_ring(POOL, 8)
+    tasks.next_to_notify(POOL, 8)
     tasks.hold(ids[-5:])
     return ids
 
 
 def start_anew(backend: Backend) -> None:
     # Dropped, not emptied: the embedded server keeps entries of its unique index for documents that were hurt.
-    for name in ("tasks", "windows", "pools", "rounds", "online_sets"):
+    for name in ("tasks", "staging", "pools", "rounds", "online_sets"):
         backend.store.collection(name).drop()
     backend.prepare()
     OnlineSets(backend.store).ensure_indexes()
@@ -82,7 +82,7 @@ def test_no_document_raises_a_bare_error(backend: Backend) -> None:
         start_anew(backend)
         ids = a_pool_in_every_state(backend, 60)
         claims = [found for found in (tasks.claim(POOL, f"w{number}") for number in range(4)) if found]
-        tried += hurt(backend, "tasks", chance) + hurt(backend, "windows", chance)
+        tried += hurt(backend, "tasks", chance) + hurt(backend, "staging", chance)
         for task in tasks.find(definitions=True):
             task.to_dict()
             if isinstance(task.id, str):
@@ -95,7 +95,7 @@ def test_no_document_raises_a_bare_error(backend: Backend) -> None:
         allowed(tasks.has_active, "round")
         allowed(tasks.stat, POOL)
         allowed(tasks.reclaim, "sweeper", ["host/1/0"])
-        allowed(tasks.next_to_ring, POOL, 64)
+        allowed(tasks.next_to_notify, POOL, 64)
         allowed(sweep, backend, "sweeper")
         while isinstance(claimed := allowed(tasks.claim, POOL, "w"), Claim):  # whatever can still be claimed
             allowed(tasks.commit, claimed, {})
@@ -151,10 +151,10 @@ def test_a_worker_sweeps_and_works_among_invalid_documents(backend: Backend, mon
             count = CASES["documents met by a worker"] // 3
             backend.tasks.create_tasks("hurt", [definition(number, 0.0) for number in range(count)])
             hurt(backend, "tasks", chance)
-            backend.doorbell.ring("hurt", "0" * 24, "default")
+            backend.notifier.notify("hurt", "0" * 24, "default")
             good = f"good{time.monotonic_ns()}"
             backend.tasks.create_tasks(good, [definition(number, 0.0) for number in range(20)])
-            allowed(backend.doorbell.top_up, good)
+            allowed(backend.notifier.top_up, good)
             wait_until(lambda good=good: backend.tasks.stat(good)[TaskState.DONE] == 20, 30)
             pids = crew.everyone()
             assert len(pids) == 3

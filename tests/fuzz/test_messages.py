@@ -17,8 +17,8 @@ from hypothesis import strategies as st
 
 from rollq import Backend, TaskState
 from rollq.scheduler.rounds import coordinator
+from rollq.tasks.broker.celery_app import queue_name
 from rollq.tasks.broker.messages import GATHER, TRAIN, clean, new_message
-from rollq.tasks.broker.notifier import queue_name
 from rollq.tasks.errors import MessageRefused
 from rollq.workers.process.app import WorkerLife
 from tests.acceptance.processes.crew import wait_until
@@ -179,7 +179,7 @@ def crew(backend: Backend, monkeypatch: pytest.MonkeyPatch) -> Iterator[Crew]:
 def done_soon(backend: Backend, pool: str) -> None:
     """The worker still does what it is there for."""
     backend.tasks.create_tasks(pool, [definition(number, 0.0) for number in range(20)])
-    backend.doorbell.top_up(pool)
+    backend.notifier.top_up(pool)
     wait_until(lambda: backend.tasks.stat(pool)[TaskState.DONE] == 20, 30)
 
 

@@ -13,7 +13,7 @@ from rollq import Backend, OnlineManager
 from rollq.scheduler.champions import promotion as champions
 from rollq.scheduler.online.ledger import OnlineSets
 from rollq.scheduler.online.predictions import Predictions
-from rollq.scheduler.routine.driver import bring_up_to, ring_unfinished
+from rollq.scheduler.routine.driver import bring_up_to, notify_unfinished
 from rollq.scheduler.routine.ledger import Routines
 from rollq.scheduler.signals.ledger import SignalLedger
 from rollq.scheduler.strategies.registry import StrategyRegistry
@@ -56,7 +56,7 @@ def reads(backend: Backend) -> dict[str, list[Callable[[], Any]]]:
             lambda: [one.to_dict() for one in routines.history(NAME)],
             lambda: routines.done(NAME),
             lambda: routines.claim(NAME, BEGIN, "me"),
-            lambda: ring_unfinished(backend),
+            lambda: notify_unfinished(backend),
             routine,
         ],
         "signals": [

@@ -160,8 +160,8 @@ def test_a_strategy_that_cannot_be_read_hides_no_other(backend: Backend) -> None
     fires = {**GOOD["strategies"], "at": "18:30"}
     registry.insert_many([{**fires, "_id": "bad", "timezone": "Nowhere/At all"}, {**fires, "_id": "good"}])
     registry.insert_one({**fires, "_id": "worse", "at": "soon"})
-    rung = Timetable(backend, now=lambda: datetime(2021, 1, 5, 19, tzinfo=UTC)).ring()
-    assert [name for name, _ in rung] == ["good"]
+    notified = Timetable(backend, now=lambda: datetime(2021, 1, 5, 19, tzinfo=UTC)).notify()
+    assert [name for name, _ in notified] == ["good"]
 
 
 def test_what_is_done_to_several_tasks_is_done_to_each_by_itself(backend: Backend) -> None:

@@ -65,7 +65,7 @@ def test_definitions_are_stored_or_refused(backend: Backend) -> None:
         assert backend.tasks.get(made.ids[0]).error is None, "what was stored is read as corrupted"
     assert stored > 100
     assert refused > 100
-    backend.tasks.next_to_ring("pool", 64)
+    backend.tasks.next_to_notify("pool", 64)
     while claimed := backend.tasks.claim("pool", "w"):
         backend.tasks.commit(claimed, {})
 

@@ -65,7 +65,7 @@ STOPPED = ("tests/acceptance/test_stopped_holders.py", "-k", "cut_off or publish
 START = ("tests/acceptance/test_worker_start.py",)
 
 LOSSES_PY, LEASED_PY = "tasks/queue/losses.py", "tasks/leases/leased_documents.py"
-CLAIMS_PY, WINDOW_PY, ROUNDS_PY = "tasks/queue/claims.py", "tasks/queue/stager.py", "tasks/rounds/rounds.py"
+CLAIMS_PY, STAGER_PY, ROUNDS_PY = "tasks/queue/claims.py", "tasks/queue/stager.py", "tasks/rounds/rounds.py"
 TASK_STORE_PY, OPERATIONS_PY = "tasks/queue/task_store.py", "tasks/queue/operations.py"
 
 MUTANTS = (
@@ -377,8 +377,8 @@ MUTANTS = (
     Mutant(
         "held tasks are claimed",
         CLAIMS_PY,
-        "for stage in (Stage.RUNG, Stage.NEAR, Stage.FAR):",
-        "for stage in (Stage.RUNG, Stage.NEAR, Stage.FAR, Stage.HELD):",
+        "CLAIMABLE = (Stage.NOTIFIED, Stage.STAGED, Stage.UNSTAGED)",
+        "CLAIMABLE = (Stage.NOTIFIED, Stage.STAGED, Stage.UNSTAGED, Stage.HELD)",
         BY_HAND,
     ),
     Mutant(
@@ -389,9 +389,9 @@ MUTANTS = (
         WINDOW,
     ),
     Mutant(
-        "the window of messages has no bound",
-        WINDOW_PY,
-        "free = max(limit - len(rung), 0)",
+        "the tasks that are notified of have no bound",
+        STAGER_PY,
+        "free = max(limit - len(notified), 0)",
         "free = limit",
         WINDOW,
     ),

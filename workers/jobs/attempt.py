@@ -27,7 +27,7 @@ log = logging.getLogger(__name__)
 
 SLICE_SECONDS = 0.25  # a message keeps a process at work for this long, or for one task
 REST_SECONDS = 5.0  # after an outage a process claims nothing for this long: what is away for one task is for others
-TOP_UP_EVERY = 16  # tasks of a process; the window holds several times as many
+TOP_UP_EVERY = 16  # tasks of a process; several times as many are notified of at a time
 _count = itertools.count()
 _rests_until = 0.0
 _met = ""  # the last outage
@@ -65,10 +65,10 @@ class WorkerContext:
 
 
 def serve(backend: Backend, pool: str, wanted: str, context: WorkerContext) -> int:
-    """Hear one message: run waiting tasks for ``SLICE_SECONDS`` (at least one), then pass the message on if more wait.
+    """Handle a message: run waiting tasks for ``SLICE_SECONDS`` (at least one), then pass the message on if more wait.
 
     So short tasks do not cost a message each, and the messages of a pool do not multiply. Pools take turns: whichever
-    message was heard, every pool with work has the same chance.
+    message was received, every pool with work has the same chance.
 
     Returns:
         How many attempts were made.
@@ -78,9 +78,9 @@ def serve(backend: Backend, pool: str, wanted: str, context: WorkerContext) -> i
     """
     global _rests_until
     if time.monotonic() < _rests_until:
-        return 0  # a sweep rings again
+        return 0  # a sweep notifies again
     end, attempts = time.monotonic() + SLICE_SECONDS, 0
-    turn = random.choice(backend.tasks.pools_rung(context.queues) or [pool])  # noqa: S311 - a fair turn, no secret
+    turn = random.choice(backend.tasks.notified_pools(context.queues) or [pool])  # noqa: S311 - a fair turn, no secret
     for name in dict.fromkeys([turn, pool]):
         ahead = Lookahead(go_on=lambda: time.monotonic() < end and not _is_ending(context))
         while claim := _claim(backend, name, wanted, context, ahead):
@@ -96,7 +96,7 @@ def serve(backend: Backend, pool: str, wanted: str, context: WorkerContext) -> i
 
 
 def run_one(backend: Backend, pool: str, wanted: str | None, context: WorkerContext) -> Outcome:
-    """Claim the best waiting task of ``pool``, run it, ring for what follows.
+    """Claim the best waiting task of ``pool``, run it, notify of what follows.
 
     Args:
         wanted: the task to take among equally urgent ones.
@@ -139,7 +139,7 @@ def _attempt(backend: Backend, claim: Claim, context: WorkerContext) -> Outcome:
                 raise
             outcome = _fail(backend, claim, error)
         log.info("%s", outcome)
-        _ring(backend, claim)
+        _notify(backend, claim)
     return outcome
 
 
@@ -207,20 +207,20 @@ def _fail(backend: Backend, claim: Claim, error: BaseException) -> Outcome:
     return Outcome.FAILED
 
 
-def _ring(backend: Backend, claim: Claim) -> None:
-    """See to the backfill, to the window and to finished rounds; a sweep does it later if this fails."""
+def _notify(backend: Backend, claim: Claim) -> None:
+    """See to the backfill, to staging and to finished rounds; a sweep does it later if this fails."""
     for attempt in range(2):
         try:
             _see_to_backfill(backend, claim)
-            # While many tasks wait in the window, it is looked at now and then only.
+            # While workers are notified of many tasks, more are staged now and then only.
             if claim.seen < CANDIDATES or next(_count) % TOP_UP_EVERY == 0:
-                backend.doorbell.refill(claim.pool)
-            backend.doorbell.ring_if_finished(claim.pool, claim.rounds)
+                backend.notifier.refill(claim.pool)
+            backend.gather_notifier.notify_if_finished(claim.pool, claim.rounds)
             routine = claim.definition.get("routine")
             if isinstance(routine, list) and len(routine) == 2:
-                backend.doorbell.ring_routine(*routine)
+                backend.notifier.notify_routine(*routine)
         except RollqError as error:
-            log.warning("ringing failed: %s", error)
+            log.warning("notifying failed: %s", error)
             time.sleep(0.2 * attempt)
         else:
             return
@@ -229,12 +229,12 @@ def _ring(backend: Backend, claim: Claim) -> None:
 def _see_to_backfill(backend: Backend, claim: Claim) -> None:
     """Let the next tasks of its backfill go: the first is for this process, others are woken unless all are busy."""
     gone = backend.backfills.advance(claim.backfill) if claim.backfill else 0
-    if gone > 1 and not backend.doorbell.depth(claim.queue):
-        backend.doorbell.top_up(claim.pool)
+    if gone > 1 and not backend.notifier.depth(claim.queue):
+        backend.notifier.top_up(claim.pool)
 
 
 def _pass_on(backend: Backend, claim: Claim) -> None:
     try:
-        backend.doorbell.ring(claim.pool, claim.task_id, claim.queue)
+        backend.notifier.notify(claim.pool, claim.task_id, claim.queue)
     except RollqError as error:
-        log.warning("the message was not passed on, a sweep rings again: %s", error)
+        log.warning("the message was not passed on, a sweep notifies again: %s", error)

@@ -98,7 +98,7 @@ class Training(Job):
         return {**result, "other_code": other_code} if other_code else result
 
     def fail(self, error: BaseException) -> None:
-        """End the run as FAILED, with the reason; one that is FINISHED may be committed, whatever was heard of it."""
+        """End the run as FAILED, with the reason; one that is FINISHED may be committed, whatever is known of it."""
         if self._recorder is None:
             return
         why = described(error)[:500]

@@ -1,4 +1,4 @@
-"""The worker's side of the doorbell: the Celery task that trains, and the life of a worker's processes."""
+"""The worker's side of messages: the Celery task that trains, and the life of a worker's processes."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ class WorkerLife:
         signals.worker_shutting_down.connect(self.on_shutting_down, weak=False)
 
     def train(self, pool: Any, task_id: Any) -> None:
-        """Hear a message: train the task, or the best one that waits. A message that makes no sense is dropped."""
+        """Handle a message: train the task, or the best one that waits. A message that makes no sense is dropped."""
         self._busy = True
         try:
             check_arguments(TRAIN, (pool, task_id))
@@ -86,7 +86,7 @@ class WorkerLife:
             )
             serve(self.backend, pool, task_id, context)
         except RollqError as error:
-            log.warning("the message could not be served, the sweeper rings again: %s", error)
+            log.warning("the message could not be served, the sweeper notifies again: %s", error)
         finally:
             self._busy = False
         self._begin_anew_if_stale()
@@ -107,11 +107,11 @@ class WorkerLife:
             importlib.import_module(name)
 
     def on_heard(self, task: Any = None, args: Any = (), **_: object) -> None:
-        """A pool process has heard a message, of whatever kind."""
+        """A pool process has received a message, of whatever kind."""
         self.asked.listen()  # not before: billiard sets its own signal handlers when a process has started
         self.consumer.beat()
         if task is not None and task.name != TRAIN and changed_since_loaded():
-            self.backend.doorbell.repeat(task.name, list(args))  # for a process that has the code of now
+            self.backend.notifier.repeat(task.name, list(args))  # for a process that has the code of now
             raise SystemExit(BEGINS_ANEW)
 
     def _begin_anew_if_stale(self) -> None:
@@ -190,10 +190,10 @@ class WorkerLife:
         return {name: end for name, end in ends.items() if end is not None}
 
     def _watchdog(self) -> Watchdog:
-        settings, doorbell, tasks = self.backend.settings, self.backend.doorbell, self.backend.tasks
+        settings, notifier, tasks = self.backend.settings, self.backend.notifier, self.backend.tasks
         return Watchdog(
             self.consumer,
-            lambda: doorbell.waiting(settings.queues),
+            lambda: notifier.waiting(settings.queues),
             lambda: not tasks.holders(f"{self.name}/"),
             settings.watchdog_seconds,
             self._restart,

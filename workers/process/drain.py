@@ -53,7 +53,7 @@ class DrainFlag:
 
 
 class Asked:
-    """Hears the signals that ask this pool process to end.
+    """Receives the signals that ask this pool process to end.
 
     They are noted by a thread, through a pipe: a model that computes for minutes in native code keeps Python from
     calling a signal handler.

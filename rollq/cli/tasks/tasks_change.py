@@ -201,10 +201,10 @@ def reset_status(
 
 
 def _afterwards(backend: Backend, found: Sequence[Task]) -> None:
-    """Ring for what waits now, and for rounds that this has finished."""
+    """Notify of what waits now, and of rounds that this has finished."""
     for pool in {task.pool for task in found}:
-        backend.doorbell.top_up(pool)
-        backend.doorbell.ring_if_finished(pool)
+        backend.notifier.top_up(pool)
+        backend.gather_notifier.notify_if_finished(pool)
 
 
 def _report(

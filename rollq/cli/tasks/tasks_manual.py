@@ -129,7 +129,7 @@ def commit(
     with of(context).backend() as backend:
         claim = _claim(backend, task, fence)
         backend.tasks.commit(claim, result, part=part)
-        backend.doorbell.ring_if_finished(claim.pool, claim.rounds)
+        backend.gather_notifier.notify_if_finished(claim.pool, claim.rounds)
         _answer(as_json, "committed", task)
 
 
@@ -154,7 +154,7 @@ def fail(
     with of(context).backend() as backend:
         claim = _claim(backend, task, fence)
         state = backend.tasks.fail(claim, TaskError("ByHand", message, permanent=permanent))
-        backend.doorbell.ring_if_finished(claim.pool, claim.rounds)
+        backend.gather_notifier.notify_if_finished(claim.pool, claim.rounds)
         _answer(as_json, f"failed; it is {state} now:", task)
 
 

@@ -119,7 +119,7 @@ class Writer:
         """Write a batch; one that is refused is halved until the items to blame are found."""
         try:
             retry(lambda: self._send(batch), self._patience)
-        except Exception as error:  # noqa: BLE001 - whatever the client raises: the caller hears of it
+        except Exception as error:  # noqa: BLE001 - whatever the client raises: the caller learns of it
             if len(batch) == 1 or is_passing(error):
                 self._note(batch, error)
                 return

@@ -168,7 +168,7 @@ def _refused(hosts: Hosts, stale: list[Task]) -> int:
 def _works_again(backend: Backend, plan: Plan) -> list[str]:
     """With host b stopped, host a does new work."""
     ids = backend.tasks.create_tasks(AFTER, plan.definitions[:2]).ids
-    backend.doorbell.top_up(AFTER)
+    backend.notifier.top_up(AFTER)
     tasks = backend.tasks.find(ids=ids)
     return [f"host a did not do {task.id} after it was joined" for task in tasks if task.status is not TaskState.DONE]
 

@@ -81,7 +81,7 @@ def begin(order: dict[str, Any]) -> int:
     except (StateError, NotFound) as error:
         print(error, file=sys.stderr, flush=True)
         code = REFUSED
-    except BaseException:  # noqa: BLE001 - whatever it is, the driver hears of it
+    except BaseException:  # noqa: BLE001 - whatever it is, the driver learns of it
         traceback.print_exc()
     finally:
         sys.stderr.flush()

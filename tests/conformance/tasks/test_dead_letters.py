@@ -69,12 +69,12 @@ def test_turns_are_given_though_one_task_is_invalid(backend: Backend) -> None:
 
 def test_a_shortlist_is_made_without_the_invalid_ones(backend: Backend) -> None:
     ids = create(backend.tasks, 6)
-    spoil(backend, ids[:2], priority="high", stage="near")
-    spoil(backend, ids[2:3], not_before="soon", stage="later")
-    backend.store.collection("windows").update_many({}, {"$set": {"blocks": "none"}})
-    assert {ident for ident, _ in backend.tasks.next_to_ring(POOL, 64)} == set(ids[3:])
+    spoil(backend, ids[:2], priority="high", stage="staged")
+    spoil(backend, ids[2:3], not_before="soon", stage="delayed")
+    backend.store.collection("staging").update_many({}, {"$set": {"blocks": "none"}})
+    assert {ident for ident, _ in backend.tasks.next_to_notify(POOL, 64)} == set(ids[3:])
     assert backend.tasks.stat(POOL)[TaskState.FAILED] == 3
-    assert backend.tasks.rung_before(POOL, -60.0)
+    assert backend.tasks.notified_before(POOL, -60.0)
 
 
 def test_a_mistake_of_the_caller_reads_no_documents(backend: Backend, monkeypatch: pytest.MonkeyPatch) -> None:

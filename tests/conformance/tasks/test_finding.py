@@ -66,7 +66,7 @@ def test_explain_says_why_a_task_waits(backend: Backend) -> None:
     assert "0 waiting tasks" in why(ids[2])
     backend.tasks.prioritize([ids[2]], 0)
     backend.tasks.hold([ids[0]])
-    backend.tasks.next_to_ring(POOL, 64)
+    backend.tasks.next_to_notify(POOL, 64)
     assert "held" in why(ids[0])
     running = claim(backend.tasks, "host/1/2", wanted=ids[1])
     assert "host/1/2 runs it" in why(ids[1])

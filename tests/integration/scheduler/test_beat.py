@@ -19,7 +19,7 @@ def test_two_beats_sweep_and_stop(backend: Backend) -> None:
     beats = [subprocess.Popen(command, env=worker_environment(backend.settings)) for _ in range(2)]
     try:
         wait_until(lambda: backend.tasks.get(ident).status is TaskState.WAITING)
-        wait_until(lambda: backend.doorbell.depth("default") >= 1)
+        wait_until(lambda: backend.notifier.depth("default") >= 1)
     finally:
         for beat in beats:
             beat.send_signal(signal.SIGTERM)

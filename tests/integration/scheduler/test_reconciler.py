@@ -151,7 +151,7 @@ def test_the_doctor_shows_and_mends(backend: Backend, runs: MLflowExperiment) ->
     assert "repaired" in mended["leases"].detail
     assert all("repaired" not in check.detail for check in findings(backend).values())
     assert backend.tasks.get(first).status is TaskState.WAITING
-    assert backend.doorbell.depth("default") > 0
+    assert backend.notifier.depth("default") > 0
     assert backend.rounds.get(round_id).status is RoundState.FAILED
     assert RoundFailed.exit_code == 5
     assert seen(runs, left)[0] == "FAILED"

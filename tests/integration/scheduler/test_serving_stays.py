@@ -55,7 +55,7 @@ def models(backend: Backend, online: OnlineManager) -> list[OnlineModel]:
 
 
 def train_all(backend: Backend, pool: str) -> list[Outcome]:
-    backend.tasks.next_to_ring(pool, 100)
+    backend.tasks.next_to_notify(pool, 100)
     outcomes = []
     while (outcome := run_one(backend, pool, None, CONTEXT)) is not Outcome.NOTHING:
         outcomes.append(outcome)
@@ -145,7 +145,7 @@ def test_a_commit_whose_answer_is_lost_leaves_its_run_finished(
 
     with monkeypatch.context() as patch:
         patch.setattr(backend.tasks, "commit", commit)
-        backend.tasks.next_to_ring(online.name, 100)
+        backend.tasks.next_to_notify(online.name, 100)
         run_one(backend, online.name, None, CONTEXT)
     (done,) = backend.tasks.find(online.name, status=[TaskState.DONE])
     runs = MLflowExperiment.open(online.name, backend.settings.mlflow_uri)

@@ -13,7 +13,8 @@ from kombu.exceptions import OperationalError
 
 from rollq.local.servers import broker_binary
 from rollq.tasks.backend import Backend
-from rollq.tasks.broker.notifier import Doorbell, make_app, queue_name
+from rollq.tasks.broker.celery_app import make_app, queue_name
+from rollq.tasks.broker.notifier import Notifier
 from rollq.tasks.config.settings import Settings, load_settings
 
 FOREIGN = {
@@ -44,7 +45,7 @@ def socket(tmp_path: Path) -> Iterator[Path]:
         server.wait()
 
 
-def heard(settings: Settings, name: str) -> list[object]:
+def received(settings: Settings, name: str) -> list[object]:
     """The next message of a list, as a worker takes it."""
     with make_app(settings).connection_for_read() as connection, connection.SimpleQueue(name) as queue:
         return list(queue.get(timeout=10).payload[0])
@@ -53,12 +54,12 @@ def heard(settings: Settings, name: str) -> list[object]:
 def test_a_socket_is_a_broker_like_any_other(backend: Backend, socket: Path) -> None:
     url = "redis+socket://" + str(socket).replace("%", "%25").replace("#", "%23").replace(" ", "%20")
     settings = load_settings(redis_url=f"{url}?virtual_host=3")
-    doorbell = Doorbell(settings, backend.tasks, backend.rounds)
-    doorbell.ring("pool", "a" * 24, "default")
-    assert doorbell.depth("default") == 1
+    notifier = Notifier(settings, backend.tasks)
+    notifier.notify("pool", "a" * 24, "default")
+    assert notifier.depth("default") == 1
     with redis.Redis(unix_socket_path=str(socket), db=3) as client:
         assert client.llen(queue_name("default")) == 1
-    assert heard(settings, queue_name("default")) == ["pool", "a" * 24]
+    assert received(settings, queue_name("default")) == ["pool", "a" * 24]
 
 
 def test_variables_of_another_celery_project_do_no_harm(
@@ -69,10 +70,10 @@ def test_variables_of_another_celery_project_do_no_harm(
     monkeypatch.syspath_prepend(tmp_path)
     for name, value in FOREIGN.items():
         monkeypatch.setenv(name, value)
-    doorbell = Doorbell(backend.settings, backend.tasks, backend.rounds)
-    doorbell.ring("pool", "b" * 24, "default")
-    assert doorbell.depth("default") == 1
-    assert heard(backend.settings, queue_name("default")) == ["pool", "b" * 24]
+    notifier = Notifier(backend.settings, backend.tasks)
+    notifier.notify("pool", "b" * 24, "default")
+    assert notifier.depth("default") == 1
+    assert received(backend.settings, queue_name("default")) == ["pool", "b" * 24]
     app = make_app(backend.settings)
     assert app.conf.task_serializer == "json"
     assert type(app.backend).__name__ == "DisabledBackend"

@@ -48,7 +48,7 @@ def test_creating_again_gives_the_same_ids_and_a_dry_run_changes_nothing(manager
     assert manager.insert_task(definition(1)) == tried[1]
     assert states(manager) == {"WAITING": 3}
     assert TaskManager.list(manager.backend) == [POOL]
-    assert manager.backend.doorbell.depth("default") > 0, "workers were rung for"
+    assert manager.backend.notifier.depth("default") > 0, "workers were notified"
 
 
 def test_a_pool_shows_its_own_tasks_only(manager: TaskManager) -> None:

@@ -11,7 +11,7 @@ import pytest
 
 from rollq import Backend, NotFound, OnlineManager, RollingStrategy, RoundFailed, TemplateError
 from rollq.scheduler.online.ledger import OnlineSets
-from rollq.scheduler.routine.driver import bring_up_to, ring_unfinished
+from rollq.scheduler.routine.driver import bring_up_to, notify_unfinished
 from rollq.scheduler.routine.ledger import DATA, Routines, RoutineState
 from rollq.scheduler.routine.registration import register_strategy
 from rollq.scheduler.signals.ledger import SignalLedger
@@ -139,7 +139,7 @@ def test_a_session_that_is_not_whole_waits_and_goes_on_when_it_is(
     assert OnlineSets(backend.store).current(NAME).version == 1
     backend.store.collection("routines").update_one({"session": LIVED[2]}, {"$set": {"looked_at": waiting.created_at}})
     write_prices(path, until(LIVED[2]))
-    ring_unfinished(backend)  # what beat does: whoever hears it goes on
+    notify_unfinished(backend)  # what beat does: whoever receives it goes on
     assert bring_up_to(backend, NAME, LIVED[2], "me", InProcessTrainer)
     run(backend)
     assert published(backend) == LIVED[:3]
@@ -152,9 +152,9 @@ def test_a_strategy_is_rung_for_once_however_many_of_its_sessions_wait(backend: 
         Routines(backend).wait_for_data(NAME, session, "rain")
     aged = {"$set": {"looked_at": datetime(2020, 1, 1, tzinfo=UTC)}}
     backend.store.collection("routines").update_many({"session": {"$in": LIVED[2:5]}}, aged)
-    assert ring_unfinished(backend) == 1
+    assert notify_unfinished(backend) == 1
     StrategyRegistry(backend).remove(NAME)
-    assert ring_unfinished(backend) == 0
+    assert notify_unfinished(backend) == 0
 
 
 def test_what_is_accepted_is_published_and_stays_accepted(backend: Backend, path: Path) -> None:

@@ -53,8 +53,8 @@ class TaskQueue:
 
         self.create_tasks = TaskCreator(tasks, stager).create_tasks
 
-        self.next_to_ring, self.rung_before = stager.next_to_ring, stager.rung_before
-        self.queues, self.pools_rung = stager.queues, stager.pools_rung
+        self.next_to_notify, self.notified_before = stager.next_to_notify, stager.notified_before
+        self.queues, self.notified_pools = stager.queues, stager.notified_pools
 
         self.claim, self.claim_among = claims.claim, claims.claim_among
         self.renew, self.holds = claims.renew, claims.holds
