@@ -1,1 +1,1 @@
-"""The embedded stack: a real broker and a real task store on loopback, for one machine."""
+"""The embedded stack: real servers as processes of this machine, and workers beside them."""

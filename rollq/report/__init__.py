@@ -1,1 +1,1 @@
-"""The HTML report of a round."""
+"""The report of a round: data, charts, and a page that needs nothing else."""

@@ -1,0 +1,1 @@
+"""Templates kept online over past sessions from one call, and the page about it."""

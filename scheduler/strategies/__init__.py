@@ -1,0 +1,1 @@
+"""Strategies, which decide what tasks exist and what serves, and the registry of those kept online."""

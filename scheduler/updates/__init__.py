@@ -1,0 +1,1 @@
+"""New predictions of trained models: for days that came since, and for days whose data were revised."""

@@ -1,0 +1,1 @@
+"""Files and paths as users write them: YAML, TOML and JSON, read strictly."""

@@ -1,0 +1,1 @@
+"""MongoDB: the connection, the one reader of documents, conditional writes, change streams."""

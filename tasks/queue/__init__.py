@@ -1,0 +1,1 @@
+"""The task queue: tasks as documents, and every write that changes one."""

@@ -1,0 +1,1 @@
+"""Tracking: experiments and their runs; here the manager, and `R` on top of it."""

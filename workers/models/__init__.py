@@ -1,0 +1,1 @@
+"""Models: LightGBM and ridge regression, deterministic, saved as text."""

@@ -1,0 +1,1 @@
+"""A worker as a process: its Celery application, draining, watchdog, names, share of the machine."""

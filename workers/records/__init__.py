@@ -1,0 +1,1 @@
+"""Records: what is written of a trained window, its predictions and how good they are."""

@@ -1,0 +1,1 @@
+"""Experiments, runs and registered models on MLflow."""
