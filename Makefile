@@ -5,7 +5,7 @@ BIN    := $(VENV)/bin
 TESTERS ?= 2
 STAMP  := $(VENV)/.installed
 
-.PHONY: demo online test docs check format clean system chaos mutants bench reference-env compose-test
+.PHONY: demo online test docs map check format clean system chaos mutants bench reference-env compose-test
 
 demo: $(STAMP)
 	@$(BIN)/rollq demo
@@ -47,6 +47,10 @@ check: $(STAMP)
 	@$(BIN)/ruff check .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
+
+# Draws docs/architecture.svg from the imports of the source.
+map: $(STAMP)
+	@$(BIN)/python -m docs.map
 
 format: $(STAMP)
 	@$(BIN)/ruff format .

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from celery import Celery
 
 from rollq.scheduler.online.ledger import OnlineSets
+from rollq.tasks.attempts.attempt_runs import why_lost
 from rollq.tasks.backend import Backend
 from rollq.tasks.broker.messages import RECONCILE
 from rollq.tasks.errors import NotFound, RollqError, Unavailable
@@ -24,7 +25,7 @@ from rollq.tasks.queue.task import Task
 from rollq.tasks.rounds.rounds import RoundState
 from rollq.tasks.tracking.mlflow.experiment import MLflowExperiment
 from rollq.tasks.tracking.mlflow.recorder import MLflowRecorder
-from rollq.tasks.tracking.runs.attempt_runs import TASK, why_lost
+from rollq.tasks.tracking.runs.attempt_tags import TASK
 from rollq.tasks.tracking.runs.lifecycle import RecorderStatus
 from rollq.tasks.tracking.runs.process import Life, Process
 

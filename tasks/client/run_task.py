@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Mapping
 
+from rollq.tasks.attempts.attempt_runs import made_under
 from rollq.tasks.backend import Backend
 from rollq.tasks.client.manager import TaskManager
 from rollq.tasks.client.queries import as_state
@@ -15,7 +16,6 @@ from rollq.tasks.ingredients.code_check import StaleCode, check_code
 from rollq.tasks.queue.attempt_lease import AttemptLease
 from rollq.tasks.queue.states import TaskState
 from rollq.tasks.queue.task import Task, claim_on
-from rollq.tasks.tracking.runs.attempt_runs import made_under
 
 log = logging.getLogger(__name__)
 

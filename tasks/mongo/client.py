@@ -13,7 +13,7 @@ import pymongo
 from pymongo import MongoClient
 from pymongo.collection import Collection
 from pymongo.database import Database
-from pymongo.errors import BulkWriteError, ConnectionFailure, DuplicateKeyError, OperationFailure
+from pymongo.errors import BulkWriteError, ConnectionFailure, DuplicateKeyError, OperationFailure, PyMongoError
 from pymongo.write_concern import WriteConcern
 
 from rollq.tasks.config.settings import Settings
@@ -112,3 +112,8 @@ def reachable() -> Iterator[None]:
         if error.code not in (13, 18):  # Unauthorized, AuthenticationFailed
             raise Unavailable(f"The task store refuses: {error}.", "Look at its log.") from error
         raise Unavailable("The task store refuses the login.", "Check user and password in ROLLQ_MONGO_URI.") from error
+
+
+def is_of_store(error: Unavailable) -> bool:
+    """Whether it is the task store that does not answer, and not another server."""
+    return isinstance(error.__cause__, PyMongoError)

@@ -7,7 +7,6 @@ from collections.abc import Iterable
 from copy import deepcopy
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -31,9 +30,7 @@ from rollq.tasks.identity import canonical
 from rollq.tasks.ingredients.ingredients import Ingredients
 from rollq.tasks.rolling.calendar import TimeAdjuster, timestamp
 from rollq.tasks.rolling.generator import RollingGen
-
-if TYPE_CHECKING:
-    from rollq.tasks.rolling.template import Template
+from rollq.tasks.rolling.template import Template
 
 
 @dataclass(frozen=True)

@@ -40,7 +40,6 @@ from rollq.tasks.files.user_file import read_yaml
 from rollq.tasks.identity import canonical
 from rollq.tasks.resources import Needs
 from rollq.tasks.rolling.calendar import TimeAdjuster
-from rollq.tasks.rolling.cutter import WindowCutter, Windows
 from rollq.tasks.rolling.data_checks import DataChecks, check_accepted, with_accepted
 from rollq.tasks.rolling.online_options import BASE, Challenger, OnlineOptions
 from rollq.tasks.rolling.segment_checks import check_segments
@@ -85,16 +84,6 @@ class Template:
     challengers: Mapping[str, Definition] = field(default_factory=dict)
     folder: Path | None = field(default=None, compare=False)
 
-    def windows(self, settings: Settings) -> Windows:
-        """Cut the template into rolling windows on the calendar of its data.
-
-        Raises:
-            ComponentError: a class or keyword is wrong.
-            DataError: the data is missing or cannot be used.
-            SegmentError: segments are reversed, overlap, or leave the calendar; or the label looks too far.
-        """
-        return WindowCutter(self, settings).all()
-
     @property
     def variants(self) -> dict[str, Definition]:
         """The definitions that are trained side by side: the template's own and those of its challengers."""
@@ -135,7 +124,7 @@ class Template:
 
 
 def load_template(path: Path, settings: Settings) -> Template:
-    """Read a template and check its form and its components; ``Template.windows`` checks it against its data.
+    """Read a template and check its form and its components; ``WindowCutter`` checks it against its data.
 
     Raises:
         TemplateError: there is no such file, it is not YAML, or a key is missing, misspelt or of the wrong form.

@@ -8,10 +8,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from pymongo.errors import PyMongoError
-
 from rollq.tasks.backend import Backend
 from rollq.tasks.errors import RollqError, Unavailable
+from rollq.tasks.mongo.client import is_of_store
 from rollq.tasks.queue.dead_letters import SIGNS
 from rollq.tasks.upkeep.dependencies import settle
 
@@ -126,5 +125,5 @@ class SweepTimer:
             # While the store was away nobody could renew a lease, however well he is.
             sweep(self._backend, self._by, self._dead_workers(), blamed=not away)
         except Unavailable as error:
-            self._away = isinstance(error.__cause__, PyMongoError)  # the store, not the broker
+            self._away = is_of_store(error)  # the broker's being away hinders no renewal
             raise

@@ -15,6 +15,7 @@ from rollq import Backend, RollingGen, RollqError, TaskGen
 from rollq.scheduler.rounds.trainers import Trainer
 from rollq.tasks.config.settings import Settings
 from rollq.tasks.resources import Needs
+from rollq.tasks.rolling.cutter import WindowCutter
 from rollq.tasks.rolling.template import Template, load_template
 from tests.conftest import EXAMPLES
 from tests.fuzz.junk import CASES, SEED, allowed, deep, junk, mutated
@@ -96,7 +97,7 @@ def test_templates_load_or_are_refused(settings: Settings, tmp_path: Path) -> No
         if isinstance(template, Template):
             loaded += 1
             if loaded < 40:
-                allowed(template.windows, settings)
+                allowed(WindowCutter(template, settings).all)
     assert loaded > 20
 
 

@@ -16,7 +16,7 @@ from rollq.tasks.errors import BadInput, NotFound, Unavailable
 from rollq.tasks.tracking.mlflow.names import MAX_TAG, quoted, unescape
 from rollq.tasks.tracking.mlflow.recorder import MLflowRecorder
 from rollq.tasks.tracking.mlflow.store import artifact_location, as_mlflow_reads, prepare_once
-from rollq.tasks.tracking.runs import attempt_runs
+from rollq.tasks.tracking.runs import attempt_tags
 from rollq.tasks.tracking.runs.experiment import Experiment
 from rollq.tasks.tracking.runs.hands_off import check_hands_off
 from rollq.tasks.tracking.runs.lifecycle import RecorderStatus
@@ -113,7 +113,7 @@ class MLflowExperiment(Experiment):
         name = recorder_name or DEFAULT_RECORDER
         long = {key: value for key, value in (tags or {}).items() if len(str(value)) > MAX_TAG}
         first = {key: value for key, value in (tags or {}).items() if key not in long}
-        began = {**Process.this().tags(), **attempt_runs.current_tags()}
+        began = {**Process.this().tags(), **attempt_tags.current_tags()}
         try:
             run = self._client.create_run(self.id, run_name=name, tags={**provenance().tags, **began, **first})
             if not start:

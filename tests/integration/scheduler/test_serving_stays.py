@@ -31,8 +31,9 @@ from rollq.scheduler.routine.driver import bring_up_to
 from rollq.scheduler.routine.ledger import RoutineState
 from rollq.scheduler.strategies.base import Plan
 from rollq.scheduler.updates.prediction_tasks import prediction_pool
+from rollq.tasks.attempts.attempt_runs import tags_of, why_lost
 from rollq.tasks.backfills.backfill import BackfillMode
-from rollq.tasks.tracking.runs.attempt_runs import TASK, tags_of, why_lost
+from rollq.tasks.tracking.runs.attempt_tags import TASK
 from rollq.workers.jobs.attempt import Outcome, WorkerContext, run_one
 from tests.online_strategies import DAYS, LIVED, manager, template, write_prices
 

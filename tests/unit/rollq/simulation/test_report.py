@@ -20,6 +20,7 @@ from rollq.simulation import charts as online_charts
 from rollq.simulation.data import NO_DAYS, Coverage, LedgerRow, OnlineData, Stay, Track, monthly
 from rollq.simulation.page import tiles, write_online_page
 from rollq.simulation.report import stays
+from tests.made_sets import made_set
 from tests.unit.rollq.report.test_report import HOSTILE, Page
 
 ZERO = datetime(2026, 1, 2, 9, tzinfo=UTC)
@@ -123,7 +124,7 @@ def test_each_bar_reaches_from_one_set_to_the_next() -> None:
 
 
 def online(version: int, session: str, *models: OnlineModel) -> OnlineSet:
-    return OnlineSet("s", version, "s", f"r{version}", ZERO, "me", models, {}, {}, session=session)
+    return made_set(f"r{version}", models, version=version, at=ZERO, session=session)
 
 
 def test_months_and_days_are_drawn_as_they_are() -> None:

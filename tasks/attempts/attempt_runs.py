@@ -2,19 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
-from contextvars import ContextVar
+from collections.abc import Mapping
+from contextlib import AbstractContextManager
 
 from rollq.tasks.queue.states import TaskState
 from rollq.tasks.queue.task import Attempt, Claim, Task
+from rollq.tasks.tracking.runs.attempt_tags import ATTEMPT, FENCE, POOL, TASK, WORKER, tagged
 from rollq.tasks.tracking.runs.lifecycle import RecorderStatus
 from rollq.tasks.tracking.runs.run import Run
-
-POOL, TASK, ATTEMPT, FENCE, WORKER = ("rollq.pool", "rollq.task", "rollq.attempt", "rollq.fence", "rollq.worker")
-
-NO_TAGS: Mapping[str, str] = {}
-_current: ContextVar[Mapping[str, str]] = ContextVar("rollq_attempt", default=NO_TAGS)
 
 
 def tags_of(claim: Claim) -> dict[str, str]:
@@ -28,19 +23,9 @@ def tags_of(claim: Claim) -> dict[str, str]:
     }
 
 
-@contextmanager
-def made_under(claim: Claim) -> Iterator[None]:
+def made_under(claim: Claim) -> AbstractContextManager[None]:
     """Runs that are begun inside the block, of whatever experiment, belong to the attempt."""
-    before = _current.set(tags_of(claim))
-    try:
-        yield
-    finally:
-        _current.reset(before)
-
-
-def current_tags() -> Mapping[str, str]:
-    """The tags of the attempt that this code is part of; none outside of ``made_under``."""
-    return _current.get()
+    return tagged(tags_of(claim))
 
 
 def why_lost(recorder: Run, task: Task | None) -> str:

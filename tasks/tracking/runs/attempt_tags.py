@@ -1,0 +1,27 @@
+"""The tags of a run that is made under a claim: they say which attempt at which task it belongs to."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
+
+POOL, TASK, ATTEMPT, FENCE, WORKER = ("rollq.pool", "rollq.task", "rollq.attempt", "rollq.fence", "rollq.worker")
+
+NO_TAGS: Mapping[str, str] = {}
+_current: ContextVar[Mapping[str, str]] = ContextVar("rollq_attempt", default=NO_TAGS)
+
+
+@contextmanager
+def tagged(tags: Mapping[str, str]) -> Iterator[None]:
+    """Runs that are begun inside the block, of whatever experiment, carry these tags."""
+    before = _current.set(tags)
+    try:
+        yield
+    finally:
+        _current.reset(before)
+
+
+def current_tags() -> Mapping[str, str]:
+    """The tags of the attempt that this code is part of; none outside of ``tagged``."""
+    return _current.get()
