@@ -17,6 +17,7 @@ from rollq.tasks.config.settings import Settings
 from rollq.tasks.resources import Needs
 from rollq.tasks.rolling.cutter import WindowCutter
 from rollq.tasks.rolling.template import Template, load_template
+from rollq.tasks.rounds.purpose import Serve
 from tests.conftest import EXAMPLES
 from tests.fuzz.junk import CASES, SEED, allowed, deep, junk, mutated
 from tests.pool_tasks import definition
@@ -76,7 +77,7 @@ def test_a_trainer_opens_no_round_over_nonsense(backend: Backend) -> None:
     for number in range(60):
         trainer = Trainer(backend, "pool", **{chance.choice(["priority", "queue", "needs"]): junk(chance)})
         wrong, policy = mutated(definition(number), chance, foreign), chance.choice(["all", "0", "x", "nan"])
-        allowed(trainer.train, [wrong], {}, policy=policy)
+        allowed(trainer.train, [wrong], Serve(), policy=policy)
     assert all(found.policy == "all" for found in backend.rounds.find())
 
 

@@ -10,8 +10,10 @@ import pytest
 from pydantic_core import CoreSchema, core_schema
 
 from rollq import Backend
+from rollq.tasks.queue.documents import CANDIDATE_READER, TASKS
 from rollq.tasks.queue.task import TaskError
 from rollq.tasks.rounds.purpose import Serve
+from rollq.tasks.rounds.rounds import ROUNDS
 from tests.pool_tasks import POOL, claim, create, expire, replace_settings
 
 SKEW = 3_600.0
@@ -34,6 +36,8 @@ class Skewed(datetime):
 @pytest.fixture
 def wrong_clock(backend: Backend, monkeypatch: pytest.MonkeyPatch) -> datetime:
     """From here on every clock of this process but the monotonic one is an hour ahead; returns the true time."""
+    for reader in (TASKS, CANDIDATE_READER, ROUNDS):
+        reader.problem({})  # it looks up what a datetime is at its first use
     true, stamp, stamp_ns = datetime.now(UTC), time.time, time.time_ns
     monkeypatch.setattr(time, "time", lambda: stamp() + SKEW)
     monkeypatch.setattr(time, "time_ns", lambda: stamp_ns() + int(SKEW * 1e9))
