@@ -20,13 +20,13 @@ KEY = SEGMENTS_KEY
 Segments = dict[str, Any]
 
 
-def read_segments(task: Mapping[str, object], test_key: str) -> Segments:
+def read_segments(task: object, test_key: str) -> Segments:
     """The segments of a task as ``{name: (start, end)}``, with the bounds as they are written.
 
     Raises:
         SegmentError: there are no segments, none is called ``test_key``, one is not a pair, or test has no start.
     """
-    segments = written_segments(task)
+    segments = written_segments(task) if isinstance(task, Mapping) else None
     if not isinstance(segments, Mapping):
         raise SegmentError(f"{KEY} is missing or not a mapping.", "Write train: [start, end] and so on under it.")
     if test_key not in segments:
