@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 
 from rollq.tasks.attempts.attempt_runs import made_under
 from rollq.tasks.backend import Backend
@@ -60,22 +62,26 @@ def run_task(
         raise BadInput(f"Tasks cannot be run from {before} to {after}.", f"Known: {shown}.")
     manager = TaskManager(task_pool, backend)
     committed = 0
-    while task := manager.fetch_task(query, before):
-        committed += _attempt(manager, task, task_func, before, after, kwargs)
-    return committed
+    while True:
+        since = time.monotonic()
+        task = manager.fetch_task(query, before)
+        if task is None:
+            return committed
+        committed += _attempt(manager, task, since, task_func, before, after, kwargs)
 
 
 def _attempt(
     manager: TaskManager,
     task: Task,
+    since: float,
     task_func: TaskFunction,
     before: TaskState,
     after: TaskState,
     kwargs: Mapping[str, object],
 ) -> bool:
-    """One attempt; whether its result was committed."""
+    """One attempt under a lease that began ``since`` (monotonic); whether its result was committed."""
     given = task.definition if before is TaskState.WAITING else task.result
-    claim = claim_on(task)
+    claim = replace(claim_on(task), since=since)
     with AttemptLease(manager.backend.tasks, claim):
         try:
             if before is TaskState.WAITING:

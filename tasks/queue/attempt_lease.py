@@ -7,9 +7,10 @@ import os
 import resource
 import time
 from collections.abc import Callable
+from dataclasses import replace
 
 from rollq.tasks.errors import Draining, RollqError
-from rollq.tasks.leases.renewer import Lease, LeaseRenewer
+from rollq.tasks.leases.renewer import LeaseRenewer
 from rollq.tasks.queue.task import Claim, TaskError
 from rollq.tasks.queue.task_queue import TaskQueue
 
@@ -47,13 +48,7 @@ class AttemptLease:
         self._own_process = own_process
         self._told_to_drain = 0.0
         self._began = time.monotonic()
-        lease = Lease(
-            f"task {claim.task_id}",
-            claim.lease_seconds,
-            lambda: tasks.renew(claim, memory_mb=peak_memory_mb()),
-            claim.since,
-            lambda: tasks.holds(claim),
-        )
+        lease = replace(tasks.lease(claim), renew=lambda: tasks.renew(claim, memory_mb=peak_memory_mb()))
         self._renewer = LeaseRenewer(lease, self._watch, self._abandon)
 
     def __enter__(self) -> AttemptLease:

@@ -12,6 +12,8 @@ from pymongo.errors import OperationFailure
 
 from rollq.tasks.config.settings import Settings
 from rollq.tasks.errors import LeaseLost
+from rollq.tasks.leases.leased_documents import LeasedDocuments
+from rollq.tasks.leases.renewer import Lease
 from rollq.tasks.mongo.client import Document, reachable
 from rollq.tasks.mongo.expressions import NOW, Write, later, literal
 from rollq.tasks.queue.dead_letters import DeadLetters
@@ -35,6 +37,7 @@ class TaskClaims:
         self._store = store
         self._dead_letters = dead_letters
         self._settings = settings
+        self._leased = LeasedDocuments("task", lambda: store.tasks, {"status": RUNNING}, settings.lease_seconds)
 
     def claim(
         self,
@@ -123,13 +126,13 @@ class TaskClaims:
 
     def _try_claim(self, task: Candidate, worker: str, seen: int, home: TaskState = WAITING) -> Claim | None:
         """The claim on a task that was read a moment ago; None if another worker was faster, or it is invalid."""
-        claim = to_claim(task, worker, self._settings.lease_seconds, seen, home)  # the lease begins before the write
+        claim = to_claim(task, worker, seen, home)  # the lease begins before the write
         write = self._claiming(task, worker, home)
         return claim if self._dead_letters.attempt(task.id, lambda: self._store.write(write)) else None
 
     def _claiming(self, task: Candidate, worker: str, home: TaskState = WAITING) -> Write:
         changes = {
-            "lease": {"worker": literal(worker), "expires_at": later(self._settings.lease_seconds)},
+            "lease": self._leased.new_lease(worker),
             "attempts": {"$add": ["$attempts", 1]},
             "started_at": NOW,
             "home": home,
@@ -145,14 +148,15 @@ class TaskClaims:
             memory_mb: the most memory that the worker used so far, for whoever finds it dead.
 
         Raises:
-            LeaseLost: somebody else has the task, or it was cancelled.
+            LeaseLost: another worker has the task, or it was cancelled.
         """
-        with reachable():
-            changes: Document = {"lease.expires_at": later(claim.lease_seconds)}
-            if memory_mb is not None:
-                changes["lease.memory_mb"] = memory_mb
-            if not self._store.tasks.update_one(self._held_by(claim), [{"$set": changes}]).matched_count:
-                raise _lost(claim)
+        used = {} if memory_mb is None else {"lease.memory_mb": memory_mb}
+        self._leased.renew(claim.task_id, claim.fence, used)
+
+    def lease(self, claim: Claim) -> Lease:
+        """The lease of a claim, to be renewed by a ``LeaseRenewer``."""
+        held = self._leased.lease(claim.task_id, claim.fence, claim.since)
+        return replace(held, holds=lambda: self.holds(claim))
 
     def holds(self, claim: Claim) -> bool:
         """Whether the claim is still held: a read, cheaper than ``renew``."""
@@ -179,13 +183,13 @@ class TaskClaims:
             else:
                 written = self._write_end(commit)
             if not written and not self._shows({"_id": claim.task_id, "status": end, "fence": claim.fence}):
-                raise _lost(claim)
+                raise self._lost(claim)
 
     def _write_and_claim(self, commit: Write, ahead: Lookahead, worker: str) -> bool:
         """A commit and, in the same trip, the claim on the next task; whether both are certain to be written."""
         task = ahead.tasks.pop(0)
         others, ahead.tasks = ahead.tasks, []  # should the store not answer, the commit is tried again without them
-        claim = to_claim(task, worker, self._settings.lease_seconds, ahead.seen, WAITING)
+        claim = to_claim(task, worker, ahead.seen, WAITING)
         both = [UpdateOne(*commit), UpdateOne(*self._claiming(task, worker))]
         try:
             written = self._store.tasks.bulk_write(both, ordered=True).modified_count
@@ -234,7 +238,7 @@ class TaskClaims:
         with reachable():
             write = transition(self._held_by(claim), RUNNING, end, claim.worker, why, changes)
             if not self._write_end(write):
-                raise _lost(claim)
+                raise self._lost(claim)
         return end
 
     def release(self, claim: Claim, why: str, wait: float = 0.0) -> None:
@@ -252,10 +256,13 @@ class TaskClaims:
         with reachable():
             write = transition(self._held_by(claim), RUNNING, claim.home, claim.worker, why, changes)
             if not self._write_end(write):
-                raise _lost(claim)
+                raise self._lost(claim)
 
     def _held_by(self, claim: Claim) -> Document:
-        return {"_id": claim.task_id, "status": RUNNING, "fence": claim.fence}
+        return self._leased.held_by(claim.task_id, claim.fence)
+
+    def _lost(self, claim: Claim) -> LeaseLost:
+        return self._leased.lost(claim.task_id, claim.fence)
 
     def _backoff(self, failures: int) -> float:
         """Full jitter: uniform in [0, min(max, base * 2^(failures-1))], after Brooker, 'Exponential Backoff' (2015)."""
@@ -269,7 +276,3 @@ def _in_turn(candidates: Sequence[Candidate], wanted: str | None) -> list[Candid
     mine = [position for position, task in enumerate(best) if task.id == wanted]
     start = mine[0] if mine else random.randrange(len(best))  # noqa: S311 - spreads workers, protects nothing
     return [*best[start:], *best[:start]]
-
-
-def _lost(claim: Claim) -> LeaseLost:
-    return LeaseLost(f"The claim on task {claim.task_id} (fence {claim.fence}) is lost.", "Stop and leave no trace.")

@@ -147,7 +147,7 @@ def _day(bound: Any) -> Any:
     return str(bound) if isinstance(bound, int | float) else bound
 
 
-def to_claim(found: Candidate, worker: str, lease_seconds: float, seen: int, home: TaskState) -> Claim:
+def to_claim(found: Candidate, worker: str, seen: int, home: TaskState) -> Claim:
     """The claim on a task that is taken from the state ``home``; ``found`` is how it was before."""
     return Claim(
         task_id=found.id,
@@ -159,7 +159,6 @@ def to_claim(found: Candidate, worker: str, lease_seconds: float, seen: int, hom
         attempt=found.attempts + 1,
         failures=found.failures,
         definition=found.definition,
-        lease_seconds=lease_seconds,
         time_limit=found.time_limit,
         home=home,
         partial=found.result,

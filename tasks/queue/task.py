@@ -202,10 +202,10 @@ class Candidate:
 class Claim:
     """A worker's right to run a task, valid while ``fence`` is the task's fence.
 
-    ``lease_seconds`` is its length, ``time_limit`` how many seconds the attempt may take; ``seen`` is how many notified
-    tasks it was chosen from, at most ``claims.CANDIDATES``. ``home`` is where the task goes back to if the attempt
-    comes to nothing; ``partial`` is the result of its first phase, if it is in its second; ``ahead`` is what the worker
-    does next, if its tasks are short; ``since`` is when the lease began, by this process's monotonic clock.
+    ``time_limit`` is how many seconds the attempt may take; ``seen`` is how many notified tasks it was chosen from, at
+    most ``claims.CANDIDATES``. ``home`` is where the task goes back to if the attempt comes to nothing; ``partial`` is
+    the result of its first phase, if it is in its second; ``ahead`` is what the worker does next, if its tasks are
+    short; ``since`` is when the lease began, by this process's monotonic clock.
     """
 
     task_id: str
@@ -217,7 +217,6 @@ class Claim:
     attempt: int
     failures: int
     definition: Definition = field(repr=False)
-    lease_seconds: float = 30.0
     time_limit: float | None = None
     rounds: tuple[str, ...] = ()
     seen: int = 0

@@ -57,7 +57,7 @@ class TaskQueue:
         self.queues, self.notified_pools = stager.queues, stager.notified_pools
 
         self.claim, self.claim_among = claims.claim, claims.claim_among
-        self.renew, self.holds = claims.renew, claims.holds
+        self.renew, self.holds, self.lease = claims.renew, claims.holds, claims.lease
         self.commit, self.fail, self.release = claims.commit, claims.fail, claims.release
 
         self.reclaim, self.excuse = losses.reclaim, losses.excuse

@@ -79,9 +79,9 @@ MUTANTS = (
     ),
     Mutant(
         "renew does not look at the fence",
-        CLAIMS_PY,
-        "if not self._store.tasks.update_one(self._held_by(claim), ",
-        'if not self._store.tasks.update_one({"_id": claim.task_id, "status": RUNNING}, ',
+        LEASED_PY,
+        '**self._held, "fence": fence}',
+        "**self._held}",
         CLAIMS,
     ),
     Mutant(

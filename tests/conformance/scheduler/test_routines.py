@@ -75,7 +75,7 @@ def test_one_that_was_overtaken_writes_nothing(backend: Backend, routines: Routi
     age(backend, "routines", f"s:{DAY}")
     quick = routines.claim("s", DAY, "quick")
     assert quick
-    with pytest.raises(LeaseLost):
+    with pytest.raises(LeaseLost, match="quick holds it, with fence 2"):
         WRITES[name](routines, slow)
     assert routines.open("s", DAY) == quick
     WRITES[name](routines, quick)

@@ -62,12 +62,12 @@ def test_a_stale_holder_is_refused_everywhere(backend: Backend) -> None:
         lambda: backend.tasks.fail(stale, TaskError("E", "m")),
         lambda: backend.tasks.release(stale, "x"),
     ):
-        with pytest.raises(LeaseLost):
+        with pytest.raises(LeaseLost, match="fresh holds it, with fence"):
             write()
     assert not backend.tasks.holds(stale)
     backend.tasks.renew(fresh)
     backend.tasks.commit(fresh, {"by": "fresh"})
-    with pytest.raises(LeaseLost):
+    with pytest.raises(LeaseLost, match="it is DONE"):
         backend.tasks.commit(stale, {"by": "stale"})
     assert backend.tasks.get(fresh.task_id).result == {"by": "fresh"}
 

@@ -71,7 +71,7 @@ def test_a_dead_gatherer_is_replaced_and_refused(backend: Backend, opened: str) 
         lambda: backend.rounds.finish(dead, {}),
         lambda: backend.rounds.fail(dead, "x"),
     ):
-        with pytest.raises(LeaseLost):
+        with pytest.raises(LeaseLost, match="alive holds it, with fence 2"):
             write()
     backend.rounds.release(alive, "$why")
     assert backend.rounds.get(opened).reason == "$why"

@@ -67,7 +67,7 @@ def test_a_short_silence_costs_nothing(stack: LocalStack, backend: Backend) -> N
 def test_a_commit_survives_a_restart_of_the_store(stack: LocalStack, backend: Backend) -> None:
     patient = TaskQueue(backend.store, backend.settings.model_copy(update={"lease_seconds": 9.0}))
     claimed = claim(patient)
-    one_try = claimed.lease_seconds / 3 + 0.5
+    one_try = patient.lease(claimed).seconds / 3 + 0.5
     with AttemptLease(patient, claimed) as lease:
         assert stack._store
         stack._store.kill()

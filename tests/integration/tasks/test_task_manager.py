@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Mapping
 from typing import Any
 
 import pytest
@@ -126,6 +127,20 @@ def test_safe_fetch_renews_the_lease(manager: TaskManager) -> None:
         time.sleep(manager.backend.settings.lease_seconds * 1.5)
         assert manager.reset_waiting() == []
         manager.commit_task_res(task, {})
+    assert states(manager) == {"DONE": 1}
+
+
+def test_run_task_renews_the_lease_that_the_settings_name(manager: TaskManager) -> None:
+    make(manager, 1)
+    taken_back: list[str] = []
+
+    def slow(task: Mapping[str, Any]) -> dict[str, Any]:
+        time.sleep(manager.backend.settings.lease_seconds * 1.5)
+        taken_back.extend(manager.reset_waiting())
+        return {}
+
+    assert run_task(slow, POOL, backend=manager.backend) == 1
+    assert taken_back == []
     assert states(manager) == {"DONE": 1}
 
 
