@@ -22,7 +22,7 @@ from benchmarks.bench import ROOT, Bench, children, stop, wait_until
 from benchmarks.table import show
 from rollq.scheduler.online_manager import OnlineManager
 from rollq.scheduler.rounds.trainers import DelayTrainer, Trainer
-from rollq.scheduler.signals.coverage import write_signals
+from rollq.scheduler.signals.files import write_signals
 from rollq.scheduler.strategies.rolling import RollingStrategy
 from rollq.tasks.backend import Backend
 from rollq.tasks.components.registry import build

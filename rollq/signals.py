@@ -10,7 +10,7 @@ import pandas as pd
 from rollq.scheduler.champions.research import find_round, signals_of
 from rollq.scheduler.online.ledger import OnlineSets
 from rollq.scheduler.rounds.findings import name_of
-from rollq.scheduler.signals.coverage import read_signals
+from rollq.scheduler.signals.files import read_signals
 from rollq.scheduler.signals.ledger import SignalLedger
 from rollq.tasks.backend import Backend
 from rollq.tasks.errors import NotFound

@@ -54,7 +54,7 @@ class BackfillWindow:
 
 @dataclass(frozen=True)
 class BackfillPlan:
-    """The windows that meet the range from ``start`` to ``end``, in the order in which they are let go."""
+    """The windows that meet the range from ``start`` to ``end``, in the order in which they are admitted."""
 
     pool: str
     strategy: str
@@ -149,11 +149,11 @@ def fate_of(found: Standing | None, mode: BackfillMode, live: set[str]) -> tuple
 def begin_backfill(backend: Backend, plan: BackfillPlan, max_active: int | None = None) -> Backfill | None:
     """Give the chosen windows to a new backfill and let the first ones go; None if no window was chosen.
 
-    A window that somebody else took since the plan was made is left to them. If this process dies half-way, the next
+    A window that was taken by others since the plan was made is left to them. If this process dies half-way, the next
     sweep cancels what it made; the same call then does it anew.
 
     Raises:
-        InvalidTransition: somebody cancelled the backfill while it was prepared.
+        InvalidTransition: the backfill was cancelled while it was prepared.
         Unavailable: the store does not answer.
     """
     chosen = plan.chosen

@@ -1,4 +1,4 @@
-"""What has failed and still counts: shown wherever somebody looks at a strategy."""
+"""What has failed and still counts: shown wherever a strategy is shown."""
 
 from __future__ import annotations
 

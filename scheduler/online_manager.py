@@ -6,16 +6,14 @@ import os
 import socket
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Unpack
 
 import pandas as pd
-from pymongo.collection import Collection
 
 from rollq.scheduler.collect.collectors import Collector, MergeCollector
 from rollq.scheduler.collect.ensembles import AverageEnsemble
-from rollq.scheduler.collect.recorder_collector import CollectorOptions
+from rollq.scheduler.collect.options import CollectorOptions
 from rollq.scheduler.collect.values import Frame
 from rollq.scheduler.online.ledger import OnlineSets
 from rollq.scheduler.online.online_set import OnlineSet
@@ -27,12 +25,10 @@ from rollq.scheduler.routine.simulation import Progress, Simulation
 from rollq.scheduler.routine.steps import Job
 from rollq.scheduler.signals.ledger import SignalEntry, SignalLedger
 from rollq.scheduler.strategies.base import OnlineStrategy
+from rollq.scheduler.strategies.managers import add_strategies, strategies_of
 from rollq.scheduler.strategies.registry import StrategyRegistry
 from rollq.tasks.backend import Backend
 from rollq.tasks.errors import NotFound, RoundFailed, StateError
-from rollq.tasks.mongo.client import Document, reachable
-from rollq.tasks.mongo.layout import SCHEMA
-from rollq.tasks.mongo.records import Reader
 
 TrainerType = Callable[[Backend, str], Trainer]
 
@@ -75,14 +71,13 @@ class OnlineManager:
 
         Raises:
             NotFound: there is none of this name.
-            DocumentCorrupted: somebody else changed it.
+            DocumentCorrupted: it was changed past rollq.
         """
-        with reachable():
-            document = _managers(backend).find_one({"_id": name})
-        if document is None:
+        names = strategies_of(backend.store, name)
+        if names is None:
             raise NotFound(f"There is no online manager {name!r}.", "Make one: OnlineManager(backend, strategies).")
         registry = StrategyRegistry(backend)
-        registered = [registry.get(strategy) for strategy in MANAGERS.read(document).strategies]
+        registered = [registry.get(strategy) for strategy in names]
         delayed = all(one.delayed for one in registered)
         chosen = trainer or (DelayTrainer if delayed else Trainer)
         return cls(backend, [registry.strategy(one) for one in registered], chosen, name=name)
@@ -93,10 +88,7 @@ class OnlineManager:
         for strategy in added:
             register_strategy(self._backend, strategy, self._by, begin=self._begin, delayed=self._delayed())
             self.strategies[strategy.name] = strategy
-        names = {"strategies": {"$each": [strategy.name for strategy in added]}}
-        changes = {"$addToSet": names, "$setOnInsert": {"schema": SCHEMA}}
-        with reachable():
-            _managers(self._backend).update_one({"_id": self.name}, changes, upsert=True)
+        add_strategies(self._backend.store, self.name, [strategy.name for strategy in added])
 
     def first_train(self, timeout: float | None = None) -> dict[str, OnlineSet]:
         """The routine of the first session: train the first tasks of every strategy, put their models online.
@@ -285,31 +277,6 @@ class OnlineManager:
 
     def _delayed(self) -> bool:
         return bool(getattr(self._make, "is_delay", False))
-
-
-@dataclass(frozen=True)
-class Kept:
-    """A manager as it stands in the store: its strategies by name."""
-
-    strategies: tuple[str, ...]
-
-
-MANAGERS = Reader("online_managers", "online manager", Kept, "Make it anew.")
-
-
-def strategies_of(backend: Backend, name: str) -> set[str]:
-    """The names of the strategies of a manager; empty if there is no manager of this name.
-
-    Raises:
-        DocumentCorrupted: somebody else changed it.
-    """
-    with reachable():
-        document = _managers(backend).find_one({"_id": name})
-    return set(MANAGERS.read(document).strategies) if document else set()
-
-
-def _managers(backend: Backend) -> Collection[Document]:
-    return backend.store.collection("online_managers")
 
 
 def _published_at(entries: Sequence[SignalEntry]) -> dict[str, datetime]:

@@ -66,7 +66,7 @@ def register(app: Celery, backend: Backend, *, tracked: bool = True) -> None:
     searched = -SEARCH_SECONDS
 
     def search() -> None:
-        """Look for what nobody noted, too, now and then: it goes through all experiments."""
+        """Look for runs that were not noted, too, now and then: it goes through all experiments."""
         nonlocal searched
         if time.monotonic() - searched > SEARCH_SECONDS / 2:
             for stray in stray_runs(backend):
@@ -163,12 +163,12 @@ def _why_over(backend: Backend, recorder: MLflowRecorder, is_pool: bool, life: L
 
 
 def _why_gone(process: Process | None, life: Life) -> str:
-    """Why nobody will end a run: its process is gone from this machine."""
+    """Why no process will end a run: its own is gone from this machine."""
     return f"{process} is gone" if process and life is Life.GONE else ""
 
 
 def _still_shows(experiment: MLflowExperiment, recorder: MLflowRecorder) -> bool:
-    """Whether a run shows RUNNING still: whoever is over may have ended it well after the runs were listed."""
+    """Whether a run shows RUNNING still: its process may have ended it well after the runs were listed."""
     try:
         return experiment.get_recorder(recorder.id).status is RecorderStatus.RUNNING
     except NotFound:  # it was deleted

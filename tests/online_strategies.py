@@ -15,7 +15,7 @@ from typing import Any
 import pandas as pd
 
 from rollq import Backend, OnlineManager, OnlineModel, RollingStrategy
-from rollq.scheduler.signals.coverage import write_signals
+from rollq.scheduler.signals.files import write_signals
 from rollq.tasks.definition import Definition
 from rollq.tasks.rolling.online_options import OnlineOptions
 from rollq.tasks.rolling.template import Template

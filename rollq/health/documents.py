@@ -7,9 +7,9 @@ from typing import Any
 
 from rollq.scheduler.online.online_set import ONLINE_SETS
 from rollq.scheduler.online.predictions import PREDICTIONS
-from rollq.scheduler.online_manager import MANAGERS
 from rollq.scheduler.routine.ledger import ROUTINES
 from rollq.scheduler.signals.ledger import SIGNALS
+from rollq.scheduler.strategies.managers import MANAGERS
 from rollq.scheduler.strategies.registry import STRATEGIES
 from rollq.tasks.backend import Backend
 from rollq.tasks.backfills.backfill import BACKFILLS

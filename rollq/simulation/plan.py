@@ -12,7 +12,7 @@ from pathlib import Path
 from rollq.days import day
 from rollq.enqueueing import load_strategy
 from rollq.scheduler.online.ledger import OnlineSets
-from rollq.scheduler.online_manager import strategies_of
+from rollq.scheduler.strategies.managers import strategies_of
 from rollq.scheduler.strategies.registry import StrategyRegistry
 from rollq.scheduler.strategies.rolling import RollingStrategy
 from rollq.tasks.backend import Backend
@@ -89,7 +89,7 @@ def refuse_others(backend: Backend, planned: Planned) -> None:
     Raises:
         StateError: it does: to other strategies, another template, other data, or another first session.
     """
-    others = strategies_of(backend, planned.name) - {strategy.name for strategy in planned.strategies}
+    others = set(strategies_of(backend.store, planned.name) or ()) - {strategy.name for strategy in planned.strategies}
     if others:
         raise StateError(
             f"{planned.name!r} is the name of a simulation of {', '.join(sorted(others))}.",

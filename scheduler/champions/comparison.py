@@ -143,8 +143,8 @@ def turnover(pred: pd.DataFrame | pd.Series, top: float = TOP) -> pd.Series:
     score, and at least one; of equal scores the instrument whose name comes first. Where the number of top ones stays
     the same, this is the one-way turnover of a portfolio that holds them in equal weights, half the sum of absolute
     changes of weights (Grinold and Kahn, Active Portfolio Management, 2nd ed., 2000, chapter 16). "Before" is the last
-    session that has a score at all, however long ago. An instrument that left the universe is no longer held: whoever
-    takes its place is new.
+    session that has a score at all, however long ago. An instrument that left the universe is no longer held: the one
+    that takes its place is new.
 
     Args:
         pred: with the column ``score``, by (datetime, instrument), in any order; or a Series. NaN is no score.

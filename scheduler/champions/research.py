@@ -12,7 +12,7 @@ from rollq.scheduler.champions.promotion import next_session
 from rollq.scheduler.online.ledger import OnlineSets
 from rollq.scheduler.rounds.findings import findings, name_of
 from rollq.scheduler.rounds.known_round import Wanted, known_round
-from rollq.scheduler.signals.coverage import read_signals
+from rollq.scheduler.signals.files import read_signals
 from rollq.scheduler.strategies.base import variant_of
 from rollq.tasks.backend import Backend
 from rollq.tasks.errors import CoverageError, NotFound, StateError

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Unpack
 
-from rollq.scheduler.collect.recorder_collector import CollectorOptions, RecorderCollector
+from rollq.scheduler.collect.options import CollectorOptions
+from rollq.scheduler.collect.recorder_collector import RecorderCollector
 from rollq.scheduler.online.ledger import OnlineSets
 from rollq.scheduler.online.online_set import OnlineModel
 from rollq.scheduler.online.predictions import Predictions

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal, TypedDict, TypeVar
+from typing import Literal, TypeVar
 
 from rollq.scheduler.collect.collectors import Collector, Processes
 from rollq.scheduler.collect.groups import RollingGroup
+from rollq.scheduler.collect.options import FilterFunc, KeyFunc, ListOptions, Loader, Recorders
 from rollq.scheduler.collect.values import Collected, Process
 from rollq.scheduler.collect.window_join import WindowJoin
 from rollq.tasks.errors import ArtifactMissing, BadInput, EnsembleError
@@ -18,10 +19,6 @@ from rollq.tasks.tracking.runs.experiment import Experiment
 from rollq.tasks.tracking.runs.lifecycle import RecorderStatus
 from rollq.tasks.tracking.runs.recorder import Recorder
 
-Loader = Callable[[Recorder, str], object]
-Recorders = Callable[[], Iterable[Recorder] | Mapping[str, Recorder]]
-KeyFunc = Callable[[Recorder], Hashable]
-FilterFunc = Callable[[Recorder], bool]
 Key = TypeVar("Key", bound=Hashable)
 SHOWN = 10  # holes that an error names
 
@@ -35,30 +32,6 @@ def recorder_key(recorder: Recorder) -> tuple[str, tuple[str, str | None]]:
     """
     task = recorder.load_object("task")
     return model_identity(task), window_of(task)
-
-
-class ListOptions(TypedDict, total=False):
-    """Arguments of ``Experiment.list_recorders``."""
-
-    rtype: Literal["dict", "list"]
-    max_results: int | None
-    status: str | None
-    filter_string: str
-
-
-class CollectorOptions(TypedDict, total=False):
-    """Further arguments of ``RecorderCollector``."""
-
-    process_list: Processes
-    rec_key_func: KeyFunc | None
-    rec_filter_func: FilterFunc | None
-    artifacts_path: Mapping[str, str] | None
-    artifacts_key: str | Sequence[str] | None
-    list_kwargs: ListOptions | None
-    status: str | Iterable[str] | None
-    allow_missing: bool
-    on_duplicate: Literal["error", "latest"]
-    loader: Loader | None
 
 
 class RecorderCollector(Collector):
@@ -302,7 +275,7 @@ def _comparable(key: object) -> tuple[object, ...]:
 
 
 def _is_plain(process: Process) -> bool:
-    """Whether a process is ``RollingGroup()`` with nothing of somebody else's in it."""
+    """Whether a process is ``RollingGroup()`` with nothing of the user's own in it."""
     return type(process) is RollingGroup and process.is_plain
 
 

@@ -1,7 +1,7 @@
 """The coordinator: gathers a finished round exactly once, puts its models online and publishes their signals.
 
-It may be killed at any point. Everything before the last step only writes what nobody refers to; the last step is one
-write, the new online set. Whoever gathers again after a kill does the same and finds the set, or makes it.
+It may be killed at any point. Everything before the last step only writes what nothing refers to; the last step is one
+write, the new online set. The coordinator that gathers again after a kill does the same and finds the set, or makes it.
 """
 
 from __future__ import annotations
@@ -44,10 +44,10 @@ def register(app: Celery, backend: Backend, worker: str) -> None:
 
 
 def gather(backend: Backend, round_id: str, by: str) -> OnlineSet | None:
-    """Gather a round, if nobody else does.
+    """Gather a round, if no other coordinator does.
 
     Returns:
-        The new online set; None if the round is finished, gathered by somebody else, failed, or for research.
+        The new online set; None if the round is finished, gathered by another one, failed, or for research.
     """
     if not backend.rounds.in_turn(round_id):
         return None
@@ -127,7 +127,7 @@ def _sync(backend: Backend, online: OnlineSet, check: Check) -> None:
 
 
 def _fail(backend: Backend, gathering: Round, error: BaseException) -> None:
-    """Gathering again would end the same way, until somebody has mended the cause."""
+    """Gathering again would end the same way, until the cause is mended."""
     if isinstance(error, RollqError):
         why = str(error)
     elif place := place_of(error):  # an own strategy, or a class of an own artifact

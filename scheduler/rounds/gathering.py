@@ -12,7 +12,7 @@ from rollq.scheduler.online.online_set import OnlineModel, OnlineSet, SignalFile
 from rollq.scheduler.rounds.findings import Findings
 from rollq.scheduler.rounds.results import RoundResults, load_results, recorder_of, to_model
 from rollq.scheduler.rounds.verdict import Verdict, judge
-from rollq.scheduler.signals.coverage import summary, write_signals
+from rollq.scheduler.signals.files import summary, write_signals
 from rollq.scheduler.strategies.base import variant_of
 from rollq.scheduler.strategies.registry import StrategyRegistry
 from rollq.tasks.backend import Backend

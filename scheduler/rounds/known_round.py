@@ -31,7 +31,7 @@ class Wanted:
     after: tuple[str, ...] = ()
 
     def ident(self, number: int) -> str:
-        """The id of its ``number``-th round: the same whoever asks, so two who ask at once open one."""
+        """The id of its ``number``-th round: the same for all who ask, so two who ask at once open one."""
         parts = [self.pool, self.task_ids, asdict(self.purpose), self.policy, self.after, number]
         return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:12]
 
@@ -58,7 +58,7 @@ def known_round(backend: Backend, wanted: Wanted) -> tuple[str, bool]:
 
 
 def begun_round(backend: Backend, ident: str) -> Round | None:
-    """A round with this id, if somebody who died since has made it; its tasks know that they belong to it."""
+    """A round with this id, if a process that died since has made it; its tasks know that they belong to it."""
     try:
         found = backend.rounds.get(ident)
     except NotFound:

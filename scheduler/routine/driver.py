@@ -63,7 +63,7 @@ def _serve(backend: Backend, strategy: str, session: str, worker: str) -> None:
 
 
 def notify_unfinished(backend: Backend) -> int:
-    """Ring once for each strategy with routines that wait and that nobody has looked at lately; returns how many.
+    """Notify once for each strategy with routines that wait and were not looked at lately; returns how many.
 
     Raises:
         Unavailable: the store or the broker does not answer.
@@ -114,7 +114,7 @@ def bring_up_to(
         routines.open(name, due)
         since = time.monotonic()
         claimed = routines.claim(name, due, by)
-        if claimed is None:  # somebody else works on it, or has just finished it
+        if claimed is None:  # another process works on it, or has just finished it
             reached = routines.open(name, due)
             if reached.status is RoutineState.DONE:
                 continue

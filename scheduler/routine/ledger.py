@@ -1,7 +1,7 @@
 """Routines: what the daily job has done for a (strategy, session), step by step, so that nothing is done twice.
 
-One document per strategy and session. Whoever works on it holds a lease and a fence, as a worker does on a task; one
-that dies loses it, and the next one goes on at the step where it stopped.
+One document per strategy and session. The process that works on it holds a lease and a fence, as a worker does on a
+task; one that dies loses it, and the next one goes on at the step where it stopped.
 """
 
 from __future__ import annotations
@@ -101,7 +101,7 @@ class Done:
 
 
 def round_id(strategy: str, session: str, plan: str = "") -> str:
-    """The id of the round of a strategy and session: the same whoever opens it, another one when it is planned anew.
+    """The id of the round of a session: the same whichever process opens it, another one when it is planned anew.
 
     Args:
         plan: of the strategy, as its entry in the registry has it.
@@ -115,7 +115,7 @@ class Routines:
 
     def __init__(self, backend: Backend) -> None:
         self._store = backend.store
-        held = {"status": RoutineState.OPEN, "lease": {"$ne": None}}  # one that waits is open and nobody holds it
+        held = {"status": RoutineState.OPEN, "lease": {"$ne": None}}  # one that waits is open and not held
         self._leased = LeasedDocuments("routine", lambda: self._routines, held, backend.settings.lease_seconds)
 
     @property
@@ -155,7 +155,7 @@ class Routines:
         return ROUTINES.read(document)
 
     def claim(self, strategy: str, session: str, by: str) -> Routine | None:
-        """Become the one who works on a routine; None if it is DONE, or somebody else who is alive does."""
+        """Become the process that works on a routine; None if it is DONE, or another one that is alive does."""
         free: Document = {
             "_id": f"{strategy}:{session}",
             "status": {"$in": ROUTINE_STATES.starts(OPEN)},
@@ -210,7 +210,7 @@ class Routines:
             self._routines.update_one(query, [{"$set": changes}])
 
     def wait_for_data(self, strategy: str, session: str, why: str) -> None:
-        """Write down that a session waits for its data, unless it is DONE or somebody works on it."""
+        """Write down that a session waits for its data, unless it is DONE or under way."""
         self.open(strategy, session)
         query: Document = {
             "_id": f"{strategy}:{session}",
@@ -234,7 +234,7 @@ class Routines:
             return [str(found["session"]) for found in self._routines.find(query, {"session": 1})]
 
     def plan_anew(self, strategy: str) -> list[Routine]:
-        """Let every session that is not DONE begin anew, whoever works on it; returns them as they were."""
+        """Let every session that is not DONE begin anew, also one that is under way; returns them as they were."""
         query: Document = {"strategy": strategy, "status": {"$in": ROUTINE_STATES.starts(OPEN)}}
         empty = {"steps": literal({}), "notes": literal({}), "waits_for": "", "reason": ""}
         changes = {"status": OPEN, "lease": None, "fence": FENCE_RAISED, **empty}
@@ -258,7 +258,7 @@ class Routines:
             return ROUTINES.read_all(self._routines.find(query).sort("session", ASCENDING))
 
     def unfinished(self, seconds: float) -> list[Routine]:
-        """Routines that are open, and that nobody works on or has looked at for so many seconds."""
+        """Routines that are open, not under way, and were not looked at for so many seconds."""
         now = self._store.now()
         waiting = {"lease": None, "looked_at": {"$lt": now - timedelta(seconds=seconds)}}
         query: Document = {"status": RoutineState.OPEN, "$or": [waiting, expired(now)]}

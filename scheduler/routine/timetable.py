@@ -48,8 +48,8 @@ class Timetable:
     def notify(self) -> list[tuple[str, str]]:
         """Notify of every strategy that is due and not done, at most once in a while; returns (strategy, date).
 
-        The data may not be there yet, and there may be no session on this date at all: that is found out by whoever
-        receives it. So it notifies until the date is done, or over.
+        The data may not be there yet, and there may be no session on this date at all: the worker that
+        handles the message finds that out. So it notifies until the date is done, or over.
 
         Raises:
             Unavailable: the store or the broker does not answer.

@@ -1,17 +1,12 @@
-"""Signals: the windows' predictions joined into one frame that covers every test session exactly once."""
+"""The coverage contract: the windows' predictions, joined into signals, cover every test session exactly once."""
 
 from __future__ import annotations
 
-import hashlib
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
-from typing import BinaryIO, TypedDict
 
 import pandas as pd
-import pyarrow as pa
-import pyarrow.parquet as pq
 
 from rollq.scheduler.collect.ensembles import RollingEnsemble
 from rollq.tasks.errors import CoverageError
@@ -121,41 +116,3 @@ def shown(sessions: Sequence[str], most: int = 3) -> str:
     """Some of ``sessions``, and how many more."""
     more = f" and {len(sessions) - most} more" if len(sessions) > most else ""
     return ", ".join(sessions[:most]) + more
-
-
-def write_signals(signals: pd.DataFrame, path: Path) -> str:
-    """Write signals as Parquet, byte for byte the same for the same signals; returns the file's SHA-256 (hex)."""
-    flat = signals.reset_index()
-    table = pa.table(
-        {
-            "datetime": pa.array(flat["datetime"].to_numpy("datetime64[ms]")),
-            "instrument": pa.array(flat["instrument"].astype(object), pa.string()),
-            "score": pa.array(flat["score"].to_numpy("float64")),
-        }
-    )
-    pq.write_table(table, path, compression="zstd")
-    return file_sha256(path)
-
-
-def read_signals(source: Path | BinaryIO) -> pd.DataFrame:
-    """The signals in a Parquet file: column ``score``, indexed (datetime, instrument)."""
-    return pq.read_table(source).to_pandas().set_index(["datetime", "instrument"]).sort_index()
-
-
-def file_sha256(path: Path) -> str:
-    """SHA-256 (hex) of a file."""
-    return hashlib.sha256(path.read_bytes()).hexdigest()
-
-
-class SignalSpan(TypedDict):
-    """How many rows signals have; their first and their last day, ``YYYY-MM-DD``."""
-
-    rows: int
-    start: str
-    end: str
-
-
-def summary(signals: pd.DataFrame) -> SignalSpan:
-    """``{rows, start, end}`` of signals."""
-    days = signals.index.get_level_values("datetime")
-    return {"rows": len(signals), "start": f"{days.min():%Y-%m-%d}", "end": f"{days.max():%Y-%m-%d}"}

@@ -21,7 +21,7 @@ from pymongo import ASCENDING, DESCENDING
 from pymongo.collection import Collection as MongoCollection
 from pymongo.errors import DuplicateKeyError
 
-from rollq.scheduler.signals.coverage import read_signals, write_signals
+from rollq.scheduler.signals.files import read_signals, write_signals
 from rollq.tasks.backend import Backend
 from rollq.tasks.errors import ArtifactCorrupted, DocumentCorrupted, NotFound
 from rollq.tasks.leases.renewer import Check, no_lease
@@ -205,7 +205,7 @@ class SignalLedger:
         experiment = MLflowExperiment.open(pool, self._backend.settings.mlflow_uri)
         with reachable():
             known = list(self._entries.find({"strategy": strategy, "pool": pool}).sort("number", DESCENDING).limit(1))
-        with suppress(NotFound):  # somebody deleted it: what it holds is read again once it is restored
+        with suppress(NotFound):  # it was deleted: what it holds is read again once it is restored
             if known:
                 return experiment.get_recorder(known[0]["recorder_id"])
         tags = {"rollq.kind": "published signals", "rollq.strategy": strategy}

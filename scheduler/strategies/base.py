@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 from typing import Any, Unpack
 
 from rollq.scheduler.collect.online_collector import online_collector
-from rollq.scheduler.collect.recorder_collector import CollectorOptions, RecorderCollector
+from rollq.scheduler.collect.options import CollectorOptions
+from rollq.scheduler.collect.recorder_collector import RecorderCollector
 from rollq.scheduler.online.online_set import OnlineModel, OnlineSet
 from rollq.tasks.backend import Backend
 from rollq.tasks.components.dataset import Dataset, Finding

@@ -19,7 +19,7 @@ import pandas as pd
 from rollq import Backend, MLflowExperiment, OnlineManager, RollingStrategy, Settings, TaskState, load_template
 from rollq.scheduler.rounds.trainers import Trainer
 from rollq.scheduler.routine.ledger import Routine, Routines, RoutineState
-from rollq.scheduler.signals.coverage import write_signals
+from rollq.scheduler.signals.files import write_signals
 from rollq.scheduler.signals.ledger import SignalLedger
 from rollq.scheduler.updates.prediction_tasks import prediction_pool
 from rollq.tasks.config.settings import worker_environment

@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pandas as pd
 
-from rollq.scheduler.signals.coverage import WindowPrediction, join_windows, write_signals
+from rollq.scheduler.signals.coverage import WindowPrediction, join_windows
+from rollq.scheduler.signals.files import write_signals
 from rollq.scheduler.strategies.base import Plan
 from rollq.tasks.components.registry import build
 from rollq.tasks.definition import Definition

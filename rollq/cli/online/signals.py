@@ -63,7 +63,7 @@ def export(
     as_json: Annotated[bool, JSON] = False,
 ) -> None:
     """Write all signals of a strategy to a file."""
-    from rollq.scheduler.signals.coverage import file_sha256, summary, write_signals
+    from rollq.scheduler.signals.files import file_sha256, summary, write_signals
     from rollq.tasks.errors import BadInput
 
     if path.suffix not in (".parquet", ".csv"):

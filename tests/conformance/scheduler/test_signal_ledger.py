@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 
 from rollq import Backend, MLflowExperiment, NotFound, RollqError
-from rollq.scheduler.signals.coverage import write_signals
+from rollq.scheduler.signals.files import write_signals
 from rollq.scheduler.signals.ledger import SignalEntry, SignalLedger
 
 DAYS = ["2021-01-04", "2021-01-05", "2021-01-06"]
