@@ -56,6 +56,7 @@ ONLINE, ROUTINE, COVERAGE, CHALLENGERS, REVISIONS = (
     (f"tests/integration/scheduler/test_{name}.py",)
     for name in ("online_manager", "routine", "coverage", "challengers", "revisions")
 )
+VERDICT = ("tests/unit/scheduler/test_verdict.py",)
 PROCESS = ("tests/unit/tasks/tracking/test_process.py",)
 SERVING = ("tests/integration/scheduler/test_serving_stays.py",)
 ROUTINES, LEDGER = _conformance("scheduler/test_routines"), _conformance("scheduler/test_signal_ledger")
@@ -437,6 +438,20 @@ MUTANTS = (
         'create_index([("origin", ASCENDING)], unique=True)',
         'create_index([("origin", ASCENDING)])',
         SETS,
+    ),
+    Mutant(
+        "a round is gathered whatever its policy says",
+        "scheduler/rounds/verdict.py",
+        "if len(done) >= needed(policy, asked):",
+        "if done:",
+        VERDICT,
+    ),
+    Mutant(
+        "challengers decide whether a round serves",
+        "scheduler/rounds/results.py",
+        "return [task for task in self.tasks if variant_of(task.definition) == self.champion]",
+        "return list(self.tasks)",
+        VERDICT,
     ),
     # -- online models
     Mutant(
