@@ -54,18 +54,18 @@ def kwargs_of(part: object) -> Mapping[str, Any]:
     return kwargs if isinstance(kwargs, Mapping) else {}
 
 
-def with_kwargs(part: Mapping[str, Any], kwargs: Mapping[str, object]) -> Component:
+def with_kwargs(part: Mapping[str, object], kwargs: Mapping[str, object]) -> Component:
     """A component with other keywords."""
     return {**part, KWARGS: dict(kwargs)}
 
 
-def changed_kwargs(part: Component, change: Callable[[dict[str, Any]], Mapping[str, object]]) -> Component:
+def changed_kwargs(part: Component, change: Callable[[dict[str, object]], Mapping[str, object]]) -> Component:
     """A component with what ``change`` makes of its keywords; as it is where it has none."""
     kwargs = part.get(KWARGS)
     return with_kwargs(part, change(kwargs)) if isinstance(kwargs, dict) else part
 
 
-def parts_of(content: Mapping[str, Any]) -> Definition:
+def parts_of(content: Mapping[str, object]) -> Definition:
     """The part of a template that becomes the definition of its tasks.
 
     Raises:
@@ -82,19 +82,19 @@ def components_of(definition: Mapping[str, Any]) -> Iterator[tuple[str, Componen
     yield from records_of(definition)
 
 
-def records_of(definition: Mapping[str, Any]) -> Iterator[tuple[str, Component]]:
+def records_of(definition: Mapping[str, object]) -> Iterator[tuple[str, Component]]:
     """The records of a task, each with its place: ``record[0]``."""
     records = definition.get(RECORD)
     for position, record in enumerate(records if isinstance(records, list) else ()):
         yield f"{RECORD}[{position}]", record
 
 
-def dataset_kwargs(definition: Mapping[str, Any]) -> Mapping[str, Any]:
+def dataset_kwargs(definition: Mapping[str, object]) -> Mapping[str, object]:
     """The keywords of the dataset; empty if there are none."""
     return kwargs_of(definition.get(DATASET))
 
 
-def with_dataset_kwargs(definition: Mapping[str, Any], **changes: object) -> Definition:
+def with_dataset_kwargs(definition: Mapping[str, object], **changes: object) -> Definition:
     """A copy of a definition in which some keywords of the dataset are others; None takes one out."""
     kwargs = {**dataset_kwargs(definition), **changes}
     kept = {name: value for name, value in kwargs.items() if value is not None or name not in changes}
@@ -102,12 +102,12 @@ def with_dataset_kwargs(definition: Mapping[str, Any], **changes: object) -> Def
     return {**definition, DATASET: with_kwargs(dataset if isinstance(dataset, Mapping) else {}, kept)}
 
 
-def written_segments(definition: Mapping[str, Any]) -> object:
+def written_segments(definition: Mapping[str, object]) -> object:
     """The segments as they are written, whatever that is; None if there are none."""
     return dataset_kwargs(definition).get(SEGMENTS)
 
 
-def segments_of(definition: Mapping[str, Any]) -> Segments:
+def segments_of(definition: Mapping[str, object]) -> Segments:
     """The segments that are pairs, empty if there are none."""
     written = written_segments(definition)
     pairs = written.items() if isinstance(written, Mapping) else ()
@@ -135,7 +135,7 @@ def with_test(definition: Definition, start: str, end: str | None) -> Definition
     return made
 
 
-def planned_test(definition: Mapping[str, Any]) -> tuple[str, str | None]:
+def planned_test(definition: Mapping[str, object]) -> tuple[str, str | None]:
     """The test segment that a window was planned for; its end is None where the calendar did not reach it."""
     planned = definition.get(WINDOW)
     bounds = planned.get(TEST) if isinstance(planned, Mapping) else None
@@ -143,7 +143,7 @@ def planned_test(definition: Mapping[str, Any]) -> tuple[str, str | None]:
     return str(start), end
 
 
-def handler_kwargs(definition: Mapping[str, Any]) -> dict[str, Any]:
+def handler_kwargs(definition: Mapping[str, object]) -> dict[str, object]:
     """The keywords of the dataset's handler, to be changed in place; empty if it has no handler with keywords."""
     handler = dataset_kwargs(definition).get(HANDLER)
     options = handler.get(KWARGS) if isinstance(handler, dict) else None

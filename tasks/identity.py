@@ -84,7 +84,7 @@ def canonical(value: Any, key: str = "", level: int = 0) -> Any:
     )
 
 
-def canonical_json(value: Any) -> str:
+def canonical_json(value: object) -> str:
     """The one JSON text of ``value``: keys sorted, no spaces, ASCII."""
     return _json(canonical(value))
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -162,7 +162,7 @@ def _promoted(backend: Backend, found: Round) -> OnlineSet:
     return online
 
 
-def _plain(found: Round) -> dict[str, Any]:
+def _plain(found: Round) -> dict[str, object]:
     """JSON-able."""
     from rollq.scheduler.rounds.findings import name_of
 

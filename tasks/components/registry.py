@@ -42,7 +42,7 @@ def resolve(config: object, key: str, extra: Iterable[str] = ()) -> type[Any]:
     return _load(found[0], key)
 
 
-def build(config: Any, key: str, extra: Iterable[str] = (), **more: Any) -> Any:
+def build(config: Any, key: str, extra: Iterable[str] = (), **more: object) -> Any:
     """An instance of the class that ``config`` names, made with its kwargs and ``more``.
 
     Raises:

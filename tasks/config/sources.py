@@ -33,7 +33,7 @@ class Given:
     place: str
 
 
-def gather(known: Mapping[str, bool], overrides: Mapping[str, Any], folder: Path | None = None) -> dict[str, Given]:
+def gather(known: Mapping[str, bool], overrides: Mapping[str, object], folder: Path | None = None) -> dict[str, Given]:
     """What was given for each setting, the strongest source last in time and first in rank.
 
     Args:

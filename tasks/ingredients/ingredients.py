@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 from rollq.tasks.components.dataset import Dataset
 from rollq.tasks.components.registry import resolve
@@ -62,7 +61,7 @@ class Ingredients:
         ``data`` is the state of all of the data, ``project`` the commit of the template's folder.
         """
         segments = segments_of(window)
-        identity: dict[str, Any] = {"code": self._code, "libraries": self._libraries}
+        identity: dict[str, object] = {"code": self._code, "libraries": self._libraries}
         if self._seen is None:
             identity["data"] = {WHOLE: self._state}
         else:

@@ -9,7 +9,6 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Sequence
 from copy import deepcopy
 from numbers import Integral
-from typing import Any
 
 from rollq.tasks.definition import TEST, TRAIN, Definition, segments_of_window, set_segments
 from rollq.tasks.errors import SegmentError, TemplateError
@@ -126,7 +125,7 @@ class RollingGen(TaskGen):
         window = self._window(task, segments)
         return [window, *self.gen_following_tasks(window, range_end)]
 
-    def gen_following_tasks(self, task: Task, test_end: Any) -> list[Task]:
+    def gen_following_tasks(self, task: Task, test_end: object) -> list[Task]:
         """The windows after ``task`` whose test start is not after ``test_end``; they stop where the calendar does.
 
         Args:

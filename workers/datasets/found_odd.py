@@ -9,7 +9,6 @@ import secrets
 from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -19,6 +18,8 @@ from rollq.workers.datasets.prices import file_sha256, read_prices
 from rollq.workers.datasets.session_checks import find, find_future
 
 log = logging.getLogger(__name__)
+
+Looked = tuple[list[str], list[Finding]]  # the sessions of the data, and what is odd whatever the day
 
 VERSION = 2  # raise it when something else is found odd
 
@@ -37,9 +38,8 @@ def findings_of(
     """
     sha256 = sha256 or file_sha256(path)
     kept = cache_dir / f"odd-{_key(sha256, universe, checks)}.json"
-    found = _read(kept) or _look(path, sha256, universe, checks, kept)
-    timeless = [Finding(**one) for one in found["findings"]]
-    findings = [*timeless, *find_future(found["sessions"], checks)]
+    sessions, timeless = _read(kept) or _look(path, sha256, universe, checks, kept)
+    findings = [*timeless, *find_future(sessions, checks)]
     return tuple(sorted(findings, key=lambda one: (one.session, one.check)))
 
 
@@ -48,20 +48,20 @@ def _key(sha256: str, universe: tuple[str, ...] | None, checks: DataChecks) -> s
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:24]
 
 
-def _look(path: Path, sha256: str, universe: tuple[str, ...] | None, checks: DataChecks, kept: Path) -> dict[str, Any]:
+def _look(path: Path, sha256: str, universe: tuple[str, ...] | None, checks: DataChecks, kept: Path) -> Looked:
     prices = read_prices(path, sha256)
     days = np.unique(prices["datetime"].to_numpy().astype("datetime64[D]"))
-    findings = [asdict(one) for one in find(prices, checks, universe)]
-    found = {"sessions": np.datetime_as_string(days).tolist(), "findings": findings}
-    _write(kept, found)
-    return found
+    sessions, findings = np.datetime_as_string(days).tolist(), find(prices, checks, universe)
+    _write(kept, {"sessions": sessions, "findings": [asdict(one) for one in findings]})
+    return sessions, findings
 
 
-def _read(path: Path) -> dict[str, Any] | None:
-    with suppress(OSError, ValueError):
-        found: dict[str, object] = json.loads(path.read_text(encoding="utf-8"))
-        return found
-    return None
+def _read(path: Path) -> Looked | None:
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+    return found["sessions"], [Finding(**one) for one in found["findings"]]
 
 
 def _write(path: Path, found: dict[str, object]) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Self
+from typing import NotRequired, Self, TypedDict
 
 import numpy as np
 import pandas as pd
@@ -25,6 +25,18 @@ NORMALIZE = ("rank", "none")
 SEGMENTS_KEY, CHECKS_KEY = "dataset.kwargs.segments", "dataset.kwargs.data_checks"
 MOST_LEFT_OUT = 0.1  # of the sessions; where more are odd, the thresholds or the file are
 TRAIN, TEST = "train", "test"
+
+
+class Kwargs(TypedDict):
+    """What a panel is made of, whatever its window and its cache: as the user has written it."""
+
+    path: str
+    features: Sequence[Mapping[str, object]]
+    label: Mapping[str, object]
+    normalize: str
+    processors: Sequence[Mapping[str, object]]
+    universe: Sequence[str] | None
+    data_checks: NotRequired[Mapping[str, object] | bool]
 
 
 class PanelDataset(Dataset):
@@ -56,13 +68,13 @@ class PanelDataset(Dataset):
         processors: Sequence[Mapping[str, object]] = (),
         universe: Sequence[str] | None = None,
         cache_dir: str | None = None,
-        fitted: Sequence[Mapping[str, object]] | None = None,
+        fitted: Sequence[processing.State] | None = None,
         data_checks: Mapping[str, object] | bool | None = None,
     ) -> None:
         if normalize not in NORMALIZE:
             key = "dataset.kwargs.normalize"
             raise TemplateError(f"{normalize!r} is unknown.", f"Use one of {', '.join(NORMALIZE)}.", key)
-        self._kwargs: dict[str, Any] = {
+        self._kwargs: Kwargs = {
             "path": path,
             "features": features,
             "label": label,
@@ -242,7 +254,7 @@ class PanelDataset(Dataset):
             return features  # the memory map itself: no copy
         return processing.apply(self._processors, self._fitted(), np.asarray(features))
 
-    def _fitted(self) -> list[dict[str, object]]:
+    def _fitted(self) -> list[processing.State]:
         """What the processors learned; they learn from train when it is first asked for."""
         if not self._processors:
             return []
@@ -264,10 +276,12 @@ def _check_universe(universe: object) -> tuple[str, ...] | None:
     return tuple(sorted({str(name) for name in universe}))
 
 
-def _check_fitted(fitted: Any, processors: int, features: int) -> list[dict[str, object]] | None:
+def _check_fitted(
+    fitted: Sequence[processing.State] | None, processors: int, features: int
+) -> list[processing.State] | None:
     if fitted is None:
         return None
-    states = [dict(state) for state in fitted]
+    states: list[processing.State] = [dict(state) for state in fitted]
     widths = {len(values) for state in states for values in state.values()}
     if len(states) != processors or widths - {features}:
         key = "dataset.kwargs.fitted"

@@ -9,10 +9,9 @@ import json
 import os
 import secrets
 import shutil
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -183,7 +182,7 @@ def _open(folder: Path) -> Panel | None:
     """The panel in ``folder``; None if there is none, or it is not what was written."""
     try:
         text = (folder / META).read_text(encoding="utf-8")
-        meta: dict[str, Any] = json.loads(text)
+        meta = json.loads(text)
         if not _is_whole(folder, text, meta["files"]):
             return None
         arrays = {name: np.load(folder / f"{name}.npy", mmap_mode="r", allow_pickle=False) for name in ARRAYS}
@@ -196,7 +195,7 @@ def _open(folder: Path) -> Panel | None:
     return Panel(sessions, pd.Index(meta["instruments"]), starts, **arrays)
 
 
-def _is_whole(folder: Path, text: str, files: dict[str, Any]) -> bool:
+def _is_whole(folder: Path, text: str, files: Mapping[str, Mapping[str, object]]) -> bool:
     """Whether sizes and, once per process, checksums are those that were written."""
     if any((folder / f"{name}.npy").stat().st_size != files[name]["bytes"] for name in ARRAYS):
         return False

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -12,7 +11,7 @@ from rollq.tasks.components.registry import did_you_mean
 from rollq.tasks.errors import TemplateError
 
 Matrix = npt.NDArray[np.float32]
-State = dict[str, object]
+State = Mapping[str, Sequence[float]]
 OPS = {"zscore": {"clip"}, "robust_zscore": {"clip"}, "fill_na": {"value"}}
 
 
@@ -71,17 +70,22 @@ def _learn(spec: Mapping[str, object], train: Matrix) -> State:
     return {"centre": centre.tolist(), "scale": scale.tolist()}
 
 
-def _nan(function: Any, values: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+def _nan(function: Callable[..., object], values: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
     """``function`` over rows, 0 for a feature without a value (numpy would warn)."""
     filled = np.where(np.isnan(values).all(axis=0), 0.0, values)
     return np.asarray(function(filled, axis=0), dtype=np.float64)
 
 
-def _apply_one(spec: Mapping[str, Any], state: State, features: Matrix) -> Matrix:
+def _apply_one(spec: Mapping[str, object], state: State, features: Matrix) -> Matrix:
     if spec["op"] == "fill_na":
-        filled: Matrix = np.where(np.isnan(features), np.float32(spec.get("value", 0.0)), features)
+        filled: Matrix = np.where(np.isnan(features), np.float32(_amount(spec, "value") or 0.0), features)
         return filled
     scaled = (features - np.array(state["centre"])) / np.array(state["scale"])
-    clip = spec.get("clip")
+    clip = _amount(spec, "clip")
     clipped: Matrix = (scaled if clip is None else np.clip(scaled, -clip, clip)).astype(np.float32)
     return clipped
+
+
+def _amount(spec: Mapping[str, object], name: str) -> float | None:
+    value = spec.get(name)
+    return value if isinstance(value, int | float) else None

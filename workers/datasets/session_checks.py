@@ -13,7 +13,6 @@ import unicodedata
 from collections import deque
 from collections.abc import Collection, Iterable
 from statistics import median
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -40,6 +39,7 @@ RARE = 0.1  # a weekend day is odd where so few sessions up to it, of those of t
 BODY = 10  # dates are far from the others where those are so many times as many
 SHOWN = 3  # instruments that are named
 BOUNDS = ("1678-01-01", "2262-01-01")  # what a session can be at all
+Texts = npt.NDArray[np.str_]
 Mask = npt.NDArray[np.bool_]
 
 
@@ -85,9 +85,9 @@ def usable_closes(prices: pd.DataFrame, checks: DataChecks, out: Collection[str]
     return kept
 
 
-def _texts(days: pd.Series) -> npt.NDArray[Any]:
+def _texts(days: pd.Series) -> Texts:
     """Dates as YYYY-MM-DD, those of the year 1 too."""
-    texts: npt.NDArray[Any] = np.datetime_as_string(days.to_numpy().astype("datetime64[D]"))
+    texts: Texts = np.datetime_as_string(days.to_numpy().astype("datetime64[D]"))
     return texts
 
 
@@ -142,7 +142,7 @@ def _inconsistent(prices: pd.DataFrame) -> Mask:
     return odd
 
 
-def _wide(prices: pd.DataFrame, rows: dict[str, Mask], sessions: npt.NDArray[Any], checks: DataChecks) -> pd.DataFrame:
+def _wide(prices: pd.DataFrame, rows: dict[str, Mask], sessions: Texts, checks: DataChecks) -> pd.DataFrame:
     """Closes, sessions (as text) x instruments, of the rows that can be used.
 
     Of two rows of an instrument and day the last one is used where the session is accepted, or where they say the same.
@@ -163,7 +163,7 @@ def _accepted(checks: DataChecks, check: str) -> list[str]:
     return [entry[:10] for entry in checks.accept if entry[10:] in ("", f":{check}")]
 
 
-def _described(prices: pd.DataFrame, chosen: Mask, sessions: npt.NDArray[Any], check: str) -> pd.DataFrame:
+def _described(prices: pd.DataFrame, chosen: Mask, sessions: Texts, check: str) -> pd.DataFrame:
     found = prices[chosen]
     pairs = zip(found["instrument"], found["close"], strict=True)
     what = [_about(check, str(name), float(close)) for name, close in pairs]

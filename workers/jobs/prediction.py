@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from datetime import date
 from pathlib import Path
-from typing import Any
 from uuid import uuid4
 
 import pandas as pd
@@ -49,7 +48,7 @@ def predict(claim: Claim, checkpoint: Callable[[], None], settings: Settings) ->
     """
     definition = claim.definition
     check_prediction(definition)
-    recorder = _finished(definition[PREDICT], settings)
+    recorder = _finished(definition[PREDICT]["pool"], definition[PREDICT]["recorder_id"], settings)
     dataset = fitted_dataset(recorder, definition[DATASET], settings.components)
     model = load_model(recorder, settings.components)
     checkpoint()
@@ -113,11 +112,11 @@ def predict_range(model: Model, dataset: Dataset, start: str, end: str | None, h
     return increment.only([day for day in increment.days if day >= start]) if hist_ref else increment
 
 
-def _finished(asked: Mapping[str, Any], settings: Settings) -> MLflowRecorder:
-    experiment = MLflowExperiment.find(asked["pool"], settings.mlflow_uri, components=settings.components)
+def _finished(pool: str, recorder_id: str, settings: Settings) -> MLflowRecorder:
+    experiment = MLflowExperiment.find(pool, settings.mlflow_uri, components=settings.components)
     if experiment is None:
-        raise NotFound(f"There is no experiment {asked['pool']!r}.", "Train the model again.")
-    recorder = experiment.get_recorder(asked["recorder_id"])
+        raise NotFound(f"There is no experiment {pool!r}.", "Train the model again.")
+    recorder = experiment.get_recorder(recorder_id)
     if recorder.status is not RecorderStatus.FINISHED:
         raise StateError(
             f"The model of run {recorder.id} is not trained: the run is {recorder.status}.",

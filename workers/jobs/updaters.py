@@ -5,7 +5,6 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
 
 import pandas as pd
 
@@ -192,12 +191,12 @@ class LabelUpdater(RecordUpdater):
         return new.where(known[:, None], old.reindex(new.index)), {}
 
 
-def _frame(values: Any, column: str) -> pd.DataFrame:
+def _frame(values: pd.DataFrame | pd.Series, column: str) -> pd.DataFrame:
     frame = values.to_frame() if isinstance(values, pd.Series) else values
     return frame.set_axis([column, *frame.columns[1:]], axis=1)
 
 
-def _day(value: Any, name: str) -> pd.Timestamp | None:
+def _day(value: object, name: str) -> pd.Timestamp | None:
     if value is None:
         return None
     try:

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Self
+from typing import Self
 
 import lightgbm as lgb
 import pandas as pd
@@ -14,7 +13,7 @@ from rollq.tasks.components.dataset import Dataset
 from rollq.tasks.components.model import Checkpoint, Model
 from rollq.tasks.errors import ComponentError, PermanentError
 from rollq.workers.models.lightgbm_params import check_features, check_params
-from rollq.workers.models.lightgbm_table import FIXED, OWN, Range
+from rollq.workers.models.lightgbm_table import FIXED, OWN, Params, Range
 from rollq.workers.models.mlmodel import write_lightgbm
 from rollq.workers.models.training_rows import TRAIN, check_names, features_like, known_rows, need_fitted
 
@@ -73,12 +72,12 @@ class LGBModel(Model):
         self._take(kwargs)
         check_params(params, self._own)
 
-    def _take(self, kwargs: Mapping[str, Any]) -> None:
+    def _take(self, kwargs: Params) -> None:
         self._kwargs = dict(kwargs)
         self._rounds: int = kwargs["num_boost_round"]
         self._patience: int | None = kwargs["early_stopping_rounds"]
         self._others = {name: value for name, value in kwargs.items() if name not in OWN_KWARGS}
-        self._own: dict[str, Any] = {"objective": LOSSES[kwargs["loss"]], "seed": kwargs["seed"]}
+        self._own: dict[str, object] = {"objective": LOSSES[kwargs["loss"]], "seed": kwargs["seed"]}
         if self._patience is not None:
             self._own["early_stopping_round"] = self._patience
         self._params = {**self._others, "objective": self._own["objective"], "seed": kwargs["seed"], **FIXED}
@@ -117,7 +116,7 @@ class LGBModel(Model):
         if "valid" in dataset.segments:
             sets.append(self._data(dataset, "valid", train))
             names.append("valid")
-        recorded: dict[str, Any] = {}
+        recorded: dict[str, dict[str, list[float]]] = {}
         callbacks = [lgb.record_evaluation(recorded)]
         if self._patience:
             callbacks.append(lgb.early_stopping(self._patience, first_metric_only=True, verbose=False))

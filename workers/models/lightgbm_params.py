@@ -11,7 +11,6 @@ import re
 from collections.abc import Mapping
 from difflib import get_close_matches
 from functools import cache
-from typing import Any
 
 import lightgbm as lgb
 import numpy as np
@@ -61,15 +60,15 @@ def check_params(given: Mapping[str, object], own: Params) -> None:
     _ask_lightgbm(params, names)
 
 
-def check_features(given: Mapping[str, Any], own: Params, features: int) -> None:
+def check_features(given: Mapping[str, object], own: Params, features: int) -> None:
     """Refuse parameters that name other features than there are.
 
     Raises:
         ComponentError: it names the parameter.
     """
     names = _main_names(given)
-    groups = given[names["interaction_constraints"]] if "interaction_constraints" in names else []
-    if groups and max(max(group) for group in groups) >= features:
+    groups = given[names["interaction_constraints"]] if "interaction_constraints" in names else ()
+    if isinstance(groups, list | tuple) and groups and max(max(group) for group in groups) >= features:
         key = f"{KEY}.{names['interaction_constraints']}"
         raise ComponentError(f"there are {features} features, the first is 0.", "Name those that there are.", key)
     if not set(LISTS).isdisjoint(names):

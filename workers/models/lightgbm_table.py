@@ -35,9 +35,8 @@ class Range:
     above: bool = False
     whole: bool = False
 
-    def holds(self, value: Any) -> bool:
-        number = isinstance(value, int | float) and not isinstance(value, bool)
-        if not number or (self.whole and not isinstance(value, int)):
+    def holds(self, value: object) -> bool:
+        if isinstance(value, bool) or not isinstance(value, int if self.whole else int | float):
             return False
         low = value > self.least if self.above else value >= self.least
         return bool(low and value <= self.most and math.isfinite(value))

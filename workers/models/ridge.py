@@ -7,7 +7,7 @@ import math
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any, Self
+from typing import Self
 
 import numpy as np
 import numpy.typing as npt
@@ -114,7 +114,7 @@ def _check(alpha: object, fit_intercept: object) -> None:
         raise ComponentError(f"{fit_intercept!r} is no answer.", "Use true or false.", "model.kwargs.fit_intercept")
 
 
-def _exact(values: npt.NDArray[Any]) -> npt.NDArray[np.float64]:
+def _exact(values: npt.NDArray[np.generic]) -> npt.NDArray[np.float64]:
     """A copy as float64, with 0 for NaN."""
     exact = values.astype(np.float64)
     exact[np.isnan(exact)] = 0.0

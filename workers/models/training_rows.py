@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -21,8 +21,8 @@ Fitted = TypeVar("Fitted")
 class Rows:
     """Rows to learn from: ``features`` (rows x features, may hold NaN), ``label`` (rows, no NaN), feature ``names``."""
 
-    features: npt.NDArray[Any]
-    label: npt.NDArray[Any]
+    features: npt.NDArray[np.generic]
+    label: npt.NDArray[np.generic]
     names: list[str]
 
 

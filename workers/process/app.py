@@ -8,10 +8,10 @@ import os
 import signal
 import threading
 from collections.abc import Callable, Sequence
-from typing import Any
+from types import FrameType
 
 from billiard import pool as billiard_pool
-from celery import Celery, signals
+from celery import Celery, Task, signals
 
 from rollq.tasks.backend import Backend
 from rollq.tasks.broker.messages import TRAIN, check_arguments
@@ -75,16 +75,16 @@ class WorkerLife:
         signals.worker_ready.connect(self.on_ready, weak=False)
         signals.worker_shutting_down.connect(self.on_shutting_down, weak=False)
 
-    def train(self, pool: Any, task_id: Any) -> None:
+    def train(self, pool: object, task_id: object) -> None:
         """Handle a message: train the task, or the best one that waits. A message that makes no sense is dropped."""
         self._busy = True
         try:
-            check_arguments(TRAIN, (pool, task_id))
+            name, ident = check_arguments(TRAIN, (pool, task_id))
             queues = self.backend.settings.queues
             context = WorkerContext(
                 worker_name(self.main_pid), queues, self.gives_back, self.drain.is_begun, self.available, self.run
             )
-            serve(self.backend, pool, task_id, context)
+            serve(self.backend, name, ident, context)
         except RollqError as error:
             log.warning("the message could not be served, the sweeper notifies again: %s", error)
         finally:
@@ -106,7 +106,7 @@ class WorkerLife:
         for name in WARM_UP if self.run is None else ():
             importlib.import_module(name)
 
-    def on_heard(self, task: Any = None, args: Any = (), **_: object) -> None:
+    def on_heard(self, task: Task | None = None, args: Sequence[object] = (), **_: object) -> None:
         """A pool process has received a message, of whatever kind."""
         self.asked.listen()  # not before: billiard sets its own signal handlers when a process has started
         self.consumer.beat()
@@ -156,12 +156,13 @@ class WorkerLife:
 
     def _hear_signals(self) -> None:
         """A terminal that is closed asks the worker to end, as SIGTERM does; SIGQUIT, to end at once."""
-        end: Any = signal.getsignal(signal.SIGTERM)
+        end = signal.getsignal(signal.SIGTERM) or signal.SIG_DFL
         signal.signal(signal.SIGHUP, signal.SIG_IGN if self._ignores_hangup else end)
 
-        def end_now(*of_signal: Any) -> None:
+        def end_now(number: int, frame: FrameType | None) -> None:
             self.drain.raise_()
-            end(*of_signal)
+            if callable(end):
+                end(number, frame)
 
         signal.signal(signal.SIGQUIT, end_now)
 

@@ -3,11 +3,23 @@
 from __future__ import annotations
 
 import os
-from typing import Any
+from typing import Protocol
 
 from billiard.common import human_status
 
 GONE = "its process is gone"
+
+
+class PoolProcess(Protocol):
+    """A process of billiard's pool."""
+
+    @property
+    def pid(self) -> int:
+        """Its process id."""
+
+    @property
+    def exitcode(self) -> int | None:
+        """How it ended, as Python counts: a negative number is a signal; None while billiard does not know."""
 
 
 class PoolWatch:
@@ -19,7 +31,7 @@ class PoolWatch:
 
     def __init__(self, pool: object = None) -> None:
         self._pool = pool
-        self._seen: dict[int, Any] = {}
+        self._seen: dict[int, PoolProcess] = {}
 
     def look(self) -> None:
         """Note the processes of now: billiard forgets those that it replaces."""

@@ -21,7 +21,7 @@ SCALARS: tuple[type[np.generic], ...] = (
 )
 
 
-def to_json(value: Any, where: str = "") -> Any:
+def to_json(value: Any, where: str = "") -> object:
     """``value`` in JSON's types; ``where`` is its place in the whole, for messages.
 
     Raises:
@@ -68,7 +68,7 @@ def from_json(made: object) -> Any:
     return {name: from_json(item) for name, item in made.items()}
 
 
-READ: dict[str, Callable[[Any], Any]] = {
+READ: dict[str, Callable[[Any], object]] = {
     "$tuple": lambda items: tuple(from_json(items)),
     "$dict": lambda pairs: dict(from_json(pair) for pair in pairs),
     "$timestamp": lambda parts: pd.Timestamp(parts[0]).as_unit(parts[1]),
