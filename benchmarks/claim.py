@@ -14,7 +14,7 @@ from benchmarks.definitions import realistic
 from benchmarks.table import show
 from rollq.tasks.backend import Backend
 from rollq.tasks.queue.claims import CANDIDATES
-from rollq.tasks.queue.prefetch import Lookahead
+from rollq.tasks.queue.prefetch import Prefetch
 from rollq.workers.jobs.attempt import TOP_UP_EVERY
 
 POOL = "pool"
@@ -34,20 +34,20 @@ class Pool:
         self._backend.notifier.refill(POOL)
         self._ended = 0
         self._times: dict[bool, dict[str, list[float]]] = {
-            ahead: {part: [] for part in PARTS} for ahead in (False, True)
+            prefetch: {part: [] for part in PARTS} for prefetch in (False, True)
         }
 
-    def run(self, claims: int, ahead: bool) -> None:
+    def run(self, claims: int, prefetch: bool) -> None:
         """Claim and commit so many tasks and take the time.
 
         Args:
-            ahead: as with short tasks: the next claim goes along with the commit.
+            prefetch: as with short tasks: the next claim goes along with the commit.
         """
-        times, look = self._times[ahead], Lookahead() if ahead else None
+        times, look = self._times[prefetch], Prefetch() if prefetch else None
         tasks = self._backend.tasks
         for _ in range(claims):
             with _timed(times["claim"]):
-                claim = tasks.claim(POOL, "bench", ahead=look)
+                claim = tasks.claim(POOL, "bench", prefetch=look)
             assert claim
             with _timed(times["commit"]):
                 tasks.commit(claim, {"ok": True})
@@ -106,8 +106,8 @@ def main() -> None:
         pools = [Pool(bench, waiting) for waiting in given.waiting]
         for number in range(-1, given.claims // TURN):
             for pool in pools:  # in turns: whatever else this machine does then hits all of them
-                for ahead in (False, True):
-                    pool.run(TURN, ahead)
+                for prefetch in (False, True):
+                    pool.run(TURN, prefetch)
             if number < 0:
                 for pool in pools:
                     pool.forget()  # the first turn made the connections

@@ -20,13 +20,13 @@ from rollq.tasks.attempts.attempt_runs import why_lost
 from rollq.tasks.backend import Backend
 from rollq.tasks.broker.messages import RECONCILE
 from rollq.tasks.errors import NotFound, RollqError, Unavailable
-from rollq.tasks.queue.orphans import SEARCH_SECONDS, LooseEnd
 from rollq.tasks.queue.task import Task
 from rollq.tasks.rounds.rounds import RoundState
 from rollq.tasks.tracking.mlflow.experiment import MLflowExperiment
 from rollq.tasks.tracking.mlflow.recorder import MLflowRecorder
 from rollq.tasks.tracking.runs.attempt_tags import TASK
 from rollq.tasks.tracking.runs.lifecycle import RecorderStatus
+from rollq.tasks.tracking.runs.orphans import SEARCH_SECONDS, LooseEnd
 from rollq.tasks.tracking.runs.process import Life, Process
 
 log = logging.getLogger(__name__)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from rollq import Backend, TaskQueue
-from rollq.tasks.queue.task import Claim
+from rollq.tasks.queue.prefetch import Claim
 
 POOL = "pool"
 

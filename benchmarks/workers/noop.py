@@ -8,11 +8,11 @@ from collections.abc import Callable
 from typing import Any
 
 from rollq.service import run_worker
+from rollq.tasks.attempts.attempt_lease import AttemptLease
 from rollq.tasks.backend import Backend
 from rollq.tasks.config.settings import load_settings
 from rollq.tasks.errors import LeaseLost
-from rollq.tasks.queue.attempt_lease import AttemptLease
-from rollq.tasks.queue.task import Claim
+from rollq.tasks.queue.prefetch import Claim
 from rollq.workers.jobs.attempt import Outcome
 
 

@@ -16,10 +16,10 @@ from rollq.tasks.backfills.backfill import BACKFILLS
 from rollq.tasks.mongo.client import Document, reachable
 from rollq.tasks.mongo.records import Reader
 from rollq.tasks.queue.documents import TASKS
-from rollq.tasks.queue.orphans import LOOSE_ENDS
 from rollq.tasks.queue.states import TERMINAL
 from rollq.tasks.queue.worker_registry import WORKERS
 from rollq.tasks.rounds.rounds import ROUNDS
+from rollq.tasks.tracking.runs.orphans import LOOSE_ENDS
 
 READERS: tuple[Reader[Any], ...] = (
     *(BACKFILLS, WORKERS, LOOSE_ENDS, ROUNDS),

@@ -111,7 +111,7 @@ class Trainer:
     def end_train(self, trained: TrainedRound) -> TrainedRound:
         """Let the tasks of a round go, if they are held; workers start at once. Calling it again is harmless."""
         self._backend.rounds.start(trained.id)
-        if self._backend.rounds.get(trained.id).free:
+        if self._backend.rounds.get(trained.id).unblocked:
             self._backend.tasks.unhold(trained.created.ids)
             self._notify(trained.id)
         settle(self._backend)

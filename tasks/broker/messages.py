@@ -15,7 +15,7 @@ from typing import Any
 from uuid import uuid4
 
 from rollq.tasks.errors import MessageRefused
-from rollq.tasks.queue.labels import LABEL, shown
+from rollq.tasks.labels import LABEL, shown
 
 TRAIN = "rollq.train"
 GATHER = "rollq.gather"

@@ -62,7 +62,7 @@ def _held(backend: Backend, task: Task) -> list[str]:
     if not task.held:
         return []
     rounds = list(map(backend.rounds.get, task.rounds))
-    if waiting := [found for found in rounds if not found.free]:
+    if waiting := [found for found in rounds if not found.unblocked]:
         first = waiting[0]
         return [f"It is held: round {first.id} waits for {', '.join(first.after)}. {first.reason}".strip()]
     if delayed := [found for found in rounds if found.held]:

@@ -14,15 +14,16 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
+from rollq.tasks.attempts.attempt_lease import AttemptLease
 from rollq.tasks.backend import Backend
 from rollq.tasks.client.queries import as_state, translate
 from rollq.tasks.client.waiting import Progress, Waited, wait_for
 from rollq.tasks.errors import BadInput, LeaseLost, NotFound, StateError, Unavailable
 from rollq.tasks.identity import canonical, task_id, task_key
 from rollq.tasks.mongo.client import Document
-from rollq.tasks.queue.attempt_lease import AttemptLease
+from rollq.tasks.queue.prefetch import Claim, claim_on
 from rollq.tasks.queue.states import TaskState
-from rollq.tasks.queue.task import Claim, Task, TaskError, claim_on
+from rollq.tasks.queue.task import Task, TaskError
 
 log = logging.getLogger(__name__)
 
@@ -213,8 +214,8 @@ class TaskManager:
             BadInput: ``status`` is another state.
         """
         claim = claim_on(task)
-        if status is not None and as_state(status) is not claim.home:
-            raise BadInput(f"Task {task.id} was fetched from {claim.home}.", "Leave the status out.")
+        if status is not None and as_state(status) is not claim.claimed_from:
+            raise BadInput(f"Task {task.id} was fetched from {claim.claimed_from}.", "Leave the status out.")
         self._tasks.release(claim, "returned")
 
     # -- looking ------------------------------------------------------------------------------------------------------
@@ -291,9 +292,9 @@ class TaskManager:
 
     # -- inside -------------------------------------------------------------------------------------------------------
 
-    def _claim(self, query: Query | None, home: TaskState) -> Claim | None:
-        if query or home is not TaskState.WAITING:
-            return self._tasks.claim_among(self.task_pool, self._worker, translate(query), home)
+    def _claim(self, query: Query | None, claimed_from: TaskState) -> Claim | None:
+        if query or claimed_from is not TaskState.WAITING:
+            return self._tasks.claim_among(self.task_pool, self._worker, translate(query), claimed_from)
         queues = self._tasks.queues(self.task_pool)
         claim = self._tasks.claim(self.task_pool, self._worker, queues)
         if claim and not claim.seen:  # workers were not notified of it yet: stage the next ones

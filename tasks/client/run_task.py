@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 
+from rollq.tasks.attempts.attempt_lease import AttemptLease
 from rollq.tasks.attempts.attempt_runs import made_under
 from rollq.tasks.backend import Backend
 from rollq.tasks.client.manager import TaskManager
@@ -15,9 +16,9 @@ from rollq.tasks.components.user_code import place_of
 from rollq.tasks.errors import BadInput, LeaseLost
 from rollq.tasks.failures import Kind, described, kind_of, text_of, wait_after
 from rollq.tasks.ingredients.code_check import StaleCode, check_code
-from rollq.tasks.queue.attempt_lease import AttemptLease
+from rollq.tasks.queue.prefetch import claim_on
 from rollq.tasks.queue.states import TaskState
-from rollq.tasks.queue.task import Task, claim_on
+from rollq.tasks.queue.task import Task
 
 log = logging.getLogger(__name__)
 

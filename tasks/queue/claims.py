@@ -18,14 +18,14 @@ from rollq.tasks.mongo.client import Document, reachable
 from rollq.tasks.mongo.expressions import NOW, Write, later, literal
 from rollq.tasks.queue.dead_letters import DeadLetters
 from rollq.tasks.queue.documents import CANDIDATE_READER, to_claim, transition
-from rollq.tasks.queue.prefetch import Lookahead
+from rollq.tasks.queue.prefetch import Candidate, Claim, Prefetch
 from rollq.tasks.queue.states import TASK_STATES, Stage, TaskState
-from rollq.tasks.queue.task import COMMITTED, Candidate, Claim, TaskError
+from rollq.tasks.queue.task import COMMITTED, TaskError
 from rollq.tasks.queue.task_store import BEST_FIRST, RUNNING, WAITING, TaskStore
 from rollq.tasks.resources import Needs
 
 CANDIDATES = 8  # waiting tasks looked at per claim; one of the best is tried, so that workers seldom collide
-AHEAD = 32  # as many, for a process that claims again at once
+PREFETCHED = 32  # as many, for a process that claims again at once
 CLAIMABLE = (Stage.NOTIFIED, Stage.STAGED, Stage.UNSTAGED)  # the small sets first: a search costs as much as it finds
 CLAIMED = dict.fromkeys(("schema", *(field.name for field in fields(Candidate) if field.name != "id")), 1)
 
@@ -46,7 +46,7 @@ class TaskClaims:
         queues: Sequence[str] = ("default",),
         wanted: str | None = None,
         offer: Needs | None = None,
-        ahead: Lookahead | None = None,
+        prefetch: Prefetch | None = None,
     ) -> Claim | None:
         """Take the best waiting task of a pool, first of those that workers are notified of.
 
@@ -54,14 +54,14 @@ class TaskClaims:
             wanted: take this one among equally urgent tasks, so that workers who received different messages do not
                 collide.
             offer: what this process has; tasks that need more are left to others.
-            ahead: kept by a caller who claims from this pool, with the same arguments, several times within a moment.
+            prefetch: kept by a caller that claims from this pool, as before, several times within a moment.
 
         Returns:
             The claim, or None if nothing can be claimed now.
         """
-        if ahead and (claim := self._claim_ahead(ahead, worker)):
+        if prefetch and (claim := self._claim_prefetched(prefetch, worker)):
             return claim
-        limit = AHEAD if ahead else CANDIDATES
+        limit = PREFETCHED if prefetch else CANDIDATES
         ready = {"pool": pool, "status": WAITING, "queue": {"$in": list(queues)}}
         with reachable():
             for stage in CLAIMABLE:
@@ -69,19 +69,19 @@ class TaskClaims:
                     best = _in_turn(candidates, wanted)
                     seen = len(candidates) * (stage is Stage.NOTIFIED)
                     if claim := self._try_claim(best[0], worker, seen):
-                        if ahead:
-                            ahead.tasks, ahead.seen = best[1:], seen
-                        return replace(claim, ahead=ahead)
+                        if prefetch:
+                            prefetch.tasks, prefetch.seen = best[1:], seen
+                        return replace(claim, prefetch=prefetch)
         return None
 
-    def _claim_ahead(self, ahead: Lookahead, worker: str) -> Claim | None:
+    def _claim_prefetched(self, prefetch: Prefetch, worker: str) -> Claim | None:
         """The next of the tasks that were seen before, if nobody else was faster."""
-        if (claim := ahead.take()) or not ahead.tasks:
+        if (claim := prefetch.take()) or not prefetch.tasks:
             return claim
         with reachable():
-            if claim := self._try_claim(ahead.tasks.pop(0), worker, ahead.seen):
-                return replace(claim, ahead=ahead)
-        ahead.tasks.clear()  # others are at the same ones
+            if claim := self._try_claim(prefetch.tasks.pop(0), worker, prefetch.seen):
+                return replace(claim, prefetch=prefetch)
+        prefetch.tasks.clear()  # others are at the same ones
         return None
 
     def _candidates(self, query: Document, offer: Needs | None, limit: int = CANDIDATES) -> list[Candidate]:
@@ -103,43 +103,43 @@ class TaskClaims:
             # Once they are dead-lettered, the invalid ones do not stand before the others any more.
 
     def claim_among(
-        self, pool: str, worker: str, query: Document, home: TaskState = WAITING, offer: Needs | None = None
+        self, pool: str, worker: str, query: Document, claimed_from: TaskState = WAITING, offer: Needs | None = None
     ) -> Claim | None:
         """Take the best task of ``pool`` that ``query`` (of fields of its document) finds, whatever its stage.
 
         Args:
-            home: WAITING, or PART_DONE for the second phase of a task.
+            claimed_from: WAITING, or PART_DONE for the second phase of a task.
 
         Raises:
             InvalidTransition: tasks in that state cannot be claimed.
         """
-        TASK_STATES.check(home, RUNNING)
-        ready: Document = {"pool": pool, "status": home, "not_before": {"$lte": self._store.now()}}
-        if home is WAITING:
+        TASK_STATES.check(claimed_from, RUNNING)
+        ready: Document = {"pool": pool, "status": claimed_from, "not_before": {"$lte": self._store.now()}}
+        if claimed_from is WAITING:
             ready["stage"] = {"$ne": Stage.HELD}
         with reachable():
             while candidates := self._candidates({"$and": [ready, query]}, offer):
                 for task in candidates:
-                    if claim := self._try_claim(task, worker, 0, home):
+                    if claim := self._try_claim(task, worker, 0, claimed_from):
                         return claim
         return None
 
-    def _try_claim(self, task: Candidate, worker: str, seen: int, home: TaskState = WAITING) -> Claim | None:
+    def _try_claim(self, task: Candidate, worker: str, seen: int, claimed_from: TaskState = WAITING) -> Claim | None:
         """The claim on a task that was read a moment ago; None if another worker was faster, or it is invalid."""
-        claim = to_claim(task, worker, seen, home)  # the lease begins before the write
-        write = self._claiming(task, worker, home)
+        claim = to_claim(task, worker, seen, claimed_from)  # the lease begins before the write
+        write = self._claiming(task, worker, claimed_from)
         return claim if self._dead_letters.attempt(task.id, lambda: self._store.write(write)) else None
 
-    def _claiming(self, task: Candidate, worker: str, home: TaskState = WAITING) -> Write:
+    def _claiming(self, task: Candidate, worker: str, claimed_from: TaskState = WAITING) -> Write:
         changes = {
             "lease": self._leased.new_lease(worker),
             "attempts": {"$add": ["$attempts", 1]},
             "started_at": NOW,
-            "home": home,
+            "claimed_from": claimed_from,
         }
         # Whatever was read is still so if fence and stage are: the claim needs no second look.
         query = {"_id": task.id, "fence": task.fence, "stage": task.stage}
-        return transition(query, home, RUNNING, worker, "claimed", changes, fence=True)
+        return transition(query, claimed_from, RUNNING, worker, "claimed", changes, fence=True)
 
     def renew(self, claim: Claim, memory_mb: float | None = None) -> None:
         """Hold the claim for another lease.
@@ -178,18 +178,21 @@ class TaskClaims:
             changes["kept"] = None
         commit = transition(self._held_by(claim), RUNNING, end, claim.worker, COMMITTED, changes)
         with reachable():
-            if claim.ahead and claim.ahead.wants_more():
-                written = self._write_and_claim(commit, claim.ahead, claim.worker)
+            if claim.prefetch and claim.prefetch.wants_more():
+                written = self._write_and_claim(commit, claim.prefetch, claim.worker)
             else:
                 written = self._write_end(commit)
             if not written and not self._shows({"_id": claim.task_id, "status": end, "fence": claim.fence}):
                 raise self._lost(claim)
 
-    def _write_and_claim(self, commit: Write, ahead: Lookahead, worker: str) -> bool:
+    def _write_and_claim(self, commit: Write, prefetch: Prefetch, worker: str) -> bool:
         """A commit and, in the same trip, the claim on the next task; whether both are certain to be written."""
-        task = ahead.tasks.pop(0)
-        others, ahead.tasks = ahead.tasks, []  # should the store not answer, the commit is tried again without them
-        claim = to_claim(task, worker, ahead.seen, WAITING)
+        task = prefetch.tasks.pop(0)
+        others, prefetch.tasks = (
+            prefetch.tasks,
+            [],
+        )  # should the store not answer, the commit is tried again without them
+        claim = to_claim(task, worker, prefetch.seen, WAITING)
         both = [UpdateOne(*commit), UpdateOne(*self._claiming(task, worker))]
         try:
             written = self._store.tasks.bulk_write(both, ordered=True).modified_count
@@ -199,7 +202,7 @@ class TaskClaims:
             return self._write_end(commit)  # some stores refuse both writes, if one document is invalid
         # The answer is a sum: if one of the two was refused, the store must say which.
         if written == 2 or (written == 1 and self._is_held(claim, worker)):
-            ahead.claimed, ahead.tasks = replace(claim, ahead=ahead), others
+            prefetch.claimed, prefetch.tasks = replace(claim, prefetch=prefetch), others
         return written == 2
 
     def _write_end(self, write: Write) -> bool:
@@ -222,7 +225,7 @@ class TaskClaims:
         """
         failures = claim.failures + 1
         final = error.permanent or failures >= self._settings.max_attempts
-        end = TaskState.FAILED if final else claim.home
+        end = TaskState.FAILED if final else claim.claimed_from
         detail = {"type": error.type, "message": error.message, "traceback": error.traceback, "host": error.host}
         if error.where:
             detail["where"] = error.where
@@ -254,7 +257,7 @@ class TaskClaims:
         if wait:
             changes |= {"not_before": later(wait), "stage": Stage.DELAYED}
         with reachable():
-            write = transition(self._held_by(claim), RUNNING, claim.home, claim.worker, why, changes)
+            write = transition(self._held_by(claim), RUNNING, claim.claimed_from, claim.worker, why, changes)
             if not self._write_end(write):
                 raise self._lost(claim)
 

@@ -12,11 +12,11 @@ from pymongo.errors import BulkWriteError, DuplicateKeyError
 
 from rollq.tasks.errors import DocumentCorrupted, TemplateError
 from rollq.tasks.identity import IDENTITY, PLACES, canonical, places_of, plain_key, task_id
+from rollq.tasks.labels import check_label
 from rollq.tasks.mongo.client import Document, reachable
 from rollq.tasks.mongo.layout import SCHEMA
 from rollq.tasks.queue.admission import Turns
 from rollq.tasks.queue.documents import TASKS, Options, new_document
-from rollq.tasks.queue.labels import check_label
 from rollq.tasks.queue.stager import TaskStager
 from rollq.tasks.queue.task import Created
 from rollq.tasks.queue.task_store import CHUNK, TaskStore

@@ -8,13 +8,14 @@ from typing import Any
 
 from rollq.tasks.definition import Definition, segments_of
 from rollq.tasks.errors import TemplateError
+from rollq.tasks.labels import check_label
 from rollq.tasks.mongo.client import Document
 from rollq.tasks.mongo.expressions import NOW, Write, literal
 from rollq.tasks.mongo.layout import SCHEMA
 from rollq.tasks.mongo.records import Reader, strict
-from rollq.tasks.queue.labels import check_label
+from rollq.tasks.queue.prefetch import Candidate, Claim
 from rollq.tasks.queue.states import TASK_STATES, Stage, TaskState
-from rollq.tasks.queue.task import Candidate, Claim, Task
+from rollq.tasks.queue.task import Task
 from rollq.tasks.resources import Needs
 
 HISTORY = 200  # transitions kept per task
@@ -130,7 +131,7 @@ def new_document(
         "lease": None,
         "result": None,
         "kept": None,  # the result of a DONE task that is trained again, until there is a new one
-        "home": TaskState.WAITING,
+        "claimed_from": TaskState.WAITING,
         "error": None,
         "rounds": [],
         "backfill": None,
@@ -147,8 +148,8 @@ def _day(bound: Any) -> Any:
     return str(bound) if isinstance(bound, int | float) else bound
 
 
-def to_claim(found: Candidate, worker: str, seen: int, home: TaskState) -> Claim:
-    """The claim on a task that is taken from the state ``home``; ``found`` is how it was before."""
+def to_claim(found: Candidate, worker: str, seen: int, claimed_from: TaskState) -> Claim:
+    """The claim on a task that is taken from the state ``claimed_from``; ``found`` is how it was before."""
     return Claim(
         task_id=found.id,
         pool=found.pool,
@@ -160,7 +161,7 @@ def to_claim(found: Candidate, worker: str, seen: int, home: TaskState) -> Claim
         failures=found.failures,
         definition=found.definition,
         time_limit=found.time_limit,
-        home=home,
+        claimed_from=claimed_from,
         partial=found.result,
         rounds=found.rounds,
         seen=seen,

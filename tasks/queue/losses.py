@@ -8,13 +8,13 @@ from rollq.tasks.config.settings import Settings
 from rollq.tasks.mongo.client import Document, reachable
 from rollq.tasks.mongo.expressions import NOW, literal
 from rollq.tasks.queue.dead_letters import DeadLetters
-from rollq.tasks.queue.orphans import LooseEnds
 from rollq.tasks.queue.reader import TaskReader
 from rollq.tasks.queue.states import TaskState
 from rollq.tasks.queue.task import Task
 from rollq.tasks.queue.task_store import RUNNING, TaskStore
+from rollq.tasks.tracking.runs.orphans import LooseEnds
 
-LOST = dict.fromkeys(("pool", "fence", "losses", "lease", "home", "started_at"), 1)
+LOST = dict.fromkeys(("pool", "fence", "losses", "lease", "claimed_from", "started_at"), 1)
 ASKED = {"signal 15 (SIGTERM)", "signal 1 (SIGHUP)", "signal 2 (SIGINT)"}  # how a process ends that was asked to
 
 
@@ -93,7 +93,7 @@ class TaskLosses:
             return self._take_back(document, by, excuse)
         losses = document["losses"] + 1
         poison = losses >= self._settings.max_worker_losses
-        end = TaskState.QUARANTINED if poison else TaskState(document["home"])
+        end = TaskState.QUARANTINED if poison else TaskState(document["claimed_from"])
         worker, memory = document["lease"]["worker"], document["lease"].get("memory_mb")
         detail = {"worker": worker, "signal": ends.get(worker, "unknown"), "memory_mb": memory}
         why = f"worker {worker} was lost ({losses} of {self._settings.max_worker_losses})"
@@ -113,8 +113,8 @@ class TaskLosses:
         why = f"worker {document['lease']['worker']} {excuse}: that is no loss"
         self._loose_ends.note(document["_id"], document["pool"], why)
         changes: Document = {"lease": None, "ended_at": NOW}
-        home = TaskState(document["home"])
-        return self._store.move(_as_seen(document), RUNNING, home, by, why, changes, fence=True)
+        claimed_from = TaskState(document["claimed_from"])
+        return self._store.move(_as_seen(document), RUNNING, claimed_from, by, why, changes, fence=True)
 
 
 def _held(document: Document) -> Document:

@@ -9,10 +9,10 @@ from rollq.tasks.mongo.client import Document, reachable
 from rollq.tasks.mongo.layout import SCHEMA
 from rollq.tasks.queue.dead_letters import DeadLetters
 from rollq.tasks.queue.documents import cancelling, giving_back, waiting_again
-from rollq.tasks.queue.orphans import LooseEnds
 from rollq.tasks.queue.stager import BLOCK, TaskStager
 from rollq.tasks.queue.states import ACTIVE, Stage, TaskState
 from rollq.tasks.queue.task_store import RUNNING, WAITING, TaskStore
+from rollq.tasks.tracking.runs.orphans import LooseEnds
 from rollq.tasks.tracking.runs.references import References
 
 FENCED = {"pool": 1, "fence": 1}

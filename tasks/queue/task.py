@@ -1,24 +1,19 @@
-"""A task, a claim on it, and its failure, as frozen records; documents exist only inside ``TaskQueue``."""
+"""A task and its failure, as frozen records; documents exist only inside ``TaskQueue``."""
 
 from __future__ import annotations
 
 import socket
-import time
 from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from rollq.tasks.components.user_code import place_of
 from rollq.tasks.definition import Definition, Segments
-from rollq.tasks.errors import LeaseLost
 from rollq.tasks.failures import Kind, is_permanent, storable, text_of, trace_of
 from rollq.tasks.leases.leased_documents import LeaseRecord
 from rollq.tasks.mongo.records import Amount, Count, Id
 from rollq.tasks.queue.states import Stage, TaskState
 from rollq.tasks.resources import Needs
-
-if TYPE_CHECKING:
-    from rollq.tasks.queue.prefetch import Lookahead
 
 NOT_YET = f"{Kind.NOT_YET}: "  # how the reason of an attempt begins that was made too early
 TRACEBACK_CHARS = 4_000  # kept of a traceback: its end, where the cause is
@@ -70,9 +65,9 @@ class Attempt:
 class Task:
     """A rolling task as it is in the store.
 
-    Times are UTC; ``seq`` orders the tasks of one priority; ``home`` is the state that it was claimed from last.
-    ``kept`` is the earlier result of a task that was DONE and is trained again; until there is something newer,
-    ``result`` is the same.
+    Times are UTC; ``seq`` orders the tasks of one priority; ``claimed_from`` is its state before the
+    last claim; ``kept`` is the earlier result of a task that was DONE and is trained again; until there is something
+    newer, ``result`` is the same.
     """
 
     id: Id
@@ -100,7 +95,7 @@ class Task:
     rounds: tuple[str, ...]
     history: tuple[Transition, ...]
     kept: dict[str, object] | None = None
-    home: TaskState = TaskState.WAITING
+    claimed_from: TaskState = TaskState.WAITING
     backfill: str | None = None
     any_code: bool = False
     definition: Definition = field(default_factory=dict, repr=False)
@@ -174,82 +169,6 @@ class Task:
         derived = {"held": self.held, "worker": self.worker, "lease_expires_at": self.lease_expires_at}
         shown = {name: value for name, value in asdict(self).items() if name not in ("lease", "stage")}
         return {name: _plain(value) for name, value in {**shown, **derived}.items()}
-
-
-@dataclass(frozen=True)
-class Candidate:
-    """What a claim needs to know of a task that waits; field by field as in ``Task``."""
-
-    id: Id
-    pool: str
-    key: str
-    queue: str
-    priority: int
-    stage: Stage
-    fence: Count
-    attempts: Count
-    failures: Count
-    needs: Needs
-    time_limit: Amount | None
-    rounds: tuple[str, ...]
-    definition: Definition
-    result: dict[str, Any] | None
-    backfill: str | None = None
-    any_code: bool = False
-
-
-@dataclass(frozen=True)
-class Claim:
-    """A worker's right to run a task, valid while ``fence`` is the task's fence.
-
-    ``time_limit`` is how many seconds the attempt may take; ``seen`` is how many notified tasks it was chosen from, at
-    most ``claims.CANDIDATES``. ``home`` is where the task goes back to if the attempt comes to nothing; ``partial`` is
-    the result of its first phase, if it is in its second; ``ahead`` is what the worker does next, if its tasks are
-    short; ``since`` is when the lease began, by this process's monotonic clock.
-    """
-
-    task_id: str
-    pool: str
-    key: str
-    queue: str
-    fence: int
-    worker: str
-    attempt: int
-    failures: int
-    definition: Definition = field(repr=False)
-    time_limit: float | None = None
-    rounds: tuple[str, ...] = ()
-    seen: int = 0
-    home: TaskState = TaskState.WAITING
-    partial: dict[str, object] | None = None
-    backfill: str | None = None
-    any_code: bool = False
-    ahead: Lookahead | None = field(default=None, repr=False, compare=False)
-    since: float = field(default_factory=time.monotonic, repr=False, compare=False)
-
-
-def claim_on(task: Task) -> Claim:
-    """The claim of whoever fetched ``task``, as it was fetched: worth something only while nobody else has it.
-
-    Raises:
-        LeaseLost: the task was not RUNNING when it was fetched.
-    """
-    if task.status is not TaskState.RUNNING or task.worker is None:
-        raise LeaseLost(f"Task {task.id} was {task.status} when it was read: it is not held.", "Fetch it first.")
-    return Claim(
-        task_id=task.id,
-        pool=task.pool,
-        key=task.key,
-        queue=task.queue,
-        fence=task.fence,
-        worker=task.worker,
-        attempt=task.attempts,
-        failures=task.failures,
-        definition=task.definition,
-        home=task.home,
-        partial=task.partial,
-        rounds=task.rounds,
-    )
 
 
 @dataclass(frozen=True)

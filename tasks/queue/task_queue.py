@@ -15,10 +15,10 @@ from rollq.tasks.queue.creation import TaskCreator
 from rollq.tasks.queue.dead_letters import DeadLetters
 from rollq.tasks.queue.losses import TaskLosses
 from rollq.tasks.queue.operations import TaskOperations
-from rollq.tasks.queue.orphans import LooseEnds
 from rollq.tasks.queue.reader import TaskReader
 from rollq.tasks.queue.stager import TaskStager
 from rollq.tasks.queue.task_store import TaskStore
+from rollq.tasks.tracking.runs.orphans import LooseEnds
 from rollq.tasks.tracking.runs.references import References
 
 

@@ -63,7 +63,7 @@ class Round:
     """A round as it is in the store.
 
     ``purpose`` says what to do with the models; ``fence`` numbers its gatherers. ``after`` are the rounds that it waits
-    for; it is ``free`` once all of them are gathered. While it is ``held`` (delayed) it is not gathered either.
+    for; it is ``unblocked`` once all of them are gathered. While it is ``held`` (delayed) it is not gathered either.
     """
 
     id: Id
@@ -74,7 +74,7 @@ class Round:
     status: RoundState
     held: bool
     after: tuple[str, ...]
-    free: bool
+    unblocked: bool
     fence: Count
     lease: LeaseRecord | None
     created_at: datetime
@@ -124,7 +124,7 @@ class Rounds:
         """
         needed(policy, len(task_ids))
         ident = ident or uuid4().hex[:12]
-        options = {"policy": policy, "held": held, "after": list(after), "free": not after}
+        options = {"policy": policy, "held": held, "after": list(after), "unblocked": not after}
         with reachable(), suppress(DuplicateKeyError):
             self._rounds.insert_one({**_new_document(ident, pool, task_ids, purpose, self._store.now()), **options})
         return ident
@@ -138,7 +138,7 @@ class Rounds:
         """Become the gatherer of a round; None if it is finished, held, or another one is alive."""
         with reachable():
             free: list[Document] = [
-                {"status": RoundState.OPEN, "held": False, "free": True},
+                {"status": RoundState.OPEN, "held": False, "unblocked": True},
                 {"status": RoundState.GATHERING, **expired(self._store.now())},
             ]
             try:
@@ -216,10 +216,19 @@ class Rounds:
             failed["given_up"] = {"$ne": True}
             count = 0
             while ids := [document["_id"] for document in self._rounds.find(failed, {"_id": 1})]:
-                changes = {"status": ROUND_STATES.check(FAILED, OPEN), "lease": None, "reason": "", "told": False}
+                changes = {
+                    "status": ROUND_STATES.check(FAILED, OPEN),
+                    "lease": None,
+                    "reason": "",
+                    "failed_by_dependency": False,
+                }
                 still = {"_id": {"$in": ids}, "status": RoundState.FAILED}
                 count += self._rounds.update_many(still, {"$set": changes}).modified_count
-                failed = {"status": RoundState.FAILED, "told": True, "after": {"$in": ids}}  # those that failed with it
+                failed = {
+                    "status": RoundState.FAILED,
+                    "failed_by_dependency": True,
+                    "after": {"$in": ids},
+                }  # those that failed with it
             return count
 
     def give_up(self, idents: Sequence[str], reason: str) -> None:
@@ -253,7 +262,7 @@ class Rounds:
     def may_be_gathered(self, ident: str) -> bool:
         """Whether a round is open and was started."""
         with reachable():
-            query = {"_id": ident, "status": RoundState.OPEN, "held": False, "free": True}
+            query = {"_id": ident, "status": RoundState.OPEN, "held": False, "unblocked": True}
             return self._rounds.find_one(query) is not None and self.in_turn(ident)
 
     def in_turn(self, ident: str) -> bool:
@@ -273,21 +282,21 @@ class Rounds:
     def dependants(self) -> list[Round]:
         """Open rounds that wait for others, oldest first."""
         with reachable():
-            found = self._rounds.find({"status": RoundState.OPEN, "free": False}).sort("created_at", ASCENDING)
+            found = self._rounds.find({"status": RoundState.OPEN, "unblocked": False}).sort("created_at", ASCENDING)
             return [_to_round(document) for document in found]
 
-    def set_free(self, ident: str) -> Round:
+    def unblock(self, ident: str) -> Round:
         """Every round that this one waits for is gathered; returns it as it is now."""
         with reachable():
-            self._rounds.update_one({"_id": ident, "status": RoundState.OPEN}, {"$set": {"free": True}})
+            self._rounds.update_one({"_id": ident, "status": RoundState.OPEN}, {"$set": {"unblocked": True}})
         return self.get(ident)
 
-    def tell_failure(self, ident: str, reason: str) -> None:
+    def fail_by_dependency(self, ident: str, reason: str) -> None:
         """A round that this one waits for has failed, so it fails too, until that one is tried again."""
         failed = ROUND_STATES.check(OPEN, FAILED)
-        changes = {"status": failed, "told": True, "reason": reason, "finished_at": self._store.now()}
+        changes = {"status": failed, "failed_by_dependency": True, "reason": reason, "finished_at": self._store.now()}
         with reachable():
-            self._rounds.update_one({"_id": ident, "status": RoundState.OPEN, "free": False}, {"$set": changes})
+            self._rounds.update_one({"_id": ident, "status": RoundState.OPEN, "unblocked": False}, {"$set": changes})
 
     def abandoned(self) -> list[str]:
         """Ids of rounds that are being gathered by a process whose lease expired."""
@@ -347,8 +356,8 @@ def _new_document(ident: str, pool: str, task_ids: Sequence[str], purpose: Purpo
         "status": ROUND_STATES.check(None, OPEN),
         "held": False,
         "after": [],
-        "free": True,
-        "told": False,
+        "unblocked": True,
+        "failed_by_dependency": False,
         "fence": 0,
         "lease": None,
         "created_at": now,

@@ -1,4 +1,4 @@
-"""Rounds that wait for other rounds: they are let go when all of those are gathered, and told when one fails."""
+"""Rounds that wait for other rounds: unblocked when all of those are gathered, failed by dependency when one fails."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ log = logging.getLogger(__name__)
 
 
 def settle(backend: Backend) -> int:
-    """Let go, or fail, whatever waits for rounds that have ended. Anybody may call it, at any time, again and again.
+    """Unblock, or fail, what waits for rounds that have ended. Anybody may call it, at any time, again and again.
 
     Returns:
-        How many rounds were let go or failed.
+        How many rounds were unblocked or failed.
 
     Raises:
         Unavailable: the store does not answer.
@@ -25,32 +25,32 @@ def settle(backend: Backend) -> int:
         earlier = [_look(backend, ident) for ident in waiting.after]
         failed = [found for found in earlier if found is None or found.status is RoundState.FAILED]
         if failed:
-            _tell(backend, waiting, failed[0])
+            _fail(backend, waiting, failed[0])
             settled += 1
         elif all(found.status is RoundState.GATHERED for found in earlier if found):
-            _let_go(backend, waiting)
+            _unblock(backend, waiting)
             settled += 1
     return settled
 
 
-def _let_go(backend: Backend, waiting: Round) -> None:
+def _unblock(backend: Backend, waiting: Round) -> None:
     """Tasks first: if this process dies in between, the next one does it again."""
     if not waiting.held:
         backend.tasks.unhold(waiting.task_ids)
-    now = backend.rounds.set_free(waiting.id)
-    if waiting.held and not now.held:  # end_train came in between, and saw that it was not free yet
+    now = backend.rounds.unblock(waiting.id)
+    if waiting.held and not now.held:  # end_train came in between, and saw that it was not unblocked yet
         backend.tasks.unhold(waiting.task_ids)
-    log.info("round %s is let go: those that it waited for are gathered", waiting.id)
+    log.info("round %s is unblocked: those that it waited for are gathered", waiting.id)
     try:
         backend.notifier.top_up(waiting.pool)
     except Unavailable as error:
         log.warning("a sweep notifies of its tasks: %s", error)
 
 
-def _tell(backend: Backend, waiting: Round, failed: Round | None) -> None:
+def _fail(backend: Backend, waiting: Round, failed: Round | None) -> None:
     which = f"round {failed.id}, which it waits for, failed: {failed.reason}" if failed else "a round is gone"
     log.error("round %s fails: %s", waiting.id, which)
-    backend.rounds.tell_failure(waiting.id, f"It cannot begin: {which}"[:1_000])
+    backend.rounds.fail_by_dependency(waiting.id, f"It cannot begin: {which}"[:1_000])
 
 
 def _look(backend: Backend, ident: str) -> Round | None:

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 import pytest
 
 from rollq import Backend, LeaseLost, Settings, TaskState
-from rollq.tasks.queue.attempt_lease import AttemptLease, TimeLimitExceeded
+from rollq.tasks.attempts.attempt_lease import AttemptLease, TimeLimitExceeded
 from tests.acceptance.processes.crew import children, kill, wait_until
 from tests.chaos.job import definition
 from tests.chaos.scene import Crew

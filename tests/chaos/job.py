@@ -10,11 +10,11 @@ from typing import Any
 
 import numpy as np
 
+from rollq.tasks.attempts.attempt_lease import AttemptLease
 from rollq.tasks.backend import Backend
 from rollq.tasks.errors import Draining, LeaseLost
 from rollq.tasks.identity import task_key
-from rollq.tasks.queue.attempt_lease import AttemptLease
-from rollq.tasks.queue.task import Claim
+from rollq.tasks.queue.prefetch import Claim
 from rollq.workers.jobs.attempt import Outcome
 
 log = logging.getLogger(__name__)

@@ -15,8 +15,9 @@ from dataclasses import asdict, dataclass
 from enum import StrEnum
 from pathlib import Path
 
+from rollq.tasks.queue.prefetch import Claim
 from rollq.tasks.queue.states import TaskState
-from rollq.tasks.queue.task import Claim, Task
+from rollq.tasks.queue.task import Task
 
 
 class What(StrEnum):

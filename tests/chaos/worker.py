@@ -25,7 +25,7 @@ from rollq.tasks.broker.notifier import Notifier  # noqa: E402
 from rollq.tasks.config.settings import load_settings  # noqa: E402
 from rollq.tasks.errors import LeaseLost  # noqa: E402
 from rollq.tasks.queue.claims import TaskClaims  # noqa: E402
-from rollq.tasks.queue.task import Claim  # noqa: E402
+from rollq.tasks.queue.prefetch import Claim  # noqa: E402
 from rollq.workers.jobs.attempt import Outcome  # noqa: E402
 from rollq.workers.process.watchdog import RESTART, start_again  # noqa: E402
 from tests.chaos import job  # noqa: E402

@@ -15,8 +15,9 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from rollq import Backend, LeaseLost, TaskState
+from rollq.tasks.queue.prefetch import Claim
 from rollq.tasks.queue.states import ACTIVE
-from rollq.tasks.queue.task import Claim, TaskError
+from rollq.tasks.queue.task import TaskError
 from rollq.tasks.rounds.purpose import Serve
 from rollq.tasks.rounds.rounds import Round, Rounds, RoundState
 from tests.pool_tasks import age, definition, replace_settings

@@ -14,7 +14,8 @@ from rollq.scheduler.online.online_set import OnlineModel
 from rollq.scheduler.rounds.coordinator import gather
 from rollq.tasks.client.explain import explain
 from rollq.tasks.mongo.client import Document
-from rollq.tasks.queue.task import Claim, TaskError
+from rollq.tasks.queue.prefetch import Claim
+from rollq.tasks.queue.task import TaskError
 from rollq.tasks.rounds.purpose import Serve
 from rollq.tasks.upkeep.sweeper import sweep
 from tests.acceptance.processes.crew import wait_until

@@ -18,9 +18,9 @@ from rollq.tasks.errors import DocumentCorrupted
 from rollq.tasks.mongo.client import Document
 from rollq.tasks.mongo.layout import SCHEMA
 from rollq.tasks.mongo.records import Reader
-from rollq.tasks.queue.orphans import LOOSE_ENDS
 from rollq.tasks.queue.worker_registry import WORKERS
 from rollq.tasks.resources import Needs
+from rollq.tasks.tracking.runs.orphans import LOOSE_ENDS
 from rollq.tasks.upkeep.sweeper import sweep
 from tests.chaos.job import definition
 
@@ -74,7 +74,15 @@ GOOD: dict[str, Document] = {
             "status": "open",
             "held": False,
         },
-        **{"after": [], "free": True, "told": False, "fence": 0, "lease": None, "created_at": AT, "finished_at": None},
+        **{
+            "after": [],
+            "unblocked": True,
+            "failed_by_dependency": False,
+            "fence": 0,
+            "lease": None,
+            "created_at": AT,
+            "finished_at": None,
+        },
         **{"result": None, "reason": ""},
     },
 }

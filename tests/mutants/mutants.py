@@ -49,7 +49,7 @@ ROUNDS, SETS, BY_HAND, CLOCK = (
     _conformance("tasks/test_by_hand"),
     _conformance("tasks/test_clock"),
 )
-AHEAD = _conformance("tasks/test_prefetch")
+PREFETCH = _conformance("tasks/test_prefetch")
 READERS = ("tests/fuzz/test_readers.py",)
 LEASE = ("tests/integration/tasks/test_lease.py",)
 ONLINE, ROUTINE, COVERAGE, CHALLENGERS, REVISIONS = (
@@ -95,8 +95,8 @@ MUTANTS = (
     Mutant(
         "release does not look at the fence",
         CLAIMS_PY,
-        "write = transition(self._held_by(claim), RUNNING, claim.home,",
-        'write = transition({"_id": claim.task_id}, RUNNING, claim.home,',
+        "write = transition(self._held_by(claim), RUNNING, claim.claimed_from,",
+        'write = transition({"_id": claim.task_id}, RUNNING, claim.claimed_from,',
         CLAIMS,
     ),
     Mutant(
@@ -147,14 +147,14 @@ MUTANTS = (
         CLAIMS_PY,
         "return written == 2",
         "return written >= 1",
-        AHEAD,
+        PREFETCH,
     ),
     Mutant(
         "a next claim that was refused is believed",
         CLAIMS_PY,
         "self._is_held(claim, worker)",
         "worker",
-        AHEAD,
+        PREFETCH,
     ),
     # -- invalid documents
     Mutant(
@@ -428,8 +428,8 @@ MUTANTS = (
     Mutant(
         "a delayed round is gathered before its start",
         ROUNDS_PY,
-        '{"status": RoundState.OPEN, "held": False, "free": True},',
-        '{"status": RoundState.OPEN, "free": True},',
+        '{"status": RoundState.OPEN, "held": False, "unblocked": True},',
+        '{"status": RoundState.OPEN, "unblocked": True},',
         ROUNDS,
     ),
     Mutant(

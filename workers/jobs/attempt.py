@@ -10,16 +10,16 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
+from rollq.tasks.attempts.attempt_lease import AttemptLease
 from rollq.tasks.backend import Backend
 from rollq.tasks.components.user_code import place_of
 from rollq.tasks.errors import Draining, LeaseLost, RollqError, Unavailable
 from rollq.tasks.failures import Kind, described, kind_of, text_of, wait_after
 from rollq.tasks.ingredients.code_check import is_stale
 from rollq.tasks.logs import log_context
-from rollq.tasks.queue.attempt_lease import AttemptLease
 from rollq.tasks.queue.claims import CANDIDATES
-from rollq.tasks.queue.prefetch import Lookahead
-from rollq.tasks.queue.task import Claim, TaskError
+from rollq.tasks.queue.prefetch import Claim, Prefetch
+from rollq.tasks.queue.task import TaskError
 from rollq.tasks.resources import Needs
 from rollq.workers.jobs.job import Job, job_of
 
@@ -82,14 +82,14 @@ def serve(backend: Backend, pool: str, wanted: str, context: WorkerContext) -> i
     end, attempts = time.monotonic() + SLICE_SECONDS, 0
     turn = random.choice(backend.tasks.notified_pools(context.queues) or [pool])  # noqa: S311 - a fair turn, no secret
     for name in dict.fromkeys([turn, pool]):
-        ahead = Lookahead(go_on=lambda: time.monotonic() < end and not _is_ending(context))
-        while claim := _claim(backend, name, wanted, context, ahead):
+        prefetch = Prefetch(go_on=lambda: time.monotonic() < end and not _is_ending(context))
+        while claim := _claim(backend, name, wanted, context, prefetch):
             outcome = _attempt(backend, claim, context)
             attempts += 1
             if outcome is Outcome.OUTAGE:
                 _rests_until = time.monotonic() + REST_SECONDS
                 return attempts
-            if (is_stale() or time.monotonic() >= end) and not ahead.claimed:
+            if (is_stale() or time.monotonic() >= end) and not prefetch.claimed:
                 _pass_on(backend, claim)
                 return attempts
     return attempts
@@ -119,11 +119,11 @@ def refuse_outage(outcome: Outcome) -> None:
 
 
 def _claim(
-    backend: Backend, pool: str, wanted: str | None, context: WorkerContext, ahead: Lookahead | None = None
+    backend: Backend, pool: str, wanted: str | None, context: WorkerContext, prefetch: Prefetch | None = None
 ) -> Claim | None:
-    if _is_ending(context) and not (ahead and ahead.claimed):
+    if _is_ending(context) and not (prefetch and prefetch.claimed):
         return None
-    return backend.tasks.claim(pool, context.worker, context.queues, wanted, context.available, ahead)
+    return backend.tasks.claim(pool, context.worker, context.queues, wanted, context.available, prefetch)
 
 
 def _is_ending(context: WorkerContext) -> bool:

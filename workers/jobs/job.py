@@ -14,7 +14,7 @@ from rollq.tasks.failures import described
 from rollq.tasks.ingredients.code_check import check_code, check_loaded, others_serve
 from rollq.tasks.ingredients.ingredients import sources_of
 from rollq.tasks.ingredients.project import project_tags
-from rollq.tasks.queue.task import Claim
+from rollq.tasks.queue.prefetch import Claim
 from rollq.tasks.tracking.mlflow.experiment import MLflowExperiment
 from rollq.tasks.tracking.mlflow.recorder import MLflowRecorder
 from rollq.tasks.tracking.runs import attempt_tags

@@ -18,7 +18,7 @@ from rollq.tasks.errors import DataError, NotFound, StateError, TemplateError
 from rollq.tasks.predictions.day_hashes import day_hashes
 from rollq.tasks.predictions.fitted_dataset import fitted_dataset
 from rollq.tasks.predictions.increments import Increment, save_increment
-from rollq.tasks.queue.task import Claim
+from rollq.tasks.queue.prefetch import Claim
 from rollq.tasks.tracking.mlflow.experiment import MLflowExperiment
 from rollq.tasks.tracking.mlflow.recorder import MLflowRecorder
 from rollq.tasks.tracking.runs.lifecycle import RecorderStatus

@@ -16,8 +16,8 @@ from rollq.tasks.definition import CHAIN, DATASET, MODEL, RECORD, Definition, re
 from rollq.tasks.errors import TemplateError
 from rollq.tasks.failures import described
 from rollq.tasks.ingredients.ingredients import other_data
+from rollq.tasks.queue.prefetch import Claim
 from rollq.tasks.queue.reader import TaskReader
-from rollq.tasks.queue.task import Claim
 from rollq.tasks.tracking.mlflow.recorder import MLflowRecorder
 from rollq.workers.jobs import warm_start
 

@@ -15,7 +15,7 @@ from rollq.cli.values import at_home, check_pool
 
 if TYPE_CHECKING:
     from rollq.tasks.backend import Backend
-    from rollq.tasks.queue.task import Claim
+    from rollq.tasks.queue.prefetch import Claim
 
 POOL = Annotated[str, typer.Option("--pool", help="The pool")]
 FENCE = Annotated[int, typer.Option(help="The fence number that fetch gave")]
@@ -193,7 +193,7 @@ def run_pool(
 
 
 def _claim(backend: Backend, task: str, fence: int) -> Claim:
-    from rollq.tasks.queue.task import claim_on
+    from rollq.tasks.queue.prefetch import claim_on
 
     return with_(claim_on(backend.tasks.get(task)), fence=fence)
 

@@ -7,11 +7,11 @@ import sys
 from typing import Any
 
 from rollq.service import run_worker
+from rollq.tasks.attempts.attempt_lease import AttemptLease
 from rollq.tasks.config.settings import load_settings
 from rollq.tasks.errors import LeaseLost
-from rollq.tasks.queue.attempt_lease import AttemptLease
 from rollq.tasks.queue.claims import TaskClaims
-from rollq.tasks.queue.task import Claim
+from rollq.tasks.queue.prefetch import Claim
 
 log = logging.getLogger(__name__)
 commit = TaskClaims.commit

@@ -9,7 +9,7 @@ import pytest
 
 from rollq import Backend, InvalidTransition, LeaseLost, TaskState
 from rollq.tasks.queue.dead_letters import DeadLetters
-from rollq.tasks.queue.prefetch import Lookahead
+from rollq.tasks.queue.prefetch import Prefetch
 from rollq.tasks.resources import Needs
 from tests.pool_tasks import POOL, claim, create
 
@@ -34,12 +34,12 @@ def test_many_invalid_documents_stand_before_no_valid_one(
 
 def test_an_invalid_next_task_hinders_no_commit(backend: Backend) -> None:
     first, second, third = create(backend.tasks, 3)
-    ahead = Lookahead()
-    held = backend.tasks.claim(POOL, "w", wanted=first, ahead=ahead)
+    prefetch = Prefetch()
+    held = backend.tasks.claim(POOL, "w", wanted=first, prefetch=prefetch)
     assert held
     spoil(backend, [second], history="none")  # the store refuses the claim that goes with the commit
     backend.tasks.commit(held, {"n": 1})
-    following = backend.tasks.claim(POOL, "w", ahead=ahead)
+    following = backend.tasks.claim(POOL, "w", prefetch=prefetch)
     assert following
     assert [backend.tasks.get(ident).status for ident in (first, second, third)] == ["DONE", "FAILED", "RUNNING"]
 

@@ -9,7 +9,7 @@ import pytest
 from rollq import Backend, MLflowExperiment, MLflowRecorder, RoundFailed, StateError, TaskState
 from rollq.health.repair import look_at_work
 from rollq.scheduler.reconciler import close, stray_runs, tie_loose_ends
-from rollq.tasks.queue.task import Claim
+from rollq.tasks.queue.prefetch import Claim
 from rollq.tasks.resources import Needs
 from rollq.tasks.rounds.purpose import Serve
 from rollq.tasks.rounds.rounds import RoundState
@@ -93,7 +93,7 @@ def test_a_search_finds_runs_that_nobody_noted(backend: Backend, runs: MLflowExp
 def test_only_one_is_told_that_a_loose_end_is_due(backend: Backend, monkeypatch: pytest.MonkeyPatch) -> None:
     backend.tasks.loose_ends.note("a", "pool", "why")
     assert not backend.tasks.loose_ends.take_due(), "the holder has a moment to close its run itself"
-    monkeypatch.setattr("rollq.tasks.queue.orphans.REST_SECONDS", -1.0)
+    monkeypatch.setattr("rollq.tasks.tracking.runs.orphans.REST_SECONDS", -1.0)
     assert backend.tasks.loose_ends.take_due()
     monkeypatch.undo()
     assert not backend.tasks.loose_ends.take_due()

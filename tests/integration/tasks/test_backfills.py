@@ -21,7 +21,8 @@ from rollq.scheduler.strategies.base import Plan
 from rollq.tasks.client.explain import explain
 from rollq.tasks.client.progress import failures_of, progress_of
 from rollq.tasks.errors import StateError
-from rollq.tasks.queue.task import Claim, TaskError
+from rollq.tasks.queue.prefetch import Claim
+from rollq.tasks.queue.task import TaskError
 from rollq.tasks.rounds.purpose import Serve
 from rollq.tasks.upkeep.sweeper import sweep
 

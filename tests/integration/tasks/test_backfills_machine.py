@@ -11,7 +11,8 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 
 from rollq import Backend, BackfillMode, BackfillState, InvalidTransition, LeaseLost, TaskState
 from rollq.tasks.backfills.backfill import BACKFILL_STATES
-from rollq.tasks.queue.task import Claim, TaskError
+from rollq.tasks.queue.prefetch import Claim
+from rollq.tasks.queue.task import TaskError
 from tests.integration.tasks.test_backfills import POOL, active, begin_backfill, planned, states
 
 COUNT = 5

@@ -1,4 +1,4 @@
-"""Rounds that wait for other rounds: let go when those are gathered, told when one fails, open again when it is."""
+"""Rounds that wait for other rounds: unblocked when those are gathered, failed with one that fails, open again."""
 
 from __future__ import annotations
 

@@ -12,10 +12,10 @@ from contextlib import contextmanager
 import pytest
 
 from rollq import Backend, LeaseLost, LocalStack, TaskQueue, TaskState
+from rollq.tasks.attempts.attempt_lease import AttemptLease
 from rollq.tasks.errors import Unavailable
 from rollq.tasks.mongo.client import within
-from rollq.tasks.queue.attempt_lease import AttemptLease
-from rollq.tasks.queue.task import Claim
+from rollq.tasks.queue.prefetch import Claim
 from tests.acceptance.processes.crew import wait_until
 from tests.chaos.job import definition
 

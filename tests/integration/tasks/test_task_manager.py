@@ -21,7 +21,7 @@ from rollq import (
     Unavailable,
     run_task,
 )
-from rollq.tasks.queue.task import claim_on
+from rollq.tasks.queue.prefetch import claim_on
 from rollq.tasks.rounds.purpose import Serve
 from tests.acceptance.processes.crew import wait_until
 from tests.pool_tasks import definition, expire

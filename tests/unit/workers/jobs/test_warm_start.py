@@ -16,8 +16,9 @@ from rollq.tasks.definition import Definition
 from rollq.tasks.errors import ComponentError, NotFound, PermanentError, StateError, TemplateError
 from rollq.tasks.identity import task_id, task_key
 from rollq.tasks.leases.leased_documents import LeaseRecord
+from rollq.tasks.queue.prefetch import Claim
 from rollq.tasks.queue.states import TaskState
-from rollq.tasks.queue.task import Claim, Task
+from rollq.tasks.queue.task import Task
 from rollq.tasks.resources import Needs
 from rollq.tasks.tracking.mlflow.experiment import MLflowExperiment
 from rollq.tasks.tracking.mlflow.recorder import MLflowRecorder

@@ -11,7 +11,8 @@ from dataclasses import replace
 
 from rollq.tasks.errors import Draining, RollqError
 from rollq.tasks.leases.renewer import LeaseRenewer
-from rollq.tasks.queue.task import Claim, TaskError
+from rollq.tasks.queue.prefetch import Claim
+from rollq.tasks.queue.task import TaskError
 from rollq.tasks.queue.task_queue import TaskQueue
 
 log = logging.getLogger(__name__)
