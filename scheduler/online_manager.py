@@ -23,7 +23,7 @@ from rollq.scheduler.routine.ledger import Routine, RoutineState
 from rollq.scheduler.routine.registration import register_strategy
 from rollq.scheduler.routine.simulation import Progress, Simulation
 from rollq.scheduler.routine.steps import Job
-from rollq.scheduler.signals.ledger import SignalEntry, SignalLedger
+from rollq.scheduler.signals.ledger import Publication, SignalEntry, SignalLedger
 from rollq.scheduler.strategies.base import OnlineStrategy
 from rollq.scheduler.strategies.managers import add_strategies, strategies_of
 from rollq.scheduler.strategies.registry import StrategyRegistry
@@ -215,17 +215,18 @@ class OnlineManager:
             if not days:
                 return False
             frames = {name: ledger.read(name, days) for name in self.strategies}
-            if ledger.publish(
-                self.ensemble,
-                self._registry.get(first).pool,
-                _as_frame((prepare_func or AverageEnsemble())(frames)),
+            publication = Publication(
+                strategy=self.ensemble,
                 number=len(known) + 1,
                 session=max(days),
-                days=sorted(days),
-                versions=[],
+                days=tuple(sorted(days)),
+                gaps=(),
+                versions=(),
+                pool=self._registry.get(first).pool,
                 by=self._by,
                 why="prepare_signals",
-            ):
+            )
+            if ledger.publish(publication, _as_frame((prepare_func or AverageEnsemble())(frames))):
                 return True  # otherwise another process was first: look again what is left
 
     def get_signals(self, strategy: str | None = None) -> pd.DataFrame:

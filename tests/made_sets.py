@@ -20,4 +20,4 @@ def made_set(
         more: further fields.
     """
     fields: dict[str, Any] = {"at": datetime.now(UTC), "by": "me", "metrics": {}, **more}
-    return OnlineSet(strategy=strategy, pool=pool, round_id=round_id, models=tuple(models), **fields)
+    return OnlineSet(strategy=strategy, version=0, pool=pool, round_id=round_id, models=tuple(models), **fields)

@@ -46,13 +46,13 @@ class OnlineSet:
     """
 
     strategy: str
+    version: int
     pool: str
     round_id: str
     at: datetime
     by: str
     models: tuple[OnlineModel, ...]
     metrics: dict[str, float]
-    version: int = 0
     signals: SignalFile | None = None
     gaps: tuple[str, ...] = ()
     session: str = ""

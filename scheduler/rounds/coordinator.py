@@ -15,9 +15,9 @@ from rollq.scheduler.online.mlflow_sync import sync
 from rollq.scheduler.online.online_set import OnlineSet
 from rollq.scheduler.rounds.findings import Findings
 from rollq.scheduler.rounds.gathering import gather_round
+from rollq.scheduler.rounds.remedies import reason_of
 from rollq.tasks.backend import Backend
 from rollq.tasks.broker.messages import GATHER, check_arguments
-from rollq.tasks.components.user_code import place_of
 from rollq.tasks.errors import LeaseLost, RollqError, Unavailable
 from rollq.tasks.failures import Kind, described, kind_of, text_of
 from rollq.tasks.leases.renewer import Check, LeaseRenewer
@@ -92,15 +92,27 @@ def _gather_under_lease(backend: Backend, gathering: Round, by: str, since: floa
             backend.rounds.finish(gathering, _result(gathering, made))
     except LeaseLost:
         raise
-    except BaseException as error:
-        if kind_of(error) is Kind.OWN:
-            _fail(backend, gathering, error)
-            return None
-        _give_up(backend, gathering, error)
-        if kind_of(error) is Kind.STOP:
-            raise
+    except BaseException as error:  # noqa: BLE001 - also what an own strategy raises
+        _ended(backend, gathering, error)
         return None
     return made if isinstance(made, OnlineSet) else None
+
+
+def _ended(backend: Backend, gathering: Round, error: BaseException) -> None:
+    """Gathering raised: the round fails by its own error only, otherwise another coordinator tries again."""
+    kind = kind_of(error)
+    if kind is Kind.OWN:  # gathering again would end the same way, until the cause is mended
+        why = reason_of(error, "What was to be gathered")
+        backend.rounds.fail(gathering, why)
+        log.error("the round failed, what was online stays online: %s", why)
+        return
+    log.warning("gathering was interrupted and will be tried again: %s", described(error))
+    try:
+        backend.rounds.release(gathering, "it was interrupted" if kind is Kind.STOP else f"{kind}: {text_of(error)}")
+    except RollqError as second:
+        log.warning("the round could not be given back, its lease will run out: %s", second)
+    if kind is Kind.STOP:
+        raise error
 
 
 def _result(gathering: Round, made: OnlineSet | Findings) -> dict[str, object]:
@@ -124,26 +136,3 @@ def _sync(backend: Backend, online: OnlineSet, check: Check) -> None:
         raise
     except RollqError as error:
         log.warning("MLflow is not in sync with %s version %s: %s", online.strategy, online.version, error)
-
-
-def _fail(backend: Backend, gathering: Round, error: BaseException) -> None:
-    """Gathering again would end the same way, until the cause is mended."""
-    if isinstance(error, RollqError):
-        why = str(error)
-    elif place := place_of(error):  # an own strategy, or a class of an own artifact
-        why = f"{described(error)} ({place})"
-    else:
-        why = f"What was to be gathered is corrupted ({described(error)})."
-        log.debug("the round failed", exc_info=error)
-    backend.rounds.fail(gathering, why)
-    log.error("the round failed, what was online stays online: %s", why)
-
-
-def _give_up(backend: Backend, gathering: Round, error: BaseException) -> None:
-    """Something around us does not work, or we are to end: give the round back, another coordinator tries again."""
-    log.warning("gathering was interrupted and will be tried again: %s", described(error))
-    why = "it was interrupted" if kind_of(error) is Kind.STOP else f"{kind_of(error)}: {text_of(error)}"
-    try:
-        backend.rounds.release(gathering, why)
-    except RollqError as second:
-        log.warning("the round could not be given back, its lease will run out: %s", second)

@@ -76,6 +76,7 @@ def online_set(
     """The set that a round makes; number and time are given by the ledger."""
     return OnlineSet(
         strategy=purpose.strategy,
+        version=0,
         pool=results.round.pool,
         round_id=results.round.id,
         at=datetime.now(UTC),

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 
 from rollq.tasks.backend import Backend
-from rollq.tasks.errors import BadInput, DataError
+from rollq.tasks.components.user_code import place_of
+from rollq.tasks.errors import BadInput, DataError, RollqError
+from rollq.tasks.failures import described
 from rollq.tasks.queue.states import LOST
 from rollq.tasks.queue.task import Task
+
+log = logging.getLogger(__name__)
 
 TEMPLATE = {"TemplateError", "ComponentError", "SegmentError", "CalendarError", "BadInput"}
 DATA = "DataError"
@@ -37,6 +42,20 @@ def steps_after_error(error: BaseException) -> str:
     if isinstance(error, DataError):
         return MEND
     return REPLACE if isinstance(error, BadInput) else ""
+
+
+def reason_of(error: BaseException, what: str) -> str:
+    """What has failed, in words.
+
+    Args:
+        what: what was worked with, for an error of rollq itself that has no message.
+    """
+    if isinstance(error, RollqError):
+        return str(error)
+    if place := place_of(error):  # an own strategy, dataset, model, or class of an own artifact
+        return f"{described(error)} ({place})"
+    log.debug("it failed", exc_info=error)
+    return f"{what} is corrupted ({described(error)})."  # it has another form than rollq gives it
 
 
 def try_data_again(backend: Backend, pool: str, ids: Sequence[str], by: str) -> bool:

@@ -15,7 +15,7 @@ from datetime import timedelta
 
 from celery import Celery
 
-from rollq.scheduler.rounds.remedies import steps_after_error
+from rollq.scheduler.rounds.remedies import reason_of, steps_after_error
 from rollq.scheduler.rounds.trainers import DelayTrainer, Trainer
 from rollq.scheduler.routine.agenda import agenda
 from rollq.scheduler.routine.ledger import DATA, Routine, Routines, RoutineState
@@ -23,7 +23,6 @@ from rollq.scheduler.routine.steps import STEPS, Job, Waiting
 from rollq.scheduler.strategies.registry import StrategyRegistry
 from rollq.tasks.backend import Backend
 from rollq.tasks.broker.messages import ROUTINE, check_arguments
-from rollq.tasks.components.user_code import place_of
 from rollq.tasks.errors import LeaseLost, RollqError
 from rollq.tasks.failures import Kind, described, kind_of
 from rollq.tasks.leases.renewer import LeaseRenewer
@@ -167,19 +166,9 @@ def _ended(job: Job, routines: Routines, routine: Routine, error: BaseException)
         raise error
     what = f"the routine of {job.registered.name} for {job.session}"
     if kind is Kind.OWN:
-        why = _reason(error)
+        why = f"{reason_of(error, 'What it works with')} {steps_after_error(error)}".strip()
         log.error("%s failed: %s", what, why)
         return routines.fail(routine, why)
     log.warning("%s is tried again: %s", what, described(error))
     message = error.message if isinstance(error, RollqError) else described(error)
     return routines.release(routine, f"{DATA if kind is Kind.NOT_YET else 'another try: '}{message}")
-
-
-def _reason(error: BaseException) -> str:
-    if isinstance(error, RollqError):
-        return f"{error} {steps_after_error(error)}".strip()
-    if place := place_of(error):  # an own strategy, dataset or model
-        return f"{described(error)} ({place})"
-    log.debug("the routine failed", exc_info=error)
-    # What is in the store or in MLflow has another form than rollq gives it.
-    return f"What it works with is corrupted ({described(error)})."

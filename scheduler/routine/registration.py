@@ -45,17 +45,20 @@ def register_strategy(
     registry = StrategyRegistry(backend)
     before, kept = registry.traces(strategy.name)
     anew = replace or (before is None and bool(Routines(backend).begun(strategy.name)))
-    registered = registry.add(
-        strategy,
-        by,
-        begin=first,
-        pool=getattr(strategy, "pool", None),
+    entry = RegisteredStrategy(
+        name=strategy.name,
+        kind=type(strategy).__name__,
+        config=strategy.to_config(),
+        pool=getattr(strategy, "pool", None) or strategy.name,
         delayed=delayed,
+        begin=first,
         at=options.at if options else None,
         timezone=options.timezone if options else "UTC",
-        replace=replace,
+        added_at=backend.store.now(),
+        by=by,
         plan=uuid4().hex[:8] if anew else "",
     )
+    registered = registry.add(entry, replace=replace)
     if anew:
         _plan_anew(backend, strategy.name, before)
     return registry.accept(strategy.name, [*kept, *accept]) if kept or accept else registered

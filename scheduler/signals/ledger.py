@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import tempfile
-from collections.abc import Collection, Sequence
+from collections.abc import Collection
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from datetime import date, datetime, timedelta
@@ -35,28 +35,39 @@ from rollq.tasks.tracking.mlflow.recorder import MLflowRecorder
 FOLDER = "signals"
 
 
-@dataclass(frozen=True)
-class SignalEntry:
-    """What one publication said.
+@dataclass(frozen=True, kw_only=True)
+class Publication:
+    """What signals are about.
 
-    ``days`` are its sessions, without those in ``gaps``, which were to be covered and are not; ``versions`` are the
-    online sets that served on them; ``number`` counts the entries of a strategy.
+    Args:
+        number: it counts the entries of a strategy: the number of those that the caller has seen, plus 1.
+        session: the one on which they are published.
+        days: the sessions that they cover; of a session without a row they say that there is none.
+        gaps: sessions, or instruments on a session, that were to be covered and are not.
+        versions: the online sets that served on these sessions.
+        pool: the MLflow experiment that holds them.
     """
 
     strategy: str
     number: int
     session: str
     days: tuple[str, ...]
-    rows: int
-    sha256: str
-    pool: str
-    recorder_id: str
-    artifact: str
-    versions: tuple[int, ...]
     gaps: tuple[str, ...]
-    at: datetime
+    versions: tuple[int, ...]
+    pool: str
     by: str
     why: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class SignalEntry(Publication):
+    """What was published: where it is, its SHA-256, and when (UTC)."""
+
+    rows: int
+    sha256: str
+    recorder_id: str
+    artifact: str
+    at: datetime
 
     def to_dict(self) -> dict[str, object]:
         """JSON-able."""
@@ -78,36 +89,20 @@ class SignalLedger:
         with reachable():
             self._entries.create_index([("strategy", ASCENDING), ("number", ASCENDING)], unique=True)
 
-    def publish(
-        self,
-        strategy: str,
-        pool: str,
-        signals: pd.DataFrame,
-        *,
-        number: int,
-        session: str,
-        days: Sequence[str],
-        versions: Sequence[int],
-        by: str,
-        gaps: Sequence[str] = (),
-        why: str = "routine",
-        check: Check = no_lease,
-    ) -> SignalEntry | None:
-        """Publish signals in one write, as the entry with this ``number``.
+    def publish(self, publication: Publication, signals: pd.DataFrame, check: Check = no_lease) -> SignalEntry | None:
+        """Publish signals in one write, as the entry with the number of the publication.
 
         Args:
-            pool: the MLflow experiment that holds them.
             signals: column ``score``, indexed (datetime, instrument).
-            days: the sessions that it is about; of a session without a row it says that there is none.
-            number: the number of entries that the caller has seen, plus 1.
             check: called before each write; raises LeaseLost if the caller's lease is gone.
 
         Returns:
             The entry; None if another one took this number: look again what is there.
         """
         check()
-        recorder = self._recorder(strategy, pool)
-        name = f"{session}-{uuid4().hex[:8]}.parquet"
+        strategy, number = publication.strategy, publication.number
+        recorder = self._recorder(strategy, publication.pool)
+        name = f"{publication.session}-{uuid4().hex[:8]}.parquet"
         with tempfile.TemporaryDirectory(prefix="rollq-") as folder:
             path = Path(folder) / name
             sha256 = write_signals(signals, path)
@@ -117,20 +112,12 @@ class SignalLedger:
         document: Document = {
             "_id": f"{strategy}:{number}",
             "schema": SCHEMA,
-            "strategy": strategy,
-            "number": number,
-            "session": session,
-            "days": sorted(days),
+            **asdict(publication),
             "rows": len(signals),
             "sha256": sha256,
-            "pool": pool,
             "recorder_id": recorder.id,
             "artifact": f"{FOLDER}/{name}",
-            "versions": list(versions),
-            "gaps": list(gaps),
             "at": self._backend.store.now(),
-            "by": by,
-            "why": why,
         }
         check()
         with reachable():

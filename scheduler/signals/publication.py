@@ -10,7 +10,7 @@ from rollq.scheduler.online.ledger import OnlineSets
 from rollq.scheduler.online.predictions import Predictions
 from rollq.scheduler.online.serving import Served, served
 from rollq.scheduler.signals.coverage import holes_in, is_scored, shown
-from rollq.scheduler.signals.ledger import SignalEntry, SignalLedger
+from rollq.scheduler.signals.ledger import Publication, SignalEntry, SignalLedger
 from rollq.scheduler.strategies.base import OnlineStrategy
 from rollq.tasks.backend import Backend
 from rollq.tasks.errors import CoverageError, DataError, StateError
@@ -58,21 +58,18 @@ def publish_signals(
                 f"{len(holes)} holes, so the signals of {strategy.name!r} are not published: {shown(holes, 10)}.",
                 "Mend the data or the tasks and run the routine again; --allow-gaps publishes all the same.",
             )
-        versions = sorted({part.version for part in parts})
-        entry = ledger.publish(
-            strategy.name,
-            parts[0].pool,
-            signals,
+        publication = Publication(
+            strategy=strategy.name,
             number=number,
             session=session,
-            days=sorted(set(wanted) - set(holes)),
-            versions=versions,
+            days=tuple(sorted(set(wanted) - set(holes))),
+            gaps=tuple(holes),
+            versions=tuple(sorted({part.version for part in parts})),
+            pool=parts[0].pool,
             by=by,
-            gaps=holes,
             why=why,
-            check=check,
         )
-        if entry:
+        if entry := ledger.publish(publication, signals, check):
             return entry
 
 

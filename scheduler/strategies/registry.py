@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
 
@@ -28,9 +28,13 @@ BUILT_IN = {"RollingStrategy": RollingStrategy}
 class RegisteredStrategy:
     """A strategy as it stands in the registry.
 
-    ``delayed``: its tasks are registered first, and trained all together. ``notified``: the dates that a message named
-    and that no routine has served yet. ``accepted``: odd sessions that are taken as they are. ``plan``: tells the
-    rounds of this entry from those of one that it took the place of.
+    Args:
+        delayed: its tasks are registered first, and trained all together.
+        begin: the first session under the routine (``YYYY-MM-DD``).
+        at, timezone: the time of day at which beat starts the routine; None: beat does not.
+        notified: the dates that a message named and that no routine has served yet.
+        accepted: odd sessions that are taken as they are.
+        plan: tells the rounds of this entry from those of one that it took the place of.
     """
 
     name: Id
@@ -63,59 +67,31 @@ class StrategyRegistry:
     def _registry(self) -> Collection[Document]:
         return self._store.collection("strategies")
 
-    def add(
-        self,
-        strategy: OnlineStrategy,
-        by: str,
-        *,
-        begin: str,
-        pool: str | None = None,
-        delayed: bool = True,
-        at: str | None = None,
-        timezone: str = "UTC",
-        replace: bool = False,
-        plan: str = "",
-    ) -> RegisteredStrategy:
+    def add(self, entry: RegisteredStrategy, *, replace: bool = False) -> RegisteredStrategy:
         """Write a strategy into the registry; the same one again changes nothing.
 
         Args:
-            plan: of its rounds.
-            begin: the first session under the routine (``YYYY-MM-DD``).
             replace: let it take the place of another one with this name.
 
         Raises:
             StateError: another one has this name.
         """
-        document: Document = {
-            "_id": strategy.name,
-            "kind": type(strategy).__name__,
-            "schema": SCHEMA,
-            "config": strategy.to_config(),
-            "pool": pool or strategy.name,
-            "delayed": delayed,
-            "begin": begin,
-            "at": at,
-            "timezone": timezone,
-            "added_at": self._store.now(),
-            "by": by,
-            "notified": [],
-            "accepted": [],
-            "plan": plan,
-        }
+        document = {"_id": entry.name, "schema": SCHEMA, **asdict(entry)}
+        del document["name"]
         with reachable():
             if replace:
-                self._registry.replace_one({"_id": strategy.name}, document, upsert=True)
-                return self.get(strategy.name)
+                self._registry.replace_one({"_id": entry.name}, document, upsert=True)
+                return self.get(entry.name)
             try:
                 self._registry.insert_one(document)
             except DuplicateKeyError:
-                known = self.get(strategy.name)
-                if (known.kind, known.config) != (document["kind"], document["config"]):
+                known = self.get(entry.name)
+                if (known.kind, known.config) != (entry.kind, entry.config):
                     raise StateError(
-                        f"{strategy.name!r} is online already, with another template.",
+                        f"{entry.name!r} is online already, with another template.",
                         "Give this one another name, or replace it: `rollq online add --replace`.",
                     ) from None
-            return self.get(strategy.name)
+            return self.get(entry.name)
 
     def want(self, name: str, date: str) -> None:
         """Write down that a message named the sessions up to ``date`` (``YYYY-MM-DD``)."""

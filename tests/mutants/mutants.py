@@ -609,7 +609,7 @@ MUTANTS = (
     Mutant(
         "an outage fails a round",
         "scheduler/rounds/coordinator.py",
-        "if kind_of(error) is Kind.OWN:",
+        "if kind is Kind.OWN:",
         "if True:",
         KINDS,
     ),

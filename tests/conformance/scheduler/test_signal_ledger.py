@@ -12,7 +12,7 @@ import pytest
 
 from rollq import Backend, MLflowExperiment, NotFound, RollqError
 from rollq.scheduler.signals.files import write_signals
-from rollq.scheduler.signals.ledger import SignalEntry, SignalLedger
+from rollq.scheduler.signals.ledger import Publication, SignalEntry, SignalLedger
 
 DAYS = ["2021-01-04", "2021-01-05", "2021-01-06"]
 
@@ -31,17 +31,18 @@ class Ledger:
         self.name = f"ledger{uuid4().hex[:6]}"
 
     def publish(self, number: int, days: list[str], score: float, **more: Any) -> SignalEntry | None:
-        return self.ledger.publish(
-            self.name,
-            self.name,
-            frame(days, score) if days else frame(DAYS[:1], 0.0).iloc[:0],
+        publication = Publication(
+            strategy=self.name,
             number=number,
             session=max(days, default=DAYS[0]),
-            days=days,
-            versions=[1],
+            days=tuple(days),
+            gaps=tuple(more.get("gaps", ())),
+            versions=(1,),
+            pool=self.name,
             by="me",
-            **more,
+            why=more.get("why", "routine"),
         )
+        return self.ledger.publish(publication, frame(days, score) if days else frame(DAYS[:1], 0.0).iloc[:0])
 
 
 @pytest.fixture
