@@ -20,15 +20,19 @@ Values = npt.NDArray[np.float64]
 
 
 def momentum(close: pd.DataFrame, window: int) -> pd.DataFrame:
-    """close[t] / close[t - window] - 1."""
+    """close[t] / close[t - window] - 1 (Jegadeesh and Titman, 1993, whose windows are 3 to 12 months)."""
     return close / close.shift(window) - 1
 
 
 def volatility(close: pd.DataFrame, window: int) -> pd.DataFrame:
-    """Sample standard deviation of the last ``window`` daily log returns."""
+    """Sample standard deviation of the last ``window`` daily log returns.
+
+    By sums and sums of squares, s^2 = (sum r^2 - (sum r)^2 / n) / (n - 1), because sums of blocks can be joined.
+    """
     returns = log_returns(close)
     total, squares = rolling(returns, window, np.add), rolling(returns**2, window, np.add)
     variance = (squares - total**2 / window) / (window - 1)
+    # Where all returns are nearly equal, the difference of the two sums may round to a little below zero.
     return variance.clip(lower=0) ** 0.5
 
 
@@ -38,7 +42,7 @@ def ma_distance(close: pd.DataFrame, window: int) -> pd.DataFrame:
 
 
 def high_distance(close: pd.DataFrame, window: int) -> pd.DataFrame:
-    """close[t] / highest of the last ``window`` closes - 1."""
+    """close[t] / highest of the last ``window`` closes - 1 (George and Hwang, 2004, with 52 weeks)."""
     return close / rolling(close, window, np.maximum) - 1
 
 
@@ -75,6 +79,8 @@ def rolling(frame: pd.DataFrame, window: int, combine: Callable[[Values, Values]
     result: Values | None = None
     size, covered = 1, 0
     while covered < window:
+        # The window in binary: each bit that is set takes the block of its size, further back than what is covered so
+        # far.
         if window & size:
             part = _later(block, covered)
             result = part if result is None else combine(result, part)
@@ -127,6 +133,7 @@ def lookback(features: Sequence[tuple[str, str, int]]) -> int:
 
 
 def _expand(spec: object, key: str) -> Iterator[tuple[str, str, int]]:
+    """The (name, op, window) of one entry of ``features``, one for each of its windows."""
     if not isinstance(spec, Mapping):
         raise TemplateError("a feature is a mapping.", "Write {op: momentum, windows: [5, 20]}.", key)
     for name in spec:

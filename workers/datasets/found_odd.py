@@ -15,7 +15,8 @@ import numpy as np
 from rollq.tasks.components.dataset import Finding
 from rollq.tasks.rolling.data_checks import DataChecks
 from rollq.workers.datasets.prices import file_sha256, read_prices
-from rollq.workers.datasets.session_checks import find, find_future
+from rollq.workers.datasets.session_checks import find
+from rollq.workers.datasets.session_dates import find_future
 
 log = logging.getLogger(__name__)
 
@@ -39,11 +40,13 @@ def findings_of(
     sha256 = sha256 or file_sha256(path)
     kept = cache_dir / f"odd-{_key(sha256, universe, checks)}.json"
     sessions, timeless = _read(kept) or _look(path, sha256, universe, checks, kept)
+    # What lies in the future depends on today, so it is not kept but found each time.
     findings = [*timeless, *find_future(sessions, checks)]
     return tuple(sorted(findings, key=lambda one: (one.session, one.check)))
 
 
 def _key(sha256: str, universe: tuple[str, ...] | None, checks: DataChecks) -> str:
+    # Everything that the findings depend on is in the name, so a kept file is never out of date and never changed.
     parts = [VERSION, sha256, universe, checks.to_dict()]
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:24]
 

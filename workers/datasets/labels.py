@@ -31,7 +31,7 @@ class Label:
         """Wide frame (sessions x instruments) of labels.
 
         ``forward_return``: close[t + start + horizon] / close[t + start] - 1.
-        ``realized_volatility``: sample standard deviation of the log returns of t + 1 to t + horizon.
+        ``realized_volatility``: sample standard deviation of the log returns of t + 1 to t + horizon; not annualised.
         """
         if self.op == "forward_return":
             return close.shift(-self.lookahead) / close.shift(-self.start) - 1

@@ -71,6 +71,7 @@ class PanelDataset(Dataset):
         fitted: Sequence[processing.State] | None = None,
         data_checks: Mapping[str, object] | bool | None = None,
     ) -> None:
+        """Nothing is read here: a dataset is made to check a template, where the data may not be there yet."""
         if normalize not in NORMALIZE:
             key = "dataset.kwargs.normalize"
             raise TemplateError(f"{normalize!r} is unknown.", f"Use one of {', '.join(NORMALIZE)}.", key)
@@ -144,6 +145,7 @@ class PanelDataset(Dataset):
         """
         stays = TRAIN not in segments or canonical(segments[TRAIN]) == canonical(self.segments.get(TRAIN))
         fitted = self._fitted() if stays else None
+        # The copy loads its panel by itself, from the same cache: a memory map of the same pages.
         return type(self)(**self._kwargs, segments=segments, cache_dir=self._cache_dir, fitted=fitted)
 
     def to_config(self) -> dict[str, object]:
@@ -213,6 +215,7 @@ class PanelDataset(Dataset):
             )
 
     def _check_segment(self, name: str) -> None:
+        """Refuse a segment that is reversed, reaches beyond the calendar, or has no rows; the error names its key."""
         key, days = f"{SEGMENTS_KEY}.{name}", self.sessions
         start, end = (None if bound is None else pd.Timestamp(bound) for bound in self.segments[name])
         if start is not None and end is not None and end < start:
@@ -228,6 +231,9 @@ class PanelDataset(Dataset):
             raise SegmentError(f"{key}: {error.message}", error.fix) from None
 
     def _rows(self, segment: str) -> slice:
+        """The rows of a segment: a slice, because rows are sorted by session. A bound that is no session means the next
+        one inside.
+        """
         if segment not in self.segments:
             raise SegmentError(f"There is no segment {segment!r}.", f"There are {', '.join(self.segments)}.")
         start, end = self.segments[segment]
@@ -241,6 +247,8 @@ class PanelDataset(Dataset):
 
     def _index(self, rows: slice) -> pd.MultiIndex:
         panel = self._panel()
+        # Made from codes, and unchecked: the rows were unique when the panel was written, and looking again takes
+        # longer than the rest of this function.
         return pd.MultiIndex(
             levels=[panel.sessions, panel.instruments],
             codes=[panel.session_of[rows], panel.instrument_of[rows]],

@@ -98,12 +98,15 @@ def load_panel(spec: PanelSpec, cache_dir: Path) -> Panel:
 
 
 def _built_once(spec: PanelSpec, folder: Path, out: Collection[str], sha256: str) -> Panel:
+    """Compute the panel under a lock of its name: the first process builds, the others wait and then read it."""
     cache_dir = folder.parent
     cache_dir.mkdir(parents=True, exist_ok=True)
     with (cache_dir / f"{folder.name}.lock").open("a") as lock:
+        # The kernel gives the lock back when its holder dies, however it dies.
         fcntl.flock(lock, fcntl.LOCK_EX)
         if panel := _open(folder):
             return panel
+        # Another process may have built it while this one waited; from here on it is this one's to build.
         _clear(folder)
         _build(spec, folder, out, sha256)
     panel = _open(folder)
@@ -135,15 +138,19 @@ def _build(spec: PanelSpec, folder: Path, out: Collection[str], sha256: str) -> 
             "files": {name: _stamp(temporary / f"{name}.npy") for name in ARRAYS},
         }
         (temporary / META).write_text(json.dumps(meta), encoding="utf-8")
+        # A reader sees no panel or a whole one; a builder that is killed leaves a hidden folder, which the next one
+        # removes.
         temporary.replace(folder)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
 
 
 def _write_arrays(spec: PanelSpec, close: pd.DataFrame, folder: Path) -> None:
+    """Write each array of the panel: a row for each close that is there, in the order of sessions, then instruments."""
     present = close.notna().to_numpy()
     session_of, instrument_of = (part.astype(np.int32) for part in np.nonzero(present))
     shape = (len(session_of), len(spec.features))
+    # One feature at a time goes through memory: all of them at once would need many times the size of the closes.
     features = np.lib.format.open_memmap(folder / "features.npy", mode="w+", dtype=np.float32, shape=shape)
     for position, wide in enumerate(compute(close, spec.features)):
         features[:, position] = _ranked(wide, spec.rank).to_numpy()[present]
@@ -164,6 +171,7 @@ def _content(close: pd.DataFrame) -> npt.NDArray[np.bytes_]:
     """The hash of the closes of each session."""
     hashes: dict[str, str] = {}
     for start in range(0, len(close), BLOCK):
+        # In blocks, because a stacked frame takes several times the memory of the wide one.
         hashes |= frame_hashes(close.iloc[start : start + BLOCK].stack().to_frame("close"))
     return np.array([hashes.get(f"{day:%Y-%m-%d}", "") for day in close.index], dtype=f"S{DIGITS}")
 
@@ -199,6 +207,7 @@ def _is_whole(folder: Path, text: str, files: Mapping[str, Mapping[str, object]]
     """Whether sizes and, once per process, checksums are those that were written."""
     if any((folder / f"{name}.npy").stat().st_size != files[name]["bytes"] for name in ARRAYS):
         return False
+    # Once per process: hashing a large panel takes longer than many a task. What changes on disk later is not found.
     if (folder, text) not in _verified:
         if any(_stamp(folder / f"{name}.npy") != files[name] for name in ARRAYS):
             return False

@@ -28,6 +28,7 @@ def file_sha256(path: Path) -> str:
     """
     try:
         stat = path.stat()
+        # The state of the file is a part of the cache's key, so a file that is replaced is read again.
         return _file_sha256(path, (stat.st_dev, stat.st_ino, stat.st_mtime_ns, stat.st_size))
     except OSError as error:
         reason = "does not exist" if isinstance(error, FileNotFoundError) else f"cannot be read ({error.strerror})"
@@ -80,7 +81,9 @@ def _file_sha256(path: Path, _state: tuple[int, ...]) -> str:
 
 
 def _read(path: Path, expected: str) -> pd.DataFrame:
+    """The price table whose bytes have the hash ``expected``: its columns by type, and nothing else of it."""
     try:
+        # Read once, hashed and parsed from memory: of two reads the second might meet another file under this name.
         content = path.read_bytes()
     except OSError:
         content = b""  # it was there a moment ago
@@ -128,6 +131,7 @@ def _check_sessions(days: pd.Series, path: Path) -> None:
 
 
 def _members(universe: Sequence[str], known: pd.Index) -> list[str]:
+    """The instruments of a universe, sorted and without repetition; each must have a close somewhere in the file."""
     if not universe:
         raise DataError(
             f"{UNIVERSE_KEY}: the universe is empty.", "Name instruments of the price file, or leave it out."

@@ -56,6 +56,12 @@ def apply(specs: Sequence[Mapping[str, object]], states: Sequence[State], featur
 
 
 def _learn(spec: Mapping[str, object], train: Matrix) -> State:
+    """What one processor learns from train: a centre and a scale per feature; of zscore the mean and the deviation with
+    n.
+
+    ``robust_zscore`` takes the median and the median absolute deviation instead (Hampel, 1974; Qlib's
+    RobustZScoreNorm).
+    """
     if spec["op"] == "fill_na":
         return {}
     exact = train.astype(np.float64)
@@ -66,6 +72,7 @@ def _learn(spec: Mapping[str, object], train: Matrix) -> State:
             # 1.4826: the median absolute deviation of a normal distribution is 1/1.4826 of its standard deviation.
             centre = _nan(np.nanmedian, exact)
             scale = 1.4826 * _nan(np.nanmedian, np.abs(exact - centre))
+    # A feature that is the same everywhere is centred and no more; the negation catches NaN, too.
     scale[~(scale > 0)] = 1.0
     return {"centre": centre.tolist(), "scale": scale.tolist()}
 

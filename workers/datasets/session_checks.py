@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import unicodedata
 from collections import deque
-from collections.abc import Collection, Iterable
+from collections.abc import Collection
 from statistics import median
 
 import numpy as np
@@ -22,23 +22,18 @@ from rollq.tasks.components.dataset import Finding
 from rollq.tasks.rolling.data_checks import (
     BAR,
     DUPLICATE,
-    FAR,
-    FUTURE,
     JUMP,
     NAME,
     PRICE,
     STALE,
     THIN,
-    WEEKEND,
     DataChecks,
 )
+from rollq.workers.datasets.session_dates import far, weekend
 
 RECENT = 20  # sessions that say how many instruments are usual, and for how long a close can be compared with
 FEWEST = 5  # instruments from which on prices that all stay the same say something
-RARE = 0.1  # a weekend day is odd where so few sessions up to it, of those of the usual weekday, fall on it
-BODY = 10  # dates are far from the others where those are so many times as many
 SHOWN = 3  # instruments that are named
-BOUNDS = ("1678-01-01", "2262-01-01")  # what a session can be at all
 Texts = npt.NDArray[np.str_]
 Mask = npt.NDArray[np.bool_]
 
@@ -57,23 +52,10 @@ def find(prices: pd.DataFrame, checks: DataChecks, universe: Collection[str] | N
         [_described(prices, rows[check] & (mine | (check == NAME)), sessions, check) for check in rows],
         ignore_index=True,
     )
-    dates = [*_far(wide.index, checks), *_weekend(wide.index, checks)]
+    dates = [*far(wide.index, checks), *weekend(wide.index, checks)]
     columns = np.ones(len(wide.columns), dtype=bool) if universe is None else wide.columns.isin(universe)
     walk = _Walk(wide, columns, odd, checks, {one.session for one in dates if one.left_out})
     return sorted([*dates, *walk.findings()], key=lambda one: (one.session, one.check))
-
-
-def find_future(sessions: Iterable[str], checks: DataChecks, today: str | None = None) -> list[Finding]:
-    """Sessions that are dated after today.
-
-    Args:
-        today: the date; None: it is asked for.
-    """
-    if not checks.future:
-        return []
-    now = today or checks.today()
-    where = checks.timezone or "the zone where days begin first"
-    return _dated((day for day in sessions if day > now), checks, FUTURE, f"it is after today, {now} in {where}")
 
 
 def usable_closes(prices: pd.DataFrame, checks: DataChecks, out: Collection[str]) -> pd.DataFrame:
@@ -127,6 +109,9 @@ def _rarer(days: pd.Series, names: pd.Series) -> Mask:
 
 
 def _plain(name: str) -> str:
+    """What two spellings of a name have in common: compatible characters are one, blanks and control characters
+    (Unicode's categories Z and C) are none, case is folded.
+    """
     seen = (char for char in unicodedata.normalize("NFKC", name) if unicodedata.category(char)[0] not in "CZ")
     return "".join(seen).casefold()
 
@@ -152,6 +137,7 @@ def _wide(prices: pd.DataFrame, rows: dict[str, Mask], sessions: Texts, checks: 
     twice = rows[DUPLICATE]
     if twice.any():
         same = prices.duplicated(["datetime", "instrument", "close"], keep=False).to_numpy()
+        # The last one, because files that are appended to hold the correction after what it corrects.
         last = ~prices.duplicated(["datetime", "instrument"], keep="last").to_numpy()
         usable &= ~twice | (last & (same | np.isin(sessions, _accepted(checks, DUPLICATE))))
     table = pd.DataFrame({"datetime": sessions, "instrument": prices["instrument"], "close": close})
@@ -178,45 +164,6 @@ def _about(check: str, name: str, close: float) -> str:
     return f"{name} is {close:.6g}" if check == PRICE else f"{name} has {close:.6g}"
 
 
-# -- dates ------------------------------------------------------------------------------------------------------------
-
-
-def _dated(sessions: Iterable[str], checks: DataChecks, check: str, what: str) -> list[Finding]:
-    made = []
-    for session in sessions:
-        accepted = checks.accepts(session, check) and BOUNDS[0] <= session < BOUNDS[1]
-        made.append(Finding(session, check, what, not accepted, accepted))
-    return made
-
-
-def _far(days: pd.Index, checks: DataChecks) -> list[Finding]:
-    """Dates that lie apart from nearly all others."""
-    dates = np.array(days.tolist(), dtype="datetime64[D]")
-    impossible = [day for day in days if not BOUNDS[0] <= day < BOUNDS[1]]
-    found = _dated(impossible, checks, FAR, "no such date can be worked with")
-    if not checks.far or len(dates) < 2:
-        return found
-    cuts = np.flatnonzero(np.diff(dates).astype(int) > checks.far) + 1
-    parts = np.split(np.arange(len(dates)), cuts)
-    most = max(len(part) for part in parts)
-    apart = [days[place] for part in parts if len(part) * BODY <= most for place in part]
-    what = f"it is more than {checks.far} days from the other sessions"
-    return found + _dated((day for day in apart if day not in impossible), checks, FAR, what)
-
-
-def _weekend(days: pd.Index, checks: DataChecks) -> list[Finding]:
-    if not checks.weekend or not len(days):
-        return []
-    weekdays = (np.array(days.tolist(), dtype="datetime64[D]").astype(int) + 3) % 7  # 1970-01-01 was a Thursday
-    counts = (weekdays[:, None] == np.arange(7)).cumsum(axis=0)
-    odd = [
-        (day, ("Saturday", "Sunday")[weekday - 5])
-        for day, weekday, known in zip(days, weekdays.tolist(), counts, strict=True)
-        if weekday >= 5 and known[weekday] < RARE * known.max()
-    ]
-    return [one for day, name in odd for one in _dated([day], checks, WEEKEND, f"it is a {name}")]
-
-
 # -- one session after the other --------------------------------------------------------------------------------------
 
 
@@ -224,6 +171,9 @@ class _Walk:
     """Goes through the sessions in their order. Each is compared with those before it that were not left out."""
 
     def __init__(self, wide: pd.DataFrame, mine: Mask, odd: pd.DataFrame, checks: DataChecks, out: set[str]) -> None:
+        """``wide``: closes, sessions x instruments; ``odd``: rows that are odd by themselves, with session, check and
+        text.
+        """
         self._names = wide.columns.to_numpy()
         self._days = list(wide.index)
         self._closes = wide.to_numpy()
@@ -244,6 +194,8 @@ class _Walk:
             closes = self._closes[place]
             new = self._session(session, closes)
             found += new
+            # What is left out is no yardstick: a session of wrong prices would make the next, right one look like a
+            # jump.
             if session not in self._out and not any(one.left_out for one in new):
                 self._remember(closes)
         return found
@@ -255,9 +207,14 @@ class _Walk:
         self._since = np.where(there, 1, self._since + 1)
 
     def _session(self, session: str, closes: npt.NDArray[np.float64]) -> list[Finding]:
+        """What is odd about a session. Rows by themselves are odd, a session is left out where too large a share of
+        them is.
+        """
         there = ~np.isnan(closes)
         rows = self._odd.get(session, {})
         made = [*self._thin(session, int(there.sum())), *self._stale(session, closes, there)]
+        # Whether a session is thin or stale was seen in all instruments; what follows concerns those of the universe
+        # only.
         there &= self._mine
         count = int(there.sum())
         if session not in self._out:
@@ -291,6 +248,7 @@ class _Walk:
         if self._checks.jump is None:
             return []
         comparable = there & (self._since <= RECENT)
+        # 1 is no jump: an instrument without a comparable close says nothing.
         ratio = np.ones(len(closes))
         ratio[comparable] = closes[comparable] / self._last[comparable]
         most = 1 + self._checks.jump

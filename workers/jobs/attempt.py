@@ -39,7 +39,7 @@ class Outcome(StrEnum):
     NOTHING = "nothing"  # no task could be claimed
     COMMITTED = "committed"
     FAILED = "failed"  # its own exception; the task waits again or is FAILED
-    LOST = "lost"  # the claim went to somebody else, or the task was cancelled
+    LOST = "lost"  # the claim went to another worker, or the task was cancelled
     RELEASED = "released"  # the worker stops, or an earlier task is not finished: the task was given back
     OUTAGE = "outage"  # a server is away, or a disk is full: the task was given back
 
@@ -81,6 +81,8 @@ def serve(backend: Backend, pool: str, wanted: str, context: WorkerContext) -> i
         return 0  # a sweep notifies again
     end, attempts = time.monotonic() + SLICE_SECONDS, 0
     turn = random.choice(backend.tasks.notified_pools(context.queues) or [pool])  # noqa: S311 - a fair turn, no secret
+    # The pool of the message comes second: it is the only one that is known to have work if the other's was taken by
+    # now.
     for name in dict.fromkeys([turn, pool]):
         prefetch = Prefetch(go_on=lambda: time.monotonic() < end and not _is_ending(context))
         while claim := _claim(backend, name, wanted, context, prefetch):
@@ -109,7 +111,7 @@ def run_one(backend: Backend, pool: str, wanted: str | None, context: WorkerCont
 
 
 def refuse_outage(outcome: Outcome) -> None:
-    """For whoever works for a person: he is told that something is away, instead of trying for ever.
+    """For commands, which work for a person: they say that something is away, instead of trying for ever.
 
     Raises:
         Unavailable: the attempt met an outage; its task waits, untried.
@@ -121,6 +123,7 @@ def refuse_outage(outcome: Outcome) -> None:
 def _claim(
     backend: Backend, pool: str, wanted: str | None, context: WorkerContext, prefetch: Prefetch | None = None
 ) -> Claim | None:
+    """The next claim; None if nothing waits, or if this process ends. What was claimed ahead is run even then."""
     if _is_ending(context) and not (prefetch and prefetch.claimed):
         return None
     return backend.tasks.claim(pool, context.worker, context.queues, wanted, context.available, prefetch)
@@ -131,6 +134,9 @@ def _is_ending(context: WorkerContext) -> bool:
 
 
 def _attempt(backend: Backend, claim: Claim, context: WorkerContext) -> Outcome:
+    """Run a claim and see to what follows. What a custom ``run`` raises is the task's own error, unless a server is
+    away: then it is raised, and the lease runs out by itself.
+    """
     with log_context(pool=claim.pool, task=claim.task_id, attempt=claim.attempt, worker=context.worker):
         try:
             outcome = (context.run or train_under_lease)(backend, claim, context.draining)
@@ -147,6 +153,7 @@ def train_under_lease(backend: Backend, claim: Claim, draining: Callable[[], boo
     """Do the job of a claim, train or predict, and commit what came out; or say in the store why not."""
     job, outcome = job_of(backend, claim), None
     try:
+        # `own_process`: a model that does not look up when it is cancelled is left behind together with this process.
         with AttemptLease(backend.tasks, claim, draining, own_process=True) as lease:
             try:
                 result = job.run(lease.checkpoint)
@@ -173,6 +180,7 @@ def _written_down(backend: Backend, claim: Claim, error: BaseException) -> Outco
 
 
 def _close(job: Job, error: BaseException) -> None:
+    """Close what the attempt began in MLflow, after the store knows how it ended."""
     if isinstance(error, LeaseLost) or kind_of(error) is not Kind.OWN:
         job.give_up(text_of(error))
     else:
@@ -187,6 +195,7 @@ def _give_back(backend: Backend, claim: Claim, kind: Kind, error: BaseException)
         _met = text_of(error)
     if kind is not Kind.STOP:
         given = getattr(error, "wait", None)
+        # How often it was given back untried: attempts that failed have a backoff of their own.
         wait = wait_after(kind, max(1, claim.attempt - claim.failures)) if given is None else given
         log.warning("%s: %s", kind, described(error))
     try:
@@ -198,6 +207,7 @@ def _give_back(backend: Backend, claim: Claim, kind: Kind, error: BaseException)
 
 
 def _fail(backend: Backend, claim: Claim, error: BaseException) -> Outcome:
+    """Say in the store that the attempt failed by the task's own error, and where in the user's code."""
     log.warning("the attempt failed: %s %s", described(error), place_of(error))
     try:
         state = backend.tasks.fail(claim, TaskError.of(error))
@@ -229,11 +239,13 @@ def _notify(backend: Backend, claim: Claim) -> None:
 def _see_to_backfill(backend: Backend, claim: Claim) -> None:
     """Let the next tasks of its backfill go: the first is for this process, others are woken unless all are busy."""
     gone = backend.backfills.advance(claim.backfill) if claim.backfill else 0
+    # Messages in the queue mean that no process is idle: each will come by itself when it has finished its task.
     if gone > 1 and not backend.notifier.depth(claim.queue):
         backend.notifier.top_up(claim.pool)
 
 
 def _pass_on(backend: Backend, claim: Claim) -> None:
+    """Send the message on for what still waits. The id in it is only a wish: the next process takes the best task."""
     try:
         backend.notifier.notify(claim.pool, claim.task_id, claim.queue)
     except RollqError as error:

@@ -64,6 +64,7 @@ class Prediction(Job):
 
     def run(self, checkpoint: Callable[[], None]) -> dict[str, object]:
         """Predict, and put an increment beside the model."""
+        # A prediction is made with the code of now; what this process imported before a file was changed is not that.
         check_loaded()
         try:
             return predict(self.claim, checkpoint, self.backend.settings)
@@ -94,6 +95,7 @@ class Training(Job):
         )  # before a run is opened that would come to nothing
         self._recorder = recorder = self._open()
         result = train(self.claim, recorder, checkpoint, self.backend.settings, self.backend.tasks.reader)
+        # A claim that was lost meanwhile must not leave a run that looks as if its result counted.
         checkpoint()
         recorder.end_run()
         return {**result, "other_code": other_code} if other_code else result
@@ -134,10 +136,14 @@ class Training(Job):
         )
 
     def _open(self) -> MLflowRecorder:
+        """Begin the run of this attempt in the experiment of its pool, after what earlier attempts left open was
+        closed.
+        """
         claim = self.claim
         settings = self.backend.settings
         options = {"components": settings.components, "pickle_classes": settings.pickle_classes}
         experiment = MLflowExperiment.open(claim.pool, settings.mlflow_uri, **options)
+        # A first attempt has no predecessor, so it is spared a search through the experiment.
         if claim.attempt > 1:
             self._close_earlier(experiment)
         test, _ = segments_of(claim.definition).get(TEST, ("", None))

@@ -55,6 +55,8 @@ def predict(claim: Claim, checkpoint: Callable[[], None], settings: Settings) ->
     start, end = segments_of(definition)[TEST]
     increment = _predicted(model, dataset, str(start), end, definition[PREDICT]["days"])
     checkpoint()
+    # The name is this attempt's own: an increment of an attempt that was cut off is never written over, nor taken for
+    # this one.
     kept = save_increment(recorder, f"{claim.task_id}-{claim.attempt}-{uuid4().hex[:8]}", increment)
     checkpoint()
     return {"recorder_id": recorder.id, **kept, **_summary(increment, definition[PREDICT]["days"])}
@@ -105,6 +107,7 @@ def predict_range(model: Model, dataset: Dataset, start: str, end: str | None, h
         DataError: these days have no rows.
         PermanentError: the model's scores cannot be used (``workers/jobs/scores.py``).
     """
+    # Without a train segment the copy keeps what was fitted, so later days are processed as the model was trained.
     later = dataset.config(segments={TEST: [_before(dataset, start, hist_ref), end]})
     label = later.prepare(TEST, "raw")[["label"]]
     scores = checked_scores(model.predict(later, TEST), label.index)
@@ -113,6 +116,7 @@ def predict_range(model: Model, dataset: Dataset, start: str, end: str | None, h
 
 
 def _finished(pool: str, recorder_id: str, settings: Settings) -> MLflowRecorder:
+    """The run whose model predicts; one that is not FINISHED may still change, or was refused."""
     experiment = MLflowExperiment.find(pool, settings.mlflow_uri, components=settings.components)
     if experiment is None:
         raise NotFound(f"There is no experiment {pool!r}.", "Train the model again.")
@@ -126,6 +130,9 @@ def _finished(pool: str, recorder_id: str, settings: Settings) -> MLflowRecorder
 
 
 def _predicted(model: Model, dataset: Dataset, start: str, end: str | None, days: list[str] | None) -> Increment:
+    """Predict the sessions of a segment, or of it only the ``days`` that are asked for, which may have lost all their
+    rows.
+    """
     if days is None:
         return predict_range(model, dataset, start, end)
     _ = dataset.sessions  # data that cannot be read are an error, not days that are gone
@@ -156,6 +163,7 @@ def _before(dataset: Dataset, start: str, sessions: int) -> str:
 
 def _is_day(value: object) -> bool:
     try:
+        # `fromisoformat` takes other spellings, such as 20240102, which would sort and compare otherwise.
         return isinstance(value, str) and date.fromisoformat(value).isoformat() == value
     except ValueError:
         return False

@@ -49,6 +49,7 @@ def check_learned(scores: pd.Series, *, allow_constant: bool = False) -> None:
     known = scores.dropna()
     if known.empty:
         raise _wrong("it has no score at all: every one is missing or NaN")
+    # A single instrument may well have the same score on each of a few days; ranks among one say nothing anyway.
     several = known.index.get_level_values(1).nunique() > 1
     if not allow_constant and several and (known == known.iloc[0]).all():
         raise PermanentError(
@@ -67,6 +68,7 @@ def _check_rows(index: pd.Index, rows: pd.Index) -> None:
 
 def _check_numbers(scores: pd.Series) -> None:
     dtype = scores.dtype
+    # An empty Series has the dtype object, which says nothing about numbers.
     if scores.empty:
         return
     if not pd.api.types.is_numeric_dtype(dtype) or pd.api.types.is_bool_dtype(dtype) or dtype.kind == "c":

@@ -53,6 +53,7 @@ def train(
     dataset: Dataset = build(definition[DATASET], DATASET, extra)
     model: Model = build(definition[MODEL], MODEL, extra)
     start = warm_start.keywords(model, earlier, settings)
+    # It trains all the same; the result says which data are others, and so the window is not taken for the same later.
     if revised := other_data(definition, dataset):
         log.warning("the data of %s were revised since this task was made", ", ".join(revised))
     checkpoint()
@@ -100,7 +101,7 @@ def _history(model: object) -> dict[str, list[float]]:
     try:
         evals: dict[object, Iterable[float]] = dict(attrgetter("evals")(model))
         found = {str(name): [float(value) for value in values] for name, values in evals.items()}
-    except Exception as error:  # noqa: BLE001 - what the class of somebody else does; its training is finished
+    except Exception as error:  # noqa: BLE001 - an own class may do anything here; its training is finished
         if hasattr(type(model), "evals") or "evals" in vars(model):
             log.info("the model's evals are no values by round, they are not logged: %s", described(error))
         return {}
@@ -115,6 +116,9 @@ def _record(
     checkpoint: Callable[[], None],
     extra: tuple[str, ...],
 ) -> dict[str, float]:
+    """Let each record of the definition write what it makes of the model, in their order: a later one may read an
+    earlier one's artifacts.
+    """
     metrics: dict[str, float] = {}
     for place, config in records_of(definition):
         record: Record = build(config, place, extra, recorder=recorder, model=model, dataset=dataset)

@@ -69,6 +69,7 @@ class RecordUpdater(ABC):
         hist_ref: int | None = None,
         settings: Settings | None = None,
     ) -> None:
+        """Dates and numbers are checked here; the recorder is not asked, so it may still be untrained."""
         if hist_ref is not None and hist_ref < 0:
             raise BadInput(f"hist_ref is {hist_ref!r}.", "Give a number of sessions, at least 0.")
         self.recorder = recorder
@@ -134,9 +135,11 @@ class RecordUpdater(ABC):
                     f"{name} ({day:%Y-%m-%d}) is before the first session that was predicted ({begin:%Y-%m-%d}).",
                     "The model was trained on earlier days: give a later one.",
                 )
+        # `last` is one beyond the last session, as Python's slices have it; `Span` is inclusive.
         last = len(sessions) if self.to_date is None else int(sessions.searchsorted(self.to_date, "right"))
         if self.from_date is None:
             first = self._default_first(int(sessions.searchsorted(known.max(), "right")) - 1)
+            # A look back does not go beyond what was predicted: before it the model was trained.
             first = max(first, int(sessions.searchsorted(begin, "left")))
         else:
             first = int(sessions.searchsorted(self.from_date, "left"))
@@ -158,6 +161,7 @@ class PredUpdater(RecordUpdater):
     def _renewed(self, span: Span, old: pd.DataFrame) -> tuple[pd.DataFrame, dict[str, object]]:
         model = load_model(self.recorder, self._components)
         made = predict_range(model, self._dataset, span.start, span.end, self.hist_ref or 0)
+        # A day of the span that has no row any more loses its hash, too.
         kept = {day: found for day, found in self._days().items() if not span.start <= day <= span.end}
         return made.pred, {DAYS: {**kept, **made.days}}
 

@@ -33,7 +33,7 @@ def find_earlier(definition: Definition, tasks: TaskReader | None) -> Task | Non
         return None
     pool, ident = _names(definition[CHAIN])
     if tasks is None:
-        raise StateError(f"Nobody looks for task {ident} of pool {pool!r} here.", "Train it on a worker.")
+        raise StateError(f"Task {ident} of pool {pool!r} cannot be looked for here.", "Train it on a worker.")
     try:
         task = tasks.get(ident)
     except NotFound:
@@ -77,8 +77,9 @@ def _names(value: object) -> tuple[str, str]:
 def _check_done(task: Task) -> None:
     which = f"Task {task.id} of pool {task.pool!r}, whose model this one starts from, is {task.status}"
     under_way = not task.status.is_terminal and not (task.held and task.committed is not None)
-    if under_way:  # also one that is trained again; but who holds it holds nobody else
+    if under_way:  # also one that is trained again; but a person who holds that one does not hold its successors
         raise NotYet(f"{which}.", "This one is tried again by itself.")
+    # A task that failed when it was trained again has an earlier result, which is as good a start as it was before.
     if task.status is not TaskState.DONE and task.committed is None:
         raise PermanentError(f"{which}.", f"`rollq tasks retry {task.id}`; then retry this one.")
 

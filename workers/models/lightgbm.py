@@ -53,6 +53,9 @@ class LGBModel(Model):
         seed: int = 7,
         **params: object,
     ) -> None:
+        """Everything is checked here, so that a wrong value is found when the template is loaded and not in every
+        window.
+        """
         if loss not in tuple(LOSSES):  # whatever it is: a list has no hash
             raise ComponentError(
                 f"{loss!r} is unknown.", f"{_hint(loss)}Use one of {', '.join(LOSSES)}.", "model.kwargs.loss"
@@ -73,6 +76,9 @@ class LGBModel(Model):
         check_params(params, self._own)
 
     def _take(self, kwargs: Params) -> None:
+        """Set up from kwargs without checking them. ``FIXED`` comes last: nothing that a template says goes
+        before it.
+        """
         self._kwargs = dict(kwargs)
         self._rounds: int = kwargs["num_boost_round"]
         self._patience: int | None = kwargs["early_stopping_rounds"]
@@ -114,19 +120,24 @@ class LGBModel(Model):
         start = None if init_model is None else self._start(init_model)
         sets, names = [train], [TRAIN]
         if "valid" in dataset.segments:
+            # Bins are those of train (`reference`): valid may not say where they lie.
             sets.append(self._data(dataset, "valid", train))
             names.append("valid")
         recorded: dict[str, dict[str, list[float]]] = {}
         callbacks = [lgb.record_evaluation(recorded)]
         if self._patience:
+            # With several metrics the first one decides, as the template lists them; LightGBM would stop at whichever
+            # stands still.
             callbacks.append(lgb.early_stopping(self._patience, first_metric_only=True, verbose=False))
         if checkpoint is not None:
             checkpoint()
+            # After each tree: the only moment at which LightGBM lets Python in, and so at which an attempt can stop.
             callbacks.append(lambda _: checkpoint())
         self._booster = lgb.train(
             self._params,
             train,
             self._rounds,
+            # Without valid the losses of train are recorded, so that every model has a curve.
             valid_sets=sets[1:] or sets,
             valid_names=names[1:] or names,
             init_model=start,

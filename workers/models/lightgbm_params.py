@@ -90,6 +90,7 @@ def _main_names(given: Mapping[str, object]) -> dict[str, str]:
 
 
 def _main_name(name: str) -> str:
+    """LightGBM's main name of a parameter; refused if it is unknown, or rollq's to set."""
     key, known = f"{KEY}.{name}", _known_params()
     if name not in known:
         close = get_close_matches(name, known, n=1)
@@ -104,6 +105,7 @@ def _main_name(name: str) -> str:
 
 
 def _check_value(main: str, value: object, key: str) -> None:
+    """Refuse a value that the table knows to be impossible; a parameter that is in no table takes any finite number."""
     if main in RANGES and not RANGES[main].holds(value):
         raise ComponentError(f"{value!r} is not possible.", f"Use {RANGES[main]}.", key)
     if main == "max_depth" and not (value == -1 or SOME.holds(value)):
@@ -147,6 +149,7 @@ def _check_list(main: str, value: object, key: str) -> None:
 
 def _check_depth(params: Params, names: Mapping[str, str]) -> None:
     depth, leaves = params.get("max_depth", -1), params.get("num_leaves", 2)
+    # From 17 on no count of leaves that is allowed (131,072 = 2^17) can be too large.
     if 0 < depth < 17 and leaves > 2**depth:
         raise ComponentError(
             f"it has no effect: trees of depth {depth} have at most {2**depth} leaves.",
@@ -171,6 +174,7 @@ def _ask_lightgbm(params: Params, names: Mapping[str, str], features: int | None
 
 
 def _refused_by_lightgbm(said: str, names: Mapping[str, str]) -> ComponentError:
+    # LightGBM names the line of its own source, with the path of the machine that it was built on.
     reason = re.sub(r" at /\S+, line \d+ ?\.?", "", said).removeprefix("Check failed: ").strip().rstrip(".")
     concerned = [name for main, name in names.items() if re.search(rf"\b{main}\b", reason)]
     key = f"{KEY}.{concerned[0]}" if len(concerned) == 1 else KEY
@@ -180,5 +184,6 @@ def _refused_by_lightgbm(said: str, names: Mapping[str, str]) -> ComponentError:
 @cache
 def _known_params() -> Mapping[str, str]:
     """LightGBM's name of each parameter, by each of its aliases; the library itself keeps the list."""
+    # A private name of LightGBM; a list of our own would miss what a newer version adds.
     aliases = lgb.basic._ConfigAliases._get_all_param_aliases()
     return {name: main for main, others in aliases.items() for name in (main, *others)}

@@ -74,6 +74,7 @@ CHOICES: dict[str, tuple[str, ...]] = {
     "device_type": ("cpu",),  # others give other results from run to run
     "tree_learner": ("serial",),  # others are for several machines
 }
+# LightGBM takes other spellings than true and false, such as "+": here a flag is true or false.
 FLAGS = [
     "extra_trees",
     "xgboost_dart_mode",

@@ -44,6 +44,9 @@ class RidgeModel(Model):
     """
 
     def __init__(self, alpha: float = 1.0, fit_intercept: bool = True) -> None:
+        """scikit-learn is only looked for, not imported: a template is checked with the model made, and the import
+        takes a second.
+        """
         if find_spec("sklearn") is None:
             raise ComponentError(
                 "RidgeModel needs scikit-learn, which is not installed.",
@@ -128,5 +131,6 @@ def _solve(features: npt.NDArray[np.float64], label: npt.NDArray[np.float64], **
 
     # A worker has one thread; and with several, sums would be cut, and so rounded, by how many there are.
     with threadpool_limits(1):
+        # Cholesky's solution is exact and has no tolerance or random start, so it is the same on every run.
         ridge = Ridge(**kwargs, solver="cholesky", copy_X=False).fit(features, label)
     return Line(tuple(float(weight) for weight in ridge.coef_), float(ridge.intercept_))

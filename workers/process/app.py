@@ -51,6 +51,7 @@ class WorkerLife:
     """
 
     def __init__(self, backend: Backend, run: Run | None = None, periodic: Sequence[Callable[[], object]] = ()) -> None:
+        """What does not change while the worker lives is read here, in the main process, and inherited by its forks."""
         self.backend = backend
         self.run = run
         self._periodic = periodic
@@ -60,6 +61,7 @@ class WorkerLife:
         self.name = f"{host()}/{self.main_pid}"
         self.drain = DrainFlag()
         self.asked = Asked(self.drain, lambda: self._busy)
+        # Asked now, because Celery puts a handler of its own in its place before the worker is ready.
         self._ignores_hangup = signal.getsignal(signal.SIGHUP) is signal.SIG_IGN  # as under nohup
         self.consumer = ConsumerHeartbeat()
         self.restart_wanted = False
@@ -89,6 +91,8 @@ class WorkerLife:
             log.warning("the message could not be served, the sweeper notifies again: %s", error)
         finally:
             self._busy = False
+        # After the task, never amid it: a process that ends with a message at hand looks to Celery like one that was
+        # lost.
         self._begin_anew_if_stale()
 
     def gives_back(self) -> bool:
@@ -101,6 +105,8 @@ class WorkerLife:
         # A stopping process waits until the main one has counted its results, which sometimes misses one: for 30 s. Our
         # results say nothing, so a second is enough.
         billiard_pool.GUARANTEE_MESSAGE_CONSUMPTION_RETRY_LIMIT = 10
+        # A main process that is killed by SIGKILL cannot tell its children; without this thread they would train on,
+        # unseen by every sweep of their host.
         threading.Thread(target=self._end_with_parent, name="rollq-parent", daemon=True).start()
         forget_changed()
         for name in WARM_UP if self.run is None else ():
@@ -123,6 +129,7 @@ class WorkerLife:
     def on_ready(self, sender: object = None, **_: object) -> None:
         """The main process starts to sweep."""
         self._hear_signals()
+        # The pool exists only from here on, and the first of its processes were forked before it could be watched.
         logging.getLogger("celery.worker.request").addFilter(_is_worth_telling)
         self.watch = PoolWatch(getattr(getattr(sender, "pool", None), "_pool", None))
         periodic = [self.sign, self._watchdog().look, *self._periodic]
@@ -134,6 +141,8 @@ class WorkerLife:
 
         It is called within a signal handler: the store is told by a thread.
         """
+        # Read before the flag is raised: a second signal means that the person or supervisor who sends it has no
+        # patience left.
         again = self.drain.is_begun()
         self.drain.begin()
         if self._sweeper:
@@ -143,6 +152,7 @@ class WorkerLife:
         signal.signal(signal.SIGINT, lambda *_: self.drain.raise_())  # Celery's would wait for the tasks in the handler
         if self._drain_timer is None:
             self._drain_timer = threading.Timer(self.backend.settings.drain_seconds, self.drain.raise_)
+            # A worker whose tasks end early must not live on until the timer fires.
             self._drain_timer.daemon = True
             self._drain_timer.start()
             threading.Thread(target=self._tell_store, name="rollq-stopping", daemon=True).start()
@@ -167,7 +177,7 @@ class WorkerLife:
         signal.signal(signal.SIGQUIT, end_now)
 
     def stumbled(self, code: int) -> bool:
-        """Whether the worker was at work and ended with this exit code though nobody told it to stop.
+        """Whether the worker was at work and ended with this exit code without being told to stop.
 
         Celery does so when it meets an error that it has no answer to, such as a socket that is gone between two steps,
         and when one of its processes was killed before it began to listen.

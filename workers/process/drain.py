@@ -37,6 +37,7 @@ class DrainFlag:
 
     def begin(self) -> None:
         """Tell the pool processes to begin nothing new."""
+        # A flag that was raised already stays raised: signals come in any order and more than once.
         self._memory[0] = max(self._memory[0], self.STOPPING)
 
     def raise_(self) -> None:
@@ -75,9 +76,12 @@ class Asked:
             return
         self._listens = True
         heard, told = os.pipe()
+        # Python writes the number of a signal into the pipe from within the C handler, where waiting for room would
+        # hang the process. A byte that finds no room is lost without harm: signals before it are there to be read.
         os.set_blocking(told, False)
         signal.set_wakeup_fd(told, warn_on_full_buffer=False)
         for number in ASKS:
+            # Only a signal with a Python handler is written into the pipe; the handler itself has nothing to do.
             signal.signal(number, lambda *_: None)
         threading.Thread(target=self._run, args=(heard,), name="rollq-asked", daemon=True).start()
 
@@ -92,6 +96,7 @@ class Asked:
             log.info("asked to end (signal %s)", number[0])
             self._at = self._at or time.monotonic()
             while not self._flag.is_begun():  # then the main process ends this one in its own time
+                # This is a thread: `sys.exit` would end it and nothing else.
                 if self.alone() and not self._busy():
                     os._exit(0)
                 time.sleep(0.1)

@@ -41,6 +41,7 @@ class PoolWatch:
     def ended(self, pid: int) -> str | None:
         """How process ``pid`` ended, such as ``signal 9 (SIGKILL)``; None while it lives."""
         try:
+            # WNOWAIT leaves the dead child to billiard, which must reap it to count its processes and to replace it.
             state = os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT)
         except ChildProcessError:
             return self._reaped(pid)
@@ -67,6 +68,7 @@ def _is_alive(pid: int) -> bool:
         os.kill(pid, 0)
     except ProcessLookupError:
         return False
+    # The process exists and belongs to another user.
     except PermissionError:
         return True
     return True

@@ -43,6 +43,7 @@ def _affinity() -> int:
 
 def _quotas(groups: dict[str, Path]) -> Iterator[float]:
     for folder in _upwards(groups, "cpu"):
+        # Version 1 writes -1 for no quota; version 2, below, writes "max".
         quota, period = _number(folder / "cpu.cfs_quota_us"), _number(folder / "cpu.cfs_period_us")
         if quota and period and quota > 0:
             yield quota / period
@@ -54,6 +55,8 @@ def _quotas(groups: dict[str, Path]) -> Iterator[float]:
 
 def _memory_limits(groups: dict[str, Path]) -> Iterator[float]:
     places = [(folder, "memory.limit_in_bytes") for folder in _upwards(groups, "memory")]
+    # Above memory.high nothing is killed, but everything is slowed down until memory is given back, so it is a limit,
+    # too.
     places += [(folder, name) for folder in _upwards(groups, "") for name in ("memory.max", "memory.high")]
     for folder, name in places:
         limit = _number(folder / name)
@@ -79,6 +82,8 @@ def _groups(proc: Path) -> dict[str, Path]:
         inside.update(dict.fromkeys(controllers.split(","), path))
     found: dict[str, Path] = {}
     for line in _read(proc / "mountinfo").splitlines():
+        # proc_pid_mountinfo(5): fields before " - " vary in number, but the root of the mount and where it is mounted
+        # are the fourth and the fifth; after it come the kind of file system, the source and its options.
         before, _, after = line.partition(" - ")
         kind, _, options = after.split(" ", 2)
         if kind not in ("cgroup", "cgroup2"):
@@ -94,11 +99,14 @@ def _groups(proc: Path) -> dict[str, Path]:
 def _below(top: Path, root: str, path: str) -> Path:
     """The folder of a group: a container may see a part of the hierarchy, ``root``, as the whole."""
     rest = path.removeprefix(root.rstrip("/")) if path.startswith(root) else ""
+    # A path that leaves the hierarchy (`/../..`) belongs to a group outside the container, which cannot be seen from
+    # here.
     folder = top / rest.lstrip("/")
     return folder if ".." not in folder.parts and folder.is_dir() else top
 
 
 def _unescaped(text: str) -> str:
+    """The path that the kernel wrote: blanks and backslashes are there as three octal digits."""
     return re.sub(r"\\([0-7]{3})", lambda found: chr(int(found[1], 8)), text)
 
 

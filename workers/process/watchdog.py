@@ -26,7 +26,7 @@ RESTARTS = "ROLLQ_WORKER_RESTARTS"  # environment variable: how often this proce
 class ConsumerHeartbeat:
     """When a process of this worker last received a message: one number, shared with the pool processes.
 
-    Shared memory without a lock: eight aligned bytes are written at once, and a killed process blocks nobody.
+    Shared memory without a lock: eight aligned bytes are written at once, and a killed process blocks no other.
     """
 
     def __init__(self) -> None:
@@ -34,6 +34,7 @@ class ConsumerHeartbeat:
 
     def beat(self) -> None:
         """A message was received now."""
+        # The monotonic clock counts from the same moment in all processes of a machine, and nothing sets it back.
         self._memory[:8] = struct.pack("d", time.monotonic())
 
     def last(self) -> float:
@@ -59,6 +60,7 @@ class Watchdog:
         patience: float,
         restart: Callable[[], None],
     ) -> None:
+        """The watchdog asks by functions, so that it knows neither the broker nor the store."""
         self._consumer = consumer
         self._waiting = waiting
         self._idle = idle
@@ -73,9 +75,12 @@ class Watchdog:
             Unavailable: store or broker do not answer: then nothing can be said, and the patience begins anew.
         """
         since, self._since = self._since, None
+        # `_since` is None until the end of this look: a worker that is busy, or that has nothing to hear, is not deaf,
+        # and a server that is away says nothing either way.
         if not self._patience or not self._waiting() or not self._idle():
             return
         now = time.monotonic()
+        # A message that was heard since then ends the deafness.
         self._since = since if since is not None and since > self._consumer.last() else now
         if now - self._since > self._patience:
             log.error("nothing was heard for %.0f s while messages wait: the worker is restarted", self._patience)
@@ -95,9 +100,10 @@ def ask_for_restart(pids: Callable[[], list[int]]) -> None:
 
 
 def start_again() -> None:
-    """Become a new worker: the same command in the same process, so that whoever supervises it sees no end."""
+    """Become a new worker: the same command in the same process, so that a supervisor sees no end."""
     sys.stdout.flush()
     sys.stderr.flush()
+    # `sys.orig_argv` holds the options of the interpreter, too, such as -P, which `sys.argv` forgets.
     environment = {**os.environ, RESTARTS: str(restarts() + 1)}
     os.execve(sys.executable, [sys.executable, *sys.orig_argv[1:]], environment)  # noqa: S606 - our own command line
 

@@ -14,7 +14,8 @@ import pytest
 from rollq import DataError, TemplateError
 from rollq.tasks.components.dataset import Finding
 from rollq.tasks.rolling.data_checks import DataChecks, left_out, with_accepted
-from rollq.workers.datasets.session_checks import find, find_future, usable_closes
+from rollq.workers.datasets.session_checks import find, usable_closes
+from rollq.workers.datasets.session_dates import find_future
 from tests.synthetic import closes, long, panel
 
 DAYS = [f"{day:%Y-%m-%d}" for day in closes().index]
