@@ -58,7 +58,7 @@ class OnlineSets:
                 version = self._latest_version(online.strategy) + 1
                 if newer := self._made_later(online.strategy, online.planned_at):
                     return newer, False
-                check()
+                check(sure=True)
                 if self._insert(online, version, origin=online.round_id):
                     return self.version(online.strategy, version), True
 
@@ -208,7 +208,7 @@ class OnlineSets:
                     mode=current.mode,
                     planned_at=self._store.now(),
                 )
-                check()
+                check(sure=True)
                 if self._insert(made, version, origin=f"{strategy}:{version}"):
                     return self.version(strategy, version)
 

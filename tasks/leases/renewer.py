@@ -8,6 +8,7 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Protocol
 
 from rollq.tasks.errors import LeaseLost, RollqError, Unavailable
 from rollq.tasks.mongo.client import within
@@ -18,10 +19,19 @@ TICK_SECONDS = 0.5  # how often the thread looks; what it finds out reaches a mo
 LEAVE_SECONDS = 1.0  # how long the end of the block waits for a renewal under way; a late one is refused by its fence
 SHORT_SECONDS = 0.1  # work that takes less than this has no thread of its own
 
-Check = Callable[[], None]  # raises LeaseLost if what is done under a lease must stop; called before each write
+
+class Check(Protocol):
+    """Stops what is done under a lease if it has to stop: called before each write.
+
+    Raises:
+        LeaseLost: the lease is lost. With ``sure`` the store is asked: before a write that everybody sees.
+    """
+
+    def __call__(self, *, sure: bool = False) -> None:
+        """Check."""
 
 
-def no_lease() -> None:
+def no_lease(*, sure: bool = False) -> None:
     """The check of those who work without a lease, for example because a person asked for it: it never raises."""
 
 
@@ -77,12 +87,21 @@ class LeaseRenewer:
         if thread := _starter.remove(self):
             thread.join(LEAVE_SECONDS)
 
-    def check(self) -> None:
+    def check(self, *, sure: bool = False) -> None:
         """Stop what is done under the lease if it has to stop.
+
+        Args:
+            sure: ask the store too, by renewing the lease: it may have been taken away since the last renewal.
 
         Raises:
             LeaseLost: the store said that it is gone, or it ran out unrenewed.
+            Unavailable: the store does not answer.
         """
+        if sure and not self.lost():
+            asked = time.monotonic()
+            with within(self._lease.seconds / 3):
+                self._lease.renew()
+            self._renewed = asked
         if lost := self.lost():
             raise lost
 

@@ -145,13 +145,14 @@ class Rounds:
                 if not self._leased.claim({"_id": ident, "$or": free}, worker, {"status": RoundState.GATHERING}):
                     return None
             except Unavailable as error:  # the server cannot compute with what is there
-                if isinstance(error.__cause__, OperationFailure) and self._dead_letter(ident):
+                if isinstance(error.__cause__, OperationFailure) and self._dead_letter(ident) is None:
                     return None
                 raise
-        return None if self._dead_letter(ident) else self.get(ident)
+        document = self._dead_letter(ident)
+        return _to_round(document) if document else None
 
-    def _dead_letter(self, ident: str) -> bool:
-        """Write down a round whose document is invalid as failed; whether it was."""
+    def _dead_letter(self, ident: str) -> Document | None:
+        """The document of a round; None if there is none, or if it is invalid: then it is written down as failed."""
         with reachable():
             document = self._rounds.find_one({"_id": ident})
             why = ROUNDS.problem(document) if document else ""
@@ -160,7 +161,7 @@ class Rounds:
                 status = document.get("status")
                 ROUND_STATES.check(RoundState(status) if status in list(RoundState) else None, FAILED, correction=True)
                 self._rounds.replace_one({"_id": ident}, _sanitized(document, self._store.now()))
-        return bool(why)
+        return None if why else document
 
     def renew(self, gathering: Round) -> None:
         """Hold the round for another lease.

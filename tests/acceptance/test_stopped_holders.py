@@ -29,7 +29,7 @@ from rollq.tasks.tracking.mlflow.recorder import MLflowRecorder
 from tests.acceptance.processes.crew import wait_until
 from tests.acceptance.processes.line import Line
 from tests.acceptance.processes.stopping_holder import HERE
-from tests.chaos.made_rounds import POOL, STRATEGY, make_round
+from tests.chaos.promotions.made_rounds import POOL, STRATEGY, make_round
 from tests.online_strategies import LIVED, manager, template, write_prices
 
 ROOT = Path(__file__).parents[2]
@@ -116,6 +116,19 @@ def test_a_coordinator_that_was_stopped_writes_nothing(backend: Backend, tmp_pat
     assert "gathering ends here" in log.read_text()
     assert written(backend, POOL) == before
     assert [one.round_id for one in OnlineSets(backend.store).history(STRATEGY)] == [round_id]
+
+
+def test_a_round_that_is_given_up_while_it_is_gathered_puts_nothing_online(backend: Backend, tmp_path: Path) -> None:
+    patient = backend.settings.model_copy(update={"lease_seconds": 60.0})
+    round_id, log = opened(backend), tmp_path / "log"
+    with holder(patient, log, round=round_id, point=OF_A_ROUND["before the switch"]) as stopped:
+        wait_for_stop(stopped, log)
+        backend.rounds.give_up([round_id], "planned anew")
+        stopped.send_signal(signal.SIGCONT)  # its lease goes on by its own clock: the store knows better
+        assert stopped.wait(60) == 0
+    assert "gathering ends here" in log.read_text()
+    assert OnlineSets(backend.store).history(STRATEGY) == []
+    assert backend.rounds.get(round_id).reason == "planned anew"
 
 
 def test_a_coordinator_that_is_cut_off_ends_by_its_own_clock(backend: Backend, tmp_path: Path) -> None:
