@@ -2,7 +2,7 @@
 
 A definition that a template was cut into says in its ``identity`` which data its window can see, which code its
 components have, and which libraries they use (``tasks/ingredients/ingredients.py``). These and the template itself are
-what the task is; the folders of files, and the state of the data as a whole, are not. Any other definition is what it
+what the task is; the folders of files, and the state of the data as a whole, are not. Every other definition is what it
 says.
 """
 
@@ -14,7 +14,7 @@ import math
 import re
 from collections.abc import Mapping
 from datetime import date, datetime
-from typing import Any
+from typing import Any, TypedDict
 
 from rollq.tasks.definition import (
     CACHE_DIR,
@@ -39,6 +39,15 @@ PARTS = ("data", "code", "libraries")
 WHOLE = "whole"  # in ``data``: the dataset cannot tell what a window sees
 BESIDE = (IDENTITY, "data", "project")  # of a definition with an identity: not part of its template
 PLACES = (PATH, CACHE_DIR)  # of a dataset: where its files are
+
+
+class Identity(TypedDict):
+    """What a task is made of: the hash of its template, the data of its segments, its code, its libraries."""
+
+    template: str
+    data: Mapping[str, object]
+    code: Mapping[str, Mapping[str, str]]
+    libraries: Mapping[str, str]
 
 
 def canonical(value: Any, key: str = "", level: int = 0) -> Any:
@@ -115,16 +124,16 @@ def plain_key(plain: Mapping[str, object]) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def identity_of(definition: Mapping[str, Any]) -> dict[str, object] | None:
+def identity_of(definition: Mapping[str, object]) -> Identity | None:
     """What a task is made of, for people: ``{template, data, code, libraries}``; None if its definition is all.
 
     ``template`` is a SHA-256 (hex).
     """
-    made_of = _made_of(definition)
-    if made_of is None:
+    found = _written(definition)
+    if found is None:
         return None
-    template = hashlib.sha256(_json(made_of["template"]).encode()).hexdigest()
-    return {"template": template, **{part: definition[IDENTITY][part] for part in PARTS}}
+    template = hashlib.sha256(_json(template_of(definition)).encode()).hexdigest()
+    return Identity(template=template, data=found["data"], code=found["code"], libraries=found["libraries"])
 
 
 def template_of(definition: Mapping[str, object]) -> dict[str, object]:
@@ -148,11 +157,18 @@ def places_of(definition: Mapping[str, object]) -> dict[str, object]:
 
 def _made_of(plain: Mapping[str, object]) -> dict[str, object] | None:
     """The four parts of an identity; None if the definition has none."""
-    found = plain.get(IDENTITY)
-    if not isinstance(found, Mapping) or not all(isinstance(found.get(part), Mapping) for part in PARTS):
+    found = _written(plain)
+    if found is None:
         return None
     code = {name: one.get("sha256") if isinstance(one, Mapping) else one for name, one in found["code"].items()}
     return {"template": template_of(plain), "data": found["data"], "code": code, "libraries": found["libraries"]}
+
+
+def _written(definition: Mapping[str, object]) -> Mapping[str, Mapping[str, Any]] | None:
+    """The identity that a definition says; None if it says none, or not all of it."""
+    found = _mapping(definition.get(IDENTITY))
+    whole = all(isinstance(found.get(part), Mapping) for part in PARTS)
+    return {part: _mapping(found[part]) for part in PARTS} if whole else None
 
 
 def _mapping(value: object) -> Mapping[str, object]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
-from typing import Any
 
 from rollq.tasks.components.registry import did_you_mean
 from rollq.tasks.errors import TemplateError
@@ -21,7 +20,7 @@ class Needs:
     mem_gb: Amount = 0.0
 
     @classmethod
-    def of(cls, given: Mapping[str, Any] | None) -> Needs:
+    def of(cls, given: object) -> Needs:
         """The needs that a template or a caller states.
 
         Raises:
@@ -36,10 +35,9 @@ class Needs:
             key = f"resources.{name}"
             if name not in names:
                 raise TemplateError(f"unknown resource {name!r}.", did_you_mean(str(name), names), key)
-            number = isinstance(value, int | float) and not isinstance(value, bool)
-            if not number or not math.isfinite(value) or value < 0:
+            if not _is_amount(value):
                 raise TemplateError(f"{value!r} is no amount.", "Give a number, 0 or more.", key)
-        return cls(**{name: float(value) for name, value in given.items()})
+        return cls(**{name: float(value) for name, value in given.items() if isinstance(value, int | float)})
 
     def fit(self, offer: Needs | None) -> bool:
         """Whether a process with this ``offer`` can serve the needs; no offer means: it can serve all."""
@@ -54,3 +52,7 @@ class Needs:
     def __str__(self) -> str:
         """Only what is needed, as ``gpu 1, mem_gb 8``."""
         return ", ".join(f"{name} {value:g}" for name, value in asdict(self).items() if value) or "nothing special"
+
+
+def _is_amount(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value) and value >= 0

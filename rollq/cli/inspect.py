@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, TypedDict
 
 import typer
 
@@ -45,12 +45,31 @@ def status(
             time.sleep(1.0)
 
 
-def _status(backend: Backend) -> dict[str, object]:
+class RoundLine(TypedDict):
+    """A round in one line."""
+
+    id: str
+    pool: str
+    status: str
+    tasks: int
+    reason: str
+    research: bool
+
+
+class Status(TypedDict):
+    """The JSON object of ``rollq status --json``: numbers of tasks by pool and state, rounds, and what has failed."""
+
+    pools: dict[str, dict[str, int]]
+    rounds: list[RoundLine]
+    failures: list[dict[str, str]]
+
+
+def _status(backend: Backend) -> Status:
     from rollq.scheduler.champions.research import is_research
     from rollq.scheduler.failures import failures
 
     pools = {pool: {str(s): n for s, n in backend.tasks.stat(pool).items()} for pool in backend.tasks.pools()}
-    rounds = [
+    rounds: list[RoundLine] = [
         {
             "id": r.id,
             "pool": r.pool,
@@ -64,7 +83,7 @@ def _status(backend: Backend) -> dict[str, object]:
     return {"pools": pools, "rounds": rounds, "failures": [one.to_dict() for one in failures(backend)]}
 
 
-def _show_status(found: dict[str, Any]) -> None:
+def _show_status(found: Status) -> None:
     from rollq.scheduler.failures import Failure
 
     if not found["pools"]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any
 
 from rollq.scheduler.online.online_set import ONLINE_SETS
 from rollq.scheduler.online.predictions import PREDICTIONS
@@ -21,7 +20,7 @@ from rollq.tasks.queue.worker_registry import WORKERS
 from rollq.tasks.rounds.rounds import ROUNDS
 from rollq.tasks.tracking.runs.orphans import LOOSE_ENDS
 
-READERS: tuple[Reader[Any], ...] = (
+READERS: tuple[Reader[object], ...] = (
     *(BACKFILLS, WORKERS, LOOSE_ENDS, ROUNDS),
     *(STRATEGIES, ROUTINES, SIGNALS, PREDICTIONS, ONLINE_SETS, MANAGERS),
 )

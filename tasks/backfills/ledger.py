@@ -1,7 +1,7 @@
 """Backfills: a range of windows that is trained a few at a time, in order, while everything else goes on.
 
 The only code that reads or writes the collection ``backfills``. A backfill's document says what is wanted; ``advance``
-makes its tasks agree with it. Any process may call that at any time, also several at once: what one of them was killed
+makes its tasks agree with it. Processes may call that at any time, also several at once: what one of them was killed
 in the middle of, the next one completes.
 """
 

@@ -133,7 +133,7 @@ class TaskManager:
 
     # -- fetching -----------------------------------------------------------------------------------------------------
 
-    def fetch_task(self, query: Query | None = None, status: Any = TaskState.WAITING) -> Task | None:
+    def fetch_task(self, query: Query | None = None, status: object = TaskState.WAITING) -> Task | None:
         """Take the best task; None if there is none. Renew it, commit it or return it before its lease is over.
 
         Args:

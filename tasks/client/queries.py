@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from typing import Any
 
 from rollq.tasks.components.registry import did_you_mean
 from rollq.tasks.errors import BadInput
@@ -52,20 +51,24 @@ def _value(target: str, value: object) -> object:
             raise BadInput(f"A query cannot use {unknown[0]!r}.", f"Known: {', '.join(sorted(OPERATORS))}.")
         return {name: _value(target, item) for name, item in value.items()}
     if target == "status":
-        return [as_state(item) for item in value] if isinstance(value, list | tuple) else as_state(value)
+        return [_state(item) for item in value] if isinstance(value, list | tuple) else _state(value)
     if target == "_id":
         return [str(item) for item in value] if isinstance(value, list | tuple) else str(value)
     return value
 
 
-def as_state(name: object) -> Any:
-    """A task state by its name, in any case (the reference writes ``waiting``); what is no text stays as it is.
+def as_state(name: object) -> TaskState:
+    """A task state by its name, in any case (the reference writes ``waiting``).
 
     Raises:
         BadInput: there is no such state.
     """
-    if not isinstance(name, str):
-        return name
-    if name.upper() not in list(TaskState):
-        raise BadInput(f"There is no task state {name!r}.", did_you_mean(name.upper(), list(TaskState)))
-    return TaskState(name.upper())
+    text = str(name).upper()
+    if not isinstance(name, str) or text not in list(TaskState):
+        raise BadInput(f"There is no task state {name!r}.", did_you_mean(text, list(TaskState)))
+    return TaskState(text)
+
+
+def _state(value: object) -> object:
+    """A state in a query; what is no text stays as it is."""
+    return as_state(value) if isinstance(value, str) else value

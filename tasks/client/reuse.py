@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from rollq.tasks.definition import (
     CHAIN,
@@ -15,6 +14,7 @@ from rollq.tasks.definition import (
     VARIANT,
     WINDOW,
     Definition,
+    Segments,
     changed_kwargs,
     planned_test,
     segments_of,
@@ -155,7 +155,7 @@ def _standing(task: Task) -> str:
     return f"already under way: {status}"
 
 
-def _segments(old: Mapping[str, Any], new: Mapping[str, Any]) -> Iterator[str]:
+def _segments(old: Segments, new: Segments) -> Iterator[str]:
     for name in dict.fromkeys((*old, *new)):
         before, now = old.get(name), new.get(name)
         if before is None or now is None:
@@ -226,7 +226,7 @@ def _sessions(definition: Definition) -> dict[str, bytes]:
     return found
 
 
-def _of_segments(kind: str, days: Iterable[str], segments: Mapping[str, Any]) -> Iterator[str]:
+def _of_segments(kind: str, days: Iterable[str], segments: Segments) -> Iterator[str]:
     """``3 sessions of train were revised``, for each segment that has some."""
     left = set(days)
     for name, (start, end) in segments.items():
@@ -244,7 +244,7 @@ def _sessions_were(days: set[str], where: str, kind: str) -> str:
     return f"{count} {kind}{named}"
 
 
-def _code(old: Mapping[str, Any], new: Mapping[str, Any]) -> Iterator[str]:
+def _code(old: Mapping[str, Mapping[str, str]], new: Mapping[str, Mapping[str, str]]) -> Iterator[str]:
     changed = [one[CLASS] for place, one in new.items() if place in old and old[place]["sha256"] != one["sha256"]]
     names = list(dict.fromkeys(str(name).rpartition(":")[2] for name in changed))
     if names:

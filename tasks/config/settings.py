@@ -106,7 +106,7 @@ def load_settings(**overrides: object) -> Settings:
     lists = {name: get_origin(field.annotation) is tuple for name, field in Settings.model_fields.items()}
     given = gather(lists, overrides)
     try:
-        settings = Settings(**{name: one.value for name, one in given.items()})
+        settings = Settings.model_validate({name: one.value for name, one in given.items()})
     except ValidationError as error:
         raise _refusal(error, given) from None
     for name in SCHEMES:

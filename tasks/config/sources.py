@@ -9,7 +9,6 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Any
 
 from rollq.tasks.components.registry import did_you_mean
 from rollq.tasks.errors import SettingsError
@@ -29,7 +28,7 @@ ALIKE = 0.6  # from here on a name is taken for a misspelt one
 class Given:
     """A value, and where it was given, such as ``the variable ROLLQ_QUEUES``."""
 
-    value: Any
+    value: object
     place: str
 
 

@@ -12,7 +12,6 @@ import hashlib
 from bisect import bisect_left, bisect_right
 from collections.abc import Mapping, Sequence
 from datetime import date
-from typing import Any
 
 import numpy as np
 
@@ -72,12 +71,14 @@ class Seen:
         return max(first - self._back, 0), min(after + ahead, len(self.sessions))
 
 
-def marked_days(start: Any, marks: Any) -> dict[str, bytes]:
+def marked_days(start: object, marks: object) -> dict[str, bytes]:
     """The mark of each session that a segment saw, by its day; nothing if they are not as ``Seen.marks`` makes them.
 
     Args:
         start: the first day.
     """
+    if not isinstance(start, str) or not isinstance(marks, Mapping):
+        return {}
     try:
         content, hashes = (base64.b64decode(marks[name]) for name in ("days", "hashes"))
         first = date.fromisoformat(start).toordinal()

@@ -22,7 +22,7 @@ from rollq.tasks.mongo.layout import SCHEMA, check_schema
 
 log = logging.getLogger(__name__)
 
-T = TypeVar("T")
+T = TypeVar("T", covariant=True)
 LARGEST = 2**53  # whole numbers that every program reads alike
 STRICT = {"int": {"strict": True, "ge": -LARGEST, "le": LARGEST}} | {
     name: {"strict": True} for name in ("str", "float", "bool", "datetime")

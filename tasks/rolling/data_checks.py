@@ -48,8 +48,8 @@ class DataChecks:
         if section is None or section is True:
             return cls()
         if section is False:
-            off: dict[str, Any] = dict.fromkeys(("future", "weekend", "name", "gone"), False)
-            return cls(**off, far=None, thin=None, stale=None, jump=None, bar=None)
+            off = cls(far=None, thin=None, stale=None, jump=None, bar=None)
+            return replace(off, future=False, weekend=False, name=False, gone=False)
         if not isinstance(section, Mapping):
             raise TemplateError("it is a mapping.", "Write {thin: 0.5, jump: 3.0} and so on, or false.", key)
         for name in section:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import asdict, dataclass
 from datetime import date, datetime
-from typing import Any, Self
+from typing import Self
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from rollq.tasks.components.registry import did_you_mean
@@ -89,7 +89,7 @@ class OnlineOptions:
 SIMPLE = ("begin", "refit_every", "warm_start", "at", "timezone")
 
 
-def _check_keys(given: Mapping[str, object], known: Any, key: str) -> None:
+def _check_keys(given: Mapping[str, object], known: Collection[str], key: str) -> None:
     for name in given:
         if name not in known:
             raise TemplateError(f"unknown key {name!r}.", did_you_mean(str(name), known), f"{key}.{name}")

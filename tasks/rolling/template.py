@@ -23,6 +23,7 @@ from rollq.tasks.definition import (
     RECORD,
     ROLLING,
     TEST,
+    Component,
     Definition,
     class_of,
     component,
@@ -64,7 +65,7 @@ class TaskOptions(TypedDict, total=False):
 
     priority: int
     queue: str
-    needs: Mapping[str, Any]
+    needs: Mapping[str, object]
     time_limit: float | None
 
 
@@ -78,7 +79,7 @@ class Template:
 
     name: str
     definition: Definition
-    rolling: dict[str, Any]
+    rolling: Component
     options: TaskOptions = field(default_factory=TaskOptions)
     online: OnlineOptions = field(default_factory=OnlineOptions)
     challengers: Mapping[str, Definition] = field(default_factory=dict)
@@ -275,7 +276,7 @@ def _home(path: str) -> Path:
         raise TemplateError(f"{path!r} cannot be a path: {error}.", "Write it out.", key) from None
 
 
-def _options(content: Mapping[str, Any]) -> TaskOptions:
+def _options(content: Mapping[str, object]) -> TaskOptions:
     needs = Needs.of(content.get("resources"))
     limit = content.get("time_limit")
     if limit is not None and (
@@ -287,4 +288,4 @@ def _options(content: Mapping[str, Any]) -> TaskOptions:
     queue = content.get("queue")
     queue = ("gpu" if needs.gpu else "default") if queue is None else queue
     check_name(queue, "queue")
-    return {"queue": queue, "needs": needs.to_dict(), "time_limit": limit}
+    return {"queue": str(queue), "needs": needs.to_dict(), "time_limit": limit}

@@ -1,4 +1,4 @@
-"""The sweeper takes back what dead workers held and notifies again of what was lost. Any process may run it."""
+"""The sweeper takes back what dead workers held and notifies again of what was lost. Every process may run it."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import logging
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from rollq.tasks.backend import Backend
 from rollq.tasks.errors import RollqError, Unavailable
@@ -54,14 +53,15 @@ def sweep(
     return Swept(len(reclaimed), notified, gathers + _apart(backend.gather_notifier.notify_again))
 
 
-def _apart(act: Callable[..., Any], *args: object) -> int:
+def _apart(act: Callable[..., object], *args: object) -> int:
     """Do one part of a sweep; if a document stands in its way, the other parts are done all the same.
 
     Raises:
         Unavailable: a server does not answer.
     """
     try:
-        return int(act(*args) or 0)
+        done = act(*args)
+        return int(done) if isinstance(done, int) else 0
     except Unavailable:
         raise
     except (RollqError, *SIGNS) as error:

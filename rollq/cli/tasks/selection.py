@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, TypedDict
 
 import typer
 
@@ -79,7 +79,7 @@ class Selection:
             raise NotFound("No task is like that.", "Look with `rollq tasks list` and the same filters.")
         return found
 
-    def _filters(self) -> dict[str, Any]:
+    def _filters(self) -> Filters:
         return {
             "pool": self.pool,
             "status": states_of(self.status),
@@ -88,6 +88,17 @@ class Selection:
             "older_than": None if self.older_than is None else self.older_than * 3600,
             "error": self.error,
         }
+
+
+class Filters(TypedDict):
+    """Keywords of ``TaskReader.find``."""
+
+    pool: str | None
+    status: list[TaskState] | None
+    window: str | None
+    model: str | None
+    older_than: float | None
+    error: str | None
 
 
 def states_of(text: str | None) -> list[TaskState] | None:

@@ -6,7 +6,7 @@ import json
 import sys
 from dataclasses import replace as with_
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -49,9 +49,8 @@ def create(
     check_name(pool, "--pool")
     check_name(queue, "--queue")
     content = _read(file)
-    definitions = content if isinstance(content, list) else [content]
-    for position, definition in enumerate(definitions):
-        _check_mapping(definition, f"definition {position}")
+    written = content if isinstance(content, list) else [content]
+    definitions = [_check_mapping(one, f"definition {position}") for position, one in enumerate(written)]
     with of(context).backend() as backend:
         manager = TaskManager(pool, backend)
         before = sum(manager.task_stat().values())
@@ -205,7 +204,7 @@ def _answer(as_json: bool, done: str, task: str) -> None:
         say(f"{done} {task}")
 
 
-def _read(file: Path) -> Any:
+def _read(file: Path) -> object:
     from rollq.tasks.errors import BadInput
 
     try:

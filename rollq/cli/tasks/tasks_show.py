@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -12,6 +12,7 @@ from rollq.cli.tasks.selection import ERROR, MODEL, OLDER, POOL, STATUS, WINDOW,
 from rollq.cli.values import amount, check_pool
 
 if TYPE_CHECKING:
+    from rollq.tasks.identity import Identity
     from rollq.tasks.queue.task import Task
 
 
@@ -92,7 +93,7 @@ def show(
     print_table("History (UTC)", ["at", "from", "to", "fence", "by", "why"], rows)
 
 
-def _show_identity(identity: dict[str, Any] | None) -> None:
+def _show_identity(identity: Identity | None) -> None:
     """What the task is made of, each part with the first digits of its hash."""
     if identity is None:
         return

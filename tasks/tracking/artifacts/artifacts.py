@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
-from typing import Any
+from typing import Any, Protocol, TypeGuard
 
 from rollq.tasks.components.registry import resolve
 from rollq.tasks.definition import MODEL, MODULE, component
@@ -19,6 +19,13 @@ from rollq.tasks.tracking.artifacts.manifest import MANIFEST, OWN, Entry, Manife
 from rollq.tasks.tracking.artifacts.storage import Place
 
 FILE = "file"
+
+
+class Saves(Protocol):
+    """A model of rollq's kind."""
+
+    def save(self, folder: Path) -> None:
+        """Write what it is into an existing folder."""
 
 
 @dataclass
@@ -210,7 +217,7 @@ class Artifacts:
             draft.add(name, path, kind.encode(value), kind.name)
             draft.manifest.names[name] = path
 
-    def _add_model(self, model: Any, name: str, draft: Draft) -> None:
+    def _add_model(self, model: Saves, name: str, draft: Draft) -> None:
         component = self._component(type(model))
         with tempfile.TemporaryDirectory(prefix="rollq-") as made:
             model.save(Path(made))
@@ -278,7 +285,7 @@ def _inside(source: Path, name: str) -> dict[Path, str]:
     return {path: safe_name(f"{name}/{path.relative_to(source).as_posix()}") for path in found}
 
 
-def _is_model(value: object) -> bool:
+def _is_model(value: object) -> TypeGuard[Saves]:
     """Whether a value is a model of rollq's kind: it saves itself into a folder, and its class loads it."""
     both = callable(getattr(value, "save", None)) and callable(getattr(type(value), "load", None))
     return both and not any(kind.holds(value) for kind in KINDS.values())

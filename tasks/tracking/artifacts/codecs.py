@@ -135,13 +135,13 @@ def _same_array(one: np.ndarray, other: np.ndarray) -> bool:
 
 def _masked_bytes(array: np.ma.MaskedArray) -> bytes:
     """Data, mask and fill value as ``.npz``; what lies under the mask is kept too."""
-    parts: dict[str, Any] = {
+    parts: dict[str, np.ndarray] = {
         "data": array.data,
         "fill_value": np.asarray(array.fill_value),
         "hard": np.asarray(array.hardmask),
     }
     if array.mask is not np.ma.nomask:
-        parts["mask"] = array.mask
+        parts["mask"] = np.asarray(array.mask)
     if any(part.dtype.hasobject for part in parts.values()):
         raise BadInput("An array of Python objects has no safe form.", FIXES["masked"])
     buffer = io.BytesIO()
@@ -149,14 +149,14 @@ def _masked_bytes(array: np.ma.MaskedArray) -> bytes:
     return buffer.getvalue()
 
 
-def _read_masked(content: bytes) -> Any:
+def _read_masked(content: bytes) -> object:
     with np.load(io.BytesIO(content), allow_pickle=False) as parts:
         mask = parts.get("mask", np.ma.nomask)
         fill = parts["fill_value"][()]
         return np.ma.MaskedArray(parts["data"], mask, fill_value=fill, hard_mask=bool(parts["hard"]))
 
 
-def _same_masked(one: Any, other: Any) -> bool:
+def _same_masked(one: np.ma.MaskedArray, other: np.ma.MaskedArray) -> bool:
     pairs = [(one.data, other.data), (np.ma.getmaskarray(one), np.ma.getmaskarray(other))]
     fills = (np.asarray(one.fill_value), np.asarray(other.fill_value))
     return type(one) is type(other) and all(_same_array(*pair) for pair in [*pairs, fills])

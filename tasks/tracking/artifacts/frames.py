@@ -10,7 +10,7 @@ from __future__ import annotations
 import io
 import json
 import warnings
-from typing import Any
+from typing import Any, TypeAlias
 
 import pandas as pd
 import pyarrow as pa
@@ -22,7 +22,7 @@ from rollq.tasks.tracking.artifacts.plain import from_json, to_json
 NOTES = b"rollq"
 OTHERWISE = ("object", "datetime64[s]", "timedelta64[s]")  # dtypes that Parquet gives back as others
 
-Table = Any  # a frame or a Series
+Table: TypeAlias = "pd.DataFrame | pd.Series"
 
 
 def frame_bytes(frame: pd.DataFrame, **more: object) -> bytes:
@@ -89,7 +89,7 @@ def same_table(one: Table, other: Table) -> bool:
     """Whether two frames, or two Series, are the same in every value, type and name."""
     if type(one) is not type(other) or one.attrs != other.attrs:
         return False
-    check: Any = pd.testing.assert_frame_equal if isinstance(one, pd.DataFrame) else pd.testing.assert_series_equal
+    check = pd.testing.assert_frame_equal if isinstance(one, pd.DataFrame) else pd.testing.assert_series_equal
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")

@@ -8,7 +8,6 @@ import re
 from collections.abc import Collection, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import PurePosixPath
-from typing import Any
 
 from rollq.tasks.errors import ArtifactCorrupted, BadInput
 from rollq.tasks.tracking.runs.provenance import library_versions
@@ -141,21 +140,21 @@ def _check_apart(paths: Collection[str]) -> None:
                 )
 
 
-def safe_name(name: Any) -> str:
+def safe_name(name: object) -> str:
     """``name`` as a relative POSIX path inside the artifact folder.
 
     Raises:
         BadInput: it is empty, too long, absolute, leaves the folder, or has characters that some file system refuses.
     """
-    path = PurePosixPath(name) if isinstance(name, str) else None
+    text = name if isinstance(name, str) else ""
+    path = PurePosixPath(text)
     if (
-        path is None
-        or not path.parts
-        or len(name) > MAX_NAME
+        not path.parts
+        or len(text) > MAX_NAME
         or any(len(part.encode(errors="replace")) > 200 for part in path.parts)
         or path.is_absolute()
         or ".." in path.parts
-        or re.search(r'[\x00-\x1f\x7f\\:*?"<>|%#\ud800-\udfff]', name)
+        or re.search(r'[\x00-\x1f\x7f\\:*?"<>|%#\ud800-\udfff]', text)
         or any(part != part.strip() or part.startswith("~") for part in path.parts)
     ):
         shown = ascii(name)[:80]

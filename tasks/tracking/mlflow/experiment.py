@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from itertools import islice
 from typing import Any, Literal
 
 import pandas as pd
+from mlflow.entities import Experiment as Stored
 from mlflow.entities import Run, ViewType
 from mlflow.exceptions import MlflowException
 from mlflow.tracking import MlflowClient
@@ -264,7 +265,11 @@ def _row(run: Run) -> dict[str, object]:
         "start_time": info.start_time,
         "end_time": info.end_time,
     }
-    parts: dict[str, dict[str, Any]] = {"metrics": run.data.metrics, "params": run.data.params, "tags": run.data.tags}
+    parts: dict[str, Mapping[str, object]] = {
+        "metrics": run.data.metrics,
+        "params": run.data.params,
+        "tags": run.data.tags,
+    }
     more = {f"{part}.{unescape(name)}": value for part, values in parts.items() for name, value in values.items()}
     return {**fixed, **more}
 
@@ -278,10 +283,10 @@ def _with_status(filter_string: str, status: str | None) -> str:
     return f"{filter_string} AND {asked}" if filter_string else asked
 
 
-def _create(client: MlflowClient, name: str, uri: str) -> Any:
+def _create(client: MlflowClient, name: str, uri: str) -> Stored:
     try:
-        client.create_experiment(name, artifact_location=artifact_location(uri, name))
+        return client.get_experiment(client.create_experiment(name, artifact_location=artifact_location(uri, name)))
     except MlflowException:
-        if client.get_experiment_by_name(name) is None:  # not because another process was first
+        if (found := client.get_experiment_by_name(name)) is None:  # not because another process was first
             raise
-    return client.get_experiment_by_name(name)
+        return found

@@ -10,7 +10,6 @@ import posixpath
 import re
 import sys
 from collections.abc import Mapping
-from typing import Any
 
 from rollq.tasks.errors import BadInput
 from rollq.tasks.identity import canonical
@@ -86,7 +85,7 @@ def text(value: object, what: str) -> str:
     return made
 
 
-def number(value: Any, name: str) -> float:
+def number(value: float, name: str) -> float:
     """``value`` as the number of a metric.
 
     Raises:
@@ -98,7 +97,7 @@ def number(value: Any, name: str) -> float:
         raise BadInput(f"The metric {name!r} is no number: {error}.", "Give a float.") from None
 
 
-def step_of(value: Any) -> int:
+def step_of(value: int | None) -> int:
     """``value`` as the step of a metric; None is 0.
 
     Raises:

@@ -17,7 +17,7 @@ import sys
 from dataclasses import dataclass
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
-from typing import Any
+from typing import TypedDict
 
 log = logging.getLogger(__name__)
 
@@ -30,12 +30,27 @@ MASK = "***"
 DIFFS = {"code_diff.txt": ("diff",), "code_status.txt": ("status", "--short"), "code_cached.txt": ("diff", "--cached")}
 
 
+class Summary(TypedDict):
+    """What a process is: where it runs, what was called, and on which code and libraries. No passwords."""
+
+    command: str
+    environment: dict[str, str]
+    git_commit: str
+    uncommitted: list[str]
+    host: str
+    libraries: dict[str, str]
+    pid: int
+    platform: str
+    python: str
+    user: str
+
+
 @dataclass(frozen=True)
 class Provenance:
     """What is attached to every run: ``tags``, the ``summary`` as JSON, and the texts of uncommitted code by name."""
 
     tags: dict[str, str]
-    summary: dict[str, Any]
+    summary: Summary
     code: dict[str, str]
 
 
@@ -50,7 +65,7 @@ def _collected(pid: int) -> Provenance:
     command = " ".join(map(shlex.quote, sys.argv))
     code = {name: text for name, arguments in DIFFS.items() if commit and (text := _git(*arguments))}
     host, user = socket.gethostname(), _user()
-    summary: dict[str, Any] = {
+    summary: Summary = {
         "command": USER_PASSWORD.sub(rf"\1{MASK}@", command),
         "environment": masked_environment(),
         "git_commit": commit,
