@@ -89,7 +89,7 @@ def test_an_outage_uses_up_no_attempt_and_says_why(backend: Backend, raising: An
     raising(error)
     for _ in range(backend.settings.max_attempts + 2):
         assert run_one(backend, POOL, None, WorkerContext("w")) is Outcome.OUTAGE
-        ready = {"not_before": backend.store.now(), "stage": "far"}
+        ready = {"not_before": backend.store.now(), "stage": "unstaged"}
         backend.store.collection("tasks").update_many({}, {"$set": ready})
     task = only(backend)
     assert (task.status, task.failures, task.losses) == (TaskState.WAITING, 0, 0)
