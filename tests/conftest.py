@@ -20,7 +20,7 @@ from rollq.local.stack import LocalStack
 from rollq.scheduler.online.ledger import OnlineSets
 from rollq.tasks.backend import Backend
 from rollq.tasks.config.settings import Settings, load_settings
-from tests.status_writes import WRITES
+from tests.watched_writes import WRITES
 
 TESTS = Path(__file__).parent
 EXAMPLES = TESTS.parent / "examples" / "sp500"
@@ -42,8 +42,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 
 @pytest.fixture(autouse=True)
-def _every_status_is_written_by_its_table() -> Iterator[None]:
-    """Whatever a test is about: rollq writes no change of a status that its table does not hold."""
+def _writes_are_watched() -> Iterator[None]:
+    """Whatever a test is about: rollq writes no status past its table and no document without a schema."""
     WRITES.wrong.clear()
     yield
     assert WRITES.wrong == []

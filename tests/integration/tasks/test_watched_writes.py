@@ -1,10 +1,10 @@
-"""The watch over all tests (``tests/status_writes.py``) sees a write to a status past its table."""
+"""The watch over all tests (``tests/watched_writes.py``) sees a write to a status past its table."""
 
 from __future__ import annotations
 
 from rollq import Backend
 from rollq.tasks.queue.states import TASK_STATES
-from tests.status_writes import WRITES, violation
+from tests.watched_writes import WRITES, violation
 
 
 def test_a_write_past_its_table_is_seen(backend: Backend) -> None:

@@ -1,4 +1,4 @@
-"""Watches every write of rollq to a status, in all tests: is the change in the table of its state machine?"""
+"""Watches what rollq writes, in all tests: is the change of a status in its table, has a new document its schema?"""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from pymongo import monitoring
 
 from rollq.scheduler.routine.ledger import ROUTINE_STATES
 from rollq.tasks.backfills.backfill import BACKFILL_STATES
+from rollq.tasks.mongo.layout import SCHEMA
 from rollq.tasks.queue.states import TASK_STATES
 from rollq.tasks.rounds.rounds import ROUND_STATES
 from rollq.tasks.state_machine import StateMachine
@@ -22,11 +23,12 @@ MACHINES: dict[str, StateMachine[Any]] = {
     "routines": ROUTINE_STATES,
     "backfills": BACKFILL_STATES,
 }
+SCRATCH = {"doctor", "looked"}  # what a check writes to see whether it can
 TESTS = str(Path(__file__).parent)
 Document = Mapping[str, Any]
 
 
-class StatusWrites(monitoring.CommandListener):
+class WatchedWrites(monitoring.CommandListener):
     """Sees what this process writes; ``wrong`` holds what no table allows, ``seen`` how many writes there were."""
 
     def __init__(self) -> None:
@@ -36,14 +38,18 @@ class StatusWrites(monitoring.CommandListener):
     def started(self, event: monitoring.CommandStartedEvent) -> None:
         """A command is on its way."""
         collection = str(event.command.get(event.command_name, ""))
-        if event.command_name not in ("insert", "update") or collection not in MACHINES or _is_by_a_test():
+        if event.command_name not in ("insert", "update") or collection in SCRATCH or _is_by_a_test():
             return
         for document in event.command.get("documents", ()):
-            self._note(collection, [None], {str(document.get("status"))}, document)
+            self._look_at_new(collection, document)
+            if collection in MACHINES:
+                self._note(collection, [None], {str(document.get("status"))}, document)
         for one in event.command.get("updates", ()):
             update = one["u"]
             fields = _fields(update)
-            if "status" in fields:
+            if one.get("upsert"):
+                self._look_at_new(collection, {**fields, **(update.get("$setOnInsert", {}))})
+            if collection in MACHINES and "status" in fields:
                 self._note(collection, _starts(one["q"], update), _ends(fields["status"]), one)
 
     def succeeded(self, event: monitoring.CommandSucceededEvent) -> None:
@@ -51,6 +57,10 @@ class StatusWrites(monitoring.CommandListener):
 
     def failed(self, event: monitoring.CommandFailedEvent) -> None:
         """Not of interest."""
+
+    def _look_at_new(self, collection: str, document: Document) -> None:
+        if document.get("schema") != SCHEMA:
+            self.wrong.append(f"{collection}: a new document without its schema: {document}")
 
     def _note(self, collection: str, starts: list[str | None], ends: set[str], write: Document) -> None:
         self.seen += 1
@@ -127,5 +137,5 @@ def _of_conditions(value: Any) -> Iterator[str]:
             yield from _of_conditions(part)
 
 
-WRITES = StatusWrites()
+WRITES = WatchedWrites()
 monitoring.register(WRITES)
