@@ -91,8 +91,11 @@ def run_demo(
         backend = Backend.of(attached)
         backend.prepare()
         local = running.enter_context(LocalWorkers(attached, count))
+        # Workers start meanwhile: they import their libraries while this process computes the panel that they will
+        # share.
         clock.start("computing features and windows")
         strategy = load_strategy(path, attached)
+        # A pool of its own for each run: a demo that found its windows trained already would show nothing.
         name = pool or f"{strategy.name}-{datetime.now(UTC):%Y%m%d-%H%M%S}"
         plan, trainer = strategy.first_tasks(), DelayTrainer(backend, name)
         trained = trainer.end_train(trainer.train(plan.definitions, plan.purpose, options=plan.options))
@@ -123,12 +126,14 @@ def _result(
     total: float,
     workers: int,
 ) -> DemoResult:
+    """Read back from store and MLflow what the round came to, and write signals and report beside each other."""
     from rollq.report.round_report import daily_ic, export_signals, make_report
     from rollq.scheduler.rounds.findings import findings
 
     tasks = backend.tasks.find(ids=trained.created.ids)
     found = backend.rounds.get(trained.id)
     gather = _gather_seconds(tasks, found)
+    # Gathering is the end of the last phase; the clock saw only that the waiting was over.
     phases = (*clock.done[:-1], ("training", max(clock.done[-1][1] - gather, 0.0)), ("gathering", gather))
     folder = backend.settings.state_dir.resolve() / "runs" / trained.pool
     folder.mkdir(parents=True, exist_ok=True)

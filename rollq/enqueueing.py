@@ -67,6 +67,7 @@ def enqueue_plan(
     """
     trainer = _trainer(backend, pool or plan.strategy, policy, len(plan.definitions))
     options: TaskOptions = {**plan.options, "priority": priority}
+    # `once`: enqueuing the same template again finds its round, instead of making another version of the same models.
     return trainer.train(plan.definitions, plan.purpose, policy, options, after, force=force, once=True)
 
 
@@ -99,5 +100,6 @@ def _trainer(backend: Backend, pool: str, policy: str, windows: int) -> Trainer:
     from rollq.scheduler.rounds.trainers import Trainer
 
     check_name(pool, "--pool")
+    # Its answer is not needed; a wrong policy is an error here, before a task exists.
     needed(policy, windows)
     return Trainer(backend, pool)

@@ -29,6 +29,7 @@ def run_worker(settings: Settings, concurrency: int, run: Run | None = None) -> 
     """
     settings = settings.model_copy(update={"concurrency": concurrency})
     os.environ.update(THREADS)
+    # Only here: numerical libraries read these variables once, when they are imported.
     from rollq.scheduler import reconciler
     from rollq.scheduler.rounds import coordinator
     from rollq.scheduler.routine import driver as routine
@@ -50,6 +51,7 @@ def run_worker(settings: Settings, concurrency: int, run: Run | None = None) -> 
         pool="prefork",
         hostname=f"rollq-{os.getpid()}@{host()}",
         loglevel=settings.log_level,
+        # Neither gossip nor mingle: workers know of each other by the registry in MongoDB, and need no messages for it.
         without_gossip=True,
         without_mingle=True,
         quiet=True,  # no banner: standard error holds log lines alone
@@ -71,6 +73,7 @@ def run_beat(settings: Settings) -> int:
 
 
 def _run(start: Callable[[], object]) -> int:
+    """Run Celery's loop to its end; Celery leaves by SystemExit, whose code is the answer."""
     try:
         start()
     except SystemExit as leaving:

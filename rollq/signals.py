@@ -52,6 +52,7 @@ def current_signals(backend: Backend, strategy: str, as_of: datetime | None = No
         ArtifactCorrupted: they are not what was published.
     """
     ledger = SignalLedger(backend)
+    # What was published goes before what a set was gathered with: days that were revised are in the former alone.
     if entries := ledger.entries(strategy, as_of):
         return CurrentSignals(strategy, max(entries[-1].versions, default=0), ledger.read(strategy, as_of=as_of))
     sets = OnlineSets(backend.store)

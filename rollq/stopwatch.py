@@ -39,6 +39,7 @@ class Stopwatch:
         now = time.perf_counter()
         if self._name:
             self.done.append((self._name, now - self._since))
+        # Without a name nothing more is counted: to stop twice adds no phase.
         self._since, self._name = now, ""
 
 

@@ -45,10 +45,14 @@ class DelayInProcessTrainer(DelayTrainer):
 
 
 def _work(backend: Backend, pool: str) -> None:
+    """Do one piece of work: a prediction task first, because a routine may wait for it, then a task of the pool, then a
+    finished round; if there is none, look for lost leases, or rest.
+    """
     context = WorkerContext(worker_name(os.getpid()), backend.settings.queues)
     for name in (prediction_pool(pool), pool):
         backend.tasks.next_to_notify(name, backend.settings.max_outstanding)  # no worker is notified: it is done here
         outcome = run_one(backend, name, None, context)
+        # A notebook cannot begin anew, as a worker's process does: the person must start it again.
         refuse_if_stale()
         refuse_outage(outcome)
         if outcome is not Outcome.NOTHING:
@@ -63,6 +67,7 @@ def _gather_one(backend: Backend, pool: str, by: str) -> bool:
         if backend.rounds.may_be_gathered(found.id) and not backend.tasks.has_active(found.id):
             gather(backend, found.id, by)
             return True
+    # Rounds of other pools, too: no worker may be there to gather them.
     for ident in backend.rounds.abandoned():
         gather(backend, ident, by)
         return True

@@ -64,6 +64,7 @@ def update_predictions(
     registry = StrategyRegistry(backend)
     registered = registry.get(name)
     strategy = registry.strategy(registered)
+    # Without `make` the trainer only enqueues, and workers do the rest.
     trainer = (make or Trainer)(backend, registered.pool)
     found = _find(backend, strategy, what, start, end)
     answer: Updated = {

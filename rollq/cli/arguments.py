@@ -37,7 +37,7 @@ def one_strategy(backend: Backend, strategy: str | None) -> str:
     if strategy is not None:
         return strategy
     known = {*OnlineSets(backend.store).strategies(), *(one.name for one in StrategyRegistry(backend).all())}
-    names = sorted(known - simulated(backend) or known)  # who simulates means the live one all the same
+    names = sorted(known - simulated(backend) or known)  # beside simulations the live one is meant
     if len(names) > 1:
         raise BadInput("There are several strategies.", f"Name one of {', '.join(names)}.")
     if not names:

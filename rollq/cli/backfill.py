@@ -198,6 +198,7 @@ def _as_it_stands(context: Context, plan: Callable[[Backend], BackfillPlan], now
 
 
 def _show_plan(plan: BackfillPlan, as_json: bool) -> None:
+    """What a dry run would do: a row for each window, or one JSON value."""
     if as_json:
         answer = {"dry_run": True, "pool": plan.pool, "mode": plan.mode, "from": plan.start, "to": plan.end}
         windows = [window.to_dict() for window in plan.windows]
@@ -213,6 +214,7 @@ def _show_plan(plan: BackfillPlan, as_json: bool) -> None:
 
 
 def _tell_created(plan: BackfillPlan, made: Backfill | None, as_json: bool) -> None:
+    """What became of a plan: the backfill, or that there was nothing to do."""
     counts = plan.counts()
     if as_json:
         print_json({"backfill": made.to_dict() if made else None, "counts": counts, "left": plan.left()})
@@ -243,6 +245,7 @@ def _tell(backend: Backend, found: Backfill, as_json: bool) -> None:
 
 
 def _show(found: Backfill, progress: Progress, failures: list[Task]) -> None:
+    """A backfill for a person: range, progress, rate, what comes next, and what failed."""
     limit = f"at most {found.max_active} at a time" if found.max_active else "as many at a time as run"
     order = "newest first" if found.newest_first else "oldest first"
     say(f"Backfill {found.id} of pool {found.pool}: {found.status}{f' ({found.reason})' if found.reason else ''}")

@@ -87,6 +87,7 @@ def print_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[obje
         table.add_column(column, justify="right" if column in NUMBERS else "left", overflow="fold")
     for row in rows:
         table.add_row(*(Text("" if cell is None else str(cell)) for cell in row))
+    # A pipe has no width: rich would take 80 columns and break ids, which others search for.
     Console(width=None if sys.stdout.isatty() else 160).print(table)
 
 

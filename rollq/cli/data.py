@@ -83,6 +83,9 @@ def _as_json(findings: Sequence[Finding], sessions: Sequence[str], out: list[str
 
 
 def _show(findings: Sequence[Finding], sessions: Sequence[str], out: list[str], limit: int) -> None:
+    """Findings for a person: first the sessions that are left out, all of them, then the newest of those that are only
+    named.
+    """
     say(f"{len(sessions)} sessions can be used, {sessions[0]} to {sessions[-1]}.")
     if not findings:
         say("Nothing is odd about them.")

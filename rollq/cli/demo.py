@@ -43,6 +43,7 @@ def demo(
 
 
 def _show(result: DemoResult) -> None:
+    """The result for a person, and commands to try next, as this one was called."""
     seconds = ", ".join(f"{name} {value:.1f}" for name, value in result.phases)
     rows: list[list[object]] = [
         ["windows", f"{result.windows} ({result.done} done, {result.failed} failed)"],

@@ -144,6 +144,7 @@ def _tell_enqueued(trained: TrainedRound, verdicts: list[Verdict], force: bool) 
 
 
 def _show_plan(pool: str, definitions: Sequence[Definition], verdicts: list[Verdict], as_json: bool) -> None:
+    """What a dry run would enqueue: a row for each window, and why it is trained or reused."""
     from rollq.tasks.definition import segments_of
 
     windows = [segments_of(definition) for definition in definitions]

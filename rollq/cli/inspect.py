@@ -65,6 +65,7 @@ class Status(TypedDict):
 
 
 def _status(backend: Backend) -> Status:
+    """Pools, rounds and failures, JSON-able, as ``--json`` prints them."""
     from rollq.scheduler.champions.research import is_research
     from rollq.scheduler.failures import failures
 
@@ -84,6 +85,7 @@ def _status(backend: Backend) -> Status:
 
 
 def _show_status(found: Status) -> None:
+    """The same for a person, read from the JSON value: the two never differ."""
     from rollq.scheduler.failures import Failure
 
     if not found["pools"]:

@@ -13,11 +13,12 @@ from typer.exceptions import TyperException
 
 from rollq.cli import backfill, data, demo, enqueue, inspect, research, run
 from rollq.cli.context import Context, say
-from rollq.cli.online import routine, serving, signals, simulate
+from rollq.cli.online import predictions, routine, serving, signals, simulate
 from rollq.tasks.errors import RollqError, Unavailable
 
 LOOK = "`rollq doctor` looks at all of it."
 
+# No rich markup and no pretty exceptions: both import rich, and `rollq --help` is to answer at once.
 app = typer.Typer(
     name="rollq",
     help="A distributed task queue for rolling (walk-forward) training.",
@@ -61,6 +62,7 @@ backfill.add_to(app)
 serving.add_to(app)
 research.add_to(app)
 routine.add_to(app)
+predictions.add_to(app)
 signals.add_to(app)
 data.add_to(app)
 inspect.add_to(app)
@@ -110,6 +112,7 @@ def _leave(error: Exception, debug: bool) -> None:
         sys.exit(130)
     if debug:
         raise error
+    # Imported late: the happy path of every command would pay for it.
     from rollq.tasks.components.user_code import place_of
     from rollq.tasks.failures import described, is_disk, is_full, is_outage
 
@@ -124,6 +127,7 @@ def _leave(error: Exception, debug: bool) -> None:
     if place := place_of(error):
         _complain(f"{described(error)} ({place})", "It comes from your own code: mend it there.")
         sys.exit(1)
+    # After disks and servers, whose errors are OSErrors, too.
     if isinstance(error, OSError) and error.filename is not None:
         _complain(f"{error.filename}: {error.strerror}.", "Look at this path and its permissions.")
         sys.exit(2)
@@ -132,7 +136,7 @@ def _leave(error: Exception, debug: bool) -> None:
 
 
 def _forget_output() -> None:
-    """Nobody takes what is left to be written: Python would complain about it once more."""
+    """What is left to be written goes nowhere: Python would complain about it once more when it ends."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
 
 

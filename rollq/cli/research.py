@@ -17,7 +17,9 @@ if TYPE_CHECKING:
     from rollq.tasks.backend import Backend
     from rollq.tasks.rounds.rounds import Round
 
-research_app = typer.Typer(help="Rounds that were trained to be looked at, and serve nobody.", no_args_is_help=True)
+research_app = typer.Typer(
+    help="Rounds that were trained to be looked at, and put nothing online.", no_args_is_help=True
+)
 OneRound = Annotated[str, typer.Argument(metavar="ROUND", help="Id of a round, or the newest of this name")]
 METRICS = ("IC", "ICIR", "Rank IC", "Rank ICIR")
 
@@ -145,6 +147,7 @@ def promote(context: typer.Context, which: OneRound, as_json: Annotated[bool, JS
 
 
 def _promoted(backend: Backend, found: Round) -> OnlineSet:
+    """Put a round of research online, as a round of its own over the same tasks, and gather it here."""
     from rollq.scheduler.champions.research import promote_round
     from rollq.scheduler.online.ledger import OnlineSets
     from rollq.scheduler.rounds.coordinator import gather

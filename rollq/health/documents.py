@@ -1,4 +1,4 @@
-"""Which documents of the task store are invalid, whoever wrote them so: lists and sweeps leave them out."""
+"""Which documents of the task store are invalid, by whatever hand: lists and sweeps leave them out."""
 
 from __future__ import annotations
 
@@ -44,6 +44,7 @@ def unreadable(backend: Backend) -> tuple[str, ...]:
 
 def _lines(backend: Backend, collection: str, query: Mapping[str, object], why: Callable[[Document], str]) -> list[str]:
     with reachable():
+        # Definitions are large and are judged when a task is claimed; the rest of a document is what sweeps read.
         found = list(backend.store.collection(collection).find(query, {"definition": 0}))
     named = [(document["_id"], why(document)) for document in found]
     return [f"{collection} {ident!r}: {reason}" for ident, reason in named if reason]

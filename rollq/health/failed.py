@@ -1,4 +1,4 @@
-"""Has a routine, a round or a challenger of a strategy failed, and does it need somebody?"""
+"""Has a routine, a round or a challenger of a strategy failed, and does it need a person?"""
 
 from __future__ import annotations
 

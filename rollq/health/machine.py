@@ -75,6 +75,9 @@ def _disks(settings: Settings) -> list[Check]:
 
 
 def _disk(names: list[str], folder: Path) -> Check:
+    """One disk: may this user write to it, has it inodes left (0 in all: the file system does not count them), and
+    bytes?
+    """
     usage, room = shutil.disk_usage(folder), f"{' and '.join(names)} in {folder}"
     inodes = os.statvfs(folder)
     if not os.access(folder, os.W_OK):
@@ -82,7 +85,7 @@ def _disk(names: list[str], folder: Path) -> Check:
             "disk", False, f"{room}: it cannot be written to", "Look at its permissions, and how it is mounted."
         )
     if inodes.f_files and not inodes.f_favail:
-        return Check("disk", False, f"{room}: there is no room for another file", "Remove files that nobody needs.")
+        return Check("disk", False, f"{room}: there is no room for another file", "Remove files that are not needed.")
     fix = "Free some space, or choose another --state-dir or TMPDIR."
     return Check("disk", usage.free > FREE_BYTES, f"{usage.free / (1 << 30):.1f} GiB free for {room}", fix)
 

@@ -79,19 +79,23 @@ def _take_back(backend: Backend) -> None:
 
 
 def _rounds(backend: Backend) -> Finding:
+    """Rounds whose notification was lost, or whose coordinator has died."""
     ready = [
         found
         for found in backend.rounds.find(status=[RoundState.OPEN])
         if not backend.tasks.has_active(found.id) and backend.rounds.may_be_gathered(found.id)
     ]
     idents = [*(found.id for found in ready), *backend.rounds.abandoned()]
-    found = tuple(f"round {ident}: its tasks are finished, nobody gathers it" for ident in idents)
+    found = tuple(f"round {ident}: its tasks are finished, no coordinator gathers it" for ident in idents)
     by = f"doctor on {socket.gethostname()}/{os.getpid()}"
     mend = lambda: [gather(backend, ident, by) for ident in idents]  # noqa: E731 - a step, not a function of its own
     return Finding("rounds", "every finished round is gathered", found, mend)
 
 
 def _runs(backend: Backend) -> Finding:
+    """MLflow runs that dead attempts and processes of this host left RUNNING, and orphaned runs that were noted
+    before.
+    """
     found_runs = survey(backend)
     strays = found_runs.strays
     ends = backend.tasks.loose_ends.all()
@@ -107,6 +111,7 @@ def _runs(backend: Backend) -> Finding:
 
 
 def _close(backend: Backend, strays: list[StrayRun]) -> None:
+    # What was noted comes first: it closes runs with the reason of that time.
     tie_loose_ends(backend)
     for stray in strays:
         close(backend, stray)

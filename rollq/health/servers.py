@@ -50,6 +50,7 @@ def _pass_a_message(client: redis.Redis) -> None:
     """As a worker is notified: a replica or a full server answers a ping and takes nothing."""
     name, text = f"rollq.doctor.{time.time_ns()}", b"ring"
     client.lpush(name, text)
+    # If this process dies now, the list goes by itself.
     client.expire(name, 60)
     if client.brpop([name], timeout=5) != (name.encode(), text):
         raise RollqError("what was written could not be read back", "Look at the server's log.")
@@ -76,6 +77,7 @@ def _clock(settings: Settings) -> str:
 
 
 def _mlflow(settings: Settings) -> str:
+    """Write a run with a metric and an artifact, read it back, and delete it."""
     from rollq.tasks.tracking.mlflow.experiment import MLflowExperiment
 
     experiment = MLflowExperiment.open(EXPERIMENT, settings.mlflow_uri)
@@ -88,6 +90,7 @@ def _mlflow(settings: Settings) -> str:
             raise RollqError("what was written could not be read back", "Look where the artifacts lie.")
     finally:
         recorder.discard()
+    # MLflow keeps the artifacts of a run that is deleted until its garbage collection; a trial must leave nothing.
     if folder := recorder.get_local_dir():
         shutil.rmtree(folder.parent, ignore_errors=True)
     return f"takes runs and artifacts ({without_password(settings.mlflow_uri)})"

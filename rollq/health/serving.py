@@ -55,6 +55,7 @@ def serving_check(backend: Backend, repair: bool) -> Check:
         if (recorder := runs.get(one.run)) is None:
             continue
         finished = recorder.status is RecorderStatus.FINISHED
+        # A run that is not FINISHED is read even now: only a model that can be loaded may be reinstated.
         if one.is_model and finished and time.monotonic() > end:
             unread += 1
         elif one.is_model and (why := _unreadable(backend, recorder, one)):
@@ -87,6 +88,8 @@ def _needed(backend: Backend, faults: list[str]) -> list[Needed]:
     sets, ledger = OnlineSets(backend.store), SignalLedger(backend)
     for strategy in sets.strategies():
         try:
+            # The newest first, and `setdefault` keeps the first: a model of several versions counts as serving if the
+            # newest has it.
             for online in reversed(history := sets.history(strategy)):
                 for one in _of_set(online, online is history[-1]):
                     found.setdefault(one.run, one)

@@ -33,6 +33,7 @@ def attach(settings: Settings, serve: bool = False) -> Iterator[Settings]:
         Unavailable: there is no stack and no server is set.
         SettingsError: only one of the two servers is set.
     """
+    # Half a configuration would send messages to one stack about tasks in another.
     if bool(settings.mongo_uri) != bool(settings.redis_url):
         missing = "ROLLQ_REDIS_URL" if settings.mongo_uri else "ROLLQ_MONGO_URI"
         raise SettingsError(f"Only one of the two servers is set: {missing} is missing.", "Set both, or neither.")
@@ -43,6 +44,7 @@ def attach(settings: Settings, serve: bool = False) -> Iterator[Settings]:
     elif runtime := find_running(settings.state_dir):
         yield settled(runtime.settings(settings))
     elif serve or _has_data(settings):
+        # A short command does not announce its stack: another command that found it would lose it amid its work.
         with LocalStack(settings.state_dir, announce=serve, lock_seconds=LOCK_SECONDS) as stack:
             assert stack.runtime  # noqa: S101 - a started stack has one
             if serve:

@@ -35,6 +35,7 @@ class Child:
         is_ready: Callable[[], bool],
         environment: Mapping[str, str] | None = None,
     ) -> None:
+        """Start the process. The log is appended to, so that what a crash said is there after the next start."""
         self.name = name
         self._log = log
         self._is_ready = is_ready
@@ -80,7 +81,7 @@ class Child:
 
 
 def free_port() -> int:
-    """A port on loopback that nobody listens on now."""
+    """A port on loopback that no process listens on now; another one may take it before it is used."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
@@ -91,7 +92,7 @@ def _die_with_parent(parent: int) -> Callable[[], None]:
 
     def prepare() -> None:
         prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
-        if os.getppid() != parent:  # it died in between
+        if os.getppid() != parent:  # it died before prctl was called, so no signal will come
             os._exit(1)
 
     return prepare

@@ -18,7 +18,9 @@ def broker_writes(url: str) -> bool:
 
     try:
         with redis.Redis.from_url(url, socket_timeout=SECONDS) as client:
+            # A write and no ping: a server whose disk is full answers a ping.
             client.set("rollq.looked", 1, ex=60)
+    # A server that is killed because a busy machine is slow would lose what it holds, and be no faster afterwards.
     except redis.exceptions.TimeoutError:
         return True
     except redis.exceptions.RedisError:

@@ -47,6 +47,7 @@ def broker_command(port: int, data: Path, address: str = LOOPBACK) -> list[str]:
         "dir": str(data),
         "appendonly": "yes",
         "appendfsync": "everysec",
+        # No snapshots beside the append-only file: a fork for one would double the memory for a moment.
         "save": "",
         "daemonize": "no",
     }
@@ -86,7 +87,7 @@ def store_uri(port: int) -> str:
     """The URI of a store that ``start_store`` started.
 
     Without retryable writes: SecantusDB remembers them and, from some 10,000 on, spends five times as long on each.
-    Every write of rollq is conditional, and those that must be repeated are, by whoever needs them.
+    Every write of rollq is conditional, and those that must be repeated are, by the code that needs them.
     """
     return f"mongodb://127.0.0.1:{port}/?directConnection=true&retryWrites=false"
 
@@ -112,6 +113,9 @@ def packaged(name: str) -> str | None:
 
 
 def _answers(port: int, question: bytes = b"", expected: bytes = b"") -> bool:
+    """Whether the port answers; the store is asked nothing, because a connection that it takes means that it is
+    ready.
+    """
     try:
         with socket.create_connection(("127.0.0.1", port), timeout=1) as connection:
             connection.sendall(question)

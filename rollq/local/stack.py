@@ -35,6 +35,7 @@ class LocalStack:
     """
 
     def __init__(self, state_dir: Path, *, announce: bool = True, lock_seconds: float = 0.0) -> None:
+        """Nothing is started yet. The folder is resolved now, because children run elsewhere."""
         self.state_dir = state_dir.resolve()
         self._announce = announce
         self._lock_seconds = lock_seconds
@@ -59,7 +60,7 @@ class LocalStack:
         """Start all servers.
 
         Raises:
-            StackRunning: somebody runs the stack of this folder.
+            StackRunning: another process runs the stack of this folder.
             Unavailable: a server cannot be started.
         """
         (self.state_dir / "logs").mkdir(parents=True, exist_ok=True)
@@ -85,6 +86,7 @@ class LocalStack:
         """Stop all servers; harmless if they are stopped."""
         self.stopped.set()
         if self._announce and self._lock:
+            # Before the servers end, so that no command finds a stack that is about to go.
             (self.state_dir / RUNTIME).unlink(missing_ok=True)
         for child in (self._broker, self._store):
             if child:
@@ -106,6 +108,7 @@ class LocalStack:
         if not broken:
             self._mended = 0
             return
+        # Without room a server that is started again meets the same error, and would use up the times that it may.
         if free_bytes(self.state_dir) < ROOM_BYTES:
             log.warning("the disk of %s is full: the servers wait for room", self.state_dir)
             return
@@ -160,6 +163,7 @@ class LocalStack:
 
 
 def _take_lock(state_dir: Path, seconds: float) -> IO[str]:
+    """The lock of a state folder, held for as long as the file is open; a process that dies gives it back."""
     file = (state_dir / LOCK).open("a")
     end = time.monotonic() + seconds
     while True:
@@ -171,6 +175,7 @@ def _take_lock(state_dir: Path, seconds: float) -> IO[str]:
                 continue
             file.close()
             raise _already(state_dir) from None
+        # A server that outlived its parent would else hold the lock, and the folder with it.
         os.set_inheritable(file.fileno(), False)
         return file
 

@@ -54,6 +54,7 @@ class LocalWorkers:
         command = [sys.executable, "-P", "-m", "rollq", "worker", "--concurrency", str(self._count)]
         environment = {**worker_environment(self._settings), **THREADS, "ROLLQ_LOG_LEVEL": "INFO"}
         self._log().parent.mkdir(parents=True, exist_ok=True)
+        # It is not waited for: tasks can be enqueued before a worker listens.
         self._child = Child("worker", command, self._log(), lambda: True, environment)
 
     def _log(self) -> Path:

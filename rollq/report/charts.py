@@ -25,6 +25,7 @@ def timeline(data: ReportData) -> go.Figure | None:
     unit, length = time_unit(max(window.began + window.seconds for window in ran) - zero)
     names = _worker_names(ran)
     figure = go.Figure()
+    # One trace for each status, DONE first: traces make the legend, in their order.
     for status in sorted({window.status for window in ran}, key=lambda name: (name != TaskState.DONE, name)):
         chosen = [window for window in ran if window.status == status]
         figure.add_bar(

@@ -101,6 +101,7 @@ def _phases(tasks: list[Task], found: Round) -> tuple[tuple[str, float], ...]:
 
 
 def _window(number: int, task: Task) -> Window:
+    """What the report says of a task. The worker is that of its last attempt: a finished task names none any more."""
     segments = task.segments
     ran = next((entry.by for entry in reversed(task.history) if entry.end is TaskState.RUNNING), "")
     return Window(

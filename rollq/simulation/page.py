@@ -60,6 +60,7 @@ def tiles(data: OnlineData) -> Iterable[tuple[str, str]]:
 
 
 def _drawn(data: OnlineData) -> dict[str, str]:
+    """The charts by the names that ``online_page.html`` has for them."""
     from rollq.report import charts
     from rollq.simulation import charts as online_charts
 
@@ -80,6 +81,9 @@ def _measured(data: OnlineData) -> str:
 
 
 def _summary(data: OnlineData) -> str:
+    """A row for each strategy, and for the ensemble: metrics, and how many models, sessions and labels stand behind
+    them.
+    """
     rows = [
         [
             track.label,
@@ -132,6 +136,9 @@ def _holes(track: Track) -> str:
 
 
 def _ledger(data: OnlineData) -> str:
+    """The online sets of all strategies; times to the second, because sets of a simulation follow each other
+    closely.
+    """
     rows = [
         [
             track.label,

@@ -73,6 +73,8 @@ def plan_simulation(
         strategy.first_tasks(first, last)
     hashes = [_hash(strategy) for strategy in loaded]
     if name is None:
+        # Six digits of a hash tell the few simulations of one template and range apart; the name stays short enough to
+        # type.
         names = [f"sim.{label[:ROOM]}.{first}.{last}.{found}" for label, found in zip(labels, hashes, strict=True)]
         together = hashlib.sha256("".join(hashes).encode()).hexdigest()[:6]
         manager = names[0] if len(names) == 1 else f"sim.{'.'.join(labels)[:ROOM]}.{first}.{last}.{together}"
@@ -105,6 +107,7 @@ def refuse_others(backend: Backend, planned: Planned) -> None:
         for what, same in (
             ("another template", registered.config == strategy.to_config()),
             (f"another first session, {registered.begin}", registered.begin == planned.begin),
+            # An empty ledger is no contradiction: the simulation was cut off before its first set.
             ("other data", known <= {current}),
         ):
             if not same:
@@ -131,7 +134,7 @@ def _test(strategy: RollingStrategy) -> Sequence[str | None]:
 
 
 def _timeless(template: Template) -> Template:
-    """Without a time of day: beat must not take a simulation for something that is kept online."""
+    """Without a time of day: beat must not take a simulation for a strategy that is kept online."""
     return replace(template, online=replace(template.online, at=None))
 
 

@@ -91,6 +91,7 @@ def _track(
     labels: pd.Series,
     sessions: Sequence[str],
 ) -> Track:
+    """What the page says of one strategy."""
     daily, coverage, sums = _measured(backend, strategy.name, labels, sessions)
     found = tuple(stays(history, sessions))
     models = len({stay.recorder_id for stay in found})
@@ -134,6 +135,7 @@ def stays(history: Sequence[OnlineSet], sessions: Sequence[str]) -> list[Stay]:
         history: of one strategy, oldest first.
         sessions: ``YYYY-MM-DD``, ascending.
     """
+    # A stay ends where the next session begins; after the last one there is none, so the day after stands for it.
     following = dict(pairwise([*sessions, *(_next_day(day) for day in sessions[-1:])]))
     found = [
         Stay(one.version, one.days[0], following[one.days[-1]], one.model.test, one.model.recorder_id, one.variant)

@@ -107,6 +107,7 @@ class Watch:
     def __init__(
         self, backend: Backend, phase: Phase, update: Update, alive: Callable[[], None], timeout: float, here: bool
     ) -> None:
+        """The time of the whole simulation begins here: the seconds of each wait are cut from it."""
         self._backend = backend
         self._phase = phase
         self._update = update
@@ -140,6 +141,7 @@ class Watch:
 
     def trained_now(self) -> int:
         """How many windows were trained since this run began."""
+        # By the store's clock, as `_began` is: this machine's may be another.
         tasks = self._backend.tasks.find(ids=list(dict.fromkeys(self._ids)))
         return sum(task.ended_at is not None and task.ended_at >= self._began for task in tasks)
 
@@ -151,7 +153,7 @@ class Watch:
         """Seconds until the time is over."""
         return max(self._end - time.monotonic(), 0.0)
 
-    def _somebody_works(self) -> bool:
+    def _has_worker(self) -> bool:
         return self.here or any(worker.alive for worker in self._backend.roster.workers())
 
     def late(self) -> StateError | None:
@@ -161,7 +163,7 @@ class Watch:
         return StateError(
             f"The simulation is not finished after {self._timeout:g} s.",
             "Run it again: what is done stays done."
-            + ("" if self._somebody_works() else " No worker is alive: start `rollq worker`, or give --here."),
+            + ("" if self._has_worker() else " No worker is alive: start `rollq worker`, or give --here."),
         )
 
 
@@ -203,6 +205,7 @@ def _trainer(request: Request, watch: Watch) -> type[Trainer]:
         base: type[Trainer] = InProcessTrainer if request.serial else DelayInProcessTrainer
     else:
         base = Trainer if request.serial else DelayTrainer
+    # The manager makes its trainers itself, one for each strategy, so it is given a class; the watch rides on it.
     return type(base.__name__, (_Watched, base), {"watch": watch})
 
 

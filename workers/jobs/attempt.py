@@ -91,6 +91,8 @@ def serve(backend: Backend, pool: str, wanted: str, context: WorkerContext) -> i
             if outcome is Outcome.OUTAGE:
                 _rests_until = time.monotonic() + REST_SECONDS
                 return attempts
+            # A task that was claimed ahead is this process's to run: it holds a lease already, and ends the slice only
+            # after it.
             if (is_stale() or time.monotonic() >= end) and not prefetch.claimed:
                 _pass_on(backend, claim)
                 return attempts

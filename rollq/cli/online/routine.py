@@ -1,43 +1,36 @@
-"""Verbs on the daily routine: rollq routine run, list, show; and rollq predictions update."""
+"""Verbs on the daily routine: rollq routine run, list, show."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from rollq.cli.arguments import From, Limit, Strategy, To, newest, one_strategy, say_failures
+from rollq.cli.arguments import Limit, Strategy, newest, one_strategy, say_failures
 from rollq.cli.context import JSON, of, print_json, print_table, say
 from rollq.cli.data import Accept
+from rollq.cli.online.trainer import has_worker, this_process, trainer_of
 from rollq.cli.values import amount
 
 if TYPE_CHECKING:
-    from rollq.scheduler.rounds.trainers import Trainer
     from rollq.scheduler.routine.ledger import Routine
     from rollq.scheduler.routine.step_results import StepResult
     from rollq.tasks.backend import Backend
 
-    Make = Callable[[Backend, str], Trainer]
-
 routine_app = typer.Typer(help="The daily routine of each strategy that is kept online.", no_args_is_help=True)
-predictions_app = typer.Typer(help="What the models predict, day by day.", no_args_is_help=True)
 HINT_SECONDS = 10.0
 START = "start `rollq worker`, or give --here"
 DATA_SECONDS = 10.0  # a session whose data cannot be used yet is waited for this long; the routine goes on by itself
 SHOWN = 10  # sessions that are named
-NOTHING = {"missing": "no day is missing", "revised": "no day was revised", "labels": "no label is to be learned"}
 
 
 def add_to(app: typer.Typer) -> None:
     """Add these verbs."""
     app.add_typer(routine_app, name="routine")
-    app.add_typer(predictions_app, name="predictions")
     routine_app.command("run")(run)
     routine_app.command("list")(list_)
     routine_app.command("show")(show)
-    predictions_app.command("update")(update)
 
 
 def run(
@@ -62,12 +55,14 @@ def run(
         name = one_strategy(backend, strategy)
         if accept:
             _accept(backend, name, accept)
-        make, work = _trainer(backend, here)
+        make, work = trainer_of(backend, here)
         end, hint = _after(timeout), time.monotonic() + HINT_SECONDS
+        # Data that are being written are there within seconds; a person is told rather than kept waiting for
+        # tomorrow's.
         patience = _after(DATA_SECONDS)
         shown: tuple[str, str] | None = None
         while True:
-            reached = bring_up_to(backend, name, upto, _me(), make, allow_gaps=allow_gaps)
+            reached = bring_up_to(backend, name, upto, this_process(), make, allow_gaps=allow_gaps)
             if reached is None or reached.status is not RoutineState.OPEN:
                 break
             shown = _show_progress(reached, shown, as_json)
@@ -78,6 +73,8 @@ def run(
                 )
             if time.monotonic() > end:
                 raise StateError(f"The routine is not done after {timeout:.0f} s.", _goes_on(backend, here))
+            # Not at once: a worker that was started a moment ago has not registered yet. `_hint` returns 0, so it is
+            # said once.
             if hint and time.monotonic() > hint and not here:
                 hint = _hint(backend)
             work(backend, name)
@@ -140,48 +137,6 @@ def show(
     print_table("Steps", ["step", "at (UTC)", "by", "came to"], rows)
 
 
-def update(
-    context: typer.Context,
-    strategy: Strategy = None,
-    revised: Annotated[bool, typer.Option("--revised", help="Days whose data were revised since, again")] = False,
-    labels: Annotated[bool, typer.Option("--labels", help="Only the labels that have become known since")] = False,
-    start: From = None,
-    end: To = None,
-    here: Annotated[bool, typer.Option("--here", help="Predict in this process, without workers")] = False,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show the days, predict nothing")] = False,
-    allow_gaps: Annotated[bool, typer.Option("--allow-gaps", help="Publish signals in spite of holes")] = False,
-    timeout: Annotated[float | None, typer.Option(callback=amount, help="Seconds to wait [for ever]")] = None,
-    as_json: Annotated[bool, JSON] = False,
-) -> None:
-    """Let the models predict the days that they lack; with --revised, those again whose data were revised since."""
-    from rollq.days import day
-    from rollq.tasks.errors import BadInput
-    from rollq.updating import What, update_predictions
-
-    if revised and labels:
-        raise BadInput("--revised and --labels exclude each other.", "Run it twice.")
-    start, end = day(start, "--from"), day(end, "--to")
-    what = What.REVISED if revised else What.LABELS if labels else What.MISSING
-    with of(context).backend(serve=True) as backend:
-        name = one_strategy(backend, strategy)
-        make, _ = _trainer(backend, here)
-        found = update_predictions(
-            backend, name, make, _me(), what, start=start, end=end, dry_run=dry_run, allow_gaps=allow_gaps,
-            timeout=timeout,
-        )  # fmt: skip
-    if as_json:
-        print_json(found)
-        return
-    if not found["model_days"]:
-        say(f"{name}: {NOTHING[what]}.")
-        return
-    days = sorted({day for found_days in found["days"].values() for day in found_days})
-    say(f"{name}: {len(days)} sessions {'would be' if dry_run else 'were'} predicted, by {len(found['days'])} models:")
-    say("  " + ", ".join(days[:SHOWN]) + (f" and {len(days) - SHOWN} more" if len(days) > SHOWN else ""))
-    if found["sessions"]:
-        say(f"  signals of {len(found['sessions'])} sessions were published again, {found['sessions'][0]} and later")
-
-
 def _accept(backend: Backend, name: str, sessions: list[str]) -> None:
     from rollq.scheduler.strategies.registry import StrategyRegistry
 
@@ -219,32 +174,16 @@ def _tell_waiting(name: str, reached: Routine | None, waiting: list[tuple[str, s
         typer.echo(f"  Fix: {fix}", err=True)
 
 
-def _trainer(backend: Backend, here: bool) -> tuple[Make | None, Callable[[Backend, str], None]]:
-    """How tasks are put into a pool, and how time passes until they are done."""
-    from rollq.scheduler.strategies.registry import StrategyRegistry
-
-    if not here:
-        return None, lambda *_: time.sleep(0.2)
-    from rollq.trainers import InProcessTrainer
-
-    registry = StrategyRegistry(backend)
-    return InProcessTrainer, lambda backend, name: InProcessTrainer(backend, registry.get(name).pool).work()
-
-
 def _hint(backend: Backend) -> float:
-    if not _somebody_works(backend):
+    if not has_worker(backend):
         typer.echo(f"No worker is alive: {START}.", err=True)
     return 0.0
 
 
 def _goes_on(backend: Backend, here: bool) -> str:
-    if here or _somebody_works(backend):
+    if here or has_worker(backend):
         return "Run it again, or look how far it is: `rollq routine list`."
     return f"No worker is alive: {START}."
-
-
-def _somebody_works(backend: Backend) -> bool:
-    return any(worker.alive for worker in backend.roster.workers())
 
 
 def _after(timeout: float | None) -> float:
@@ -297,10 +236,3 @@ def _lost(routine: Routine) -> str:
 def _came_to(came: StepResult) -> str:
     shown = {name: value for name, value in came.to_dict().items() if name not in ("at", "by", "ids")}
     return ", ".join(f"{name} {'; '.join(v) if isinstance(v, tuple) else v}" for name, v in shown.items())
-
-
-def _me() -> str:
-    import os
-    from socket import gethostname
-
-    return f"{gethostname()}/{os.getpid()}"

@@ -214,6 +214,7 @@ def diff(
 
 
 def _say_set(found: OnlineSet) -> None:
+    """An online set for a person, with the newest of its models."""
     since = f"{found.at:%Y-%m-%d %H:%M:%S} UTC"
     session = f" from session {found.session}" if found.session else ""
     simulated = " (simulated)" if found.mode == "simulation" else ""

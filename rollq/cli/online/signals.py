@@ -110,6 +110,7 @@ def history(
 
 
 def _signals(context: typer.Context, strategy: str | None, as_of: str | None, of_round: str | None) -> CurrentSignals:
+    """The signals that the options mean: of a round, or of a strategy, now or as they were at a time."""
     from rollq.signals import current_signals, round_signals
     from rollq.tasks.errors import BadInput
 

@@ -58,6 +58,7 @@ def simulate(
 
 
 def _show(result: SimulationResult) -> None:
+    """The result for a person. Names are quoted for a shell: that of a simulation may hold what a shell reads."""
     online = result.online
     rows: list[list[object]] = []
     for track in online.series:

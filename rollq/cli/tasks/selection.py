@@ -64,7 +64,7 @@ class Selection:
         return backend.tasks.find(**filters, limit=limit)
 
     def find_some(self, backend: Backend) -> list[Task]:
-        """The tasks that are to be changed: somebody must have said which.
+        """The tasks that are to be changed: the command line must say which.
 
         Raises:
             BadInput: nothing was said, or it makes no sense.
@@ -134,12 +134,12 @@ def confirm(question: str, yes: bool) -> None:
     """Ask before something is destroyed, unless ``yes`` was said.
 
     Raises:
-        BadInput: there is nobody to ask.
+        BadInput: there is no person to ask.
     """
     from rollq.tasks.errors import BadInput
 
     if yes:
         return
     if not sys.stdin.isatty():
-        raise BadInput(f"{question} There is nobody to ask.", "Add --yes.")
+        raise BadInput(f"{question} There is no terminal to ask on.", "Add --yes.")
     typer.confirm(question, abort=True, err=True)

@@ -23,7 +23,7 @@ SHOWN = 20  # ids that are printed one by one
 
 @dataclass(frozen=True)
 class Verb:
-    """A verb on tasks that somebody chose: what it does (it returns the ids that it changed), what it destroys, and
+    """A verb on tasks that were chosen: what it does (it returns the ids that it changed), what it destroys, and
     whether tasks may be DONE again by it, with an earlier result."""
 
     name: str
@@ -44,6 +44,10 @@ def add_to(app: typer.Typer) -> None:
 
 
 def _command(verb: Verb) -> Callable[..., None]:
+    """The command of a verb: choose tasks, ask if something is destroyed, act, notify workers, and say what became of
+    each.
+    """
+
     def command(
         context: typer.Context,
         tasks: IDS = None,
@@ -215,6 +219,7 @@ def _report(
     kept: Sequence[str] = (),
     serving: Mapping[str, str] = NOTHING,
 ) -> None:
+    """Say what was changed and what was left, and why. Exit code 5 where nothing was, so that scripts notice."""
     changed = set(moved)
     left = [task for task in found if task.id not in changed]
     if as_json:
