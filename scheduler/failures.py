@@ -55,6 +55,7 @@ def failures(backend: Backend, strategies: Sequence[str] | None = None) -> list[
 
 
 def _failed_routines(backend: Backend, name: str) -> list[Failure]:
+    """Routines of a strategy that stopped at a step, each with what goes on with it."""
     return [
         Failure(
             name,
@@ -93,6 +94,7 @@ def _failed_windows(backend: Backend, online: OnlineSet) -> list[Failure]:
 
 
 def _of_variant(online: OnlineSet, variant: str, failed: Sequence[Task]) -> Failure:
+    """The failed windows of the champion, or of a challenger, in one line: what helps differs."""
     first = failed[0]
     error = first.error or {}
     some = f"{len(failed)} of its windows, such as" if len(failed) > 1 else "its window"

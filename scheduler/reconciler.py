@@ -176,6 +176,7 @@ def _still_shows(experiment: MLflowExperiment, recorder: MLflowRecorder) -> bool
 
 
 def _gathering_over(backend: Backend, recorder: MLflowRecorder, round_id: str) -> str:
+    """Why a coordinator's run is over; empty while the round is gathered, or if its signals are in use."""
     try:
         found = backend.rounds.get(round_id)
     except NotFound:

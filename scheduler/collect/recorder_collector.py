@@ -179,6 +179,7 @@ class RecorderCollector(Collector):
         return {**self.list_kwargs, "status": next(iter(self.status))}
 
     def _by_key(self, runs: list[_Run], holes: list[tuple[str, str]]) -> dict[Hashable, _Run]:
+        """One run for each key, the later of two; those whose key cannot be told are added to ``holes``."""
         chosen: dict[Hashable, _Run] = {}
         for run in runs:
             try:

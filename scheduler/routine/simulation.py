@@ -85,6 +85,7 @@ class Simulation:
         return [entry for entry in published if entry]
 
     def _session(self, part: Simulated, session: str) -> int:
+        """Plan a session as if later ones did not exist, train if something is due, apply the rule."""
         plan = self._planned(part, session)
         if plan.definitions:
             trained = self._train(part, plan)
@@ -115,6 +116,7 @@ class Simulation:
         return part.job.trainer.train(plan.definitions, purpose, options=plan.options, ident=ident)
 
     def _publish(self, job: Job) -> SignalEntry | None:
+        """Predict what is missing and publish the signals of all sessions; the routine never does these again."""
         end = self._sessions[-1]
         history = OnlineSets(job.backend.store).history(job.strategy.name)
         days = publishing.unpublished(job.backend, job.strategy, end)

@@ -80,6 +80,7 @@ def check_segments(tests: Sequence[Bounds], sessions: Sequence[str]) -> None:
 
 
 def _check_window(window: WindowPrediction, sessions: Sequence[str]) -> None:
+    """Refuse a window that does not predict just its own sessions, or lacks instruments of its data."""
     start, end = window.test
     name = f"The window of {start} to {end or 'the last session'}"
     if not window.frame.index.is_unique:

@@ -132,6 +132,7 @@ class RollingStrategy(OnlineStrategy):
         return cls(template, settings, config["name"], config["pool"])
 
     def _plan(self, session: str, latest: Latest, until: str | None) -> Plan:
+        """The windows of every variant that are due on a session, those of a warm start chained to the ones before."""
         definitions: list[Definition] = []
         sessions: set[str] = set()
         for variant in self.template.variants:

@@ -155,6 +155,7 @@ def prediction_pool(pool: str) -> str:
 
 
 def _definition(backend: Backend, strategy: OnlineStrategy, update: Update) -> Definition:
+    """The definition of a prediction task: on the data of today, for the days that are asked for."""
     trained = trained_definition(backend, update.pool, update.model)
     dataset = strategy.dataset_config(trained)
     definition: Definition = {

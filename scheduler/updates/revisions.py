@@ -92,6 +92,7 @@ def find_revised(
 
 
 def _revised(backend: Backend, strategy: OnlineStrategy, part: Served) -> Update | None:
+    """The days whose data are others than what a model predicted them from; None if there are none."""
     known = Predictions(backend).read(part.pool, part.model, part.days).days
     predicted = {day: found for day, found in known.items() if found}
     if not predicted:

@@ -20,6 +20,7 @@ def explain(backend: Backend, task: Task) -> list[str]:
 
 
 def _reasons(backend: Backend, task: Task) -> list[str]:
+    """Sentences on a task, by its state."""
     if task.status is TaskState.WAITING:
         return _waiting(backend, task)
     if task.status is TaskState.RUNNING:
@@ -59,6 +60,7 @@ def _given_back(task: Task) -> list[str]:
 
 
 def _held(backend: Backend, task: Task) -> list[str]:
+    """Why a held task is not claimed: its round waits, is delayed, its backfill has not come to it, or by hand."""
     if not task.held:
         return []
     rounds = list(map(backend.rounds.get, task.rounds))
@@ -83,6 +85,7 @@ def _backoff(backend: Backend, task: Task) -> list[str]:
 
 
 def _unserved(backend: Backend, task: Task) -> list[str]:
+    """That no live worker serves its queue with what it needs; empty if one does."""
     workers = [worker for worker in backend.roster.workers() if worker.alive]
     if any(worker.serves(task.queue, task.needs) for worker in workers):
         return []

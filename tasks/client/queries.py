@@ -32,6 +32,7 @@ def translate(query: Mapping[str, object] | None) -> Document:
 
 
 def _part(name: str, value: object) -> tuple[str, object]:
+    """One field of a query under its name in the documents; joints hold queries of their own."""
     if name in JOINTS:
         if not isinstance(value, list | tuple) or not value:
             raise BadInput(f"{name} needs a list of queries.", 'Write {"$or": [{...}, {...}]}.')
@@ -45,6 +46,7 @@ def _part(name: str, value: object) -> tuple[str, object]:
 
 
 def _value(target: str, value: object) -> object:
+    """What a field is compared with, in the form in which documents hold it."""
     if isinstance(value, Mapping) and any(str(name).startswith("$") for name in value):
         unknown = sorted(set(value) - OPERATORS)
         if unknown:

@@ -197,6 +197,7 @@ def _shown(value: object) -> str:
 
 
 def _data(old: Definition, new: Definition) -> Iterator[str]:
+    """Sentences on the sessions that were revised, added or taken out between two definitions."""
     before, now = old[IDENTITY]["data"], new[IDENTITY]["data"]
     if before == now:
         return

@@ -97,6 +97,7 @@ def did_you_mean(name: str, known: Iterable[str]) -> str:
 
 
 def _names(config: object, key: str) -> tuple[str, str | None]:
+    """Class and module that a component names, once its form was checked."""
     if not isinstance(config, Mapping):
         raise ComponentError(
             "a component is a mapping with 'class' and 'kwargs'.", "Write class: and kwargs: under it.", key
@@ -148,6 +149,7 @@ def _not_registered(name: str, module: str | None, key: str, registered: Mapping
 
 
 def _load(target: str, key: str) -> type[object]:
+    """The registered class ``module:Class``; any error of its import is told with the key in the template."""
     module, _, name = target.partition(":")
     try:
         cls = getattr(importlib.import_module(module), name)

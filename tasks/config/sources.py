@@ -61,6 +61,7 @@ def _of_file(path: Path, known: Mapping[str, bool]) -> dict[str, Given]:
 
 
 def _of_environment(known: Mapping[str, bool]) -> dict[str, Given]:
+    """Settings that variables give; ``known`` says of each whether it is a list."""
     _refuse_misspelt(known)
     variables = {name.upper(): (name, value) for name, value in os.environ.items()}
     found: dict[str, Given] = {}
@@ -86,6 +87,7 @@ def _of_command_line(known: Mapping[str, bool], overrides: Mapping[str, object])
 
 
 def _refuse_misspelt(known: Collection[str]) -> None:
+    """Refuse a variable of ours that names no setting but nearly does: silently ignored, it would mislead."""
     for variable in sorted(os.environ):
         name = variable.upper()
         if not name.startswith(PREFIX) or name in OTHERS or OF_A_SERVICE.fullmatch(name):

@@ -119,6 +119,7 @@ def read_toml(path: Path, what: str, kind: type[BadInput]) -> UserFile:
 
 
 def _text(path: Path, noun: str, form: str, kind: type[BadInput]) -> str:
+    """The content of a file, UTF-8 or UTF-16 with a mark; what cannot be read says why."""
     fix = f"Give the path of a {form} file."
     try:
         with path.open("rb") as file:
@@ -199,6 +200,7 @@ class _Builder:
         return made
 
     def _mapping(self, node: yaml.MappingNode, key: str, level: int) -> dict[str, object]:
+        """A mapping; keys must be unique, and merged keys come before its own."""
         self._expect(node, key, "map")
         own: dict[str, object] = {}
         merged: dict[str, object] = {}
@@ -247,6 +249,7 @@ class _Builder:
         return str(node.value)
 
     def _scalar(self, node: yaml.ScalarNode, key: str) -> object:
+        """The value of a plain word by its tag, which YAML 1.2's core schema gives."""
         text = str(node.value)
         match node.tag.removeprefix(CORE):
             case "str" | "merge" | "!":

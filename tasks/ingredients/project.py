@@ -45,6 +45,7 @@ def _asked(folder: Path, _now: int) -> tuple[tuple[str, object], ...]:
 
 
 def _git(folder: Path, *arguments: str) -> str:
+    """What git answers in a folder; empty if there is no git, no repository, or no answer in time."""
     try:
         answer = subprocess.run(
             ["git", "-C", str(folder), *arguments],

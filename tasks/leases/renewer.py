@@ -160,6 +160,7 @@ class LeaseRenewer:
         return min(TICK_SECONDS, self._lease.seconds / 6)
 
     def _keep(self) -> None:
+        """The thread: renew when a third of the lease is over, or something is odd; end when it is lost."""
         while not self._done.wait(self._pause):
             if self._on_tick:
                 self._on_tick()
@@ -172,6 +173,7 @@ class LeaseRenewer:
                 return
 
     def _renew(self) -> None:
+        """Renew once. The lease counts from before the request: the answer may come late."""
         asked = time.monotonic()
         try:
             with within(self._lease.seconds / 3):

@@ -73,6 +73,7 @@ class Store:
         self._client, self._clock = None, None
 
     def _database(self) -> Database[Document]:
+        """The database over this process's own connection: one from before a fork must not be used."""
         if self._client is None or self._pid != os.getpid():
             self._client = MongoClient(
                 self._uri,

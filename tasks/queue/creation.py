@@ -124,6 +124,7 @@ class TaskCreator:
 def _documents(
     pool: str, definitions: Iterable[Mapping[str, Any]], now: datetime, options: Options, turns: Turns | None
 ) -> list[Document]:
+    """The documents of new tasks in their order, each with its key."""
     seq = time.time_ns() // 1_000  # orders tasks of one priority; two creators may mix, which harms nobody
     made = []
     for position, definition in enumerate(definitions):

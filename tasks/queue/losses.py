@@ -89,6 +89,7 @@ class TaskLosses:
             self._dead_letters.sift(running)
 
     def _reclaim(self, document: Document, by: str, ends: Mapping[str, str], excuse: str = "") -> bool:
+        """Take a task back from the worker whose lease was seen; whether this caller did. Too many losses end it."""
         if excuse:
             return self._take_back(document, by, excuse)
         losses = document["losses"] + 1

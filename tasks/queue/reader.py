@@ -172,6 +172,7 @@ def _query(
     status: Iterable[TaskState] | None = None,
     round_id: str | None = None,
 ) -> Document:
+    """The filter of a question; what is None is not asked."""
     query: Document = {}
     if pool is not None:
         query["pool"] = pool

@@ -114,6 +114,7 @@ def some(findings: Collection[Finding], limit: int = 5) -> str:
 
 
 def _checked(name: str, value: object, key: str) -> Any:
+    """The value of one key of the section, if it is possible."""
     if name == "accept":
         return check_accepted(value or (), key)
     if name == "timezone":
@@ -143,6 +144,7 @@ def _zone(value: object, key: str) -> str | None:
 
 
 def _entry(entry: object, key: str) -> str:
+    """An accepted session as text: ``2019-07-06``, or with the one check that is accepted, ``2019-07-06:jump``."""
     text = entry.isoformat() if type(entry) is date else str(entry).strip()
     day, colon, check = text.partition(":")
     try:

@@ -128,6 +128,7 @@ def _check_zone(name: object) -> None:
 
 
 def _challengers(section: object) -> list[Challenger]:
+    """The challengers of the section: each has a name of its own and differs in at least one part."""
     key = "online.challengers"
     if not isinstance(section, list | tuple):
         raise TemplateError("challengers is a list.", "Write - {name: ridge, model: {...}} under it.", key)
@@ -149,6 +150,7 @@ def _challengers(section: object) -> list[Challenger]:
 
 
 def _rule(section: object) -> PromotionRule | None:
+    """When a challenger is promoted by itself; None: never."""
     if section is None:
         return None
     key = "online.promote"

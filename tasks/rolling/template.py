@@ -139,6 +139,7 @@ def load_template(path: Path, settings: Settings) -> Template:
 
 
 def _checked(written: object, path: Path, settings: Settings) -> Template:
+    """The template that a file holds, once every key, class and keyword of it was looked at."""
     if not isinstance(written, dict):
         raise TemplateError("A template is a mapping.", f"It has the keys {', '.join(sorted(KEYS))}.")
     content = {name: value for name, value in written.items() if not name.startswith(ASIDE)}
@@ -165,6 +166,7 @@ def _checked(written: object, path: Path, settings: Settings) -> Template:
 def _challenger(
     position: int, one: Challenger, content: Mapping[str, object], base: Definition, folder: Path, settings: Settings
 ) -> Definition:
+    """The definition of a challenger: the template's with its own parts, on the same test segment."""
     where = f"online.challengers[{position}]"
     try:
         made = _checked_definition({**content, **one.parts}, folder, settings)
@@ -207,6 +209,7 @@ def _resolved(config: object, part: str, key: str, settings: Settings) -> type[o
 
 
 def _check_keys(content: Mapping[str, object]) -> None:
+    """Refuse keys that there are not, and parts that are missing or of the wrong form."""
     for name in content:
         if name not in KEYS:
             raise TemplateError(f"unknown key {name!r}.", did_you_mean(str(name), KEYS), str(name))
@@ -277,6 +280,7 @@ def _home(path: str) -> Path:
 
 
 def _options(content: Mapping[str, object]) -> TaskOptions:
+    """How its tasks are to be run: queue, resources, time limit."""
     needs = Needs.of(content.get("resources"))
     limit = content.get("time_limit")
     if limit is not None and (

@@ -195,6 +195,7 @@ class MLflowExpManager(ExpManager):
         return pd.concat(filled, ignore_index=True) if filled else pd.DataFrame()
 
     def _find(self, experiment_id: str | None, experiment_name: str) -> MLflowExperiment | None:
+        """The experiment of an id, or else of a name; None if there is none, or it was deleted."""
         prepare_tracking(self.uri)
         if experiment_id is None:
             return MLflowExperiment.find(experiment_name, self.uri, **self._options)

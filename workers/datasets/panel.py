@@ -287,6 +287,7 @@ def _check_universe(universe: object) -> tuple[str, ...] | None:
 def _check_fitted(
     fitted: Sequence[processing.State] | None, processors: int, features: int
 ) -> list[processing.State] | None:
+    """What processors learned before, if it belongs to these processors and features."""
     if fitted is None:
         return None
     states: list[processing.State] = [dict(state) for state in fitted]

@@ -218,6 +218,7 @@ class Artifacts:
             draft.manifest.names[name] = path
 
     def _add_model(self, model: Saves, name: str, draft: Draft) -> None:
+        """Let a model save itself into an empty folder, and take the files along with the name of its class."""
         component = self._component(type(model))
         with tempfile.TemporaryDirectory(prefix="rollq-") as made:
             model.save(Path(made))

@@ -142,6 +142,7 @@ class RemotePlace(Place):
         return self._download(name, tempfile.mkdtemp(prefix="rollq-"))
 
     def _download(self, name: str, target: str) -> Path:
+        """Bring a file or folder here; an absent one is told from a server that does not answer."""
         try:
             with _answering():
                 return Path(self._client.download_artifacts(self._run_id, name, target))

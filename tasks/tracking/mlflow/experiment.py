@@ -217,6 +217,7 @@ class MLflowExperiment(Experiment):
         return None if other else MLflowRecorder(self._client, run, **self._options)
 
     def _runs(self, filter_string: str, view: int, order: list[str]) -> Iterator[Run]:
+        """The runs that a filter finds, page by page."""
         token = None
         while True:
             try:
@@ -256,6 +257,7 @@ def _client(uri: str) -> MlflowClient:
 
 
 def _row(run: Run) -> dict[str, object]:
+    """A run as a row of the table of runs, under MLflow's column names."""
     info = run.info
     fixed = {
         "run_id": info.run_id,

@@ -104,6 +104,7 @@ class Writer:
                 self._changed.notify_all()
 
     def _next(self) -> list[Item]:
+        """The next batch: waits for items, and takes as many in order as one call of MLflow allows."""
         with self._changed:
             self._changed.wait_for(lambda: self._items or self._closed)
             batch: list[Item] = []

@@ -44,6 +44,7 @@ def check_hands_off(recorders: Iterable[Run], deed: str) -> None:
 
 @contextmanager
 def _references() -> Iterator[References | None]:
+    """What the task store refers to; None if no store is configured and no stack runs."""
     settings = load_settings()
     if not settings.mongo_uri and (running := find_running(settings.state_dir)):
         settings = running.settings(settings)

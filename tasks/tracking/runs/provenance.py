@@ -61,6 +61,7 @@ def provenance() -> Provenance:
 
 @cache
 def _collected(pid: int) -> Provenance:
+    """Everything once; ``pid`` is part of the call, so that a forked process collects anew."""
     commit = _git("rev-parse", "HEAD").strip()
     command = " ".join(map(shlex.quote, sys.argv))
     code = {name: text for name, arguments in DIFFS.items() if commit and (text := _git(*arguments))}

@@ -89,6 +89,7 @@ class References:
             return _among([recorder.id], chain(results, self._serving([recorder.id]))).get(recorder.id, [])
 
     def _serving(self, ids: Collection[str]) -> Iterator[Reference]:
+        """Online sets, published signals and predictions that may refer to runs or tasks with these ids."""
         fields = dict.fromkeys(("strategy", "version", "models", "challengers", "signals"), 1)
         for document in self._store.collection("online_sets").find({}, fields):
             yield f"version {document.get('version')} of strategy {document.get('strategy')!r}", set(_ids(document))
