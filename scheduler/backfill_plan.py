@@ -137,6 +137,7 @@ def fate_of(found: Standing | None, mode: BackfillMode, live: set[str]) -> tuple
         return Fate.LEAVE, REUSED
     if found.backfill in live:
         return Fate.LEAVE, f"belongs to backfill {found.backfill}"
+    # It waits for a position in a backfill that has ended: without another one it would wait for ever.
     if found.status is TaskState.WAITING and found.turn is not None:
         return Fate.RETRY, f"left behind by backfill {found.backfill}"
     if found.status in ACTIVE:
@@ -172,6 +173,7 @@ def begin_backfill(backend: Backend, plan: BackfillPlan, max_active: int | None 
     try:
         _fill(backend, plan, made)
     except BaseException:
+        # What was created half-way must not be trained as if it was the whole.
         with suppress(RollqError):  # then a sweep does it
             backend.backfills.cancel(made.id, reason=INTERRUPTED)
         raise
@@ -185,6 +187,7 @@ def _fill(backend: Backend, plan: BackfillPlan, made: Backfill) -> None:
         there = [(place, window) for place, window in part if window.standing is not None]
         _create(backend, plan, [window for _, window in new], _turns(made, new))
         _enlist(backend, made, [window for _, window in there], _turns(made, there))
+        # Between chunks, so that a sweep does not take a long creation for one whose process has died.
         backend.backfills.touch(made.id)
 
 

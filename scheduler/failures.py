@@ -69,7 +69,7 @@ def _failed_routines(backend: Backend, name: str) -> list[Failure]:
 
 
 def _newest_rounds(backend: Backend) -> dict[str, Round]:
-    """The newest round of each strategy that is to serve; research may fail without hurting anybody."""
+    """The newest round of each strategy that is to serve; research may fail, and nothing that serves is hurt."""
     serving = [one for one in backend.rounds.find() if not is_research(one)]
     return {one.purpose.strategy: one for one in serving if one.purpose.strategy}
 

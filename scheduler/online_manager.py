@@ -55,6 +55,9 @@ class OnlineManager:
         begin: str | None = None,
         name: str = "online",
     ) -> None:
+        """Strategies are registered in the store at once: from then on beat and workers know them, whatever becomes of
+        this process.
+        """
         self._backend = backend
         self._make = trainer
         self.name = name
@@ -256,8 +259,11 @@ class OnlineManager:
                 routine = bring_up_to(self._backend, name, upto[name], self._by, self._make, allow_gaps=allow_gaps)
                 if routine is None or routine.status is not RoutineState.OPEN:
                     reached[name] = routine
+            # After a look at each strategy: with a time of 0 what is done already is found.
             if end is not None and time.monotonic() > end:
                 raise StateError(f"The routines of {', '.join(pending)} are not done after {timeout:.0f} s.")
+            # In this process it trains; with workers it sleeps. One strategy is enough: all of them are looked at again
+            # next.
             self._job(pending[0]).trainer.work()
         failed = [routine for routine in reached.values() if routine and routine.status is RoutineState.FAILED]
         if failed:

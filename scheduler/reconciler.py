@@ -123,6 +123,7 @@ def survey(backend: Backend) -> Survey:
             process = Process.of_tags(recorder.tags)
             life = process.life() if process else Life.UNKNOWN
             if why := _why_over(backend, recorder, experiment.name in pools, life) or _why_gone(process, life):
+                # Listing all experiments takes a while, in which many a run ends as it should.
                 if _still_shows(experiment, recorder):
                     found.strays.append(StrayRun(experiment.name, recorder, why))
             elif process and life is Life.UNKNOWN and TASK not in recorder.tags:

@@ -75,6 +75,7 @@ def block_bootstrap(
             "Wait for more sessions." if block is None else "Wait for more sessions, or use a shorter block.",
         )
     mean = float(values.mean())
+    # Centred, because running sums of numbers around 0 lose fewer digits.
     means = mean + _drawn(values - mean, size, draws, np.random.default_rng(seed))
     low, high = np.quantile(means, [(1 - confidence) / 2, (1 + confidence) / 2])
     better = float((means > 0).mean() + (means == 0).mean() / 2)
@@ -84,6 +85,7 @@ def block_bootstrap(
 def _drawn(centred: np.ndarray, size: int, draws: int, random: np.random.Generator) -> np.ndarray:
     """The mean of each draw. Only sums of blocks are looked up, so memory does not grow with the number of sessions."""
     count = len(centred)
+    # The first `size` days stand once more at the end: that closes the circle, and a block's sum is one difference.
     running = np.concatenate([[0.0], np.cumsum(np.concatenate([centred, centred[:size]]))])
     whole, rest = divmod(count, size)
     totals = np.zeros(draws)
@@ -97,6 +99,7 @@ def _drawn(centred: np.ndarray, size: int, draws: int, random: np.random.Generat
 def _values(difference: pd.Series) -> np.ndarray:
     if not isinstance(difference, pd.Series) or not difference.index.is_unique:
         raise EnsembleError("A difference is a Series with one value a session.", "Give each session once.")
+    # Sorted: blocks are of days that follow each other, whatever the order in which they came.
     values: np.ndarray = difference.sort_index().to_numpy(dtype=float)
     finite: np.ndarray = values[np.isfinite(values)]
     return finite

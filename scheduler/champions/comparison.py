@@ -104,6 +104,7 @@ def compare(
             f"{champion.name!r} and {challenger.name!r} have no session in common that can be scored.",
             "Train both for the same sessions, and wait until their labels are known.",
         )
+    # On the same days, or a side with easier days would look better.
     scores = {name: found.loc[days] for name, found in scores.items()}
     turned = {name: turnover(pred, top) for name, pred in sides.items()}
     gap = scores[challenger.name] - scores[champion.name]
@@ -162,6 +163,7 @@ def turnover(pred: pd.DataFrame | pd.Series, top: float = TOP) -> pd.Series:
     score = _column(pred, "score", "The prediction").dropna()
     day, days = pd.factorize(score.index.get_level_values(DAY), sort=True)
     name, names = pd.factorize(score.index.get_level_values(INSTRUMENT), sort=True)
+    # By day, then by score, the highest first, then by name: lexsort's last key is its first.
     order = np.lexsort((name, -score.to_numpy(dtype=float), day))
     day, name = day[order].astype(np.int64), name[order].astype(np.int64)
     counts = np.bincount(day, minlength=len(days))
@@ -169,6 +171,8 @@ def turnover(pred: pd.DataFrame | pd.Series, top: float = TOP) -> pd.Series:
     place = np.arange(len(day)) - np.repeat(np.cumsum(counts) - counts, counts)
     best = place < held[day]
     day, name = day[best], name[best]
+    # (day, instrument) as one number; on the right those of each day, moved to the next: what is not among them was not
+    # held.
     new = ~np.isin(day * len(names) + name, (day + 1) * len(names) + name)
     share = np.bincount(day, weights=new, minlength=len(days)) / held
     return pd.Series(share, pd.Index(days, name=DAY), name="turnover").iloc[1:]

@@ -59,6 +59,7 @@ def compare_variants(
     for name in (champion, challenger):
         _check_known(history, name)
     dataset = _dataset_of(strategy, champion)
+    # A label that becomes known after `end` would let the comparison see the future.
     days = _scorable(strategy.sessions(), dataset.label_lookahead, end)
     days = [day for day in days if start is None or day >= start]
     days = days[-last:] if last else days
@@ -92,6 +93,7 @@ def by_rule(
     better = {name: interval for name, interval in found.items() if interval and interval.low > 0}
     if not better:
         return None
+    # The rule asks whether a challenger is better at all; among those that are, the largest mean wins.
     best = max(better, key=lambda name: better[name].mean)
     why = (
         f"rule: {SCORES[rule.metric]} of {best} was better by {better[best].mean:.4f} over {better[best].sessions} "

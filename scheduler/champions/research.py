@@ -130,10 +130,12 @@ def promote_round(backend: Backend, found: Round) -> str:
     current = OnlineSets(backend.store).find(strategy)
     if current and {model.recorder_id for model in current.models} == set(runs):
         raise StateError(f"Round {found.id} serves already: {strategy} version {current.version}.")
+    # What was published stays: its sessions are not served again.
     begin = max(next_session(backend, strategy), min(found.purpose.sessions, default=""))
     champion = variant_of(tasks[0].definition) if tasks else BASE
     why = f"research {name_of(found)}, round {found.id}"
     purpose = Serve(strategy, found.purpose.sessions, begin=begin, champion=champion, why=why)
+    # Two people who promote at once open one round, because the id is made of what it is about.
     ident, ended = known_round(backend, Wanted(found.pool, found.task_ids, purpose, found.policy))
     if ended and current and (before := OnlineSets(backend.store).of_round(ident)):
         raise StateError(

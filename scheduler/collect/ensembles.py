@@ -87,8 +87,11 @@ class AverageEnsemble(Ensemble):
                 f"The models' rows cannot be matched: {error}.", "Give every model one row per day and instrument."
             ) from None
         days = joined.groupby(DAY, group_keys=False)
+        # Equal values have a deviation that rounding may leave a little above 0: dividing by it would make scores out
+        # of nothing.
         deviation = days.transform("std").where(days.transform("max") > days.transform("min"))
         averaged = ((joined - days.transform("mean")) / deviation).mean(axis=1)
+        # Computed in double precision, and given back as the models gave it.
         return averaged.astype("float32") if (joined.dtypes == "float32").all() else averaged
 
 

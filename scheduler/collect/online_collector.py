@@ -28,6 +28,7 @@ def online_collector(backend: Backend, strategy: str, **options: Unpack[Collecto
 
     def recorders() -> Iterator[Recorder]:
         for online in OnlineSets(backend.store).history(strategy):
+            # Oldest first: what a later set says of a model goes before.
             models.update({model.recorder_id: (online.pool, model) for model in online.models})
         pools = {pool: MLflowExperiment.open(pool, backend.settings.mlflow_uri) for pool, _ in models.values()}
         for ident, (pool, _) in models.items():

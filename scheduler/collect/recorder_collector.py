@@ -72,6 +72,7 @@ class RecorderCollector(Collector):
         on_duplicate: Literal["error", "latest"] = "error",
         loader: Loader | None = None,
     ) -> None:
+        """Only the experiment is looked for; its recorders are listed when they are collected."""
         super().__init__(process_list)
         if on_duplicate not in ("error", "latest"):
             raise BadInput(f"on_duplicate {on_duplicate!r} is unknown.", "Use 'error' or 'latest'.")
@@ -187,6 +188,7 @@ class RecorderCollector(Collector):
             except ArtifactMissing:
                 holes.append((run.recorder.id, "task" if self.rec_key_func is recorder_key else "key"))
                 continue
+            # Popped, not replaced in place: the one that stays takes the place of the later one in the order.
             other = chosen.pop(key, run)
             chosen[key] = run if other is run else self._later(key, other, run)
         if self.rec_key_func is recorder_key:

@@ -59,7 +59,9 @@ class WindowJoin:
         if self._first is None:
             return self._empty
         codes, levels = zip(*(level.finished(self._rows) for level in self._levels), strict=True)
+        # Unique and sorted by the conditions of `add`: to look again would hash every row.
         index = pd.MultiIndex(levels, codes, names=self._first.index.names, verify_integrity=False)
+        # In place, without a copy; no other reference to the buffer was ever given away.
         self._values.resize((self._rows, *self._values.shape[1:]), refcheck=False)
         if isinstance(self._first, pd.Series):
             return pd.Series(self._values, index, name=self._first.name, copy=False)
@@ -92,6 +94,7 @@ class _Level:
     """A level of the joint index: its values in the order in which they came, and the code of every row."""
 
     def __init__(self, room: int) -> None:
+        # Two bytes are enough for 32,767 instruments or sessions; `append` widens them where there are more.
         self._codes: np.ndarray = np.empty(room, dtype=np.int16)
         self._values: pd.Index | None = None
         self._seen: tuple[pd.Index, np.ndarray] | None = None  # a window's values, and where they are in the joint ones
@@ -99,6 +102,7 @@ class _Level:
     def append(self, values: pd.Index, codes: np.ndarray, start: int) -> None:
         """Add a window's rows from ``start`` on."""
         used = _used(values, codes)
+        # Windows of one universe have the same instruments, so their places are looked up once.
         if self._seen is None or not self._seen[0].equals(values[used]):
             self._seen = (values[used], self._places(values[used]))
         if self._values is not None and len(self._values) > np.iinfo(self._codes.dtype).max:

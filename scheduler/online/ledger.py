@@ -55,6 +55,8 @@ class OnlineSets:
             while True:
                 if made := self.of_round(online.round_id):
                     return made, False
+                # The number before the look for a newer round: a set that comes in between takes the number, and the
+                # insert below fails.
                 version = self._latest_version(online.strategy) + 1
                 if newer := self._made_later(online.strategy, online.planned_at):
                     return newer, False
@@ -204,6 +206,7 @@ class OnlineSets:
                 made = replace(
                     change(current),
                     by=by,
+                    # Never before the current set: what it served would change.
                     session=max(session, current.session),
                     mode=current.mode,
                     planned_at=self._store.now(),
@@ -235,6 +238,7 @@ class OnlineSets:
 
     def _latest_version(self, strategy: str) -> int:
         numbered = {"strategy": strategy, "version": {"$gte": 0}}  # compares with numbers alone
+        # Only the number is read: an invalid document must not keep the next version from coming.
         latest = self._sets.find(numbered, {"version": 1}).sort("version", DESCENDING).limit(1)
         versions = [document["version"] for document in latest]
         if not all(isinstance(version, int) for version in versions):

@@ -26,6 +26,7 @@ def sync(backend: Backend, online: OnlineSet, check: Check = no_lease) -> None:
     while (current := sets.current(online.strategy)) != synced:  # another one may come while this one is written
         check()
         OnlineTool(backend, current.strategy, current.pool).sync(current)
+        # A simulation's models must not become those that other programs load as `@online`.
         if current.mode == LIVE:
             check()
             sync_models(backend, current)

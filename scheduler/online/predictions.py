@@ -72,6 +72,7 @@ class Predictions:
             "result": task.committed,
         }
         with reachable():
+            # The first registration stays: a later one would move the time from which the prediction counts.
             self._added.update_one({"_id": task.id}, {"$setOnInsert": document}, upsert=True)
 
     def added(self, recorder_id: str, as_of: datetime | None = None) -> list[Added]:
@@ -121,6 +122,7 @@ class Predictions:
             return wanted is None or any(start <= day <= end for day in wanted - seen)
 
         added = self.added(model.recorder_id, as_of)
+        # Newest first, and a day that was seen is not asked for again: the latest prediction of a day counts.
         for one in reversed(added):
             if one.why != LABELS and needed(one.start, one.end):
                 parts += [_unseen(load_increment(recorder, one.result), wanted, seen)]
@@ -152,6 +154,8 @@ def _trained(recorder: MLflowRecorder, scores_only: bool) -> Increment:
     kept = {} if scores_only else recorder.checksums()
     label = _frame(recorder.load_object("label.parquet"), "label") if "label.parquet" in kept else pred.iloc[:0]
     days: Mapping[str, str] = recorder.load_object("days.json") if "days.json" in kept else {}
+    # A run may be older than the hashes of days; the empty hash says that the day was predicted, and from what is not
+    # known.
     unknown = {f"{day:%Y-%m-%d}": "" for day in pred.index.get_level_values("datetime").unique()}
     return Increment(pred, label, {**unknown, **days})
 

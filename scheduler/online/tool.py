@@ -39,6 +39,7 @@ class OnlineTool:
             raise SettingsError(f"{tag!r} is no online status.", "Use 'online' or 'offline'.")
         for recorder in [recorders] if isinstance(recorders, MLflowRecorder) else recorders:
             recorder.set_tags({self.ONLINE_KEY: tag})
+            # Tags are written by a thread; here they are waited for, so that an error is raised where it belongs.
             recorder.flush()
 
     def get_online_tag(self, recorder: MLflowRecorder) -> str:
@@ -71,6 +72,7 @@ class OnlineTool:
         ids = {model.recorder_id for model in online.models}
         tagged = self._tagged()
         own = {model.recorder_id for earlier in self._sets.history(self._strategy) for model in earlier.models}
+        # Of this strategy only: several may share an experiment.
         self.set_online_tag(self.OFFLINE_TAG, [tagged[ident] for ident in sorted(tagged.keys() & own - ids)])
         new = (self._experiment.get_recorder(ident) for ident in sorted(ids - tagged.keys()))
         self.set_online_tag(self.ONLINE_TAG, new)

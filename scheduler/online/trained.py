@@ -26,6 +26,7 @@ def trained_definition(backend: Backend, pool: str, model: OnlineModel) -> Defin
     """
     try:
         return _definition(backend.settings.mlflow_uri, pool, model.recorder_id)
+    # The run is older than the artifact `task`; its task may still be there.
     except ArtifactMissing:
         return backend.tasks.get(model.task_id).definition
 

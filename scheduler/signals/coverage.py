@@ -100,6 +100,7 @@ def _check_window(window: WindowPrediction, sessions: Sequence[str]) -> None:
 def holes_in(frame: pd.DataFrame, expected: pd.MultiIndex | None) -> list[str]:
     """Instrument-days without a score, as ``YYYY-MM-DD instrument``: left out of ``frame``, or not finite in it."""
     scored = frame.index[is_scored(frame)]
+    # With the frame's own rows, too: a row that is there without a score is a hole, even where it was not expected.
     wanted = frame.index if expected is None else expected.union(frame.index)
     return [f"{day:%Y-%m-%d} {instrument}" for day, instrument in wanted.difference(scored)]
 

@@ -102,9 +102,12 @@ class SignalLedger:
         check()
         strategy, number = publication.strategy, publication.number
         recorder = self._recorder(strategy, publication.pool)
+        # A name of its own for each try: a file that no entry names is never written over by one that is published.
         name = f"{publication.session}-{uuid4().hex[:8]}.parquet"
         with tempfile.TemporaryDirectory(prefix="rollq-") as folder:
             path = Path(folder) / name
+            # The file first, then the entry: a process that is killed in between leaves a file that is never referred
+            # to.
             sha256 = write_signals(signals, path)
             check()
             # Past the manifest of the run, which has one writer: two may publish at once. The entry keeps the checksum.
@@ -197,6 +200,8 @@ class SignalLedger:
                 return experiment.get_recorder(known[0]["recorder_id"])
         tags = {"rollq.kind": "published signals", "rollq.strategy": strategy}
         recorder = experiment.create_recorder(f"published signals {strategy}", tags, start=True)
+        # Ended at once, because artifacts may be added to a run that has ended, and a run that shows RUNNING would be
+        # closed as a stray one.
         recorder.end_run()
         return recorder
 

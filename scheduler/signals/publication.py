@@ -47,6 +47,8 @@ def publish_signals(
     ledger = SignalLedger(backend)
     ledger.ensure_indexes()
     while True:
+        # Read before everything else: whatever is published after this line takes the number, so this call begins
+        # again.
         number = len(ledger.entries(strategy.name)) + 1
         wanted = list(days) if days is not None else unpublished(backend, strategy, session)
         if not wanted:
@@ -103,6 +105,7 @@ def covered(
         if frame.index.has_duplicates:
             raise CoverageError(f"Model {part.model.recorder_id} predicts an instrument twice on a day.")
         holes += holes_in(frame, expected)
+        # Instruments that the data has no more are left out; they are no holes.
         frames.append(frame[is_scored(frame) & frame.index.isin(expected)])
     joined = pd.concat(frames).sort_index() if frames else pd.DataFrame({"score": []})
     return joined, holes

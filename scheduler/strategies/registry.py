@@ -86,6 +86,7 @@ class StrategyRegistry:
                 self._registry.insert_one(document)
             except DuplicateKeyError:
                 known = self.get(entry.name)
+                # Who added it, and when, makes no difference: the first entry stays as it is.
                 if (known.kind, known.config) != (entry.kind, entry.config):
                     raise StateError(
                         f"{entry.name!r} is online already, with another template.",
@@ -101,6 +102,7 @@ class StrategyRegistry:
     def served(self, name: str, dates: Sequence[str]) -> None:
         """What the messages named is done."""
         with reachable():
+            # Only the dates that the caller has served: one that was named meanwhile stays.
             self._registry.update_one({"_id": name}, {"$pullAll": {"notified": list(dates)}})
 
     def accept(self, name: str, sessions: Sequence[str]) -> RegisteredStrategy:

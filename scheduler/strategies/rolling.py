@@ -94,6 +94,7 @@ class RollingStrategy(OnlineStrategy):
     def accept(self, sessions: Iterable[str]) -> None:
         """Take odd sessions of its data as they are; the template stays what it is."""
         self._looked = self._looked.accepting(sessions)
+        # They hold datasets, which were read with what was accepted before.
         self._cutters.clear()
 
     @property
@@ -151,6 +152,7 @@ class RollingStrategy(OnlineStrategy):
             chained = deepcopy(window)
             if earlier:
                 chained[CHAIN] = {"pool": self.pool, "task": earlier}
+            # The id of a task is known before it is created, because it is made of what the task is.
             earlier = task_id(self.pool, task_key(chained))
             made.append(chained)
         return tuple(made)

@@ -47,6 +47,7 @@ def missing(backend: Backend, serving: Iterable[Served], published: str = "") ->
     for one in serving:
         last = predictions.last_day(one.pool, one.model)
         late = [day for day in one.days if day <= last and day < published]
+        # Only late days are looked up one by one: as a rule there are none, and a model's last day says it all.
         known = predictions.read(one.pool, one.model, late, scores_only=True).days if late else {}
         missed = tuple(day for day in late if day not in known)
         days = tuple(day for day in one.days if day > last)
@@ -107,6 +108,7 @@ def settled(backend: Backend, ids: Sequence[str], why: str = ADDED, check: Check
         return True
     tasks = backend.tasks.find(ids=ids, definitions=True)
     open_ = [task for task in tasks if task.committed is None]
+    # Failures first: a task that waits for its data must not hide that another one will never be done.
     lost = [task for task in open_ if task.status.is_terminal]
     if lost:
         raise RoundFailed(

@@ -65,6 +65,7 @@ def revise(
     found = find_revised(backend, strategy, start, end)
     tasks = predict(backend, strategy, trainer, found, timeout, REVISED)
     days = sorted({day for update in found for day in update.days})
+    # Challengers are predicted again, too, but only what serves is published.
     champions = served(OnlineSets(backend.store).history(strategy.name), days)
     changed = {(update.model.recorder_id, day) for update in found for day in update.days}
     again = tuple(sorted({day for one in champions for day in one.days if (one.model.recorder_id, day) in changed}))
@@ -94,6 +95,7 @@ def find_revised(
 def _revised(backend: Backend, strategy: OnlineStrategy, part: Served) -> Update | None:
     """The days whose data are others than what a model predicted them from; None if there are none."""
     known = Predictions(backend).read(part.pool, part.model, part.days).days
+    # Days without a hash were predicted before hashes were kept: nothing can be said of them.
     predicted = {day: found for day, found in known.items() if found}
     if not predicted:
         return None

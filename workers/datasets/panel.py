@@ -146,6 +146,7 @@ class PanelDataset(Dataset):
         stays = TRAIN not in segments or canonical(segments[TRAIN]) == canonical(self.segments.get(TRAIN))
         fitted = self._fitted() if stays else None
         # The copy loads its panel by itself, from the same cache: a memory map of the same pages.
+        # The copy loads its panel by itself, from the same cache: a memory map of the same pages.
         return type(self)(**self._kwargs, segments=segments, cache_dir=self._cache_dir, fitted=fitted)
 
     def to_config(self) -> dict[str, object]:
@@ -247,6 +248,8 @@ class PanelDataset(Dataset):
 
     def _index(self, rows: slice) -> pd.MultiIndex:
         panel = self._panel()
+        # Made from codes, and unchecked: the rows were unique when the panel was written, and looking again takes
+        # longer than the rest of this function.
         # Made from codes, and unchecked: the rows were unique when the panel was written, and looking again takes
         # longer than the rest of this function.
         return pd.MultiIndex(

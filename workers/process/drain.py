@@ -90,6 +90,7 @@ class Asked:
         return bool(self._at) and not self._flag.is_begun() and time.monotonic() - self._at > ALONE_SECONDS
 
     def _run(self, heard: int) -> None:
+        """Note the first signal that asks to end; a process that was asked alone, and has no task, ends at once."""
         while number := os.read(heard, 1):
             if number[0] not in ASKS:
                 continue
