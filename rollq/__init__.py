@@ -44,6 +44,7 @@ _PUBLIC = {
     "rollq.tasks.queue.task_queue": ["TaskQueue"],
     "rollq.tasks.tracking.mlflow.recorder": ["MLflowRecorder"],
     "rollq.tasks.rolling.ranges": ["replace_range"],
+    "rollq.tasks.rounds.purpose": ["Research", "Serve"],
     "rollq.tasks.rounds.rounds": ["Rounds"],
     "rollq.tasks.queue.worker_registry": ["Roster"],
     "rollq.tasks.client.run_task": ["run_task"],
