@@ -62,7 +62,7 @@ class Kind(StrEnum):
 
 
 def kind_of(error: BaseException) -> Kind:
-    """The kind of a failure. ``LeaseLost`` is none: whoever gets it has nothing to decide any more."""
+    """The kind of a failure. ``LeaseLost`` is none: a process that gets it has nothing to decide any more."""
     if isinstance(error, Draining) or _is_interrupt(error):
         return Kind.STOP
     if isinstance(error, NotYet):

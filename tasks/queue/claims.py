@@ -145,7 +145,7 @@ class TaskClaims:
         """Hold the claim for another lease.
 
         Args:
-            memory_mb: the most memory that the worker used so far, for whoever finds it dead.
+            memory_mb: the most memory that the worker used so far, to be shown if it dies.
 
         Raises:
             LeaseLost: another worker has the task, or it was cancelled.
@@ -248,7 +248,7 @@ class TaskClaims:
         """Give the task back untried, for example because the worker is told to stop.
 
         Args:
-            wait: seconds before anybody may claim it again.
+            wait: seconds before it may be claimed again.
 
         Raises:
             LeaseLost: the claim is not held any more.

@@ -19,7 +19,7 @@ from collections.abc import Callable
 log = logging.getLogger(__name__)
 
 RESTART = 75  # exit code of a worker that wants to be started again (EX_TEMPFAIL)
-INSIST_SECONDS = 30.0  # a worker that is told to restart and does not stop is replaced in place
+REPLACE_SECONDS = 30.0  # a worker that is told to restart and does not stop is replaced in place
 RESTARTS = "ROLLQ_WORKER_RESTARTS"  # environment variable: how often this process was restarted
 
 
@@ -93,7 +93,7 @@ def ask_for_restart(pids: Callable[[], list[int]]) -> None:
     Args:
         pids: the processes of its pool.
     """
-    timer = threading.Timer(INSIST_SECONDS, lambda: _insist(pids()))
+    timer = threading.Timer(REPLACE_SECONDS, lambda: _replace(pids()))
     timer.daemon = True
     timer.start()
     os.kill(os.getpid(), signal.SIGTERM)
@@ -113,7 +113,7 @@ def restarts() -> int:
     return int(os.environ.get(RESTARTS, "0"))
 
 
-def _insist(pids: list[int]) -> None:
+def _replace(pids: list[int]) -> None:
     """The worker does not even stop: its idle pool processes are ended, and it begins anew."""
     for pid in pids:
         try:
