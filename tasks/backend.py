@@ -80,7 +80,7 @@ class Backend:
         return made
 
     def prepare(self) -> None:
-        """Make the indexes; called once by whoever starts.
+        """Make the indexes; called once by the process that starts.
 
         Raises:
             StateError: another version wrote the database.

@@ -149,7 +149,7 @@ class RoundFailed(StateError):
 
 
 class DocumentCorrupted(StateError):
-    """A task, round or online set in the store is not as rollq writes it: somebody else changed it."""
+    """A task, round or online set in the store is not as rollq writes it: another program changed it."""
 
 
 class ArtifactCorrupted(StateError):

@@ -48,7 +48,7 @@ def _kept(task: Task) -> list[str]:
 
 
 def _waiting(backend: Backend, task: Task) -> list[str]:
-    """What keeps it: being held, or its backoff; else its turn has not come, or nobody can serve it."""
+    """What keeps it: being held, or its backoff; else its turn has not come, or no worker can serve it."""
     keeps = [*_held(backend, task), *_backoff(backend, task)] or [*_unserved(backend, task), *_turn(backend, task)]
     return [*keeps, *_given_back(task)]
 

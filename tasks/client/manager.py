@@ -183,7 +183,7 @@ class TaskManager:
             status: DONE, or PART_DONE after the first phase.
 
         Raises:
-            LeaseLost: somebody else has the task now; nothing was stored.
+            LeaseLost: another worker has the task now; nothing was stored.
             BadInput: ``res`` is no mapping, or has no JSON form.
         """
         end = as_state(status) if status is not None else TaskState.DONE

@@ -41,7 +41,7 @@ def run_task(
 
     A task whose function raises is tried again later, or FAILED (attempts used up, or trying again cannot help): it
     stops neither this loop nor others. Servers that are away and data that are not there use up no attempt. A task that
-    has to wait is left to whoever comes later. Loops and Celery workers may share a pool, any number of each.
+    has to wait is left to a later caller. Loops and Celery workers may share a pool, any number of each.
 
     Args:
         task_func: called with a task's definition, or, if ``before_status`` is PART_DONE, with the result of its first

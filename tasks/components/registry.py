@@ -65,7 +65,7 @@ def check_kwargs(cls: type[Any], kwargs: Mapping[str, object], key: str, hidden:
     """Refuse keywords that ``cls`` does not take, and name those that it misses.
 
     Args:
-        hidden: keywords that a template may not give, so that nobody is told of them.
+        hidden: keywords that a template may not give, so that no message names them.
 
     Raises:
         ComponentError: a keyword is unknown or missing.

@@ -39,7 +39,7 @@ def _is_users(file: str) -> bool:
 
 @cache
 def _packages() -> frozenset[str]:
-    """Installed packages that register components: somebody else's, but not a library that rollq builds on."""
+    """Installed packages that register components: of other authors, but not a library that rollq builds on."""
     return frozenset(target.partition(":")[0].partition(".")[0] for target in installed_components().values()) - {OURS}
 
 

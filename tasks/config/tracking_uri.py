@@ -1,4 +1,4 @@
-"""Where MLflow's store is, as somebody typed it: made absolute, so that it is the same store for every process."""
+"""Where MLflow's store is, as it was typed: made absolute, so that it is the same store for every process."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """Whether this process has the code that a task was made with; asked before the task is run.
 
-A process that has imported older code begins anew: what it holds goes back untried, and whoever runs it starts it
+A process that has imported older code begins anew: what it holds goes back untried, and its supervisor starts it
 again. A machine that has other code leaves the task to others, or says so.
 """
 

@@ -51,7 +51,7 @@ class Increment:
 
 
 def save_increment(recorder: MLflowRecorder, name: str, increment: Increment) -> dict[str, object]:
-    """Write an increment into a run; nobody reads it before the result that names it is committed.
+    """Write an increment into a run; it is not read before the result that names it is committed.
 
     Args:
         name: of its folder, another one each time: what was written before is never written over.
@@ -78,7 +78,7 @@ def load_increment(recorder: MLflowRecorder, result: Mapping[str, object]) -> In
     Raises:
         ArtifactMissing: the result names none, or a file of it is gone.
         ArtifactCorrupted: its bytes are not what was committed.
-        Unavailable: nobody answers.
+        Unavailable: the store does not answer.
     """
     folder, sums = _named(result)
     files = {name: _read(recorder, f"{folder}/{name}", sums[name]) for name in (PRED, LABEL, DAYS)}

@@ -98,7 +98,7 @@ class WindowCutter:
         return Windows(definitions, self._predicted(definitions))
 
     def at(self, session: str, after: str | None = None, until: str | None = None) -> Windows:
-        """The windows whose test segment has begun by ``session``, as somebody sees them who knows no later session.
+        """The windows whose test segment has begun by ``session``, as they are seen when no later session is known.
 
         Args:
             after: leave out those that begin on this session or before it.

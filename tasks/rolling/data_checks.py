@@ -64,7 +64,7 @@ class DataChecks:
         return {**asdict(self), "accept": list(self.accept)}
 
     def accepts(self, session: str, check: str) -> bool:
-        """Whether somebody has accepted what this check says of a session."""
+        """Whether the template accepts what this check says of a session."""
         return session in self.accept or f"{session}:{check}" in self.accept
 
     def accepting(self, more: Iterable[str]) -> Self:

@@ -212,7 +212,7 @@ class MultiHorizonGenBase(TaskGen):
             SegmentError: segments are missing, no pairs, or nothing is left of one.
             CalendarError: a segment is outside the calendar.
         """
-        read_segments(task, self.test_key)  # before somebody else's code sees it
+        read_segments(task, self.test_key)  # before the code of a subclass sees it
         found = []
         for hr in self.horizon:
             made = deepcopy(task)

@@ -84,7 +84,7 @@ class Workflow:
     ) -> Iterator[Recorder]:
         """Record what the block does. It ends FINISHED, or FAILED with its traceback as an artifact.
 
-        SIGTERM ends the block as an exception does, if nobody else handles it.
+        SIGTERM ends the block as an exception does, if no other handler is set.
 
         Raises:
             StateError: another recorder is active.
@@ -239,7 +239,7 @@ def _default_manager() -> ExpManager:
 
 @contextmanager
 def _sigterm_raises() -> Iterator[None]:
-    """Turn SIGTERM into ``SystemExit`` inside the block, unless somebody handles it already."""
+    """Turn SIGTERM into ``SystemExit`` inside the block, unless a handler is set already."""
     main = threading.current_thread() is threading.main_thread()
     if not main or signal.getsignal(signal.SIGTERM) is not signal.SIG_DFL:
         yield

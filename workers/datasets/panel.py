@@ -247,9 +247,8 @@ class PanelDataset(Dataset):
         return rows
 
     def _index(self, rows: slice) -> pd.MultiIndex:
+        """The index of some rows, (datetime, instrument)."""
         panel = self._panel()
-        # Made from codes, and unchecked: the rows were unique when the panel was written, and looking again takes
-        # longer than the rest of this function.
         # Made from codes, and unchecked: the rows were unique when the panel was written, and looking again takes
         # longer than the rest of this function.
         return pd.MultiIndex(

@@ -47,7 +47,7 @@ class Artifacts:
 
     Args:
         place: where the files are.
-        own: this process made the run, so nobody else writes its manifest.
+        own: this process made the run, so no other process writes its manifest.
         components: further registered classes, which a model may have (the setting ``components``).
         pickle_classes: classes that a pickle may hold (the setting of this name).
     """
@@ -90,7 +90,7 @@ class Artifacts:
             self._write(Draft())
 
     def _write(self, draft: Draft) -> None:
-        """Write a draft after what was kept, in one go. If that fails, nobody has to write the draft again."""
+        """Write a draft after what was kept, in one go. If that fails, the draft is dropped."""
         before = self.manifest(fresh=not self._own)
         manifest, parts = copy.deepcopy(before), (self._waiting.manifest, draft.manifest)
         dropped = [path for part in parts for path in manifest.put(part)]
@@ -251,8 +251,8 @@ class Artifacts:
 def _path_of(name: str, kind: Kind) -> str:
     """The path of the file of a name: its ending says what is in it.
 
-    Text and bytes may have any ending: whoever saves them says what they are. ``pred.pkl``, as the reference calls a
-    frame, is ``pred``.
+    Text and bytes may have any ending: their name says what they are. ``pred.pkl``, as the reference calls a frame, is
+    ``pred``.
     """
     ending = PurePosixPath(name).suffix
     if ending == kind.suffix or (ending and kind.name in ("text", "bytes")):

@@ -41,7 +41,7 @@ class Place(ABC):
 
         Raises:
             ArtifactMissing: there is none.
-            Unavailable: nobody answers.
+            Unavailable: the store does not answer.
         """
 
     @abstractmethod

@@ -95,7 +95,7 @@ class MLflowRecorder(Recorder):
             self._stored.delete_tag(SUPERSEDED)
 
     def discard(self) -> None:
-        """Delete a run that this process made and that nobody was told of: there is nobody to ask who refers to it."""
+        """Delete a run that this process made and that nothing can refer to yet: no reference is looked for."""
         self._check_process()
         self._stored.delete()
 

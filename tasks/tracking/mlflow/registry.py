@@ -1,6 +1,6 @@
 """The model registry of MLflow: versions of registered models, and the aliases that say which one serves.
 
-So that somebody who knows only MLflow can load ``models:/<strategy>@online``.
+So that programs that know only MLflow can load ``models:/<strategy>@online``.
 """
 
 from __future__ import annotations

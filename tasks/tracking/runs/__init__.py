@@ -1,1 +1,1 @@
-"""What a run is, whoever keeps it: its life, its origin, its process, and what refers to it."""
+"""What a run is, wherever it is kept: its life, its origin, its process, and what refers to it."""

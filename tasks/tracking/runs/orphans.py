@@ -1,6 +1,6 @@
 """Loose ends: tasks whose holder was cut off and may have left an MLflow run open.
 
-One is written down before the cut, so that whoever dies in between leaves at most one too many. The reconciler
+One is written down before the cut, so that a process that dies in between leaves at most one too many. The reconciler
 (``scheduler/reconciler.py``) closes the runs and strikes the loose end out.
 """
 
@@ -46,7 +46,7 @@ class LooseEnds:
         self._ends.update_one({"_id": task_id}, changes, upsert=True)
 
     def take_due(self) -> bool:
-        """Whether some need somebody now; only one caller in ``REST_SECONDS`` is told so."""
+        """Whether some are to be resolved now; only one caller in ``REST_SECONDS`` is told so."""
         with reachable():
             now = self._store.now()
             due = list(self._ends.find({"tried_at": {"$lt": now - timedelta(seconds=REST_SECONDS)}}, {"tried_at": 1}))
@@ -57,7 +57,7 @@ class LooseEnds:
             return any(written.modified_count for written in won)
 
     def take_search(self) -> bool:
-        """Whether it is time to search for what nobody noted; one caller in ``SEARCH_SECONDS`` is told so."""
+        """Whether it is time to search for runs that were not noted; one caller in ``SEARCH_SECONDS`` is told so."""
         with reachable():
             now = self._store.now()
             searches = self._store.collection("searches")
