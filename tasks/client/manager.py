@@ -110,6 +110,7 @@ class TaskManager:
         old = self.re_query(task)
         if old.status is TaskState.RUNNING:
             raise StateError(f"Task {old.id} is running.", f"Cancel it first: rollq tasks cancel {old.id}")
+        # Held, so that no worker takes it before it stands in the rounds of the old one.
         made = self._tasks.create_tasks(
             self.task_pool,
             [new_task],
@@ -124,6 +125,8 @@ class TaskManager:
             return new
         for round_id in self.backend.rounds.replace_task(old.id, new):
             self._tasks.join_round([new], round_id)
+        # Rounds first, then the removal: killed in between, both tasks are there and no round waits for one that is
+        # not.
         if not self._tasks.remove([old.id]) and not self._tasks.references.of_tasks([old.id]):
             raise StateError(f"Task {old.id} was taken by a worker just now.", f"Cancel it, then remove {new}.")
         if not old.held:

@@ -68,6 +68,7 @@ def progress_of(backend: Backend, found: Backfill) -> Progress:
     states = {state: sum(g["n"] for g in mine if g["status"] == state and not _is_held(g)) for state in TaskState}
     over = [group for group in mine if group["status"] in TERMINAL]
     left = pending + held + sum(n for state, n in states.items() if state not in TERMINAL)
+    # Paused or cancelled, it has a past rate but no end that could be told from it.
     rate = None
     if found.status is ACTIVE:
         rate = _per_hour(sum(g["lately"] for g in over), sum(g["since"] for g in over), now - going)

@@ -39,6 +39,7 @@ def _part(name: str, value: object) -> tuple[str, object]:
         return name, [translate(one) for one in value]
     first, dot, rest = name.partition(".")
     known = {**NAMES, **{same: same for same in SAME}}
+    # A `$` in a path would be an operator, such as `$where`, which runs code on the server.
     if first not in known or not re.fullmatch(r"[^$\x00]*", rest):
         raise BadInput(f"A query cannot ask for {name!r}.", did_you_mean(first, known))
     target = known[first]

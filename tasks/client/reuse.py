@@ -102,8 +102,10 @@ def newest_before(
         window = window_of(with_dataset_kwargs(task.definition, segments=task.segments))
         if window in wanted and (before is None or task.seq < before):
             known = found.get(window)
+            # Newest last: it takes the place of an earlier one, unless only that one has the same segments.
             if known is None or task.segments == wanted[window] or known.segments != wanted[window]:
                 found[window] = task
+    # Outlines of the whole pool, then the definitions of the few that are compared: definitions are large.
     whole = {task.id: task for task in tasks.find(ids=[task.id for task in found.values()], definitions=True)}
     return {window: whole[task.id] for window, task in found.items() if task.id in whole}
 

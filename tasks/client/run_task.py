@@ -64,6 +64,7 @@ def run_task(
     manager = TaskManager(task_pool, backend)
     committed = 0
     while True:
+        # Before the claim: by this process's clock the lease then ends no later than by the store's.
         since = time.monotonic()
         task = manager.fetch_task(query, before)
         if task is None:

@@ -66,6 +66,7 @@ def wait_for(
                 return Waited(states, tuple(tasks.stream(lost, definitions=False)))
             if left is not None and left <= 0:
                 raise _too_late(pool, states, timeout)
+            # The stream was opened before the count above, so a change in between wakes this wait at once.
             changes.wait(PATIENCE_SECONDS if left is None else min(left, PATIENCE_SECONDS))
 
 

@@ -159,6 +159,7 @@ def _load(target: str, key: str) -> type[object]:
         raise _not_loaded(target, key, error) from error
     if not isinstance(cls, type):
         raise ComponentError(f"{target} is not a class.", "Register a class.", key)
+    # Now, at its first use: the source on disk may change from here on.
     note_loaded(cls)
     return cls
 

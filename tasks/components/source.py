@@ -70,6 +70,7 @@ class Source:
 def source_of(cls: type[object]) -> Source:
     """The source of a component's class; what it inherits from rollq belongs to it."""
     modules: dict[str, Path] = {}
+    # Bases of other packages are libraries: their versions count, not their source.
     for one in cls.__mro__:
         if one is cls or one.__module__.partition(".")[0] == OURS:
             modules |= _closure(one.__module__)
@@ -100,6 +101,7 @@ def changed_since_loaded() -> list[str]:
 def forget_changed() -> None:
     """Let modules whose source has changed be imported anew: for a process that has just been forked."""
     for name in changed_since_loaded():
+        # After a fork the parent's modules are here, too, as old as the parent.
         del sys.modules[name], _loaded[name]
 
 
@@ -120,6 +122,7 @@ def _as_loaded(name: str, path: Path) -> str:
     module = sys.modules.get(name)
     if module is None:
         return _read(path).sha256
+    # `importlib.reload` gives a module a new spec: then the source of now is what was imported.
     if name not in _loaded or _loaded[name][0] is not module.__spec__:
         _loaded[name] = (module.__spec__, _read(path).sha256)
     return _loaded[name][1]
@@ -190,6 +193,7 @@ def _read(path: Path) -> Module:
 @lru_cache(maxsize=4096)
 def _parsed(path: Path, _changed: int, _size: int) -> Module:
     content = path.read_bytes()
+    # Git may write other line ends on another machine; the code is the same.
     sha256 = hashlib.sha256(content.replace(b"\r\n", b"\n")).hexdigest()
     try:
         tree = ast.parse(content)

@@ -22,6 +22,7 @@ def place_of(error: BaseException) -> str:
         return storable(f"{error.filename}, line {error.lineno}")
     found = [(frame, line) for frame, line in traceback.walk_tb(error.__traceback__) if _of_user(frame)]
     if not found:
+        # rollq's own error may have been made of one that the user's code raised.
         cause = error.__cause__
         return place_of(cause) if cause is not None and isinstance(error, RollqError) else ""
     frame, line = found[-1]

@@ -24,11 +24,12 @@ def plain_broker_url(url: str) -> str:
     """A URL of the broker as redis-py takes it."""
     scheme, colon, rest = url.partition("://")
     found = SAME.get(scheme.lower(), scheme.lower()) + colon + rest
+    # kombu and redis-py have different words for the database of a socket.
     return found.replace("virtual_host=", "db=") if found.startswith("unix") else found
 
 
 def check_server(name: str, url: str, place: str, allow_insecure: bool) -> None:
-    """Refuse a URL that cannot be one, and a server on another machine that anybody may use.
+    """Refuse a URL that cannot be one, and a server on another machine that is open to everyone.
 
     Args:
         name: of the setting.
@@ -76,6 +77,7 @@ def _is_here(host: str) -> bool:
         address = ipaddress.ip_address(host.partition("%")[0])
     except ValueError:
         return False
+    # `::ffff:127.0.0.1` is loopback, too, which Python says of the mapped address only.
     mapped = getattr(address, "ipv4_mapped", None) or address
     return mapped.is_loopback or mapped.is_unspecified
 

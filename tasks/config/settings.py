@@ -104,6 +104,7 @@ def load_settings(**overrides: object) -> Settings:
             where that was given.
     """
     lists = {name: get_origin(field.annotation) is tuple for name, field in Settings.model_fields.items()}
+    # pydantic sees plain values; where each came from is kept beside them, so that an error can name the place.
     given = gather(lists, overrides)
     try:
         settings = Settings.model_validate({name: one.value for name, one in given.items()})

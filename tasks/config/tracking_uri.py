@@ -47,6 +47,7 @@ def _folder(uri: str, path: str) -> str:
 
 def _absolute(path: str) -> Path:
     try:
+        # Links are not resolved: the store may be moved behind one while the URI stays.
         return Path(os.path.normpath(Path.cwd() / Path(path).expanduser()))
     except RuntimeError as error:  # there is no such user
         raise ValueError(str(error)) from None

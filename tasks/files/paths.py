@@ -24,5 +24,7 @@ def absolute(path: Path) -> Path:
     """The path from the root on. Links stay as they are, but for those that a ``..`` leads back from."""
     made = Path(path.absolute().anchor)
     for part in path.absolute().parts[1:]:
+        # After `..` the system looks at where a link leads, not at where it stands; `os.path.normpath` would get that
+        # wrong.
         made = made.resolve().parent if part == ".." else made / part
     return made

@@ -30,6 +30,7 @@ def _key(key: object) -> object:
 
 def _other(value: object) -> object:
     if isinstance(value, set | frozenset):
+        # A set has no order of its own: sorted, the same set is the same text.
         return sorted(map(_plain, value), key=str)
     if type(value).__module__ == "numpy" and hasattr(value, "tolist"):  # numpy is slow to import
         return _plain(value.tolist())

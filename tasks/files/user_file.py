@@ -84,6 +84,7 @@ def read_yaml(path: Path, what: str = "template", kind: type[BadInput] = Templat
     text = _text(path, what, "YAML", kind)
     try:
         loader = _Loader(text)
+        # Two are enough to know that there is more than one.
         documents = list(islice(_documents(loader), 2))
     except RecursionError:
         raise kind(f"{path.name} is nested too deep to be read.", "Use a flatter form.") from None
@@ -123,6 +124,7 @@ def _text(path: Path, noun: str, form: str, kind: type[BadInput]) -> str:
     fix = f"Give the path of a {form} file."
     try:
         with path.open("rb") as file:
+            # One byte more than may be: that tells a file that is too large without reading all of it.
             content = file.read(LARGEST_BYTES + 1)
     except FileNotFoundError:
         raise kind(f"There is no {noun} {str(path)!r}.", fix) from None
@@ -190,6 +192,7 @@ class _Builder:
             raise self._refusal(node, key, f"more than {MOST_VALUES:,} values", "Use fewer aliases.")
         if level > DEEPEST:
             raise self._refusal(node, f"{key[:60]}...", f"it lies {DEEPEST} levels deep", "Use a flatter form.")
+        # An alias is the node that it stands for, so one that stands for something around it would never end.
         if any(node is other for other in self._around):
             raise self._refusal(node, key, "the alias stands for something that holds itself", "Remove it.")
         if isinstance(node, yaml.ScalarNode):
@@ -262,6 +265,7 @@ class _Builder:
                 if len(text) > MOST_DIGITS:
                     raise self._refusal(node, key, f"the number has {len(text)} digits", "Quote it, if it is text.")
                 return int(text)
+            # The pattern again, because a tag may have been written out before any text.
             case "float" if re.fullmatch(SCHEMA[3][1], text):
                 number = text.lower().replace(".inf", "inf").replace(".nan", "nan")
                 return float(number)

@@ -86,6 +86,7 @@ def check_code(
             continue
         loaded, disk = source.loaded_sha256, source.sha256
         meant = disk if as_found or place not in wanted else wanted[place][1]
+        # The disk has what is meant, so a new process will do; else a new one would be no better.
         if loaded != meant and disk == meant:
             raise _stale_of(source.target)
         if loaded != meant:

@@ -44,6 +44,7 @@ class Ingredients:
         extra: tuple[str, ...] = (),
         folder: Path | None = None,
     ) -> None:
+        """What all windows share is found once: sources are parsed, sessions hashed, git is asked."""
         sources = sources_of(definition, extra)
         self._code = {
             place: {CLASS: source.target, "own": source.own, "sha256": source.sha256}

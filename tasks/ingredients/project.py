@@ -19,6 +19,7 @@ def project_of(folder: Path) -> dict[str, object]:
 
     ``dirty``: something in the folder is not committed.
     """
+    # The minute is a part of the cache's key, so an answer is kept for a minute at most.
     return dict(_asked(folder, int(time.monotonic() / KEPT_SECONDS)))
 
 

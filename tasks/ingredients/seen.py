@@ -36,6 +36,7 @@ class Seen:
     def __init__(self, sessions: Sequence[str], hashes: Mapping[str, str], back: int = 0, ahead: int = 0) -> None:
         self.sessions = sessions
         self._back, self._ahead = back, ahead
+        # The date is hashed, too: a session that moves to another day is another session.
         leaves = (hashlib.sha256(f"{day} {hashes.get(day, '')}".encode()).digest()[:LEAF] for day in sessions)
         self._leaves = np.frombuffer(b"".join(leaves), dtype=np.uint8).reshape(-1, LEAF)
 
@@ -50,11 +51,13 @@ class Seen:
     def _data(self, first: int, end: int) -> dict[str, object]:
         if first >= end:
             return {"from": None, "to": None, "sessions": 0, "sha256": hashlib.sha256().hexdigest()}
+        # A window's hash is one of its sessions' hashes, so that hundreds of windows cost no second look at the data.
         sha256 = hashlib.sha256(self._leaves[first:end].data).hexdigest()
         return {"from": self.sessions[first], "to": self.sessions[end - 1], "sessions": end - first, "sha256": sha256}
 
     def _marks(self, first: int, end: int) -> dict[str, str]:
         days = np.array(self.sessions[first:end], dtype="datetime64[D]").astype(np.int64)
+        # A bit for each day of the calendar takes less room than the dates: ten years are some 450 bytes.
         calendar = np.zeros(days[-1] - days[0] + 1 if end > first else 0, dtype=bool)
         calendar[days - days[:1]] = True
         return {

@@ -44,6 +44,7 @@ def frame_hashes(features: pd.DataFrame) -> dict[str, str]:
         features = features.sort_index()
         days = _days(features)
     names, values = _names(features.index), _values(features)
+    # Names and type are hashed once, and copied for each day.
     head = hashlib.sha256(json.dumps([[str(name) for name in features.columns], values.dtype.str]).encode())
     starts = [0, *np.flatnonzero(days[1:] != days[:-1]) + 1, len(days)]
     found: dict[str, str] = {}
@@ -102,6 +103,7 @@ def _values(features: pd.DataFrame) -> npt.NDArray[np.generic]:
     if values.dtype.kind not in "fiub":
         return np.asarray(pd.util.hash_pandas_object(features, index=False))
     if values.dtype.kind == "f":
+        # Equal values must be equal bytes: NaN has many forms, zero two.
         values = values + values.dtype.type(0)  # a copy, in which -0.0 is 0.0
         values[np.isnan(values)] = np.nan
     return np.ascontiguousarray(values)

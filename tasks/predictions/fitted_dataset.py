@@ -25,5 +25,6 @@ def fitted_dataset(
     """
     wanted = config if config is not None else recorder.load_object("task")[DATASET]
     saved = recorder.load_object(DATASET)
+    # What was fitted is in `saved` alone; where data lie, in `wanted`, which is newer.
     dataset: Dataset = build(with_kwargs(wanted, {**saved, **kwargs_of(wanted)}), DATASET, components)
     return dataset

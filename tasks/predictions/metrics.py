@@ -23,6 +23,7 @@ def daily_ic(score: pd.Series, label: pd.Series) -> pd.DataFrame:
     pairs = pd.DataFrame({"score": score.astype(float), "label": label.astype(float)})
     pairs = pairs.replace([np.inf, -np.inf], np.nan).dropna()
     days = pairs.groupby(level="datetime")
+    # Spearman's coefficient is Pearson's of the ranks; ties have their mean rank.
     ranks = days.rank()
     found = pd.DataFrame({"ic": _correlation(pairs), "rank_ic": _correlation(ranks)})
     return found.dropna()

@@ -39,6 +39,9 @@ class TimeAdjuster:
     def __init__(
         self, sessions: Iterable[object], future_sessions: Iterable[object] | None = None, future: bool = True
     ) -> None:
+        """Known sessions must be among the coming ones, or an index would mean one day with data and another
+        without.
+        """
         known = _timestamps(sessions)
         if not known:
             raise CalendarError("The calendar has no session.", "Give at least one date.")
@@ -149,6 +152,7 @@ class TimeAdjuster:
             start += step
         if end is not None:
             end += step
+        # One past the last session is allowed: such a segment has begun nowhere yet, and its start is open.
         if start is not None and start > len(self.cals):
             raise SegmentError(
                 f"The segment would leave the calendar, which ends on {self.cals[-1]:%Y-%m-%d}.", "Shift it by less."

@@ -142,6 +142,7 @@ class WindowCutter:
         return [canonical(task) for task in tasks]
 
     def _generator(self, known: int) -> RollingGen:
+        # The calendar ends with what is known: the generator cannot look beyond it by mistake.
         calendar = TimeAdjuster(self.dataset.sessions[:known])
         generator: RollingGen = build(self._rolling, ROLLING, self._components, calendar=calendar)
         return generator
@@ -153,6 +154,7 @@ class WindowCutter:
         first = self.sessions.index(start)
         last = self.sessions[min(first + self.step, len(self.sessions)) - 1]
         segments[TEST] = [start, min(end or last, until)]
+        # The planned end is a part of the definition; what the window predicts at first depends on the day of planning.
         return {**task, WINDOW: {TEST: [start, end]}}
 
     def _predicted(self, definitions: Iterable[Definition]) -> tuple[str, ...]:

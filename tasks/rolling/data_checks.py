@@ -125,6 +125,7 @@ def _checked(name: str, value: object, key: str) -> Any:
         return value
     if (value is None or value is False) and name != "share":
         return None
+    # `value == value` is false for NaN alone, which no comparison with a threshold would ever meet.
     if isinstance(value, bool) or not isinstance(value, int | float) or not value == value or value <= 0:
         raise TemplateError(f"{value!r} is not possible.", "Use a number above 0, or null to switch it off.", key)
     if name in ("thin", "stale", "bar", "share") and value > 1:

@@ -88,6 +88,7 @@ class RollingGen(TaskGen):
         calendar: TimeAdjuster | None = None,
         purge: int = 0,
     ) -> None:
+        """The defaults are Qlib's, so that a template of its users means the same here; a calendar must be given."""
         _check_count("rolling.kwargs.step", step, 1)
         _check_count("rolling.kwargs.purge", purge, 0)
         if trunc_days is not None:
@@ -115,6 +116,7 @@ class RollingGen(TaskGen):
             CalendarError: a segment is outside the calendar.
         """
         segments = align_segments(read_segments(task, self.test_key), self.ta, self.test_key)
+        # Before the test segment becomes that of the first window.
         range_end = self._range_end(segments[self.test_key][1])
         segments[self.test_key] = self._first_test(segments[self.test_key][0])
         if self.trunc_days is not None:
@@ -191,6 +193,7 @@ class MultiHorizonGenBase(TaskGen):
         calendar: TimeAdjuster | None = None,
         test_key: str = TEST,
     ) -> None:
+        """Horizons are checked when the generator is made, before the template is copied for each of them."""
         if not isinstance(horizon, Iterable):
             raise TemplateError(f"{horizon!r} is not a list.", "Write it as [1, 5].", "horizon")
         self.horizon = list(horizon)
@@ -221,6 +224,8 @@ class MultiHorizonGenBase(TaskGen):
             for name, bounds in segments.items():
                 with named(name):
                     segments[name] = self.ta.align_seg(bounds)
+            # A label of horizon h that starts n sessions later uses prices up to t + h + n (Qlib's
+            # MultiHorizonGenBase).
             set_segments(made, truncate_segments(segments, hr + self.label_leak_n, self.ta, self.test_key))
             found.append(made)
         return found

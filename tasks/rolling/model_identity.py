@@ -54,6 +54,7 @@ def model_identity(definition: Mapping[str, object]) -> str:
         raise TemplateError("the class is missing.", "Write class: LGBModel or another.", f"{MODEL}.{CLASS}")
     same = {MODEL: _without_chain(model), DATASET: _without_window(dataset)}
     text = json.dumps(same, sort_keys=True, separators=(",", ":"))
+    # The class is there for people to read; what tells variants apart is in the hash.
     return f"{re.split('[.:]', name)[-1]}-{hashlib.sha256(text.encode()).hexdigest()[:DIGITS]}"
 
 

@@ -22,6 +22,7 @@ def replace_range(old: Frame, new: Frame) -> Frame:
         A new frame, unique and sorted by its index; on duplicates the last row stays.
     """
     days, new_days = (frame.index.get_level_values("datetime") for frame in (old, new))
+    # Of an empty frame min and max are NaT, with which nothing compares: then all of it is kept.
     kept = old[~((days >= new_days.min()) & (days <= new_days.max()))]
     joined = pd.concat([kept, new])
     return joined[~joined.index.duplicated(keep="last")].sort_index()

@@ -110,6 +110,7 @@ def purge_segments(segments: Segments, sessions: int, calendar: TimeAdjuster, te
     purged = dict(segments)
     ordered = [*_fitting(segments, test_key), (test_key, segments[test_key])]
     for (name, (start, end)), (_, (following, _)) in pairwise(ordered):
+        # `sessions` of them lie strictly between the two segments.
         limit = (calendar.align_idx(following) or 0) - 1 - sessions
         if limit < (calendar.align_idx(start) or 0):
             raise SegmentError(
@@ -136,6 +137,7 @@ def _fitting(segments: Segments, test_key: str) -> list[tuple[str, Any]]:
     found = [
         item for item in segments.items() if item[0] != test_key and (item[1][0] is None or item[1][0] < test_start)
     ]
+    # None cannot be compared with a date; the first part of the key keeps the two apart.
     return sorted(found, key=lambda item: (item[1][0] is not None, item[1][0] or test_start))
 
 

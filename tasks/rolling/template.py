@@ -149,6 +149,7 @@ def _checked(written: object, path: Path, settings: Settings) -> Template:
     rolling = {**component("RollingGen"), **content[ROLLING]}
     generator = _resolved(rolling, ROLLING, ROLLING, settings)
     check_kwargs(generator, {"calendar": None, **kwargs_of(rolling)}, f"{ROLLING}.{KWARGS}", PYTHON_ONLY)
+    # Made and thrown away: only the generator itself knows whether its values are possible.
     build(rolling, ROLLING, settings.components, calendar=TimeAdjuster(ANY_SESSION))
     if online.warm_start and not getattr(resolve(definition[MODEL], MODEL, settings.components), WARM, False):
         raise TemplateError(
