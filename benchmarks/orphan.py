@@ -68,8 +68,8 @@ def _may_lose_its_worker(task: Task, backend: Backend, orphans: dict[str, Kill])
 
 
 def _idle(backend: Backend, crews: list[subprocess.Popen[bytes]], found: dict[str, Task]) -> list[int]:
-    """Workers that could take over: they listen, since they have signed the roster, and they hold nothing."""
-    ready = {int(entry.name.split("/")[1]) for entry in backend.roster.workers()}
+    """Workers that could take over: they listen, since they are registered, and they hold nothing."""
+    ready = {int(entry.name.split("/")[1]) for entry in backend.worker_registry.workers()}
     holders = {_main_pid(task) for task in found.values() if task.worker}
     return [crew.pid for crew in crews if crew.pid in ready - holders]
 

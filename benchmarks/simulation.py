@@ -121,7 +121,7 @@ def two_processes(bench: Bench, backend: Backend) -> Iterator[None]:
     """A ``rollq worker -c 2`` for the length of the block, ready for messages."""
     process = bench.start("rollq", backend.settings, "worker", "-c", "2")
     try:
-        wait_until(lambda: len(backend.roster.workers()) == 1 and len(children(process.pid)) >= 2, 120)
+        wait_until(lambda: len(backend.worker_registry.workers()) == 1 and len(children(process.pid)) >= 2, 120)
         time.sleep(5.0)  # its processes have imported what trains
         yield
     finally:

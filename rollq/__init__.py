@@ -46,7 +46,7 @@ _PUBLIC = {
     "rollq.tasks.rolling.ranges": ["replace_range"],
     "rollq.tasks.rounds.purpose": ["Research", "Serve"],
     "rollq.tasks.rounds.rounds": ["Rounds"],
-    "rollq.tasks.queue.worker_registry": ["Roster"],
+    "rollq.tasks.queue.worker_registry": ["WorkerRegistry"],
     "rollq.tasks.client.run_task": ["run_task"],
     "rollq.tasks.config.settings": ["Settings", "load_settings"],
     "rollq.tasks.queue.states": ["TaskState"],

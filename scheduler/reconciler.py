@@ -26,7 +26,7 @@ from rollq.tasks.tracking.mlflow.experiment import MLflowExperiment
 from rollq.tasks.tracking.mlflow.recorder import MLflowRecorder
 from rollq.tasks.tracking.runs.attempt_tags import TASK
 from rollq.tasks.tracking.runs.lifecycle import RecorderStatus
-from rollq.tasks.tracking.runs.orphans import SEARCH_SECONDS, LooseEnd
+from rollq.tasks.tracking.runs.orphans import SEARCH_SECONDS, Orphan
 from rollq.tasks.tracking.runs.process import Life, Process
 
 log = logging.getLogger(__name__)
@@ -35,7 +35,7 @@ CLOSED = (RecorderStatus.FAILED, RecorderStatus.SCHEDULED)  # SCHEDULED: nothing
 
 
 @dataclass(frozen=True)
-class StrayRun:
+class OrphanedRun:
     """An MLflow run of an attempt, or of a coordinator, that is over. ``why`` becomes its tag ``rollq.superseded``."""
 
     pool: str
@@ -52,7 +52,7 @@ class Survey:
     """What the runs that show RUNNING are about: those that are over, and how many there are, by host, of whose process
     nothing can be said from here."""
 
-    strays: list[StrayRun]
+    orphaned: list[OrphanedRun]
     elsewhere: Counter[str]
 
 
@@ -69,54 +69,54 @@ def register(app: Celery, backend: Backend, *, tracked: bool = True) -> None:
         """Look for runs that were not noted, too, now and then: it goes through all experiments."""
         nonlocal searched
         if time.monotonic() - searched > SEARCH_SECONDS / 2:
-            for stray in stray_runs(backend):
-                close(backend, stray)
+            for orphaned in orphaned_runs(backend):
+                close(backend, orphaned)
             searched = time.monotonic()
 
     def handle() -> None:
         try:
             if tracked:
-                tie_loose_ends(backend)
+                resolve_orphans(backend)
                 search()
             else:
-                for end in backend.tasks.loose_ends.all():
-                    backend.tasks.loose_ends.strike_out(end)
+                for end in backend.tasks.orphans.all():
+                    backend.tasks.orphans.resolve(end)
         except RollqError as error:
             log.warning("reconciling was left out, a sweep notifies again: %s", error)
 
     app.task(name=RECONCILE, shared=False)(handle)
 
 
-def tie_loose_ends(backend: Backend) -> list[StrayRun]:
+def resolve_orphans(backend: Backend) -> list[OrphanedRun]:
     """Close the runs of tasks whose holders were cut off; returns those that were closed.
 
     Raises:
         Unavailable: store or MLflow does not answer; what was not closed stays noted.
     """
     closed = []
-    for end in backend.tasks.loose_ends.all():
+    for end in backend.tasks.orphans.all():
         try:
-            closed += [stray for stray in _of_task(backend, end) if close(backend, stray)]
+            closed += [orphaned for orphaned in _of_task(backend, end) if close(backend, orphaned)]
         except Unavailable:
             raise
         except RollqError as error:  # of these runs: those of other tasks are closed all the same
             log.warning("the runs of task %s are not closed yet: %s", end.task_id, error)
         else:
-            backend.tasks.loose_ends.strike_out(end)
+            backend.tasks.orphans.resolve(end)
     return closed
 
 
-def stray_runs(backend: Backend) -> Iterator[StrayRun]:
+def orphaned_runs(backend: Backend) -> Iterator[OrphanedRun]:
     """Every run that shows RUNNING although its attempt, its coordinator or its process is over.
 
     Raises:
         Unavailable: store or MLflow does not answer.
     """
-    yield from survey(backend).strays
+    yield from survey(backend).orphaned
 
 
 def survey(backend: Backend) -> Survey:
-    """Look at every run that shows RUNNING, in all experiments. Raises as ``stray_runs``."""
+    """Look at every run that shows RUNNING, in all experiments. Raises as ``orphaned_runs``."""
     pools, found = set(backend.tasks.pools()), Survey([], Counter())
     for experiment in MLflowExperiment.all(backend.settings.mlflow_uri):
         for recorder in list(experiment.iter_recorders(status=RecorderStatus.RUNNING)):
@@ -125,28 +125,28 @@ def survey(backend: Backend) -> Survey:
             if why := _why_over(backend, recorder, experiment.name in pools, life) or _why_gone(process, life):
                 # Listing all experiments takes a while, in which many a run ends as it should.
                 if _still_shows(experiment, recorder):
-                    found.strays.append(StrayRun(experiment.name, recorder, why))
+                    found.orphaned.append(OrphanedRun(experiment.name, recorder, why))
             elif process and life is Life.UNKNOWN and TASK not in recorder.tags:
                 found.elsewhere[process.host] += 1
     return found
 
 
-def close(backend: Backend, stray: StrayRun) -> bool:
-    """End a stray run as FAILED, with the reason as a tag, unless something refers to it; whether it did."""
-    closed = backend.tasks.references.close(stray.recorder, stray.why)
+def close(backend: Backend, orphaned: OrphanedRun) -> bool:
+    """End an orphaned run as FAILED, with the reason as a tag, unless something refers to it; whether it did."""
+    closed = backend.tasks.references.close(orphaned.recorder, orphaned.why)
     if closed:
-        log.info("run %s is closed: %s", stray.recorder.id, stray.why)
+        log.info("run %s is closed: %s", orphaned.recorder.id, orphaned.why)
     return closed
 
 
-def _of_task(backend: Backend, end: LooseEnd) -> list[StrayRun]:
+def _of_task(backend: Backend, end: Orphan) -> list[OrphanedRun]:
     experiment = MLflowExperiment.find(end.pool, backend.settings.mlflow_uri)
     if experiment is None:
         return []
     found = list(experiment.iter_recorders(f"tags.`{TASK}` = '{end.task_id}'"))
     task = _task(backend, end.task_id)  # read after the runs: an attempt that began since has none of these
     reasons = [(recorder, why_lost(recorder, task)) for recorder in found if recorder.status not in CLOSED]
-    return [StrayRun(end.pool, recorder, why) for recorder, why in reasons if why]
+    return [OrphanedRun(end.pool, recorder, why) for recorder, why in reasons if why]
 
 
 def _why_over(backend: Backend, recorder: MLflowRecorder, is_pool: bool, life: Life) -> str:

@@ -14,7 +14,7 @@ from rollq.tasks.errors import Unavailable
 from rollq.tasks.mongo.client import Store
 from rollq.tasks.mongo.layout import check_layout
 from rollq.tasks.queue.task_queue import TaskQueue
-from rollq.tasks.queue.worker_registry import Roster
+from rollq.tasks.queue.worker_registry import WorkerRegistry
 from rollq.tasks.rounds.gather_notifier import GatherNotifier
 from rollq.tasks.rounds.rounds import Rounds
 from rollq.tasks.runtime import find_running
@@ -29,7 +29,7 @@ class Backend:
     store: Store
     tasks: TaskQueue
     rounds: Rounds
-    roster: Roster
+    worker_registry: WorkerRegistry
     backfills: Backfills
     notifier: Notifier
     gather_notifier: GatherNotifier
@@ -44,7 +44,7 @@ class Backend:
         """
         store = Store.of(settings)
         tasks, rounds, app = TaskQueue(store, settings), Rounds(store, settings), make_app(settings)
-        roster = Roster(store, settings)
+        worker_registry = WorkerRegistry(store, settings)
         backfills = Backfills(store, settings, tasks)
         notifier = Notifier(settings, tasks, app)
         return cls(
@@ -52,7 +52,7 @@ class Backend:
             store,
             tasks,
             rounds,
-            roster,
+            worker_registry,
             backfills,
             notifier,
             GatherNotifier(rounds, tasks.reader, notifier),
@@ -91,4 +91,4 @@ class Backend:
         self.tasks.ensure_indexes()
         self.rounds.ensure_indexes()
         self.backfills.ensure_indexes()
-        self.roster.ensure_indexes()
+        self.worker_registry.ensure_indexes()

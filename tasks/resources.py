@@ -1,4 +1,4 @@
-"""What a task needs of a worker process, and what a process offers: processors, GPUs, memory."""
+"""Resources: what a task requests of a worker process, and what a process has available."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from rollq.tasks.mongo.records import Amount
 
 
 @dataclass(frozen=True)
-class Needs:
+class Resources:
     """Processors, GPUs and gigabytes (10^9 bytes) of memory. 0: it does not matter."""
 
     cpu: Amount = 0.0
@@ -20,8 +20,8 @@ class Needs:
     mem_gb: Amount = 0.0
 
     @classmethod
-    def of(cls, given: object) -> Needs:
-        """The needs that a template or a caller states.
+    def of(cls, given: object) -> Resources:
+        """The resources that a template or a caller requests.
 
         Raises:
             TemplateError: a name is unknown or a number is negative; the message names the key.
@@ -39,11 +39,11 @@ class Needs:
                 raise TemplateError(f"{value!r} is no amount.", "Give a number, 0 or more.", key)
         return cls(**{name: float(value) for name, value in given.items() if isinstance(value, int | float)})
 
-    def fit(self, offer: Needs | None) -> bool:
-        """Whether a process with this ``offer`` can serve the needs; no offer means: it can serve all."""
-        if offer is None:
+    def fit(self, available: Resources | None) -> bool:
+        """Whether a process that has these resources can serve a task that requests them; None: it can serve all."""
+        if available is None:
             return True
-        return self.cpu <= offer.cpu and self.gpu <= offer.gpu and self.mem_gb <= offer.mem_gb
+        return self.cpu <= available.cpu and self.gpu <= available.gpu and self.mem_gb <= available.mem_gb
 
     def to_dict(self) -> dict[str, float]:
         """JSON-able."""

@@ -103,19 +103,19 @@ def _show_status(found: Status) -> None:
 
 
 def workers(context: typer.Context, as_json: Annotated[bool, JSON] = False) -> None:
-    """Show the workers of the last day: what they serve and offer, and when they were seen last."""
+    """Show the workers of the last day: what they serve, what they have available, and when they were seen last."""
     with of(context).backend() as backend:
-        found = backend.roster.workers()
+        found = backend.worker_registry.workers()
         now = backend.tasks.now()
     if as_json:
         print_json([worker.to_dict() for worker in found])
         return
     rows = [
-        [w.name, "yes" if w.alive else "no", w.processes, ", ".join(w.queues), w.offer, _ago(w.started_at, now),
+        [w.name, "yes" if w.alive else "no", w.processes, ", ".join(w.queues), w.available, _ago(w.started_at, now),
          _ago(w.seen_at, now), w.restarts or ""]
         for w in found
     ]  # fmt: skip
-    names = ["worker", "alive", "processes", "queues", "each offers", "started", "seen", "restarts"]
+    names = ["worker", "alive", "processes", "queues", "available to each", "started", "seen", "restarts"]
     print_table(f"{sum(worker.alive for worker in found)} live workers", names, rows)
 
 

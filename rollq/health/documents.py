@@ -18,10 +18,10 @@ from rollq.tasks.queue.documents import TASKS
 from rollq.tasks.queue.states import TERMINAL
 from rollq.tasks.queue.worker_registry import WORKERS
 from rollq.tasks.rounds.rounds import ROUNDS
-from rollq.tasks.tracking.runs.orphans import LOOSE_ENDS
+from rollq.tasks.tracking.runs.orphans import ORPHANS
 
 READERS: tuple[Reader[object], ...] = (
-    *(BACKFILLS, WORKERS, LOOSE_ENDS, ROUNDS),
+    *(BACKFILLS, WORKERS, ORPHANS, ROUNDS),
     *(STRATEGIES, ROUTINES, SIGNALS, PREDICTIONS, ONLINE_SETS, MANAGERS),
 )
 # Finished tasks are looked at where they are shown; there may be a million of them.

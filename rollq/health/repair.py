@@ -14,7 +14,7 @@ from rollq.health.check import Check
 from rollq.health.documents import FIX, unreadable
 from rollq.health.failed import failed_check
 from rollq.health.serving import serving_check
-from rollq.scheduler.reconciler import StrayRun, close, survey, tie_loose_ends
+from rollq.scheduler.reconciler import OrphanedRun, close, resolve_orphans, survey
 from rollq.scheduler.rounds.coordinator import gather
 from rollq.tasks.backend import Backend
 from rollq.tasks.queue.states import TaskState
@@ -97,32 +97,32 @@ def _runs(backend: Backend) -> Finding:
     before.
     """
     found_runs = survey(backend)
-    strays = found_runs.strays
-    ends = backend.tasks.loose_ends.all()
+    orphaned = found_runs.orphaned
+    ends = backend.tasks.orphans.all()
     found = (
-        *(f"MLflow run {stray.recorder.id} shows RUNNING, but {stray.why}" for stray in strays),
+        *(f"MLflow run {run.recorder.id} shows RUNNING, but {run.why}" for run in orphaned),
         *(f"the runs of task {end.task_id} are not closed yet: {end.why}" for end in ends),
     )
     good = "no dead attempt or process shows RUNNING in MLflow"
     if found_runs.elsewhere:
         hosts = ", ".join(f"{count} on {host or 'an unknown host'}" for host, count in found_runs.elsewhere.items())
         good += f"; of other hosts and containers nothing can be said from here: {hosts}"
-    return Finding("runs", good, found, lambda: _close(backend, strays))
+    return Finding("runs", good, found, lambda: _close(backend, orphaned))
 
 
-def _close(backend: Backend, strays: list[StrayRun]) -> None:
+def _close(backend: Backend, orphaned: list[OrphanedRun]) -> None:
     # What was noted comes first: it closes runs with the reason of that time.
-    tie_loose_ends(backend)
-    for stray in strays:
-        close(backend, stray)
+    resolve_orphans(backend)
+    for run in orphaned:
+        close(backend, run)
 
 
 def _unserved(backend: Backend) -> Finding:
-    """Queues and needs of waiting tasks that no live worker serves: nothing that could be repaired from here."""
-    workers = backend.roster.workers()
-    wants = [want for want in backend.tasks.wants() if not any(w.serves(want.queue, want.needs) for w in workers)]
+    """What waiting tasks want and no live worker serves: nothing that could be repaired from here."""
+    workers = backend.worker_registry.workers()
+    wants = [want for want in backend.tasks.wants() if not any(w.serves(want.queue, want.requested) for w in workers)]
     found = tuple(
-        f"{want.tasks} tasks wait for a worker that serves queue {want.queue!r} and offers {want.needs}"
+        f"{want.tasks} tasks wait for a worker that serves queue {want.queue!r} and has {want.requested}"
         for want in wants
     )
     alive = sum(worker.alive for worker in workers)

@@ -154,7 +154,7 @@ class Watch:
         return max(self._end - time.monotonic(), 0.0)
 
     def _has_worker(self) -> bool:
-        return self.here or any(worker.alive for worker in self._backend.roster.workers())
+        return self.here or any(worker.alive for worker in self._backend.worker_registry.workers())
 
     def late(self) -> StateError | None:
         """What to say when the time is over; None if it is not."""

@@ -44,7 +44,7 @@ class Trainer:
 
     Args:
         pool: the task pool, and the name of the MLflow experiment.
-        options: of the tasks: ``priority``, ``queue``, ``needs``, ``time_limit``, as for ``create_tasks``.
+        options: of the tasks: ``priority``, ``queue``, ``requested``, ``time_limit``, as for ``create_tasks``.
     """
 
     is_delay = False

@@ -77,12 +77,12 @@ class Notifier:
         self._send(ROUTINE, GATHER, [strategy, session])
 
     def notify_reconciler(self) -> int:
-        """Ask for loose ends to be tied, if some are due; now and then, for a search for more.
+        """Ask for orphans to be resolved, if some are due; now and then, for a search for more.
 
         Returns:
             How many messages it sent.
         """
-        ends = self._tasks.loose_ends
+        ends = self._tasks.orphans
         if not ends.take_due() and not ends.take_search():
             return 0
         self._send(RECONCILE, GATHER, [])

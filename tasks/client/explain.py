@@ -86,14 +86,14 @@ def _backoff(backend: Backend, task: Task) -> list[str]:
 
 def _unserved(backend: Backend, task: Task) -> list[str]:
     """That no live worker serves its queue with what it needs; empty if one does."""
-    workers = [worker for worker in backend.roster.workers() if worker.alive]
-    if any(worker.serves(task.queue, task.needs) for worker in workers):
+    workers = [worker for worker in backend.worker_registry.workers() if worker.alive]
+    if any(worker.serves(task.queue, task.requested) for worker in workers):
         return []
-    special = f" and offers {task.needs}" if any(task.needs.to_dict().values()) else ""
+    special = f" and has {task.requested}" if any(task.requested.to_dict().values()) else ""
     start = f"rollq worker --queues {task.queue}"
     if not workers:
         return [f"No worker is alive; start one that serves queue {task.queue!r}{special}: {start}"]
-    names = ", ".join(f"{worker.name} ({'/'.join(worker.queues)}: {worker.offer})" for worker in workers[:SHOWN])
+    names = ", ".join(f"{worker.name} ({'/'.join(worker.queues)}: {worker.available})" for worker in workers[:SHOWN])
     none = f"None of the {len(workers)} live workers serves queue {task.queue!r}{special}: {names}."
     return [f"{none} Start one that does: {start}"]
 

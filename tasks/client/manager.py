@@ -68,7 +68,7 @@ class TaskManager:
         Args:
             dry_run: create nothing.
             print_nt: log each new definition.
-            options: ``priority``, ``queue``, ``held``, ``needs``, ``time_limit``: as for ``TaskQueue.create_tasks``.
+            options: ``priority``, ``queue``, ``held``, ``requested``, ``time_limit``, as for ``create_tasks``.
 
         Returns:
             The ids of all tasks of the list, in its order; with ``dry_run`` those that they have or would have.
@@ -96,7 +96,7 @@ class TaskManager:
     insert_task_def = insert_task
 
     def replace_task(self, task: Task | str, new_task: Query) -> str:
-        """Put another definition in the place of a task: its priority, queue, needs and open rounds stay.
+        """Put another definition in the place of a task: its priority, queue, requested resources and open rounds stay.
 
         The old task is removed, unless it serves or ever served.
 
@@ -117,7 +117,7 @@ class TaskManager:
             priority=old.priority,
             queue=old.queue,
             held=True,
-            needs=old.needs.to_dict(),
+            requested=old.requested.to_dict(),
             time_limit=old.time_limit,
         )
         (new,) = made.ids

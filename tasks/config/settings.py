@@ -82,9 +82,11 @@ class Settings(BaseModel):
     # How workers run.
     concurrency: int = Field(0, ge=0, description="Processes of a worker; 0: one per core")
     queues: tuple[str, ...] = Field(("default",), description="Queues of tasks that a worker serves")
-    cpu: float = Field(0.0, ge=0, description="Processors that each process offers; 0: the cores, shared evenly")
-    gpu: float = Field(0.0, ge=0, description="GPUs that each process offers")
-    mem_gb: float = Field(0.0, ge=0, description="Memory that each process offers; 0: the machine's, shared evenly")
+    cpu: float = Field(0.0, ge=0, description="Processors that each process has available; 0: the cores, shared evenly")
+    gpu: float = Field(0.0, ge=0, description="GPUs that each process has available")
+    mem_gb: float = Field(
+        0.0, ge=0, description="Memory that each process has available; 0: the machine's, shared evenly"
+    )
 
     # What may be loaded and how the process speaks.
     components: tuple[str, ...] = Field((), description="Extra classes that templates may name, as 'module:Class'")

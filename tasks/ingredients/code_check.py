@@ -14,7 +14,7 @@ from rollq.tasks.definition import components_of
 from rollq.tasks.errors import NotYet, PermanentError, StateError
 from rollq.tasks.identity import IDENTITY
 from rollq.tasks.ingredients.ingredients import sources_of
-from rollq.tasks.queue.worker_registry import Roster
+from rollq.tasks.queue.worker_registry import WorkerRegistry
 
 ELSEWHERE_SECONDS = 10.0  # until a task that this machine has no code for is offered again
 _stale: list[str] = []
@@ -96,10 +96,10 @@ def check_code(
     return other
 
 
-def others_serve(roster: Roster, queue: str) -> bool:
+def others_serve(worker_registry: WorkerRegistry, queue: str) -> bool:
     """Whether live workers of other machines serve a queue."""
     here = f"{socket.gethostname()}/"
-    return any(one.alive and queue in one.queues and not one.name.startswith(here) for one in roster.workers())
+    return any(one.alive and queue in one.queues and not one.name.startswith(here) for one in worker_registry.workers())
 
 
 def _wanted(definition: Mapping[str, object]) -> dict[str, tuple[str, str]]:

@@ -22,7 +22,7 @@ from rollq.tasks.queue.prefetch import Candidate, Claim, Prefetch
 from rollq.tasks.queue.states import TASK_STATES, Stage, TaskState
 from rollq.tasks.queue.task import COMMITTED, TaskError
 from rollq.tasks.queue.task_store import BEST_FIRST, RUNNING, WAITING, TaskStore
-from rollq.tasks.resources import Needs
+from rollq.tasks.resources import Resources
 
 CANDIDATES = 8  # waiting tasks looked at per claim; one of the best is tried, so that workers seldom collide
 PREFETCHED = 32  # as many, for a process that claims again at once
@@ -45,7 +45,7 @@ class TaskClaims:
         worker: str,
         queues: Sequence[str] = ("default",),
         wanted: str | None = None,
-        offer: Needs | None = None,
+        available: Resources | None = None,
         prefetch: Prefetch | None = None,
     ) -> Claim | None:
         """Take the best waiting task of a pool, first of those that workers are notified of.
@@ -53,7 +53,7 @@ class TaskClaims:
         Args:
             wanted: take this one among equally urgent tasks, so that workers who received different messages do not
                 collide.
-            offer: what this process has; tasks that need more are left to others.
+            available: what this process has; tasks that need more are left to others.
             prefetch: kept by a caller that claims from this pool, as before, several times within a moment.
 
         Returns:
@@ -65,7 +65,7 @@ class TaskClaims:
         ready = {"pool": pool, "status": WAITING, "queue": {"$in": list(queues)}}
         with reachable():
             for stage in CLAIMABLE:
-                while candidates := self._candidates({**ready, "stage": stage}, offer, limit):
+                while candidates := self._candidates({**ready, "stage": stage}, available, limit):
                     best = _in_turn(candidates, wanted)
                     seen = len(candidates) * (stage is Stage.NOTIFIED)
                     if claim := self._try_claim(best[0], worker, seen):
@@ -84,13 +84,13 @@ class TaskClaims:
         prefetch.tasks.clear()  # others are at the same ones
         return None
 
-    def _candidates(self, query: Document, offer: Needs | None, limit: int = CANDIDATES) -> list[Candidate]:
-        """The best tasks that a query finds and that ``offer`` can serve, the most urgent first."""
+    def _candidates(self, query: Document, available: Resources | None, limit: int = CANDIDATES) -> list[Candidate]:
+        """The best tasks that a query finds and that ``available`` can serve, the most urgent first."""
         found = self._read(query, limit)
-        fitting = [task for task in found if task.needs.fit(offer)]
-        if fitting or not found or offer is None:
+        fitting = [task for task in found if task.requested.fit(available)]
+        if fitting or not found or available is None:
             return fitting
-        limits = {f"needs.{name}": {"$lte": amount} for name, amount in offer.to_dict().items()}
+        limits = {f"requested.{name}": {"$lte": amount} for name, amount in available.to_dict().items()}
         return self._read({**query, **limits}, limit)
 
     def _read(self, query: Document, limit: int) -> list[Candidate]:
@@ -103,7 +103,12 @@ class TaskClaims:
             # Once they are dead-lettered, the invalid ones do not stand before the others any more.
 
     def claim_among(
-        self, pool: str, worker: str, query: Document, claimed_from: TaskState = WAITING, offer: Needs | None = None
+        self,
+        pool: str,
+        worker: str,
+        query: Document,
+        claimed_from: TaskState = WAITING,
+        available: Resources | None = None,
     ) -> Claim | None:
         """Take the best task of ``pool`` that ``query`` (of fields of its document) finds, whatever its stage.
 
@@ -118,7 +123,7 @@ class TaskClaims:
         if claimed_from is WAITING:
             ready["stage"] = {"$ne": Stage.HELD}
         with reachable():
-            while candidates := self._candidates({"$and": [ready, query]}, offer):
+            while candidates := self._candidates({"$and": [ready, query]}, available):
                 for task in candidates:
                     if claim := self._try_claim(task, worker, 0, claimed_from):
                         return claim

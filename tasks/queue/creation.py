@@ -20,7 +20,7 @@ from rollq.tasks.queue.documents import TASKS, Options, new_document
 from rollq.tasks.queue.stager import TaskStager
 from rollq.tasks.queue.task import Created
 from rollq.tasks.queue.task_store import CHUNK, TaskStore
-from rollq.tasks.resources import Needs
+from rollq.tasks.resources import Resources
 
 DUPLICATE_KEY = 11000
 
@@ -40,7 +40,7 @@ class TaskCreator:
         priority: int = 0,
         queue: str = "default",
         held: bool = False,
-        needs: Mapping[str, Any] | None = None,
+        requested: Mapping[str, Any] | None = None,
         time_limit: float | None = None,
         turns: Turns | None = None,
     ) -> Created:
@@ -49,17 +49,17 @@ class TaskCreator:
         Args:
             priority: higher is sooner.
             held: keep the new tasks from being claimed until ``unhold``.
-            needs: processors, GPUs, memory that a worker must offer: ``{cpu, gpu, mem_gb}``.
+            requested: processors, GPUs, memory that a worker must have: ``{cpu, gpu, mem_gb}``.
             time_limit: seconds that an attempt may take; None: as long as it likes.
             turns: the new tasks belong to a backfill; they are held.
 
         Raises:
-            TemplateError: a definition cannot be stored as JSON, or the needs make no sense.
+            TemplateError: a definition cannot be stored as JSON, or the requested resources make no sense.
             Unavailable: the store does not answer.
         """
         held = held or turns is not None
         check_label(pool, "pool")
-        options = Options(priority, queue, held, Needs.of(needs), time_limit)
+        options = Options(priority, queue, held, Resources.of(requested), time_limit)
         with reachable():
             now = self._store.now()
             documents = _documents(pool, definitions, now, options, turns)

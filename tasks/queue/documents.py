@@ -16,7 +16,7 @@ from rollq.tasks.mongo.records import Reader, strict
 from rollq.tasks.queue.prefetch import Candidate, Claim
 from rollq.tasks.queue.states import TASK_STATES, Stage, TaskState
 from rollq.tasks.queue.task import Task
-from rollq.tasks.resources import Needs
+from rollq.tasks.resources import Resources
 
 HISTORY = 200  # transitions kept per task
 GONE = {"lease": None, "turn": None, "ended_at": NOW}
@@ -33,7 +33,7 @@ class Options:
     priority: int
     queue: str
     held: bool
-    needs: Needs
+    requested: Resources
     time_limit: float | None
 
     def __post_init__(self) -> None:
@@ -117,7 +117,7 @@ def new_document(
         "queue": options.queue,
         "notified_at": None,
         "stage": Stage.HELD if options.held else Stage.UNSTAGED,
-        "needs": options.needs.to_dict(),
+        "requested": options.requested.to_dict(),
         "time_limit": options.time_limit,
         "seq": seq,
         "created_at": now,
@@ -172,5 +172,5 @@ def to_claim(found: Candidate, worker: str, seen: int, claimed_from: TaskState) 
 
 FIX = "It is written down as FAILED where it is met: see `rollq tasks show`."
 TASKS = Reader("tasks", "task", Task, FIX)
-NEEDS = strict(Needs)
+RESOURCES = strict(Resources)
 CANDIDATE_READER = Reader("tasks", "task", Candidate, FIX)

@@ -12,7 +12,7 @@ from rollq.tasks.queue.reader import TaskReader
 from rollq.tasks.queue.states import TaskState
 from rollq.tasks.queue.task import Task
 from rollq.tasks.queue.task_store import RUNNING, TaskStore
-from rollq.tasks.tracking.runs.orphans import LooseEnds
+from rollq.tasks.tracking.runs.orphans import Orphans
 
 LOST = dict.fromkeys(("pool", "fence", "losses", "lease", "claimed_from", "started_at"), 1)
 ASKED = {"signal 15 (SIGTERM)", "signal 1 (SIGHUP)", "signal 2 (SIGINT)"}  # how a process ends that was asked to
@@ -22,12 +22,12 @@ class TaskLosses:
     """What sweeps do with tasks that nobody holds any more."""
 
     def __init__(
-        self, store: TaskStore, reader: TaskReader, dead_letters: DeadLetters, loose_ends: LooseEnds, settings: Settings
+        self, store: TaskStore, reader: TaskReader, dead_letters: DeadLetters, orphans: Orphans, settings: Settings
     ) -> None:
         self._store = store
         self._reader = reader
         self._dead_letters = dead_letters
-        self._loose_ends = loose_ends
+        self._orphans = orphans
         self._settings = settings
 
     def excuse(self, prefix: str) -> None:
@@ -106,13 +106,13 @@ class TaskLosses:
         changes: Document = {"lease": None, "losses": losses, "ended_at": NOW}
         if poison:
             changes["error"] = literal({"type": "WorkerLost", "message": why, **detail})
-        self._loose_ends.note(document["_id"], document["pool"], why)
+        self._orphans.note(document["_id"], document["pool"], why)
         return self._store.move(_as_seen(document), RUNNING, end, by, why, changes, fence=True)
 
     def _take_back(self, document: Document, by: str, excuse: str) -> bool:
         """As after a loss, but it does not count."""
         why = f"worker {document['lease']['worker']} {excuse}: that is no loss"
-        self._loose_ends.note(document["_id"], document["pool"], why)
+        self._orphans.note(document["_id"], document["pool"], why)
         changes: Document = {"lease": None, "ended_at": NOW}
         claimed_from = TaskState(document["claimed_from"])
         return self._store.move(_as_seen(document), RUNNING, claimed_from, by, why, changes, fence=True)

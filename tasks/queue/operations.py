@@ -12,7 +12,7 @@ from rollq.tasks.queue.documents import cancelling, giving_back, waiting_again
 from rollq.tasks.queue.stager import BLOCK, TaskStager
 from rollq.tasks.queue.states import ACTIVE, Stage, TaskState
 from rollq.tasks.queue.task_store import RUNNING, WAITING, TaskStore
-from rollq.tasks.tracking.runs.orphans import LooseEnds
+from rollq.tasks.tracking.runs.orphans import Orphans
 from rollq.tasks.tracking.runs.references import References
 
 FENCED = {"pool": 1, "fence": 1}
@@ -28,13 +28,13 @@ class TaskOperations:
         store: TaskStore,
         stager: TaskStager,
         dead_letters: DeadLetters,
-        loose_ends: LooseEnds,
+        orphans: Orphans,
         references: References,
     ) -> None:
         self._store = store
         self._stager = stager
         self._dead_letters = dead_letters
-        self._loose_ends = loose_ends
+        self._orphans = orphans
         self._references = references
 
     def cancel(self, ids: Sequence[str], by: str) -> list[str]:
@@ -50,7 +50,7 @@ class TaskOperations:
         with reachable():
             self._dead_letters.sift(ids)
             for task in self._store.tasks.find({**mine, "status": RUNNING}, {"pool": 1}):
-                self._loose_ends.note(task["_id"], task["pool"], f"it was cancelled by {by}")
+                self._orphans.note(task["_id"], task["pool"], f"it was cancelled by {by}")
             failed = self._store.tasks.find({**mine, "status": {"$in": FAILED}, "kept": {"$ne": None}}, KEPT)
             back = {task["_id"] for task in list(failed) if self._give_back(task, by)}
             return self._dead_letters.each(ids, lambda ident: ident in back or self._cancel(ident, by))

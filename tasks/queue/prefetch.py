@@ -12,7 +12,7 @@ from rollq.tasks.errors import LeaseLost
 from rollq.tasks.mongo.records import Amount, Count, Id
 from rollq.tasks.queue.states import Stage, TaskState
 from rollq.tasks.queue.task import Task
-from rollq.tasks.resources import Needs
+from rollq.tasks.resources import Resources
 
 
 @dataclass(frozen=True)
@@ -28,7 +28,7 @@ class Candidate:
     fence: Count
     attempts: Count
     failures: Count
-    needs: Needs
+    requested: Resources
     time_limit: Amount | None
     rounds: tuple[str, ...]
     definition: Definition

@@ -11,20 +11,20 @@ from pymongo import ASCENDING
 
 from rollq.tasks.errors import NotFound, StateError
 from rollq.tasks.mongo.client import Document, reachable
-from rollq.tasks.queue.documents import NEEDS
+from rollq.tasks.queue.documents import RESOURCES
 from rollq.tasks.queue.states import ACTIVE, Stage, TaskState
 from rollq.tasks.queue.task import Task
 from rollq.tasks.queue.task_store import TaskStore
 from rollq.tasks.queue.validation import to_task
-from rollq.tasks.resources import Needs
+from rollq.tasks.resources import Resources
 
 
 @dataclass(frozen=True)
 class Want:
-    """So many waiting tasks want a worker of this queue with this offer."""
+    """So many waiting tasks want a worker of this queue that has these resources."""
 
     queue: str
-    needs: Needs
+    requested: Resources
     tasks: int
 
 
@@ -118,7 +118,7 @@ class TaskReader:
     def wants(self) -> list[Want]:
         """What the waiting tasks of all pools want of a worker, and how many want it."""
         waiting = {"status": TaskState.WAITING, "stage": {"$ne": Stage.HELD}}
-        kinds = {"queue": "$queue", "cpu": "$needs.cpu", "gpu": "$needs.gpu", "mem_gb": "$needs.mem_gb"}
+        kinds = {"queue": "$queue", "cpu": "$requested.cpu", "gpu": "$requested.gpu", "mem_gb": "$requested.mem_gb"}
         with reachable():
             groups = list(
                 self._store.tasks.aggregate([{"$match": waiting}, {"$group": {"_id": kinds, "n": {"$sum": 1}}}])
@@ -161,7 +161,7 @@ def _to_want(kind: Document, tasks: int) -> Want | None:
     """What a group of tasks wants; None if their documents are invalid."""
     queue = kind.pop("queue", None)
     try:
-        return Want(queue, NEEDS.validate_python(kind), tasks) if isinstance(queue, str) else None
+        return Want(queue, RESOURCES.validate_python(kind), tasks) if isinstance(queue, str) else None
     except ValueError:
         return None
 

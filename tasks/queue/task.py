@@ -13,7 +13,7 @@ from rollq.tasks.failures import Kind, is_permanent, storable, text_of, trace_of
 from rollq.tasks.leases.leased_documents import LeaseRecord
 from rollq.tasks.mongo.records import Amount, Count, Id
 from rollq.tasks.queue.states import Stage, TaskState
-from rollq.tasks.resources import Needs
+from rollq.tasks.resources import Resources
 
 NOT_YET = f"{Kind.NOT_YET}: "  # how the reason of an attempt begins that was made too early
 TRACEBACK_CHARS = 4_000  # kept of a traceback: its end, where the cause is
@@ -77,7 +77,7 @@ class Task:
     priority: int
     queue: str
     stage: Stage
-    needs: Needs
+    requested: Resources
     time_limit: Amount | None
     seq: int
     segments: Segments

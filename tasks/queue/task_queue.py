@@ -18,7 +18,7 @@ from rollq.tasks.queue.operations import TaskOperations
 from rollq.tasks.queue.reader import TaskReader
 from rollq.tasks.queue.stager import TaskStager
 from rollq.tasks.queue.task_store import TaskStore
-from rollq.tasks.tracking.runs.orphans import LooseEnds
+from rollq.tasks.tracking.runs.orphans import Orphans
 from rollq.tasks.tracking.runs.references import References
 
 
@@ -36,13 +36,13 @@ class TaskQueue:
         tasks = TaskStore(store)
         dead_letters = DeadLetters(tasks)
         self.references = References(store)
-        self.loose_ends = LooseEnds(store)
+        self.orphans = Orphans(store)
         self.reader = reader = TaskReader(tasks)
         self.admission = TaskTurns(tasks, dead_letters)
         stager = TaskStager(tasks, dead_letters)
         claims = TaskClaims(tasks, dead_letters, settings)
-        losses = TaskLosses(tasks, reader, dead_letters, self.loose_ends, settings)
-        operations = TaskOperations(tasks, stager, dead_letters, self.loose_ends, self.references)
+        losses = TaskLosses(tasks, reader, dead_letters, self.orphans, settings)
+        operations = TaskOperations(tasks, stager, dead_letters, self.orphans, self.references)
 
         self.ensure_indexes, self.now = tasks.ensure_indexes, tasks.now
 

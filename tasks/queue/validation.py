@@ -15,10 +15,10 @@ from rollq.tasks.mongo.records import LARGEST
 from rollq.tasks.queue.documents import TASKS, Options, new_document
 from rollq.tasks.queue.states import TASK_STATES, TaskState
 from rollq.tasks.queue.task import Task
-from rollq.tasks.resources import Needs
+from rollq.tasks.resources import Resources
 
 NO_DEFINITION = {"definition": None}  # it is left out where many tasks are read, so its record need not have one
-OPTIONS = Options(priority=0, queue="default", held=False, needs=Needs(), time_limit=None)
+OPTIONS = Options(priority=0, queue="default", held=False, requested=Resources(), time_limit=None)
 
 
 def to_task(document: Document) -> Task:

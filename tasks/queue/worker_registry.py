@@ -1,4 +1,4 @@
-"""The roster: which workers live, what they serve and offer. Each worker's main process signs it as it sweeps.
+"""The worker registry: which workers live, what they serve and have available. Each sends a heartbeat as it sweeps.
 
 It decides nothing (leases do); it lets people, ``rollq tasks explain`` and ``rollq doctor`` see who is there.
 """
@@ -16,7 +16,7 @@ from rollq.tasks.config.settings import Settings
 from rollq.tasks.mongo.client import Document, Store, reachable
 from rollq.tasks.mongo.layout import SCHEMA
 from rollq.tasks.mongo.records import Id, Reader
-from rollq.tasks.resources import Needs
+from rollq.tasks.resources import Resources
 
 FORGET_SECONDS = 24 * 3600
 MISSED_SWEEPS = 5  # a worker that was not seen for so many sweeps is taken for gone
@@ -24,20 +24,20 @@ MISSED_SWEEPS = 5  # a worker that was not seen for so many sweeps is taken for 
 
 @dataclass(frozen=True)
 class WorkerEntry:
-    """A worker: ``name`` is ``host/main pid``; ``offer`` is what each of its ``processes`` offers. Times are UTC."""
+    """A worker: ``name`` is ``host/main pid``; ``available`` is what each of its ``processes`` has. Times are UTC."""
 
     name: Id
     queues: tuple[str, ...]
     processes: int
-    offer: Needs
+    available: Resources
     started_at: datetime
     seen_at: datetime
     restarts: int = 0
     alive: bool = False
 
-    def serves(self, queue: str, needs: Needs) -> bool:
-        """Whether it can run a task of this queue with these needs."""
-        return self.alive and queue in self.queues and needs.fit(self.offer)
+    def serves(self, queue: str, requested: Resources) -> bool:
+        """Whether it can run a task of this queue that requests these resources."""
+        return self.alive and queue in self.queues and requested.fit(self.available)
 
     def to_dict(self) -> dict[str, object]:
         """JSON-able."""
@@ -45,7 +45,7 @@ class WorkerEntry:
         return {**asdict(self), "queues": list(self.queues), **times}
 
 
-class Roster:
+class WorkerRegistry:
     """The workers of a store. The only code that reads or writes them there."""
 
     def __init__(self, store: Store, settings: Settings) -> None:
@@ -61,8 +61,10 @@ class Roster:
         with reachable():
             self._workers.create_index([("seen_at", ASCENDING)], expireAfterSeconds=FORGET_SECONDS)
 
-    def sign(self, name: str, queues: Sequence[str], processes: int, offer: Needs, restarts: int = 0) -> None:
-        """Write a worker down, or that it still lives.
+    def heartbeat(
+        self, name: str, queues: Sequence[str], processes: int, available: Resources, restarts: int = 0
+    ) -> None:
+        """Register a worker, or say that it still lives.
 
         Args:
             restarts: how often its watchdog has restarted it.
@@ -76,15 +78,15 @@ class Roster:
                 "schema": SCHEMA,
                 "queues": list(queues),
                 "processes": processes,
-                "offer": offer.to_dict(),
+                "available": available.to_dict(),
                 "seen_at": now,
                 "restarts": restarts,
             }
             changes = {"$set": entry, "$setOnInsert": {"started_at": now}}
             self._workers.update_one({"_id": name}, changes, upsert=True)
 
-    def leave(self, name: str) -> None:
-        """Strike out a worker that stops.
+    def deregister(self, name: str) -> None:
+        """Remove a worker that stops.
 
         Raises:
             Unavailable: the store does not answer.

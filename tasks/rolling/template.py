@@ -39,7 +39,7 @@ from rollq.tasks.errors import BadInput, TemplateError
 from rollq.tasks.files.paths import absolute, folder_of
 from rollq.tasks.files.user_file import read_yaml
 from rollq.tasks.identity import canonical
-from rollq.tasks.resources import Needs
+from rollq.tasks.resources import Resources
 from rollq.tasks.rolling.calendar import TimeAdjuster
 from rollq.tasks.rolling.data_checks import DataChecks, check_accepted, with_accepted
 from rollq.tasks.rolling.online_options import BASE, Challenger, OnlineOptions
@@ -65,7 +65,7 @@ class TaskOptions(TypedDict, total=False):
 
     priority: int
     queue: str
-    needs: Mapping[str, object]
+    requested: Mapping[str, object]
     time_limit: float | None
 
 
@@ -282,7 +282,7 @@ def _home(path: str) -> Path:
 
 def _options(content: Mapping[str, object]) -> TaskOptions:
     """How its tasks are to be run: queue, resources, time limit."""
-    needs = Needs.of(content.get("resources"))
+    requested = Resources.of(content.get("resources"))
     limit = content.get("time_limit")
     if limit is not None and (
         isinstance(limit, bool) or not isinstance(limit, int | float) or not 0 < limit <= LONGEST
@@ -291,6 +291,6 @@ def _options(content: Mapping[str, object]) -> TaskOptions:
             f"{limit!r} is no duration.", f"Give seconds, more than 0 and at most {LONGEST:.0f}.", "time_limit"
         )
     queue = content.get("queue")
-    queue = ("gpu" if needs.gpu else "default") if queue is None else queue
+    queue = ("gpu" if requested.gpu else "default") if queue is None else queue
     check_name(queue, "queue")
-    return {"queue": str(queue), "needs": needs.to_dict(), "time_limit": limit}
+    return {"queue": str(queue), "requested": requested.to_dict(), "time_limit": limit}

@@ -89,7 +89,7 @@ def test_the_next_window_does_not_wait_for_a_sweep(backend: Backend) -> None:
     plan = Plan("pool", tuple(definition(n, 0.02) | _tested(n) for n in range(60)), ())
     found = plan_backfill(plan, backend, ("2000-01-01", "2100-01-01"))
     with crew(backend.settings, 2, sweep_seconds=30.0) as process:
-        wait_until(lambda: bool(backend.roster.workers()))
+        wait_until(lambda: bool(backend.worker_registry.workers()))
         made = begin_backfill(backend, found, 3)
         assert made
         backend.notifier.top_up("pool")

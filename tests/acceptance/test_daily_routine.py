@@ -135,7 +135,7 @@ def test_ten_sessions_with_two_beats_and_a_killed_worker(backend: Backend, tmp_p
     log = tmp_path / "worker.log"
     with worker(backend.settings, 1, log=log) as first, worker(backend.settings, 1, log=log) as second:
         workers = [first, second]
-        wait_until(lambda: len(backend.roster.workers()) == 2)
+        wait_until(lambda: len(backend.worker_registry.workers()) == 2)
         (tmp_path / "clock").mkdir()
         clock = FastClock(tmp_path / "clock", begin, DAY_SECONDS)
         with two_beats(backend.settings, clock) as beats:

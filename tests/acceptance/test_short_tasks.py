@@ -55,7 +55,7 @@ def test_few_messages_lie_about_however_many_tasks_are_done(backend: Backend) ->
 
 
 def test_a_worker_takes_only_what_it_can_run(backend: Backend) -> None:
-    (large,) = create(backend, "pool", 1, 0.0, needs={"gpu": 1}, queue="default")
+    (large,) = create(backend, "pool", 1, 0.0, requested={"gpu": 1}, queue="default")
     with crew(backend.settings, 1):
         small = create(backend, "other", 3, 0.0)
         wait_until(lambda: done(backend, "other") == len(small))

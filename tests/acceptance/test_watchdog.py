@@ -18,10 +18,10 @@ def test_a_deaf_worker_is_restarted_and_works(backend: Backend) -> None:
         backend.notifier.top_up("pool")
         wait_until(lambda: backend.tasks.stat("pool")[TaskState.DONE] == 5)
         assert process.poll() is None, "it is the same process for whoever supervises it"
-        wait_until(lambda: bool(backend.roster.workers()), 5)
-        (entry,) = backend.roster.workers()
+        wait_until(lambda: bool(backend.worker_registry.workers()), 5)
+        (entry,) = backend.worker_registry.workers()
         assert (entry.alive, entry.restarts, entry.name.rpartition("/")[2]) == (True, 1, str(process.pid))
-    assert backend.roster.workers() == [], "a worker that stops leaves the roster"
+    assert backend.worker_registry.workers() == [], "a worker that stops is deregistered"
 
 
 class World:

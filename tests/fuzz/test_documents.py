@@ -108,7 +108,7 @@ def test_an_invalid_task_is_dead_lettered_and_holds_up_no_other(backend: Backend
     ids = backend.tasks.create_tasks(POOL, [definition(number, 0.0) for number in range(12)]).ids
     documents = backend.store.collection("tasks")
     wrong: list[Document] = [
-        {"$set": {"needs": 7}},
+        {"$set": {"requested": 7}},
         {"$set": {"definition": "none"}},
         {"$unset": {"definition": 1}},
         {"$set": {"fence": "x"}},

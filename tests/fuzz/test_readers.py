@@ -19,8 +19,8 @@ from rollq.tasks.mongo.client import Document
 from rollq.tasks.mongo.layout import SCHEMA
 from rollq.tasks.mongo.records import Reader
 from rollq.tasks.queue.worker_registry import WORKERS
-from rollq.tasks.resources import Needs
-from rollq.tasks.tracking.runs.orphans import LOOSE_ENDS
+from rollq.tasks.resources import Resources
+from rollq.tasks.tracking.runs.orphans import ORPHANS
 from rollq.tasks.upkeep.sweeper import sweep
 from tests.chaos.job import definition
 
@@ -37,10 +37,15 @@ GOOD: dict[str, Document] = {
         **{"going_since": None, "ended_at": None, "cancel_running": False, "settled": False, "counts": {"DONE": 1}},
     },
     "workers": {
-        **{"_id": "host/1", "queues": ["default"], "processes": 2, "offer": {"cpu": 1.0, "gpu": 0.0, "mem_gb": 1.0}},
+        **{
+            "_id": "host/1",
+            "queues": ["default"],
+            "processes": 2,
+            "available": {"cpu": 1.0, "gpu": 0.0, "mem_gb": 1.0},
+        },
         **{"started_at": AT, "seen_at": AT, "restarts": 0},
     },
-    "loose_ends": {"_id": "t", "pool": "p", "why": "w", "noted_at": AT, "tried_at": AT},
+    "orphans": {"_id": "t", "pool": "p", "why": "w", "noted_at": AT, "tried_at": AT},
     "strategies": {
         **{"_id": "s", "kind": "RollingStrategy", "config": {}, "pool": "p", "delayed": True, "begin": "2021-01-04"},
         **{"at": None, "timezone": "UTC", "added_at": AT, "by": "me", "wanted": ""},
@@ -110,7 +115,7 @@ def test_missing_and_wrong_fields_are_named() -> None:
     for reader, hurt, why in (
         (WORKERS, {"queues": None}, "queues"),
         (WORKERS, {"queues": [1]}, "queues"),
-        (WORKERS, {"offer": {"cpu": "much"}}, "cpu"),
+        (WORKERS, {"available": {"cpu": "much"}}, "cpu"),
         (WORKERS, {"processes": "2"}, "processes"),
         (WORKERS, {"processes": 2**60}, "processes"),
         (WORKERS, {"processes": True}, "processes"),
@@ -119,7 +124,7 @@ def test_missing_and_wrong_fields_are_named() -> None:
         (BACKFILLS, {"status": b"active"}, "status"),
         (BACKFILLS, {"status": "sleeping"}, "sleeping"),
         (BACKFILLS, {"out": "t"}, "out"),
-        (LOOSE_ENDS, {"noted_at": "yesterday"}, "noted_at"),
+        (ORPHANS, {"noted_at": "yesterday"}, "noted_at"),
     ):
         assert why in reader.problem({**GOOD[reader.collection], **hurt})
     without = {name: value for name, value in GOOD["workers"].items() if name not in ("restarts", "seen_at")}
@@ -139,11 +144,11 @@ def test_damaged_documents_are_named_and_hold_up_nothing(backend: Backend) -> No
     ids = backend.tasks.create_tasks("pool", [definition(number, 0.0) for number in range(4)]).ids
     good = backend.backfills.open("pool", "s", BackfillMode.ALL, ("2021-01-04", "2021-02-04"), 0)
     backend.store.collection("backfills").update_one({"_id": good.id}, {"$set": {"foreign": {"x": [1]}}})
-    backend.roster.sign("host/2", ["default"], 1, Needs())
+    backend.worker_registry.heartbeat("host/2", ["default"], 1, Resources())
     damaged = hurt_all(backend)
     assert [one.id for one in backend.backfills.find()] == [good.id]
-    assert [worker.name for worker in backend.roster.workers() if worker.alive] == ["host/2"]
-    assert backend.tasks.loose_ends.all() == []
+    assert [worker.name for worker in backend.worker_registry.workers() if worker.alive] == ["host/2"]
+    assert backend.tasks.orphans.all() == []
     assert StrategyRegistry(backend).all() == []
     assert Routines(backend).history() == []
     assert backend.backfills.start(good.id).status in (ACTIVE, "finished")
@@ -174,7 +179,7 @@ def test_a_strategy_that_cannot_be_read_hides_no_other(backend: Backend) -> None
 
 def test_what_is_done_to_several_tasks_is_done_to_each_by_itself(backend: Backend) -> None:
     tasks, documents = backend.tasks, backend.store.collection("tasks")
-    wrong: list[Document] = [{"history": 3}, {"fence": "x"}, {"stage": 7}, {"needs": [1]}]
+    wrong: list[Document] = [{"history": 3}, {"fence": "x"}, {"stage": 7}, {"requested": [1]}]
     for number, change in enumerate(wrong):
         for act in ("cancel", "hold", "prioritize", "retry", "let_go", "remove"):
             start = 1_000 * number + 10 * len(act)

@@ -14,7 +14,7 @@ import yaml
 from rollq import Backend, RollingGen, RollqError, TaskGen
 from rollq.scheduler.rounds.trainers import Trainer
 from rollq.tasks.config.settings import Settings
-from rollq.tasks.resources import Needs
+from rollq.tasks.resources import Resources
 from rollq.tasks.rolling.cutter import WindowCutter
 from rollq.tasks.rolling.template import Template, load_template
 from rollq.tasks.rounds.purpose import Serve
@@ -56,7 +56,7 @@ def test_definitions_are_stored_or_refused(backend: Backend) -> None:
         wrong = mutated(definition(number), chance, foreign) if number % 10 else foreign(chance)
         options: dict[str, Any] = {}
         if number % 3 == 0:
-            name = chance.choice(["priority", "queue", "needs", "time_limit"])
+            name = chance.choice(["priority", "queue", "requested", "time_limit"])
             options[name] = chance.choice([junk(chance), *names])
         pool: Any = chance.choice(names) if number % 7 == 0 else "pool"
         made = allowed(backend.tasks.create_tasks, pool, [wrong], **options)
@@ -75,7 +75,7 @@ def test_definitions_are_stored_or_refused(backend: Backend) -> None:
 def test_a_trainer_opens_no_round_over_nonsense(backend: Backend) -> None:
     chance = random.Random(SEED)
     for number in range(60):
-        trainer = Trainer(backend, "pool", **{chance.choice(["priority", "queue", "needs"]): junk(chance)})
+        trainer = Trainer(backend, "pool", **{chance.choice(["priority", "queue", "requested"]): junk(chance)})
         wrong, policy = mutated(definition(number), chance, foreign), chance.choice(["all", "0", "x", "nan"])
         allowed(trainer.train, [wrong], Serve(), policy=policy)
     assert all(found.policy == "all" for found in backend.rounds.find())
@@ -122,4 +122,4 @@ def test_generators_cut_or_refuse() -> None:
             made += isinstance(allowed(generator.generate, wrong), list)
     assert made > 50
     for _ in range(100):
-        allowed(Needs.of, mutated({"cpu": 1, "gpu": 0, "mem_gb": 2.5}, chance, foreign))
+        allowed(Resources.of, mutated({"cpu": 1, "gpu": 0, "mem_gb": 2.5}, chance, foreign))

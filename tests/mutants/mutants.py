@@ -399,7 +399,7 @@ MUTANTS = (
     Mutant(
         "a process takes what it cannot run",
         CLAIMS_PY,
-        "for task in found if task.needs.fit(offer)]",
+        "for task in found if task.requested.fit(available)]",
         "for task in found]",
         WINDOW,
     ),

@@ -20,7 +20,7 @@ from rollq.tasks.logs import log_context
 from rollq.tasks.queue.claims import CANDIDATES
 from rollq.tasks.queue.prefetch import Claim, Prefetch
 from rollq.tasks.queue.task import TaskError
-from rollq.tasks.resources import Needs
+from rollq.tasks.resources import Resources
 from rollq.workers.jobs.job import Job, job_of
 
 log = logging.getLogger(__name__)
@@ -60,7 +60,7 @@ class WorkerContext:
     queues: Sequence[str] = ("default",)
     draining: Callable[[], bool] = lambda: False
     stopping: Callable[[], bool] = lambda: False
-    available: Needs | None = None
+    available: Resources | None = None
     run: Run | None = None
 
 
@@ -91,7 +91,7 @@ def serve(backend: Backend, pool: str, wanted: str, context: WorkerContext) -> i
             if outcome is Outcome.OUTAGE:
                 _rests_until = time.monotonic() + REST_SECONDS
                 return attempts
-            # A task that was claimed ahead is this process's to run: it holds a lease already, and ends the slice only
+            # A task that was prefetched is this process's to run: it holds a lease already, and ends the slice only
             # after it.
             if (is_stale() or time.monotonic() >= end) and not prefetch.claimed:
                 _pass_on(backend, claim)
@@ -125,7 +125,7 @@ def refuse_outage(outcome: Outcome) -> None:
 def _claim(
     backend: Backend, pool: str, wanted: str | None, context: WorkerContext, prefetch: Prefetch | None = None
 ) -> Claim | None:
-    """The next claim; None if nothing waits, or if this process ends. What was claimed ahead is run even then."""
+    """The next claim; None if nothing waits, or if this process ends. What was claimed prefetch is run even then."""
     if _is_ending(context) and not (prefetch and prefetch.claimed):
         return None
     return backend.tasks.claim(pool, context.worker, context.queues, wanted, context.available, prefetch)

@@ -132,7 +132,7 @@ class Training(Job):
             claim.definition,
             backend.settings.components,
             as_found=claim.any_code,
-            elsewhere=lambda: others_serve(backend.roster, claim.queue),
+            elsewhere=lambda: others_serve(backend.worker_registry, claim.queue),
         )
 
     def _open(self) -> MLflowRecorder:

@@ -132,8 +132,8 @@ class WorkerLife:
         # The pool exists only from here on, and the first of its processes were forked before it could be watched.
         logging.getLogger("celery.worker.request").addFilter(_is_worth_telling)
         self.watch = PoolWatch(getattr(getattr(sender, "pool", None), "_pool", None))
-        periodic = [self.sign, self._watchdog().look, *self._periodic]
-        self._sweeper = SweepTimer(self.backend, self.name, self.dead_processes, periodic, self.leave)
+        periodic = [self.heartbeat, self._watchdog().look, *self._periodic]
+        self._sweeper = SweepTimer(self.backend, self.name, self.dead_processes, periodic, self.deregister)
         self._sweeper.start()
 
     def on_shutting_down(self, how: str = "Warm", **_: object) -> None:
@@ -184,14 +184,16 @@ class WorkerLife:
         """
         return code == EX_FAILURE and self._sweeper is not None and self._drain_timer is None
 
-    def sign(self) -> None:
-        """Write this worker into the roster."""
+    def heartbeat(self) -> None:
+        """Register this worker, or say that it still lives."""
         settings = self.backend.settings
-        self.backend.roster.sign(self.name, settings.queues, settings.concurrency, self.available, restarts())
+        self.backend.worker_registry.heartbeat(
+            self.name, settings.queues, settings.concurrency, self.available, restarts()
+        )
 
-    def leave(self) -> None:
-        """Strike this worker out of the roster."""
-        self.backend.roster.leave(self.name)
+    def deregister(self) -> None:
+        """Remove this worker from the registry."""
+        self.backend.worker_registry.deregister(self.name)
 
     def dead_processes(self) -> dict[str, str]:
         """Names of this worker's pool processes that hold tasks and do not live any more, and how each ended."""

@@ -89,9 +89,9 @@ class Asked:
         """Whether this process was asked to end, and its main process was not."""
         return bool(self._at) and not self._flag.is_begun() and time.monotonic() - self._at > ALONE_SECONDS
 
-    def _run(self, heard: int) -> None:
+    def _run(self, received: int) -> None:
         """Note the first signal that asks to end; a process that was asked alone, and has no task, ends at once."""
-        while number := os.read(heard, 1):
+        while number := os.read(received, 1):
             if number[0] not in ASKS:
                 continue
             log.info("asked to end (signal %s)", number[0])

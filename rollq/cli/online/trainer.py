@@ -27,7 +27,7 @@ def trainer_of(backend: Backend, here: bool) -> tuple[Make | None, Callable[[Bac
 
 def has_worker(backend: Backend) -> bool:
     """Whether a worker lives."""
-    return any(worker.alive for worker in backend.roster.workers())
+    return any(worker.alive for worker in backend.worker_registry.workers())
 
 
 def this_process() -> str:

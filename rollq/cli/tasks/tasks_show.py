@@ -73,7 +73,7 @@ def show(
     model = (found.definition.get("model") or {}).get("class", "-")
     say(f"  model  {model}, recorder {(found.result or {}).get('recorder_id', '-')}")
     _show_identity(identity_of(found.definition))
-    say(f"  queue  {found.queue}, needs {found.needs}, priority {found.priority}")
+    say(f"  queue  {found.queue}, requests {found.requested}, priority {found.priority}")
     if found.error:
         _show_error(found.error)
     rows = [

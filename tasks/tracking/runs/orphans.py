@@ -1,7 +1,7 @@
-"""Loose ends: tasks whose holder was cut off and may have left an MLflow run open.
+"""Orphans: tasks whose holder was cut off and may have left an MLflow run open.
 
 One is written down before the cut, so that a process that dies in between leaves at most one too many. The reconciler
-(``scheduler/reconciler.py``) closes the runs and strikes the loose end out.
+(``scheduler/reconciler.py``) closes the runs and resolves the orphan.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ REST_SECONDS = 5.0  # a holder that lives closes its run itself; and one try aft
 
 
 @dataclass(frozen=True)
-class LooseEnd:
+class Orphan:
     """A task whose runs must be looked at. ``noted_at`` is UTC, from the store's clock."""
 
     task_id: Id
@@ -29,18 +29,18 @@ class LooseEnd:
     noted_at: datetime
 
 
-class LooseEnds:
-    """The loose ends of a store. The only code that reads or writes them there."""
+class Orphans:
+    """The orphans of a store. The only code that reads or writes them there."""
 
     def __init__(self, store: Store) -> None:
         self._store = store
 
     @property
     def _ends(self) -> Collection[Document]:
-        return self._store.collection("loose_ends")  # asked for anew: after a fork it belongs to another connection
+        return self._store.collection("orphans")  # asked for anew: after a fork it belongs to another connection
 
     def note(self, task_id: str, pool: str, why: str) -> None:
-        """Write a loose end down, before its holder is cut off."""
+        """Write an orphan down, before its holder is cut off."""
         now = self._store.now()
         changes = {"$set": {"schema": SCHEMA, "pool": pool, "why": why, "noted_at": now, "tried_at": now}}
         self._ends.update_one({"_id": task_id}, changes, upsert=True)
@@ -65,15 +65,15 @@ class LooseEnds:
             due = {"_id": "runs", "at": {"$lt": now - timedelta(seconds=SEARCH_SECONDS)}}
             return bool(searches.update_one(due, {"$set": {"at": now}}).modified_count)
 
-    def all(self) -> list[LooseEnd]:
+    def all(self) -> list[Orphan]:
         """All of them that can be read."""
         with reachable():
-            return LOOSE_ENDS.read_all(self._ends.find().sort("noted_at", 1))
+            return ORPHANS.read_all(self._ends.find().sort("noted_at", 1))
 
-    def strike_out(self, end: LooseEnd) -> None:
-        """It is tied up; if it was noted again meanwhile, it stays."""
+    def resolve(self, end: Orphan) -> None:
+        """Its runs are closed; if it was noted again meanwhile, it stays."""
         with reachable():
             self._ends.delete_one({"_id": end.task_id, "noted_at": end.noted_at})
 
 
-LOOSE_ENDS = Reader("loose_ends", "loose end", LooseEnd, "Delete it, and close the run of its task in MLflow.")
+ORPHANS = Reader("orphans", "orphan", Orphan, "Delete it, and close the run of its task in MLflow.")

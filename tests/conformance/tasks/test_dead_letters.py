@@ -10,24 +10,24 @@ import pytest
 from rollq import Backend, InvalidTransition, LeaseLost, TaskState
 from rollq.tasks.queue.dead_letters import DeadLetters
 from rollq.tasks.queue.prefetch import Prefetch
-from rollq.tasks.resources import Needs
+from rollq.tasks.resources import Resources
 from tests.pool_tasks import POOL, claim, create
 
-OFFER = Needs(cpu=4.0)
+AVAILABLE = Resources(cpu=4.0)
 
 
 def spoil(backend: Backend, ids: Sequence[str], **fields: Any) -> None:
     backend.store.collection("tasks").update_many({"_id": {"$in": list(ids)}}, {"$set": fields})
 
 
-@pytest.mark.parametrize("fields", [{"needs": 7}, {"needs": {"cpu": "many"}}, {"fence": "x"}, {"history": 3}])
-@pytest.mark.parametrize("offer", [None, OFFER])
+@pytest.mark.parametrize("fields", [{"requested": 7}, {"requested": {"cpu": "many"}}, {"fence": "x"}, {"history": 3}])
+@pytest.mark.parametrize("available", [None, AVAILABLE])
 def test_many_invalid_documents_stand_before_no_valid_one(
-    backend: Backend, fields: dict[str, Any], offer: Needs | None
+    backend: Backend, fields: dict[str, Any], available: Resources | None
 ) -> None:
     *invalid, last = create(backend.tasks, 20)
     spoil(backend, invalid, **fields, priority=9)
-    assert claim(backend.tasks, offer=offer).task_id == last
+    assert claim(backend.tasks, available=available).task_id == last
     stat = backend.tasks.stat(POOL)
     assert (stat[TaskState.FAILED], stat[TaskState.RUNNING]) == (19, 1)
 

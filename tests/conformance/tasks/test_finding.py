@@ -9,7 +9,7 @@ import pytest
 from rollq import Backend, NotFound, StateError
 from rollq.tasks.client.explain import explain
 from rollq.tasks.queue.task import TaskError
-from rollq.tasks.resources import Needs
+from rollq.tasks.resources import Resources
 from tests.pool_tasks import POOL, claim, create, definition, expire, replace_settings
 
 
@@ -55,13 +55,13 @@ def test_explain_says_why_a_task_waits(backend: Backend) -> None:
 
     assert "2 waiting tasks of its pool and queue come before it" in why(ids[2])
     assert "No worker is alive" in why(ids[2])
-    backend.roster.sign("host/1", ["gpu"], 1, Needs(cpu=1))
+    backend.worker_registry.heartbeat("host/1", ["gpu"], 1, Resources(cpu=1))
     assert "None of the 1 live workers serves queue 'default'" in why(ids[2])
     assert "host/1" in why(ids[2])
-    backend.roster.sign("host/2", ["default"], 1, Needs(cpu=1))
+    backend.worker_registry.heartbeat("host/2", ["default"], 1, Resources(cpu=1))
     assert "live workers" not in why(ids[2])
-    (hungry,) = backend.tasks.create_tasks("hungry", [definition(1)], needs={"gpu": 1}).ids
-    assert "offers gpu 1" in why(hungry)
+    (hungry,) = backend.tasks.create_tasks("hungry", [definition(1)], requested={"gpu": 1}).ids
+    assert "has gpu 1" in why(hungry)
     backend.tasks.prioritize([ids[2]], 1)
     assert "0 waiting tasks" in why(ids[2])
     backend.tasks.prioritize([ids[2]], 0)

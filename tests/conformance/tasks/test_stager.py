@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from rollq import Backend, TemplateError
-from rollq.tasks.resources import Needs
+from rollq.tasks.resources import Resources
 from tests.pool_tasks import POOL, claim, create, definition, replace_settings
 
 
@@ -77,12 +77,12 @@ def test_tasks_that_nobody_serves_do_not_block_others(backend: Backend) -> None:
 
 
 def test_a_process_takes_only_what_it_can_run(backend: Backend) -> None:
-    big = create(backend.tasks, 20, needs={"mem_gb": 64, "gpu": 1})
+    big = create(backend.tasks, 20, requested={"mem_gb": 64, "gpu": 1})
     backend.tasks.next_to_notify(POOL, 64)
-    small = Needs(cpu=1, gpu=0, mem_gb=8)
-    assert backend.tasks.claim(POOL, "w", offer=small) is None
-    (light,) = backend.tasks.create_tasks(POOL, [definition(99)], needs={"cpu": 1, "mem_gb": 8}).ids
-    assert claim(backend.tasks, offer=small).task_id == light
-    assert claim(backend.tasks, offer=Needs(1, 1, 64)).task_id in big
+    small = Resources(cpu=1, gpu=0, mem_gb=8)
+    assert backend.tasks.claim(POOL, "w", available=small) is None
+    (light,) = backend.tasks.create_tasks(POOL, [definition(99)], requested={"cpu": 1, "mem_gb": 8}).ids
+    assert claim(backend.tasks, available=small).task_id == light
+    assert claim(backend.tasks, available=Resources(1, 1, 64)).task_id in big
     with pytest.raises(TemplateError, match=r"mem_gb"):
-        create(backend.tasks, needs={"mem_bg": 1})
+        create(backend.tasks, requested={"mem_bg": 1})

@@ -8,9 +8,9 @@ import pytest
 
 from rollq import Backend, MLflowExperiment, MLflowRecorder, RoundFailed, StateError, TaskState
 from rollq.health.repair import look_at_work
-from rollq.scheduler.reconciler import close, stray_runs, tie_loose_ends
+from rollq.scheduler.reconciler import close, orphaned_runs, resolve_orphans
 from rollq.tasks.queue.prefetch import Claim
-from rollq.tasks.resources import Needs
+from rollq.tasks.resources import Resources
 from rollq.tasks.rounds.purpose import Serve
 from rollq.tasks.rounds.rounds import RoundState
 from tests.pool_tasks import claim, create, expire
@@ -49,18 +49,18 @@ def test_the_run_of_a_lost_attempt_is_closed_with_the_reason(backend: Backend, r
     backend.tasks.reclaim("sweeper")
     fresh = claim(backend.tasks, "host/1/3")
     live = begin(runs, fresh)
-    closed = tie_loose_ends(backend)
-    assert {stray.recorder.id for stray in closed} == {left.id, finished.id}
+    closed = resolve_orphans(backend)
+    assert {orphaned.recorder.id for orphaned in closed} == {left.id, finished.id}
     for recorder in (left, finished):
         status, why = seen(runs, recorder)
         assert status == "FAILED"
         assert "host/1/2 was lost" in why
     assert seen(runs, live) == ("RUNNING", "")
-    assert backend.tasks.loose_ends.all() == []
+    assert backend.tasks.orphans.all() == []
     live.end_run()
     backend.tasks.commit(fresh, {"recorder_id": live.id})
-    backend.tasks.loose_ends.note(fresh.task_id, fresh.pool, "noted once more")
-    assert tie_loose_ends(backend) == []
+    backend.tasks.orphans.note(fresh.task_id, fresh.pool, "noted once more")
+    assert resolve_orphans(backend) == []
     assert seen(runs, live) == ("FINISHED", "")
 
 
@@ -71,7 +71,7 @@ def test_the_run_of_a_task_that_is_gone_is_closed(backend: Backend, runs: MLflow
     backend.tasks.cancel([ident], "me")
     if fate == "removed":
         backend.tasks.remove([ident])
-    tie_loose_ends(backend)
+    resolve_orphans(backend)
     assert seen(runs, recorder) == ("FAILED", "cancelled" if fate == "cancelled" else "its task was removed")
 
 
@@ -82,25 +82,25 @@ def test_a_search_finds_runs_that_nobody_noted(backend: Backend, runs: MLflowExp
     foreign = runs.create_recorder("somebody else's", start=True)
     signals = runs.create_recorder("signals", {"rollq.round": "0123456789ab"}, start=True)
     backend.tasks.release(lost, "given back")
-    found = {stray.recorder.id: stray.why for stray in stray_runs(backend) if stray.pool == runs.name}
+    found = {orphaned.recorder.id: orphaned.why for orphaned in orphaned_runs(backend) if orphaned.pool == runs.name}
     assert found == {left.id: "given back", signals.id: "its round is gone"}
-    for stray in list(stray_runs(backend)):
-        close(backend, stray)
-    assert list(stray_runs(backend)) == []
+    for orphaned in list(orphaned_runs(backend)):
+        close(backend, orphaned)
+    assert list(orphaned_runs(backend)) == []
     assert {seen(runs, recorder)[0] for recorder in (alive, foreign)} == {"RUNNING"}
 
 
 def test_only_one_is_told_that_a_loose_end_is_due(backend: Backend, monkeypatch: pytest.MonkeyPatch) -> None:
-    backend.tasks.loose_ends.note("a", "pool", "why")
-    assert not backend.tasks.loose_ends.take_due(), "the holder has a moment to close its run itself"
+    backend.tasks.orphans.note("a", "pool", "why")
+    assert not backend.tasks.orphans.take_due(), "the holder has a moment to close its run itself"
     monkeypatch.setattr("rollq.tasks.tracking.runs.orphans.REST_SECONDS", -1.0)
-    assert backend.tasks.loose_ends.take_due()
+    assert backend.tasks.orphans.take_due()
     monkeypatch.undo()
-    assert not backend.tasks.loose_ends.take_due()
-    (end,) = backend.tasks.loose_ends.all()
-    backend.tasks.loose_ends.note("a", "pool", "again")
-    backend.tasks.loose_ends.strike_out(end)
-    assert [end.why for end in backend.tasks.loose_ends.all()] == ["again"], "what was noted meanwhile stays"
+    assert not backend.tasks.orphans.take_due()
+    (end,) = backend.tasks.orphans.all()
+    backend.tasks.orphans.note("a", "pool", "again")
+    backend.tasks.orphans.resolve(end)
+    assert [end.why for end in backend.tasks.orphans.all()] == ["again"], "what was noted meanwhile stays"
 
 
 def test_a_run_that_cannot_be_closed_hinders_no_other(
@@ -120,9 +120,9 @@ def test_a_run_that_cannot_be_closed_hinders_no_other(
 
     with monkeypatch.context() as patch:
         patch.setattr(MLflowRecorder, "supersede", refuse)
-        assert [stray.recorder.id for stray in tie_loose_ends(backend)] == [left[1].id]
-    assert [end.task_id for end in backend.tasks.loose_ends.all()] == [lost[0].task_id], "it stays noted"
-    assert [stray.recorder.id for stray in tie_loose_ends(backend)] == [left[0].id]
+        assert [orphaned.recorder.id for orphaned in resolve_orphans(backend)] == [left[1].id]
+    assert [end.task_id for end in backend.tasks.orphans.all()] == [lost[0].task_id], "it stays noted"
+    assert [orphaned.recorder.id for orphaned in resolve_orphans(backend)] == [left[0].id]
 
 
 def findings(backend: Backend, repair: bool = False) -> dict[str, Any]:
@@ -145,7 +145,7 @@ def test_the_doctor_shows_and_mends(backend: Backend, runs: MLflowExperiment) ->
     shown = findings(backend)
     assert not any(shown[name].ok for name in ("leases", "rounds", "runs"))
     assert backend.tasks.get(first).status is TaskState.RUNNING, "looking changes nothing"
-    backend.roster.sign("host/1", ["default"], 1, Needs(cpu=1))
+    backend.worker_registry.heartbeat("host/1", ["default"], 1, Resources(cpu=1))
     mended = findings(backend, repair=True)
     assert [check.name for check in mended.values() if not check.ok] == ["failures"], "the round of a cancelled task"
     assert "repaired" in mended["leases"].detail

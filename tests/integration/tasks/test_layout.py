@@ -11,7 +11,7 @@ from rollq.tasks.config.settings import Settings
 from rollq.tasks.errors import StateError
 from rollq.tasks.mongo.client import Document
 from rollq.tasks.mongo.layout import SCHEMA
-from rollq.tasks.resources import Needs
+from rollq.tasks.resources import Resources
 from rollq.tasks.rounds.purpose import Serve
 
 
@@ -27,8 +27,8 @@ def fresh(settings: Settings) -> Iterator[Backend]:
 def test_every_document_carries_the_schema(backend: Backend) -> None:
     backend.tasks.create_tasks("pool", [{"number": 1}])
     backend.rounds.create("pool", [], Serve())
-    backend.roster.sign("w", ["default"], 1, Needs())
-    backend.tasks.loose_ends.note("t", "pool", "why")
+    backend.worker_registry.heartbeat("w", ["default"], 1, Resources())
+    backend.tasks.orphans.note("t", "pool", "why")
     for name in backend.store._database().list_collection_names():
         for document in backend.store.collection(name).find():
             assert document["schema"] == SCHEMA, name

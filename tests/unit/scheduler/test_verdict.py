@@ -13,7 +13,7 @@ from rollq.scheduler.rounds.verdict import check_policy, expected
 from rollq.tasks.mongo.layout import SCHEMA
 from rollq.tasks.queue.documents import TASKS, Options, new_document
 from rollq.tasks.queue.task import Task
-from rollq.tasks.resources import Needs
+from rollq.tasks.resources import Resources
 from rollq.tasks.rounds.purpose import Purpose, Research, Serve
 from rollq.tasks.rounds.rounds import Round, RoundState
 
@@ -27,7 +27,7 @@ def task(number: int, status: TaskState = TaskState.DONE, variant: str = "", kep
     definition: dict[str, Any] = {"dataset": {"kwargs": {"segments": {"test": [first, last]}}}, "model": {}}
     named = {**definition, "variant": variant} if variant else definition
     ident = f"{variant}{number}"
-    document = new_document(ident, "p", ident, named, AT, number, Options(0, "default", False, Needs(), None))
+    document = new_document(ident, "p", ident, named, AT, number, Options(0, "default", False, Resources(), None))
     run = {"recorder_id": f"run-{ident}"}
     changes = {"status": status, "result": run if status is TaskState.DONE else None, "kept": run if kept else None}
     return TASKS.read({**document, **changes, "schema": SCHEMA})

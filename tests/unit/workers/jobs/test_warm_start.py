@@ -19,7 +19,7 @@ from rollq.tasks.leases.leased_documents import LeaseRecord
 from rollq.tasks.queue.prefetch import Claim
 from rollq.tasks.queue.states import TaskState
 from rollq.tasks.queue.task import Task
-from rollq.tasks.resources import Needs
+from rollq.tasks.resources import Resources
 from rollq.tasks.tracking.mlflow.experiment import MLflowExperiment
 from rollq.tasks.tracking.mlflow.recorder import MLflowRecorder
 from rollq.tasks.tracking.mlflow.store import local_tracking_uri, prepare_tracking
@@ -141,7 +141,9 @@ def test_what_cannot_start_from_another_model_says_so(first: PanelDataset) -> No
 def task_in(status: TaskState, result: dict[str, Any] | None = None, ident: str = IDENT) -> Task:
     at = datetime(2026, 1, 5, tzinfo=UTC)
     values: dict[str, Any] = {field.name: None for field in dataclasses.fields(Task)}
-    values.update(id=ident, pool=POOL, key="k", status=status, needs=Needs(), result=result, created_at=at, rounds=())
+    values.update(
+        id=ident, pool=POOL, key="k", status=status, requested=Resources(), result=result, created_at=at, rounds=()
+    )
     values["lease"] = LeaseRecord("w", at) if status is TaskState.RUNNING else None
     return Task(**values)
 
