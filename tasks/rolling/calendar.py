@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Mapping, Sequence
+from datetime import date
 from numbers import Number
-from typing import Literal
+from typing import Literal, TypeAlias, overload
 
 import pandas as pd
 
 from rollq.tasks.errors import CalendarError, SegmentError
 
-Time = object  # a str, date or Timestamp, or None
+Time: TypeAlias = "str | date | pd.Timestamp | None"  # None: open, or all of the calendar
 Side = Literal["start", "end"]
-Segment = tuple[object, object]
+Segment: TypeAlias = "tuple[pd.Timestamp | None, pd.Timestamp | None]"  # aligned
+Written = tuple[Time, Time]
 
 SLIDING, EXPANDING = "sliding", "expanding"
 
@@ -37,7 +39,7 @@ class TimeAdjuster:
     SHIFT_SD, SHIFT_EX = SLIDING, EXPANDING
 
     def __init__(
-        self, sessions: Iterable[object], future_sessions: Iterable[object] | None = None, future: bool = True
+        self, sessions: Iterable[Time], future_sessions: Iterable[Time] | None = None, future: bool = True
     ) -> None:
         """Known sessions must be among the coming ones, or an index would mean one day with data and another
         without.
@@ -114,7 +116,13 @@ class TimeAdjuster:
             )
         return self.cals[idx]
 
-    def align_seg(self, segment: object) -> object:
+    @overload
+    def align_seg(self, segment: Mapping[str, Sequence[Time]]) -> dict[str, Segment]: ...
+
+    @overload
+    def align_seg(self, segment: Sequence[Time]) -> Segment: ...
+
+    def align_seg(self, segment: Mapping[str, Sequence[Time]] | Sequence[Time]) -> dict[str, Segment] | Segment:
         """A segment, or a mapping of segments, with every bound on a session; bounds of None stay None.
 
         Raises:
@@ -137,7 +145,7 @@ class TimeAdjuster:
             raise CalendarError("An interval needs two times.", "Give two dates.")
         return a - b
 
-    def shift(self, seg: object, step: int, rtype: str = SLIDING) -> Segment:
+    def shift(self, seg: Sequence[Time], step: int, rtype: str = SLIDING) -> Segment:
         """A segment moved by ``step`` sessions; an expanding one keeps its start. A bound past the calendar is None.
 
         Raises:
@@ -159,7 +167,7 @@ class TimeAdjuster:
             )
         return self.get(start), self.get(end)
 
-    def truncate(self, segment: object, test_start: Time, days: int) -> Segment:
+    def truncate(self, segment: Sequence[Time], test_start: Time, days: int) -> Segment:
         """A segment whose bounds are at most ``days`` sessions before the test start.
 
         Both bounds move: a segment that lies wholly after that limit becomes the one session at it.
@@ -183,13 +191,13 @@ class TimeAdjuster:
         )
 
 
-def _pair(segment: object) -> tuple[object, object]:
+def _pair(segment: object) -> Written:
     if isinstance(segment, str) or not isinstance(segment, Sequence) or len(segment) != 2:
         raise SegmentError(f"A segment is (start, end), not {segment!r}.", "Write two dates.")
     return segment[0], segment[1]
 
 
-def _timestamps(times: Iterable[object]) -> list[pd.Timestamp]:
+def _timestamps(times: Iterable[Time]) -> list[pd.Timestamp]:
     if (
         isinstance(times, pd.DatetimeIndex)
         and times.tz is None

@@ -12,7 +12,7 @@ from numbers import Integral
 
 from rollq.tasks.definition import TEST, TRAIN, Definition, segments_of_window, set_segments
 from rollq.tasks.errors import SegmentError, TemplateError
-from rollq.tasks.rolling.calendar import EXPANDING, SLIDING, TimeAdjuster
+from rollq.tasks.rolling.calendar import EXPANDING, SLIDING, Segment, Time, TimeAdjuster
 from rollq.tasks.rolling.handlers import extend_end_time, roll_fit_dates
 from rollq.tasks.rolling.segments import (
     Segments,
@@ -127,7 +127,7 @@ class RollingGen(TaskGen):
         window = self._window(task, segments)
         return [window, *self.gen_following_tasks(window, range_end)]
 
-    def gen_following_tasks(self, task: Task, test_end: object) -> list[Task]:
+    def gen_following_tasks(self, task: Task, test_end: Time) -> list[Task]:
         """The windows after ``task`` whose test start is not after ``test_end``; they stop where the calendar does.
 
         Args:
@@ -152,15 +152,15 @@ class RollingGen(TaskGen):
                 return found
             found.append(self._window(task, segments))
 
-    def _range_end(self, test_end: object) -> object:
+    def _range_end(self, test_end: Time) -> Time:
         """The template's test end, or the last known session if that is open or earlier."""
         return self.ta.last_known if test_end is None or test_end > self.ta.last_known else test_end
 
-    def _first_test(self, test_start: object) -> tuple[object, object]:
+    def _first_test(self, test_start: Time) -> Segment:
         first = self.ta.align_idx(test_start) or 0
         return self.ta.get(first), self.ta.get(first + self.step - 1)
 
-    def _shift(self, name: str, bounds: object) -> object:
+    def _shift(self, name: str, bounds: Segment) -> Segment:
         return self.ta.shift(bounds, self.step, self.rtype if name == self.train_key else SLIDING)
 
     def _window(self, task: Task, segments: Segments) -> Task:

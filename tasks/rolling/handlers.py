@@ -8,10 +8,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from rollq.tasks.definition import END_TIME, FIT_DATES, Definition, handler_kwargs
-from rollq.tasks.rolling.calendar import TimeAdjuster
+from rollq.tasks.rolling.calendar import Segment, Time, TimeAdjuster
 
 
-def extend_end_time(task: Definition, test_end: object, calendar: TimeAdjuster) -> None:
+def extend_end_time(task: Definition, test_end: Time, calendar: TimeAdjuster) -> None:
     """Move the handler's ``end_time`` to the test end if it is earlier; an open end on either side changes nothing."""
     options = handler_kwargs(task)
     end_time = options.get(END_TIME)
@@ -19,7 +19,7 @@ def extend_end_time(task: Definition, test_end: object, calendar: TimeAdjuster) 
         options[END_TIME] = test_end
 
 
-def roll_fit_dates(task: Definition, train: tuple[object, object]) -> None:
+def roll_fit_dates(task: Definition, train: Segment) -> None:
     """Set every ``fit_start_time`` and ``fit_end_time`` that the handler or its processors have to the train segment.
 
     Dates that are present but null count as present: null means "fit on everything", which is the future too.

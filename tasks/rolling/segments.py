@@ -10,17 +10,16 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from itertools import pairwise
-from typing import Any
 
 from rollq.tasks.definition import SEGMENTS_KEY, written_segments
 from rollq.tasks.errors import CalendarError, SegmentError
-from rollq.tasks.rolling.calendar import TimeAdjuster, timestamp
+from rollq.tasks.rolling.calendar import Segment, TimeAdjuster, Written, timestamp
 
 KEY = SEGMENTS_KEY
-Segments = dict[str, Any]
+Segments = dict[str, Segment]
 
 
-def read_segments(task: object, test_key: str) -> Segments:
+def read_segments(task: object, test_key: str) -> dict[str, Written]:
     """The segments of a task as ``{name: (start, end)}``, with the bounds as they are written.
 
     Raises:
@@ -39,7 +38,7 @@ def read_segments(task: object, test_key: str) -> Segments:
     return {name: tuple(bounds) for name, bounds in segments.items()}
 
 
-def align_segments(segments: Segments, calendar: TimeAdjuster, test_key: str) -> Segments:
+def align_segments(segments: Mapping[str, Written], calendar: TimeAdjuster, test_key: str) -> Segments:
     """The segments with every bound on a session.
 
     Raises:
@@ -56,7 +55,7 @@ def align_segments(segments: Segments, calendar: TimeAdjuster, test_key: str) ->
     return aligned
 
 
-def date_segments(segments: Segments, calendar: TimeAdjuster) -> Segments:
+def date_segments(segments: Mapping[str, Written], calendar: TimeAdjuster) -> Segments:
     """The segments of a window with every bound a Timestamp; they may pass the end of the calendar.
 
     Raises:
@@ -66,7 +65,8 @@ def date_segments(segments: Segments, calendar: TimeAdjuster) -> Segments:
     for name, bounds in segments.items():
         with named(name):
             calendar.align_time(bounds[1], "end")
-            dated[name] = tuple(None if bound is None else timestamp(bound) for bound in bounds)
+            start, end = (None if bound is None else timestamp(bound) for bound in bounds)
+            dated[name] = (start, end)
     return dated
 
 
@@ -131,7 +131,7 @@ def named(name: str) -> Iterator[None]:
         raise type(error)(f"{KEY}.{name}: {error.message}", error.fix) from None
 
 
-def _fitting(segments: Segments, test_key: str) -> list[tuple[str, Any]]:
+def _fitting(segments: Segments, test_key: str) -> list[tuple[str, Segment]]:
     """The segments that start before test, by their start; an open start comes first."""
     test_start = segments[test_key][0]
     found = [
@@ -141,13 +141,13 @@ def _fitting(segments: Segments, test_key: str) -> list[tuple[str, Any]]:
     return sorted(found, key=lambda item: (item[1][0] is not None, item[1][0] or test_start))
 
 
-def _refuse_reversed(bounds: Any) -> None:
+def _refuse_reversed(bounds: Written) -> None:
     start, end = bounds
     if start is not None and end is not None and timestamp(end) < timestamp(start):
         raise SegmentError(f"it ends ({end}) before it starts ({start}).", "Swap the two dates.")
 
 
-def _refuse_overlap(fitting: list[tuple[str, Any]]) -> None:
+def _refuse_overlap(fitting: list[tuple[str, Segment]]) -> None:
     for (first, (_, end)), (second, (start, _)) in pairwise(fitting):
         if start is None or end is None or start <= end:
             raise SegmentError(f"{KEY}.{second}: it overlaps {first}.", f"Start {second} after the end of {first}.")

@@ -162,7 +162,7 @@ class Workflow:
 
     def list_recorders(
         self, experiment_id: str | None = None, experiment_name: str | None = None, **filters: Any
-    ) -> object:
+    ) -> dict[str, Recorder] | list[Recorder]:
         """As ``Experiment.list_recorders``, of the experiment that is named."""
         experiment = self.get_exp(experiment_id=experiment_id, experiment_name=experiment_name, create=False)
         return experiment.list_recorders(**filters)
