@@ -14,8 +14,8 @@ from benchmarks.bench import Bench, wait_until
 from benchmarks.table import percentile, show
 from benchmarks.workers.noop import definition
 from rollq.tasks.backend import Backend
+from rollq.tasks.rounds.documents import RoundState
 from rollq.tasks.rounds.purpose import Purpose, Serve
-from rollq.tasks.rounds.rounds import RoundState
 
 POOL = "rounds"
 

@@ -19,8 +19,8 @@ from benchmarks.workers.noop import definition
 from rollq.scheduler.online.ledger import OnlineSets
 from rollq.tasks.backend import Backend
 from rollq.tasks.errors import NotFound
+from rollq.tasks.rounds.documents import RoundState
 from rollq.tasks.rounds.purpose import Serve
-from rollq.tasks.rounds.rounds import RoundState
 from rollq.tasks.tracking.mlflow.experiment import MLflowExperiment
 from rollq.tasks.tracking.mlflow.store import prepare_tracking
 

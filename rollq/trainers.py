@@ -13,7 +13,7 @@ from rollq.scheduler.rounds.trainers import DelayTrainer, Trainer
 from rollq.scheduler.updates.prediction_tasks import prediction_pool
 from rollq.tasks.backend import Backend
 from rollq.tasks.ingredients.code_check import refuse_if_stale
-from rollq.tasks.rounds.rounds import RoundState
+from rollq.tasks.rounds.documents import RoundState
 from rollq.workers.jobs.attempt import Outcome, WorkerContext, refuse_outage, run_one
 from rollq.workers.process.names import worker_name
 

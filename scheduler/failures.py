@@ -15,7 +15,7 @@ from rollq.tasks.backend import Backend
 from rollq.tasks.errors import NotFound
 from rollq.tasks.queue.states import LOST
 from rollq.tasks.queue.task import Task
-from rollq.tasks.rounds.rounds import Round, RoundState
+from rollq.tasks.rounds.documents import Round, RoundState
 
 LENGTH = 300  # characters of a reason that are shown
 

@@ -21,7 +21,7 @@ from rollq.tasks.backend import Backend
 from rollq.tasks.broker.messages import RECONCILE
 from rollq.tasks.errors import NotFound, RollqError, Unavailable
 from rollq.tasks.queue.task import Task
-from rollq.tasks.rounds.rounds import RoundState
+from rollq.tasks.rounds.documents import RoundState
 from rollq.tasks.tracking.mlflow.experiment import MLflowExperiment
 from rollq.tasks.tracking.mlflow.recorder import MLflowRecorder
 from rollq.tasks.tracking.runs.attempt_tags import TASK

@@ -101,7 +101,7 @@ def _what_next(backend: Backend, trained: TrainedRound) -> str:
     """What a round that had ended before came to, and what can be done about it."""
     from rollq.scheduler.champions.research import is_research
     from rollq.scheduler.online.ledger import OnlineSets
-    from rollq.tasks.rounds.rounds import RoundState
+    from rollq.tasks.rounds.documents import RoundState
 
     found = backend.rounds.get(trained.id)
     if found.status is RoundState.FAILED:

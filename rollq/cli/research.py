@@ -15,7 +15,7 @@ from rollq.cli.values import at_home, share
 if TYPE_CHECKING:
     from rollq.scheduler.online.online_set import OnlineSet
     from rollq.tasks.backend import Backend
-    from rollq.tasks.rounds.rounds import Round
+    from rollq.tasks.rounds.documents import Round
 
 research_app = typer.Typer(
     help="Rounds that were trained to be looked at, and put nothing online.", no_args_is_help=True

@@ -17,7 +17,7 @@ from rollq.tasks.mongo.records import Reader
 from rollq.tasks.queue.documents import TASKS
 from rollq.tasks.queue.states import TERMINAL
 from rollq.tasks.queue.worker_registry import WORKERS
-from rollq.tasks.rounds.rounds import ROUNDS
+from rollq.tasks.rounds.documents import ROUNDS
 from rollq.tasks.tracking.runs.orphans import ORPHANS
 
 READERS: tuple[Reader[object], ...] = (

@@ -18,7 +18,7 @@ from rollq.scheduler.reconciler import OrphanedRun, close, resolve_orphans, surv
 from rollq.scheduler.rounds.coordinator import gather
 from rollq.tasks.backend import Backend
 from rollq.tasks.queue.states import TaskState
-from rollq.tasks.rounds.rounds import RoundState
+from rollq.tasks.rounds.documents import RoundState
 
 SHOWN = 5  # examples named in one line
 START = "Start a worker or beat, which do it by themselves, or run `rollq doctor --repair`."

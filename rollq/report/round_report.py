@@ -19,7 +19,7 @@ from rollq.scheduler.rounds.results import load_daily_ic
 from rollq.tasks.backend import Backend
 from rollq.tasks.queue.states import TaskState
 from rollq.tasks.queue.task import Task
-from rollq.tasks.rounds.rounds import Round
+from rollq.tasks.rounds.documents import Round
 from rollq.tasks.tracking.mlflow.experiment import MLflowExperiment
 from rollq.workers.process.machine import this_machine
 

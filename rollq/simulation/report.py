@@ -22,7 +22,7 @@ from rollq.tasks.backend import Backend
 from rollq.tasks.errors import DataError
 from rollq.tasks.predictions.metrics import daily_ic
 from rollq.tasks.queue.task import Task
-from rollq.tasks.rounds.rounds import Round
+from rollq.tasks.rounds.documents import Round
 from rollq.workers.process.machine import this_machine
 
 ENSEMBLE = "ensemble"

@@ -17,8 +17,8 @@ from rollq.scheduler.strategies.base import variant_of
 from rollq.tasks.backend import Backend
 from rollq.tasks.errors import CoverageError, NotFound, StateError
 from rollq.tasks.rolling.online_options import BASE
+from rollq.tasks.rounds.documents import Round
 from rollq.tasks.rounds.purpose import Research, Serve
-from rollq.tasks.rounds.rounds import Round
 from rollq.tasks.tracking.mlflow.experiment import MLflowExperiment
 
 SHORTEST = 4  # digits that an id may be shortened to

@@ -22,8 +22,8 @@ from rollq.tasks.errors import LeaseLost, RollqError, Unavailable
 from rollq.tasks.failures import Kind, described, kind_of, text_of
 from rollq.tasks.leases.renewer import Check, LeaseRenewer
 from rollq.tasks.logs import log_context
+from rollq.tasks.rounds.documents import Round
 from rollq.tasks.rounds.purpose import Serve
-from rollq.tasks.rounds.rounds import Round
 from rollq.tasks.upkeep.dependencies import settle
 
 log = logging.getLogger(__name__)

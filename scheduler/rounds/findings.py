@@ -10,8 +10,8 @@ from rollq.tasks.backend import Backend
 from rollq.tasks.errors import StateError
 from rollq.tasks.mongo.layout import SCHEMA
 from rollq.tasks.mongo.records import Reader
+from rollq.tasks.rounds.documents import Round, RoundState
 from rollq.tasks.rounds.purpose import Research
-from rollq.tasks.rounds.rounds import Round, RoundState
 
 
 @dataclass(frozen=True)

@@ -19,8 +19,8 @@ from rollq.tasks.backend import Backend
 from rollq.tasks.errors import NotFound
 from rollq.tasks.leases.renewer import Check, no_lease
 from rollq.tasks.queue.task import Task
+from rollq.tasks.rounds.documents import Round
 from rollq.tasks.rounds.purpose import Research, Serve
-from rollq.tasks.rounds.rounds import Round
 from rollq.tasks.tracking.runs.provenance import provenance
 
 SIGNALS = "signals.parquet"

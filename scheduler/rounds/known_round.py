@@ -14,8 +14,8 @@ from rollq.scheduler.rounds.findings import findings
 from rollq.tasks.backend import Backend
 from rollq.tasks.errors import NotFound
 from rollq.tasks.queue.states import LOST, TaskState
+from rollq.tasks.rounds.documents import Round, RoundState
 from rollq.tasks.rounds.purpose import Purpose, Research
-from rollq.tasks.rounds.rounds import Round, RoundState
 
 GOING_ON = (RoundState.OPEN, RoundState.GATHERING)
 

@@ -18,8 +18,8 @@ from rollq.tasks.errors import TemplateError
 from rollq.tasks.queue.task import Task
 from rollq.tasks.rolling.model_identity import model_identity
 from rollq.tasks.rolling.online_options import BASE
+from rollq.tasks.rounds.documents import Round
 from rollq.tasks.rounds.purpose import Serve
-from rollq.tasks.rounds.rounds import Round
 from rollq.tasks.tracking.mlflow.experiment import MLflowExperiment
 
 

@@ -34,7 +34,7 @@ from rollq.tasks.client.reuse import judge, summary
 from rollq.tasks.errors import NotFound, RoundFailed, StateError
 from rollq.tasks.leases.renewer import Check, no_lease
 from rollq.tasks.queue.task import Created
-from rollq.tasks.rounds.rounds import RoundState
+from rollq.tasks.rounds.documents import RoundState
 
 
 class Waiting(Exception):

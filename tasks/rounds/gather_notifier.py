@@ -6,7 +6,8 @@ from collections.abc import Sequence
 
 from rollq.tasks.broker.notifier import Notifier
 from rollq.tasks.queue.reader import TaskReader
-from rollq.tasks.rounds.rounds import Rounds, RoundState
+from rollq.tasks.rounds.documents import RoundState
+from rollq.tasks.rounds.rounds import Rounds
 
 
 class GatherNotifier:

@@ -9,9 +9,6 @@ from __future__ import annotations
 import logging
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import asdict, dataclass, replace
-from datetime import UTC, datetime
-from enum import StrEnum
 from typing import Any
 from uuid import uuid4
 
@@ -21,66 +18,26 @@ from pymongo.errors import DuplicateKeyError, OperationFailure
 
 from rollq.tasks.config.settings import Settings
 from rollq.tasks.errors import DocumentCorrupted, NotFound, SettingsError, Unavailable
-from rollq.tasks.leases.leased_documents import LeasedDocuments, LeaseRecord, expired
+from rollq.tasks.leases.leased_documents import LeasedDocuments, expired
 from rollq.tasks.leases.renewer import Lease
 from rollq.tasks.mongo.client import Document, Store, reachable
 from rollq.tasks.mongo.expressions import NOW, literal
-from rollq.tasks.mongo.layout import SCHEMA
-from rollq.tasks.mongo.records import Count, Id, Reader
-from rollq.tasks.rounds.purpose import Purpose, Serve
-from rollq.tasks.state_machine import StateMachine
+from rollq.tasks.rounds.documents import (
+    FAILED,
+    GATHERED,
+    GATHERING,
+    OPEN,
+    ROUND_STATES,
+    ROUNDS,
+    Round,
+    RoundState,
+    new_document,
+    sanitized,
+    to_round,
+)
+from rollq.tasks.rounds.purpose import Purpose
 
 log = logging.getLogger(__name__)
-
-
-class RoundState(StrEnum):
-    """Where a round is."""
-
-    OPEN = "open"
-    GATHERING = "gathering"
-    GATHERED = "gathered"
-    FAILED = "failed"
-
-
-OPEN, GATHERING, GATHERED, FAILED = RoundState
-
-# The only legal changes; every write to a round's status is one of these.
-ROUND_STATES = StateMachine[RoundState](
-    "round",
-    {
-        None: frozenset({OPEN}),
-        OPEN: frozenset({GATHERING, FAILED}),  # FAILED: one that it waits for has failed, or it was given up
-        GATHERING: frozenset({GATHERING, OPEN, GATHERED, FAILED}),  # GATHERING: another gatherer, the first one died
-        GATHERED: frozenset(),
-        FAILED: frozenset({OPEN, FAILED}),  # OPEN: its tasks are tried again; FAILED: it was given up
-    },
-    corrections=dict.fromkeys((None, OPEN, GATHERING), frozenset({FAILED})),
-)
-
-
-@dataclass(frozen=True)
-class Round:
-    """A round as it is in the store.
-
-    ``purpose`` says what to do with the models; ``fence`` numbers its gatherers. ``after`` are the rounds that it waits
-    for; it is ``unblocked`` once all of them are gathered. While it is ``held`` (delayed) it is not gathered either.
-    """
-
-    id: Id
-    pool: str
-    task_ids: tuple[str, ...]
-    policy: str
-    purpose: Purpose
-    status: RoundState
-    held: bool
-    after: tuple[str, ...]
-    unblocked: bool
-    fence: Count
-    lease: LeaseRecord | None
-    created_at: datetime
-    finished_at: datetime | None
-    result: dict[str, Any] | None
-    reason: str
 
 
 class Rounds:
@@ -126,7 +83,7 @@ class Rounds:
         ident = ident or uuid4().hex[:12]
         options = {"policy": policy, "held": held, "after": list(after), "unblocked": not after}
         with reachable(), suppress(DuplicateKeyError):
-            self._rounds.insert_one({**_new_document(ident, pool, task_ids, purpose, self._store.now()), **options})
+            self._rounds.insert_one({**new_document(ident, pool, task_ids, purpose, self._store.now()), **options})
         return ident
 
     def start(self, ident: str) -> None:
@@ -149,7 +106,7 @@ class Rounds:
                     return None
                 raise
         document = self._dead_letter(ident)
-        return _to_round(document) if document else None
+        return to_round(document) if document else None
 
     def _dead_letter(self, ident: str) -> Document | None:
         """The document of a round; None if there is none, or if it is invalid: then it is written down as failed."""
@@ -160,7 +117,7 @@ class Rounds:
                 log.warning("%s", DocumentCorrupted(f"Round {ident} is dead-lettered as failed: {why}."))
                 status = document.get("status")
                 ROUND_STATES.check(RoundState(status) if status in list(RoundState) else None, FAILED, correction=True)
-                self._rounds.replace_one({"_id": ident}, _sanitized(document, self._store.now()))
+                self._rounds.replace_one({"_id": ident}, sanitized(document, self._store.now()))
         return None if why else document
 
     def renew(self, gathering: Round) -> None:
@@ -250,7 +207,7 @@ class Rounds:
             document = self._rounds.find_one({"_id": ident})
         if document is None:
             raise NotFound(f"There is no round {ident!r}.")
-        return _to_round(document)
+        return to_round(document)
 
     def find(self, pool: str | None = None, status: Sequence[RoundState] = ()) -> list[Round]:
         """Rounds, oldest first."""
@@ -258,7 +215,7 @@ class Rounds:
         if status:
             query["status"] = {"$in": list(status)}
         with reachable():
-            return [_to_round(document) for document in self._rounds.find(query).sort("created_at", ASCENDING)]
+            return [to_round(document) for document in self._rounds.find(query).sort("created_at", ASCENDING)]
 
     def may_be_gathered(self, ident: str) -> bool:
         """Whether a round is open and was started."""
@@ -284,7 +241,7 @@ class Rounds:
         """Open rounds that wait for others, oldest first."""
         with reachable():
             found = self._rounds.find({"status": RoundState.OPEN, "unblocked": False}).sort("created_at", ASCENDING)
-            return [_to_round(document) for document in found]
+            return [to_round(document) for document in found]
 
     def unblock(self, ident: str) -> Round:
         """Every round that this one waits for is gathered; returns it as it is now."""
@@ -326,46 +283,3 @@ def needed(policy: str, tasks: int) -> int:
     if not 0 < fraction <= 1:
         raise SettingsError(f"Round policy {policy!r} is unknown.", "Use all, best_effort, or a fraction such as 0.9.")
     return max(1, -int(-fraction * tasks // 1))
-
-
-def _to_round(document: Document) -> Round:
-    """The record of a document. An invalid one is shown as a failed round."""
-    try:
-        return ROUNDS.read(document)
-    except DocumentCorrupted:
-        shown = _sanitized(document, datetime.now(UTC))
-        return replace(ROUNDS.read({**shown, "_id": str(shown["_id"])}), id=shown["_id"])
-
-
-def _sanitized(document: Document, now: datetime) -> Document:
-    """The invalid document of a round as that of a failed one that says why; what is valid in it is kept."""
-    problems = ROUNDS.invalid(document)
-    valid = {name: value for name, value in document.items() if name not in problems}
-    why = next(iter(problems.values()), "nobody knows why")
-    ended = {"status": FAILED, "lease": None, "finished_at": now, "reason": f"Its document is invalid: {why}."}
-    return {**_new_document("", "", [], Serve(), now), **valid, "_id": document["_id"], **ended}
-
-
-def _new_document(ident: str, pool: str, task_ids: Sequence[str], purpose: Purpose, now: datetime) -> Document:
-    return {
-        "_id": ident,
-        "schema": SCHEMA,
-        "pool": pool,
-        "task_ids": list(task_ids),
-        "policy": "all",
-        "purpose": asdict(purpose),
-        "status": ROUND_STATES.check(None, OPEN),
-        "held": False,
-        "after": [],
-        "unblocked": True,
-        "failed_by_dependency": False,
-        "fence": 0,
-        "lease": None,
-        "created_at": now,
-        "finished_at": None,
-        "result": None,
-        "reason": "",
-    }
-
-
-ROUNDS = Reader("rounds", "round", Round, "It is written down as failed where it is met.")

@@ -6,7 +6,7 @@ import logging
 
 from rollq.tasks.backend import Backend
 from rollq.tasks.errors import NotFound, Unavailable
-from rollq.tasks.rounds.rounds import Round, RoundState
+from rollq.tasks.rounds.documents import Round, RoundState
 
 log = logging.getLogger(__name__)
 

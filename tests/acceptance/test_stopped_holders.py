@@ -24,7 +24,7 @@ from rollq.scheduler.rounds.coordinator import gather
 from rollq.scheduler.routine.ledger import Routines, RoutineState
 from rollq.scheduler.signals.ledger import SignalLedger
 from rollq.tasks.config.settings import Settings, worker_environment
-from rollq.tasks.rounds.rounds import RoundState
+from rollq.tasks.rounds.documents import RoundState
 from rollq.tasks.tracking.mlflow.recorder import MLflowRecorder
 from tests.acceptance.processes.crew import wait_until
 from tests.acceptance.processes.line import Line

@@ -18,8 +18,9 @@ from rollq import Backend, LeaseLost, TaskState
 from rollq.tasks.queue.prefetch import Claim
 from rollq.tasks.queue.states import ACTIVE
 from rollq.tasks.queue.task import TaskError
+from rollq.tasks.rounds.documents import Round, RoundState
 from rollq.tasks.rounds.purpose import Serve
-from rollq.tasks.rounds.rounds import Round, Rounds, RoundState
+from rollq.tasks.rounds.rounds import Rounds
 from tests.pool_tasks import age, definition, replace_settings
 
 WORKERS = st.sampled_from(["w1", "w2", "w3"])

@@ -27,7 +27,7 @@ from rollq.service import THREADS
 from rollq.tasks.backend import Backend
 from rollq.tasks.config.settings import Settings, load_settings, worker_environment
 from rollq.tasks.rolling.online_options import BASE
-from rollq.tasks.rounds.rounds import RoundState
+from rollq.tasks.rounds.documents import RoundState
 from rollq.tasks.tracking.mlflow.experiment import MLflowExperiment
 from tests.chaos.promotions.made_rounds import CHALLENGERS, NOTES, POOL, STRATEGY, flaw, make_round
 from tests.chaos.promotions.promoter import BROKEN, BY_HAND, OF_A_ROUND, Promoters

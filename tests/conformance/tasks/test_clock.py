@@ -12,8 +12,8 @@ from pydantic_core import CoreSchema, core_schema
 from rollq import Backend
 from rollq.tasks.queue.documents import CANDIDATE_READER, TASKS
 from rollq.tasks.queue.task import TaskError
+from rollq.tasks.rounds.documents import ROUNDS
 from rollq.tasks.rounds.purpose import Serve
-from rollq.tasks.rounds.rounds import ROUNDS
 from tests.pool_tasks import POOL, claim, create, expire, replace_settings
 
 SKEW = 3_600.0

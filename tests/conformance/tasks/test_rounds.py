@@ -8,8 +8,8 @@ import pytest
 
 from rollq import Backend, LeaseLost, NotFound, SettingsError
 from rollq.tasks.queue.task import TaskError
+from rollq.tasks.rounds.documents import Round, RoundState
 from rollq.tasks.rounds.purpose import Serve
-from rollq.tasks.rounds.rounds import Round, RoundState
 from tests.pool_tasks import POOL, age, claim, create
 
 PURPOSE = Serve("$s.t", ("2021-01-04",))

@@ -11,8 +11,8 @@ from rollq.health.repair import look_at_work
 from rollq.scheduler.reconciler import close, orphaned_runs, resolve_orphans
 from rollq.tasks.queue.prefetch import Claim
 from rollq.tasks.resources import Resources
+from rollq.tasks.rounds.documents import RoundState
 from rollq.tasks.rounds.purpose import Serve
-from rollq.tasks.rounds.rounds import RoundState
 from tests.pool_tasks import claim, create, expire
 
 _POOLS = iter(f"reconciled{number}" for number in range(1_000))

@@ -13,7 +13,7 @@ from rollq.scheduler.champions.research import compare_rounds, find_round, promo
 from rollq.scheduler.online.ledger import OnlineSets
 from rollq.scheduler.rounds.trainers import TrainedRound
 from rollq.tasks.errors import BadInput, CoverageError, NotFound, RoundFailed, StateError
-from rollq.tasks.rounds.rounds import RoundState
+from rollq.tasks.rounds.documents import RoundState
 from rollq.tasks.tracking.mlflow.experiment import MLflowExperiment
 from rollq.tasks.tracking.mlflow.registry import ModelRegistry
 from tests.command_line import CommandLine

@@ -20,7 +20,7 @@ from rollq.scheduler.routine.steps import Waiting
 from rollq.scheduler.signals import publication as publishing
 from rollq.scheduler.signals.ledger import SignalLedger
 from rollq.scheduler.updates.prediction_tasks import prediction_pool
-from rollq.tasks.rounds.rounds import RoundState
+from rollq.tasks.rounds.documents import RoundState
 from rollq.workers.jobs import job as jobs
 from rollq.workers.jobs import training
 from tests.online_strategies import BEGIN, LIVED, manager, sha256_of, template, with_components, write_prices

@@ -7,8 +7,8 @@ import pytest
 from rollq import Backend, DelayTrainer, NotFound, TaskState, Trainer
 from rollq.scheduler.rounds.trainers import TrainedRound
 from rollq.tasks.client.explain import explain
+from rollq.tasks.rounds.documents import RoundState
 from rollq.tasks.rounds.purpose import Serve
-from rollq.tasks.rounds.rounds import RoundState
 from rollq.tasks.upkeep.dependencies import settle
 from tests.pool_tasks import definition
 

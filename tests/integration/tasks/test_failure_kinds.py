@@ -19,7 +19,7 @@ from rollq.scheduler.routine.ledger import Routines, RoutineState
 from rollq.tasks.client.explain import explain
 from rollq.tasks.errors import Draining, NotYet, Unavailable
 from rollq.tasks.queue.task import Task
-from rollq.tasks.rounds.rounds import RoundState
+from rollq.tasks.rounds.documents import RoundState
 from rollq.tasks.upkeep.sweeper import SweepTimer
 from rollq.trainers import InProcessTrainer
 from rollq.workers.jobs import attempt

@@ -14,8 +14,8 @@ from rollq.tasks.mongo.layout import SCHEMA
 from rollq.tasks.queue.documents import TASKS, Options, new_document
 from rollq.tasks.queue.task import Task
 from rollq.tasks.resources import Resources
+from rollq.tasks.rounds.documents import Round, RoundState
 from rollq.tasks.rounds.purpose import Purpose, Research, Serve
-from rollq.tasks.rounds.rounds import Round, RoundState
 
 AT = datetime(2021, 1, 4, tzinfo=UTC)
 DAYS = tuple(f"2021-01-{day:02}" for day in range(4, 10))

@@ -14,7 +14,7 @@ from rollq import InvalidTransition
 from rollq.scheduler.routine.ledger import ROUTINE_STATES
 from rollq.tasks.backfills.backfill import BACKFILL_STATES
 from rollq.tasks.queue.states import TASK_STATES
-from rollq.tasks.rounds.rounds import ROUND_STATES
+from rollq.tasks.rounds.documents import ROUND_STATES
 from rollq.tasks.state_machine import StateMachine
 from rollq.tasks.tracking.runs.lifecycle import RECORDER_STATES
 

@@ -10,8 +10,8 @@ import pytest
 
 from rollq.tasks.errors import DocumentCorrupted
 from rollq.tasks.mongo.layout import SCHEMA
+from rollq.tasks.rounds.documents import ROUNDS
 from rollq.tasks.rounds.purpose import Purpose, Research, Serve
-from rollq.tasks.rounds.rounds import ROUNDS
 
 SERVE = Serve("s", ("2021-01-04",), session="2021-01-04", why="routine", routine="s", follows="another")
 RESEARCH = Research("s", ("2021-01-04",), "s:deep", lookahead=2)
