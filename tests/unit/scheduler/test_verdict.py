@@ -37,7 +37,8 @@ def results(tasks: list[Task], purpose: Purpose, count: int) -> RoundResults:
     ids = tuple(f"t{number}" for number in range(count))
     made = Round(
         id="r", pool="p", task_ids=ids, policy="all", purpose=purpose, status=RoundState.GATHERING,
-        held=False, after=(), free=True, fence=1, lease=None, created_at=AT, finished_at=None, result=None, reason="",
+        held=False, after=(), unblocked=True, fence=1, lease=None, created_at=AT, finished_at=None,
+        result=None, reason="",
     )  # fmt: skip
     return RoundResults(made, tasks, None, "")
 

@@ -20,7 +20,7 @@ RESEARCH = Research("s", ("2021-01-04",), "s:deep", lookahead=2)
 def document(purpose: object) -> dict[str, Any]:
     return {
         **{"_id": "r", "schema": SCHEMA, "pool": "p", "task_ids": ["t"], "policy": "all", "purpose": purpose},
-        **{"status": "open", "held": False, "after": [], "free": True, "fence": 0, "lease": None, "reason": ""},
+        **{"status": "open", "held": False, "after": [], "unblocked": True, "fence": 0, "lease": None, "reason": ""},
         **{"created_at": datetime(2021, 1, 4, tzinfo=UTC), "finished_at": None, "result": None},
     }
 
