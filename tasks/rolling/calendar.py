@@ -12,9 +12,9 @@ import pandas as pd
 
 from rollq.tasks.errors import CalendarError, SegmentError
 
-Time: TypeAlias = "str | date | pd.Timestamp | None"  # None: open, or all of the calendar
+Time: TypeAlias = str | date | pd.Timestamp | None  # None: open, or all of the calendar
 Side = Literal["start", "end"]
-Segment: TypeAlias = "tuple[pd.Timestamp | None, pd.Timestamp | None]"  # aligned
+Segment: TypeAlias = tuple[pd.Timestamp | None, pd.Timestamp | None]  # aligned
 Written = tuple[Time, Time]
 
 SLIDING, EXPANDING = "sliding", "expanding"

@@ -22,7 +22,7 @@ from rollq.tasks.tracking.artifacts.plain import from_json, to_json
 NOTES = b"rollq"
 OTHERWISE = ("object", "datetime64[s]", "timedelta64[s]")  # dtypes that Parquet gives back as others
 
-Table: TypeAlias = "pd.DataFrame | pd.Series"
+Table: TypeAlias = pd.DataFrame | pd.Series
 
 
 def frame_bytes(frame: pd.DataFrame, **more: object) -> bytes:
