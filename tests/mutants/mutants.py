@@ -40,13 +40,13 @@ def _conformance(name: str) -> tuple[str, ...]:
 
 CLAIMS, CREATING, WINDOW = (
     _conformance("tasks/test_claims"),
-    _conformance("tasks/test_creating"),
+    _conformance("tasks/test_creation"),
     _conformance("tasks/test_stager"),
 )
 ROUNDS, SETS, BY_HAND, CLOCK = (
     _conformance("tasks/test_rounds"),
     _conformance("scheduler/test_online_sets"),
-    _conformance("tasks/test_by_hand"),
+    _conformance("tasks/test_operations"),
     _conformance("tasks/test_clock"),
 )
 PREFETCH = _conformance("tasks/test_prefetch")
@@ -56,7 +56,7 @@ ONLINE, ROUTINE, COVERAGE, CHALLENGERS, REVISIONS = (
     (f"tests/integration/scheduler/test_{name}.py",)
     for name in ("online_manager", "routine", "coverage", "challengers", "revisions")
 )
-VERDICT = ("tests/unit/scheduler/test_verdict.py",)
+VERDICT = ("tests/unit/scheduler/rounds/test_verdict.py",)
 PROCESS = ("tests/unit/tasks/tracking/test_process.py",)
 SERVING = ("tests/integration/scheduler/test_serving_stays.py",)
 ROUTINES, LEDGER = _conformance("scheduler/test_routines"), _conformance("scheduler/test_signal_ledger")

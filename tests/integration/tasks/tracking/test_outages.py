@@ -17,7 +17,7 @@ from sqlalchemy import create_engine, text
 from rollq.local.child import free_port
 from rollq.tasks.failures import Kind, kind_of
 from rollq.tasks.tracking.mlflow.store import local_tracking_uri, prepare_tracking
-from tests.integration.tracking.server import Server
+from tests.integration.tasks.tracking.server import Server
 
 
 @pytest.fixture(autouse=True)

@@ -9,7 +9,7 @@ import pytest
 from rollq.local.child import free_port
 from rollq.tasks.tracking.mlflow.experiment import MLflowExperiment
 from rollq.tasks.tracking.mlflow.store import local_tracking_uri, prepare_tracking
-from tests.integration.tracking.server import Server
+from tests.integration.tasks.tracking.server import Server
 
 _numbers = iter(range(1_000_000))
 

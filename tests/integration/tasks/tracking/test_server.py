@@ -14,7 +14,7 @@ import pytest
 from rollq.local.child import free_port
 from rollq.tasks.tracking.mlflow.experiment import MLflowExperiment
 from rollq.tasks.tracking.mlflow.store import local_tracking_uri
-from tests.integration.tracking.server import Server
+from tests.integration.tasks.tracking.server import Server
 
 
 @pytest.fixture
