@@ -16,7 +16,7 @@ from enum import StrEnum
 from rollq.scheduler.strategies.base import Plan
 from rollq.tasks.backend import Backend
 from rollq.tasks.backfills.backfill import Backfill, BackfillMode
-from rollq.tasks.backfills.ledger import INTERRUPTED
+from rollq.tasks.backfills.driver import INTERRUPTED
 from rollq.tasks.client.reuse import NEW, REUSED, judge
 from rollq.tasks.definition import Definition, segments_of
 from rollq.tasks.errors import CalendarError, RollqError

@@ -212,7 +212,7 @@ def test_a_slow_caller_changes_nothing_that_others_have_changed(
     made = begin(backend, 8, 2)
     backend.tasks.commit(claim(backend, 0), {})
     slow = Backend.of(backend.settings)
-    real, calls = slow.backfills._write_out, []
+    real, calls = slow.backfills._driver._write_out, []
 
     def write_out(*arguments: Any) -> bool:
         """Before it writes what it has decided, two more tasks come and go."""
@@ -222,7 +222,7 @@ def test_a_slow_caller_changes_nothing_that_others_have_changed(
             train(backend, claim(backend, 2))
         return real(*arguments)
 
-    monkeypatch.setattr(slow.backfills, "_write_out", write_out)
+    monkeypatch.setattr(slow.backfills._driver, "_write_out", write_out)
     slow.backfills.advance(made.id)
     slow.store.close()
     assert (len(calls), free(backend)) == (1, [1, 3])
@@ -452,7 +452,7 @@ def test_only_windows_that_meet_the_range(backend: Backend) -> None:
 
 @pytest.mark.parametrize("mode", [BackfillMode.MISSING, BackfillMode.ALL])
 @pytest.mark.parametrize(
-    ("target", "name", "late"), [("tasks.admission", "take_turns", 1), ("backfills", "_move_cursor", 0)]
+    ("target", "name", "late"), [("tasks.admission", "take_turns", 1), ("backfills._driver", "_move_cursor", 0)]
 )
 def test_killed_between_two_writes(
     target: str, name: str, late: int, mode: BackfillMode, backend: Backend, monkeypatch: pytest.MonkeyPatch
