@@ -36,7 +36,8 @@ def check_layout(store: Store) -> None:
     with reachable():
         known = layouts.find_one({"_id": "rollq"})
         if known is None:
-            known = store.collection("pools").find_one({}, {"schema": 1}) or {"schema": SCHEMA}
+            found = (store.collection(name).find_one({}, {"schema": 1}) for name in ("pools", "strategies"))
+            known = next(filter(None, found), {"schema": SCHEMA})
             if known.get("schema") == SCHEMA:
                 layouts.update_one({"_id": "rollq"}, {"$setOnInsert": {"schema": SCHEMA}}, upsert=True)
     schema = known.get("schema", OLDEST)

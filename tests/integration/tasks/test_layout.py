@@ -58,6 +58,12 @@ def test_another_layout_is_refused(fresh: Backend, layout: Document | None, pool
     assert list(layouts.find()) == before
 
 
+def test_a_database_with_strategies_alone_is_known_too(fresh: Backend) -> None:
+    fresh.store.collection("strategies").insert_one({"_id": "s"})
+    with pytest.raises(StateError, match="older layout"):
+        fresh.prepare()
+
+
 def test_a_database_of_this_layout_stays_so(fresh: Backend) -> None:
     fresh.prepare()
     fresh.tasks.create_tasks("pool", [{"number": 1}])
