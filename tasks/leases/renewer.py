@@ -98,10 +98,7 @@ class LeaseRenewer:
             Unavailable: the store does not answer.
         """
         if sure and not self.lost():
-            asked = time.monotonic()
-            with within(self._lease.seconds / 3):
-                self._lease.renew()
-            self._renewed = asked
+            self._renew()
         if lost := self.lost():
             raise lost
 
@@ -166,24 +163,25 @@ class LeaseRenewer:
                 self._on_tick()
             if time.monotonic() - self._renewed < self._lease.seconds / 3 and self._seems_held():
                 continue
-            self._renew()
+            try:
+                self._renew()
+            except RollqError as error:
+                log.warning("the lease could not be renewed: %s", error)
             if self.lost():
                 if self._on_lost:
                     self._on_lost()
                 return
 
     def _renew(self) -> None:
-        """Renew once. The lease counts from before the request: the answer may come late."""
+        """Renew once. The lease counts from before the request: the answer may come late. Raises as ``check``."""
         asked = time.monotonic()
         try:
             with within(self._lease.seconds / 3):
                 self._lease.renew()
         except LeaseLost as error:
             self._lost = error
-        except RollqError as error:
-            log.warning("the lease could not be renewed: %s", error)
-        else:
-            self._renewed = asked
+            raise
+        self._renewed = asked
 
     def _seems_held(self) -> bool:
         """Whether a cheap look says that the lease still holds; if not, ``_renew`` finds out for sure."""

@@ -62,6 +62,7 @@ SERVING = ("tests/integration/scheduler/test_serving_stays.py",)
 ROUTINES, LEDGER = _conformance("scheduler/test_routines"), _conformance("scheduler/test_signal_ledger")
 KINDS = ("tests/integration/tasks/test_failure_kinds.py",)
 DOCUMENTS = ("tests/fuzz/test_documents.py",)
+RENEWER = ("tests/unit/tasks/leases/test_renewer.py",)
 STOPPED = ("tests/acceptance/test_stopped_holders.py", "-k", "cut_off or published")
 START = ("tests/acceptance/test_worker_start.py",)
 
@@ -206,6 +207,13 @@ MUTANTS = (
         "        if lost := self.lost():\n            raise lost\n",
         "        return\n",
         STOPPED,
+    ),
+    Mutant(
+        "the store is not asked before an online set is published",
+        "tasks/leases/renewer.py",
+        "if sure and not self.lost():",
+        "if False:",
+        RENEWER,
     ),
     Mutant(
         "a commit is tried once",
