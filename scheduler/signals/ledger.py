@@ -111,7 +111,7 @@ class SignalLedger:
             sha256 = write_signals(signals, path)
             check()
             # Past the manifest of the run, which has one writer: two may publish at once. The entry keeps the checksum.
-            recorder.place.write({f"{FOLDER}/{name}": path.read_bytes()})
+            recorder.storage.write({f"{FOLDER}/{name}": path.read_bytes()})
         document: Document = {
             "_id": f"{strategy}:{number}",
             "schema": SCHEMA,
@@ -182,7 +182,7 @@ class SignalLedger:
     def load(self, entry: SignalEntry) -> pd.DataFrame:
         """The signals of one entry. Raises as ``read``."""
         recorder = MLflowExperiment.open(entry.pool, self._backend.settings.mlflow_uri).get_recorder(entry.recorder_id)
-        content = recorder.place.read(safe_name(entry.artifact))
+        content = recorder.storage.read(safe_name(entry.artifact))
         if hashlib.sha256(content).hexdigest() != entry.sha256:
             raise ArtifactCorrupted(
                 f"The signals {entry.artifact!r} of run {entry.recorder_id} are not what was published.",

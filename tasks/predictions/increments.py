@@ -14,9 +14,9 @@ from dataclasses import dataclass
 import pandas as pd
 
 from rollq.tasks.errors import ArtifactCorrupted, ArtifactMissing, BadInput
-from rollq.tasks.tracking.artifacts.codecs import kind_named, kind_of
+from rollq.tasks.tracking.artifacts.codecs import codec_named, codec_of
 from rollq.tasks.tracking.artifacts.manifest import Entry, check, safe_name
-from rollq.tasks.tracking.artifacts.storage import Place
+from rollq.tasks.tracking.artifacts.storage import Storage
 from rollq.tasks.tracking.mlflow.recorder import MLflowRecorder
 
 FOLDER = "predictions"
@@ -64,8 +64,8 @@ def save_increment(recorder: MLflowRecorder, name: str, increment: Increment) ->
     """
     values = {PRED: increment.pred, LABEL: increment.label, DAYS: increment.days}
     folder = safe_name(f"{FOLDER}/{name}")
-    files = {file: kind_of(value).encode(value) for file, value in values.items()}
-    _place(recorder).write({f"{folder}/{file}": content for file, content in files.items()})
+    files = {file: codec_of(value).encode(value) for file, value in values.items()}
+    _storage(recorder).write({f"{folder}/{file}": content for file, content in files.items()})
     return {"artifact": folder, "sha256": {file: Entry.of(content, "").sha256 for file, content in files.items()}}
 
 
@@ -82,7 +82,7 @@ def load_increment(recorder: MLflowRecorder, result: Mapping[str, object]) -> In
     """
     folder, sums = _named(result)
     files = {name: _read(recorder, f"{folder}/{name}", sums[name]) for name in (PRED, LABEL, DAYS)}
-    pred, label = (kind_named("frame").decode(files[name]) for name in (PRED, LABEL))
+    pred, label = (codec_named("frame").decode(files[name]) for name in (PRED, LABEL))
     return Increment(pred, label, json.loads(files[DAYS]))
 
 
@@ -98,7 +98,7 @@ def _named(result: Mapping[str, object]) -> tuple[str, Mapping[str, str]]:
 
 def _read(recorder: MLflowRecorder, name: str, sha256: str) -> bytes:
     try:
-        content = _place(recorder).read(name)
+        content = _storage(recorder).read(name)
     except ArtifactMissing:
         raise ArtifactMissing(f"The artifact {name!r} of run {recorder.id} is gone.", FIX) from None
     try:
@@ -107,5 +107,5 @@ def _read(recorder: MLflowRecorder, name: str, sha256: str) -> bytes:
         raise ArtifactCorrupted(error.message, FIX) from None
 
 
-def _place(recorder: MLflowRecorder) -> Place:
-    return recorder.place
+def _storage(recorder: MLflowRecorder) -> Storage:
+    return recorder.storage

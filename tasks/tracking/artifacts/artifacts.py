@@ -14,9 +14,9 @@ from typing import Any, Protocol, TypeGuard
 from rollq.tasks.components.registry import resolve
 from rollq.tasks.definition import MODEL, MODULE, component
 from rollq.tasks.errors import ArtifactCorrupted, ArtifactMissing, BadInput, ComponentError
-from rollq.tasks.tracking.artifacts.codecs import KINDS, Kind, kind_named, kind_of
+from rollq.tasks.tracking.artifacts.codecs import CODECS, Codec, codec_named, codec_of
 from rollq.tasks.tracking.artifacts.manifest import MANIFEST, OWN, Entry, Manifest, check, safe_name
-from rollq.tasks.tracking.artifacts.storage import Place
+from rollq.tasks.tracking.artifacts.storage import Storage
 
 FILE = "file"
 
@@ -46,16 +46,16 @@ class Artifacts:
     """What a recorder keeps.
 
     Args:
-        place: where the files are.
+        storage: where the files are.
         own: this process made the run, so no other process writes its manifest.
         components: further registered classes, which a model may have (the setting ``components``).
         pickle_classes: classes that a pickle may hold (the setting of this name).
     """
 
     def __init__(
-        self, place: Place, *, own: bool, components: tuple[str, ...] = (), pickle_classes: tuple[str, ...] = ()
+        self, storage: Storage, *, own: bool, components: tuple[str, ...] = (), pickle_classes: tuple[str, ...] = ()
     ) -> None:
-        self.place = place
+        self.storage = storage
         self._own = own
         self._components = components
         self._pickle_classes = pickle_classes
@@ -95,9 +95,9 @@ class Artifacts:
         manifest, parts = copy.deepcopy(before), (self._waiting.manifest, draft.manifest)
         dropped = [path for part in parts for path in manifest.put(part)]
         self._announce(copy.deepcopy(before), parts)
-        self.place.write({**self._waiting.files, **draft.files, MANIFEST: manifest.to_json()})
+        self.storage.write({**self._waiting.files, **draft.files, MANIFEST: manifest.to_json()})
         self._known, self._waiting = manifest, Draft()
-        self.place.remove(path for path in dropped if path not in manifest.entries)
+        self.storage.remove(path for path in dropped if path not in manifest.entries)
 
     def _announce(self, manifest: Manifest, parts: Sequence[Manifest]) -> None:
         """Say that files are about to be replaced, so that both contents count if this process is killed in between.
@@ -110,9 +110,9 @@ class Artifacts:
             return
         for path in replaced.keys() & manifest.coming.keys():  # it was announced before: which of the two is there?
             with suppress(ArtifactMissing, ArtifactCorrupted):
-                manifest.entries[path] = manifest.entry_of(path, self.place.read(path))
+                manifest.entries[path] = manifest.entry_of(path, self.storage.read(path))
         manifest.coming.update(replaced)
-        self.place.write({MANIFEST: manifest.to_json()})
+        self.storage.write({MANIFEST: manifest.to_json()})
 
     def _drafted(self, objects: Mapping[str, object], folder: str | None = None) -> Draft:
         draft = Draft()
@@ -133,11 +133,11 @@ class Artifacts:
             return self._load_model(kept, manifest.models[kept])
         if kept not in manifest.entries:
             return self.folder(kept)
-        content = self.place.read(kept)
+        content = self.storage.read(kept)
         entry = manifest.entry_of(kept, content)
         if entry.kind == FILE:
             return self.folder(kept)
-        return kind_named(entry.kind, self._pickle_classes).decode(content)
+        return codec_named(entry.kind, self._pickle_classes).decode(content)
 
     def folder(self, name: str) -> Path:
         """A local file or folder with everything below ``name``, all of it checked.
@@ -147,7 +147,7 @@ class Artifacts:
         """
         kept = self._find(name)
         manifest = self.manifest()
-        root = self.place.folder(kept)
+        root = self.storage.folder(kept)
         if kept in manifest.entries:
             manifest.entry_of(kept, root.read_bytes())
         for path, entry in manifest.below(kept).items():
@@ -192,7 +192,7 @@ class Artifacts:
         """What there is; read again if ``fresh``."""
         if self._known is None or fresh:
             try:
-                self._known = Manifest.parse(self.place.read(MANIFEST))
+                self._known = Manifest.parse(self.storage.read(MANIFEST))
             except ArtifactMissing:
                 self._known = Manifest()
         return self._known
@@ -212,9 +212,9 @@ class Artifacts:
         elif _is_model(value):
             self._add_model(value, name, draft)
         else:
-            kind = kind_of(value, self._pickle_classes)
-            path = _path_of(name, kind)
-            draft.add(name, path, kind.encode(value), kind.name)
+            codec = codec_of(value, self._pickle_classes)
+            path = _path_of(name, codec)
+            draft.add(name, path, codec.encode(value), codec.name)
             draft.manifest.names[name] = path
 
     def _add_model(self, model: Saves, name: str, draft: Draft) -> None:
@@ -248,16 +248,16 @@ class Artifacts:
         return cls.load(self.folder(name))
 
 
-def _path_of(name: str, kind: Kind) -> str:
+def _path_of(name: str, codec: Codec) -> str:
     """The path of the file of a name: its ending says what is in it.
 
     Text and bytes may have any ending: their name says what they are. ``pred.pkl``, as the reference calls a frame, is
     ``pred``.
     """
     ending = PurePosixPath(name).suffix
-    if ending == kind.suffix or (ending and kind.name in ("text", "bytes")):
+    if ending == codec.suffix or (ending and codec.name in ("text", "bytes")):
         return name
-    return safe_name(name.removesuffix(".pkl") + kind.suffix)
+    return safe_name(name.removesuffix(".pkl") + codec.suffix)
 
 
 def _add_copies(source: Path, name: str, draft: Draft) -> None:
@@ -289,4 +289,4 @@ def _inside(source: Path, name: str) -> dict[Path, str]:
 def _is_model(value: object) -> TypeGuard[Saves]:
     """Whether a value is a model of rollq's kind: it saves itself into a folder, and its class loads it."""
     both = callable(getattr(value, "save", None)) and callable(getattr(type(value), "load", None))
-    return both and not any(kind.holds(value) for kind in KINDS.values())
+    return both and not any(codec.holds(value) for codec in CODECS.values())

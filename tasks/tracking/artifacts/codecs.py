@@ -1,5 +1,6 @@
-"""The kinds of artifacts: how each value is written and read. Nothing here runs code from a file, unless the setting
-``pickle_classes`` names every class that a pickle may hold.
+"""The codecs of artifacts: how each kind of value is written and read.
+
+Nothing here runs code from a file, unless the setting ``pickle_classes`` names every class that a pickle may hold.
 """
 
 from __future__ import annotations
@@ -27,9 +28,9 @@ REFUSALS: tuple[type[Exception], ...] = (
 
 
 @dataclass(frozen=True)
-class Kind:
-    """A kind: its file ending, whether it can hold a value, how the value becomes bytes and comes back, and whether
-    what came back is the same.
+class Codec:
+    """Of a kind of value: the file ending, whether a value is of this kind, how it becomes bytes and comes back, and
+    whether what came back is the same.
     """
 
     name: str
@@ -82,13 +83,13 @@ FIXES = {
 }
 
 
-def kind_of(value: object, pickle_classes: tuple[str, ...] = ()) -> Kind:
+def codec_of(value: object, pickle_classes: tuple[str, ...] = ()) -> Codec:
     """The kind that holds ``value``.
 
     Raises:
         BadInput: none does.
     """
-    found = next((kind for kind in KINDS.values() if kind.holds(value)), None)
+    found = next((codec for codec in CODECS.values() if codec.holds(value)), None)
     if found is not None:
         return found
     try:
@@ -99,10 +100,10 @@ def kind_of(value: object, pickle_classes: tuple[str, ...] = ()) -> Kind:
         raise
     except RecursionError:
         raise BadInput("The value contains itself, or lies too deep.", FIXES["json"]) from None
-    return KINDS["json"]
+    return CODECS["json"]
 
 
-def kind_named(name: str, pickle_classes: tuple[str, ...] = ()) -> Kind:
+def codec_named(name: str, pickle_classes: tuple[str, ...] = ()) -> Codec:
     """The kind of this name, as a manifest has it.
 
     Raises:
@@ -113,9 +114,9 @@ def kind_named(name: str, pickle_classes: tuple[str, ...] = ()) -> Kind:
         if not pickle_classes:
             raise BadInput("The artifact is a pickle.", "Name the classes that it may hold in ROLLQ_PICKLE_CLASSES.")
         return _pickle(pickle_classes)
-    if name not in KINDS:
+    if name not in CODECS:
         raise ArtifactCorrupted(f"The manifest names an unknown kind of artifact: {name!r}.", "Train the task again.")
-    return KINDS[name]
+    return CODECS[name]
 
 
 def _array_bytes(array: np.ndarray) -> bytes:
@@ -186,22 +187,22 @@ def _is_a(kind: type) -> Callable[[object], bool]:
     return lambda value: isinstance(value, kind)
 
 
-KINDS: Mapping[str, Kind] = {
-    kind.name: kind
-    for kind in (
-        Kind("frame", ".parquet", _is_a(pd.DataFrame), frame_bytes, read_frame, same_table),
-        Kind("series", ".parquet", _is_a(pd.Series), series_bytes, read_series, same_table),
-        Kind("masked", ".npz", _is_a(np.ma.MaskedArray), _masked_bytes, _read_masked, _same_masked),
-        Kind("array", ".npy", _is_a(np.ndarray), _array_bytes, _read_array, _same_array),
-        Kind("text", ".txt", lambda value: type(value) is str, str.encode, bytes.decode, str.__eq__),
-        Kind("bytes", ".bin", lambda value: type(value) is bytes, bytes, bytes),
-        Kind("booster", ".txt", _is_booster, lambda value: value.model_to_string().encode(), _read_booster),
-        Kind("json", ".json", lambda value: False, _json_bytes, lambda made: from_json(json.loads(made)), _same_json),
+CODECS: Mapping[str, Codec] = {
+    codec.name: codec
+    for codec in (
+        Codec("frame", ".parquet", _is_a(pd.DataFrame), frame_bytes, read_frame, same_table),
+        Codec("series", ".parquet", _is_a(pd.Series), series_bytes, read_series, same_table),
+        Codec("masked", ".npz", _is_a(np.ma.MaskedArray), _masked_bytes, _read_masked, _same_masked),
+        Codec("array", ".npy", _is_a(np.ndarray), _array_bytes, _read_array, _same_array),
+        Codec("text", ".txt", lambda value: type(value) is str, str.encode, bytes.decode, str.__eq__),
+        Codec("bytes", ".bin", lambda value: type(value) is bytes, bytes, bytes),
+        Codec("booster", ".txt", _is_booster, lambda value: value.model_to_string().encode(), _read_booster),
+        Codec("json", ".json", lambda value: False, _json_bytes, lambda made: from_json(json.loads(made)), _same_json),
     )
 }
 
 
-def _pickle(classes: tuple[str, ...]) -> Kind:
+def _pickle(classes: tuple[str, ...]) -> Codec:
     """Pickle, for an exact list of ``module:Class``: what is written must come back through the same gate."""
 
     def load(content: bytes) -> object:
@@ -212,7 +213,7 @@ def _pickle(classes: tuple[str, ...]) -> Kind:
         load(content)
         return content
 
-    return Kind("pickle", ".pkl", lambda value: True, dump, load)
+    return Codec("pickle", ".pkl", lambda value: True, dump, load)
 
 
 class _Unpickler(pickle.Unpickler):

@@ -20,7 +20,7 @@ from rollq.tasks.tracking.runs.retry import retry
 ABSENT = (FileNotFoundError, NotADirectoryError, IsADirectoryError)
 
 
-class Place(ABC):
+class Storage(ABC):
     """Keeps files by name; names were checked by ``safe_name``."""
 
     @abstractmethod
@@ -58,7 +58,7 @@ class Place(ABC):
         return None
 
 
-class LocalPlace(Place):
+class LocalStorage(Storage):
     """A folder of this machine."""
 
     def __init__(self, root: Path) -> None:
@@ -112,7 +112,7 @@ class LocalPlace(Place):
         return path
 
 
-class RemotePlace(Place):
+class RemoteStorage(Storage):
     """The artifact repository of a run, through its MLflow server or its cloud storage."""
 
     def __init__(self, client: MlflowClient, run_id: str) -> None:
@@ -155,12 +155,12 @@ class RemotePlace(Place):
             raise
 
 
-def place_of(client: MlflowClient, run_id: str, artifact_uri: str) -> Place:
+def storage_of(client: MlflowClient, run_id: str, artifact_uri: str) -> Storage:
     """The place that an artifact URI names."""
     parts = urlsplit(artifact_uri)
     if parts.scheme in ("", "file"):
-        return LocalPlace(Path(unquote(parts.path)))
-    return RemotePlace(client, run_id)
+        return LocalStorage(Path(unquote(parts.path)))
+    return RemoteStorage(client, run_id)
 
 
 @contextlib.contextmanager

@@ -16,7 +16,7 @@ from mlflow.tracking import MlflowClient
 
 from rollq.tasks.errors import NotFound, NotLogged, RollqError, StateError
 from rollq.tasks.tracking.artifacts.artifacts import Artifacts
-from rollq.tasks.tracking.artifacts.storage import Place, place_of
+from rollq.tasks.tracking.artifacts.storage import Storage, storage_of
 from rollq.tasks.tracking.mlflow.long_texts import PARAMS, TAGS, Long, LongTexts, whole_name, whole_values
 from rollq.tasks.tracking.mlflow.names import (
     MAX_TAG,
@@ -57,7 +57,7 @@ class MLflowRecorder(Recorder):
         self.start_time, self.end_time = time_of(run.info.start_time), time_of(run.info.end_time)
         self.artifact_uri: str = run.info.artifact_uri
         self.status = RecorderStatus.of_mlflow(run.info.status)
-        self._artifacts = Artifacts(place_of(client, self.id, self.artifact_uri), own=own, **options)
+        self._artifacts = Artifacts(storage_of(client, self.id, self.artifact_uri), own=own, **options)
         self._long = LongTexts(self._artifacts)
 
     # -- life ---------------------------------------------------------------------------------------------------------
@@ -211,9 +211,9 @@ class MLflowRecorder(Recorder):
         return str(self._artifacts.folder(path) if dst_path is None else self._artifacts.copy(path, Path(dst_path)))
 
     @property
-    def place(self) -> Place:
+    def storage(self) -> Storage:
         """Where its artifacts lie: for files that have another manifest than the run's."""
-        return self._artifacts.place
+        return self._artifacts.storage
 
     def get_artifact_uri(self) -> str:
         """Where the artifacts lie."""
@@ -221,7 +221,7 @@ class MLflowRecorder(Recorder):
 
     def get_local_dir(self) -> Path | None:
         """The artifact folder, if it is on this machine."""
-        return self._artifacts.place.local
+        return self._artifacts.storage.local
 
     def keep_provenance(self) -> None:
         """Attach where this run comes from: written with the first artifacts, or at the end."""

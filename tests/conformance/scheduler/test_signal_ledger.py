@@ -92,6 +92,6 @@ def test_an_artifact_that_somebody_changed_is_not_read(backend: Backend, book: L
     assert entry
     write_signals(frame(DAYS, 9.0), tmp_path / "other.parquet")
     recorder = MLflowExperiment.open(book.name, backend.settings.mlflow_uri).get_recorder(entry.recorder_id)
-    recorder.place.write({entry.artifact: (tmp_path / "other.parquet").read_bytes()})
+    recorder.storage.write({entry.artifact: (tmp_path / "other.parquet").read_bytes()})
     with pytest.raises(RollqError, match="not what was published"):
         book.ledger.read(book.name)

@@ -21,7 +21,7 @@ from mlflow.exceptions import MlflowException
 from rollq.tasks.errors import ArtifactCorrupted, ArtifactMissing, BadInput, ComponentError, Unavailable
 from rollq.tasks.tracking.artifacts.artifacts import Artifacts
 from rollq.tasks.tracking.artifacts.manifest import MANIFEST, Manifest, safe_name
-from rollq.tasks.tracking.artifacts.storage import LocalPlace, RemotePlace
+from rollq.tasks.tracking.artifacts.storage import LocalStorage, RemoteStorage
 from rollq.tasks.tracking.mlflow.experiment import MLflowExperiment
 from rollq.tasks.tracking.mlflow.recorder import MLflowRecorder
 
@@ -127,17 +127,17 @@ def test_a_pickle_that_runs_code_is_refused(tmp_path: Path) -> None:
         def __reduce__(self) -> Any:
             return (exec, (f"open({str(tmp_path / 'ran')!r}, 'w')",))
 
-    from rollq.tasks.tracking.artifacts.codecs import kind_named
+    from rollq.tasks.tracking.artifacts.codecs import codec_named
 
     for allowed in ((f"{HERE}:Box",), ("builtins:dict",), ("builtins",), ("builtins:exe",)):
         with pytest.raises(BadInput, match="builtins:exec"):
-            kind_named("pickle", allowed).decode(pickle.dumps(Evil()))
+            codec_named("pickle", allowed).decode(pickle.dumps(Evil()))
     assert not (tmp_path / "ran").exists()
 
 
 @pytest.fixture
 def kept(tmp_path: Path) -> tuple[Artifacts, Path]:
-    artifacts = Artifacts(LocalPlace(tmp_path), own=True)
+    artifacts = Artifacts(LocalStorage(tmp_path), own=True)
     artifacts.save({"pred": FRAME, "task": {"a": list(range(50))}, "note": "text" * 20, "array": np.arange(50)})
     artifacts.save({"tree": booster()}, "model")
     return artifacts, tmp_path
@@ -155,17 +155,17 @@ def test_a_hundred_of_a_hundred_flipped_bytes_are_refused(kept: tuple[Artifacts,
         flipped[chance.randrange(len(flipped))] ^= 1 << chance.randrange(8)
         (folder / name).write_bytes(flipped)
         with pytest.raises(ArtifactCorrupted, match="not what was written"):
-            Artifacts(LocalPlace(folder), own=False).load(name)
+            Artifacts(LocalStorage(folder), own=False).load(name)
         refused += 1
         (folder / name).write_bytes(content)
     assert refused == 100
     for name in names:
-        Artifacts(LocalPlace(folder), own=False).load(name)
+        Artifacts(LocalStorage(folder), own=False).load(name)
 
 
 def test_a_lost_file_a_cut_one_and_a_broken_manifest_are_refused(kept: tuple[Artifacts, Path]) -> None:
     _, folder = kept
-    fresh = Artifacts(LocalPlace(folder), own=False)
+    fresh = Artifacts(LocalStorage(folder), own=False)
     (folder / "note.txt").write_bytes(b"")
     with pytest.raises(ArtifactCorrupted):
         fresh.load("note.txt")
@@ -183,7 +183,7 @@ def test_a_lost_file_a_cut_one_and_a_broken_manifest_are_refused(kept: tuple[Art
     ):
         (folder / MANIFEST).write_bytes(content)
         with pytest.raises(ArtifactCorrupted, match="manifest"):
-            Artifacts(LocalPlace(folder), own=False).load("pred")
+            Artifacts(LocalStorage(folder), own=False).load("pred")
 
 
 HOSTILE = [
@@ -205,7 +205,7 @@ def hostile_names() -> list[str]:
 
 def test_two_hundred_hostile_names_are_refused(tmp_path: Path) -> None:
     folder = tmp_path / "inside"
-    artifacts = Artifacts(LocalPlace(folder), own=True)
+    artifacts = Artifacts(LocalStorage(folder), own=True)
     artifacts.save({"good": 1})
     before = sorted(path for path in tmp_path.rglob("*"))
     names = hostile_names()
@@ -265,20 +265,20 @@ def test_who_is_killed_while_he_replaces_files_leaves_each_of_them_readable(
         with monkeypatch.context() as patch:
             kill_at(patch, step)
             with contextlib.suppress(Killed):
-                Artifacts(LocalPlace(folder), own=False).save({"note": note, "task": {"a": task}, f"more{number}": 1})
-        found = Artifacts(LocalPlace(folder), own=False)
+                Artifacts(LocalStorage(folder), own=False).save({"note": note, "task": {"a": task}, f"more{number}": 1})
+        found = Artifacts(LocalStorage(folder), own=False)
         assert (found.load("note"), found.load("task")["a"]) != (None, None)
         assert found.load("note") in [one for one, _ in values[: number + 2]]
         assert found.load("task")["a"] in [one for _, one in values[: number + 2]]
         assert found.folder("note").read_text() == found.load("note")
         for name in found.manifest().entries:
             found.load(name)
-    last = Artifacts(LocalPlace(folder), own=False)
+    last = Artifacts(LocalStorage(folder), own=False)
     last.save({"note": "last", "task": {"a": []}})
     assert not Manifest.parse((folder / MANIFEST).read_bytes()).coming
     (folder / "note.txt").write_text("newer")
     with pytest.raises(ArtifactCorrupted):
-        Artifacts(LocalPlace(folder), own=False).load("note")
+        Artifacts(LocalStorage(folder), own=False).load("note")
 
 
 def test_what_cannot_be_read_now_is_not_taken_for_missing(
@@ -294,9 +294,9 @@ def test_what_cannot_be_read_now_is_not_taken_for_missing(
     with monkeypatch.context() as patch:
         patch.setattr(Path, "read_bytes", away)
         with pytest.raises(Unavailable):
-            Artifacts(LocalPlace(folder), own=False).save({"more": 1})
+            Artifacts(LocalStorage(folder), own=False).save({"more": 1})
         with pytest.raises(Unavailable):
-            Artifacts(LocalPlace(folder), own=False).load("note")
+            Artifacts(LocalStorage(folder), own=False).load("note")
     assert (folder / MANIFEST).read_bytes() == before
 
 
@@ -314,4 +314,4 @@ def test_a_server_that_is_away_has_not_lost_anything(says: str, error: type[Exce
 
     client: Any = Client()
     with pytest.raises(error):
-        RemotePlace(client, "ab404cd").read(MANIFEST)
+        RemoteStorage(client, "ab404cd").read(MANIFEST)

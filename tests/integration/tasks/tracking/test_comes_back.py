@@ -20,7 +20,7 @@ from rollq.tasks.errors import ArtifactCorrupted, BadInput, NotLogged, RollqErro
 from rollq.tasks.tracking.artifacts.artifacts import Artifacts
 from rollq.tasks.tracking.artifacts.codecs import kind_of
 from rollq.tasks.tracking.artifacts.manifest import LONG
-from rollq.tasks.tracking.artifacts.storage import LocalPlace
+from rollq.tasks.tracking.artifacts.storage import LocalStorage
 from rollq.tasks.tracking.mlflow.experiment import MLflowExperiment
 
 DAYS = pd.date_range("2020-01-01", periods=3)
@@ -207,7 +207,7 @@ def same(one: Any, other: Any) -> bool:
 
 
 def fresh(folder: Path) -> Artifacts:
-    return Artifacts(LocalPlace(folder), own=False)
+    return Artifacts(LocalStorage(folder), own=False)
 
 
 @pytest.mark.filterwarnings("ignore::pandas.errors.Pandas4Warning")
@@ -220,7 +220,7 @@ def test_it_comes_back(name: str, tmp_path: Path) -> None:
         **{f"array: {n}": v for n, v in ARRAYS.items()},
         **{f"value: {n}": v for n, v in VALUES.items()},
     }[name]
-    Artifacts(LocalPlace(tmp_path), own=True).save({"x": value})
+    Artifacts(LocalStorage(tmp_path), own=True).save({"x": value})
     assert same(value, fresh(tmp_path).load("x"))
 
 
@@ -233,7 +233,7 @@ REFUSED = {
 
 @pytest.mark.parametrize("name", REFUSED)
 def test_it_is_refused_and_nothing_else_is_touched(name: str, tmp_path: Path) -> None:
-    artifacts = Artifacts(LocalPlace(tmp_path), own=True)
+    artifacts = Artifacts(LocalStorage(tmp_path), own=True)
     with pytest.raises(BadInput):
         artifacts.save({"good": 1, "bad": REFUSED[name]})
     assert not list(tmp_path.iterdir())
@@ -245,7 +245,7 @@ def test_a_value_that_holds_itself_is_refused(tmp_path: Path) -> None:
     endless: list[Any] = []
     endless.append(endless)
     with pytest.raises(BadInput, match="itself"):
-        Artifacts(LocalPlace(tmp_path), own=True).save({"x": endless})
+        Artifacts(LocalStorage(tmp_path), own=True).save({"x": endless})
 
 
 LEAVES = st.one_of(
@@ -284,7 +284,7 @@ SERIES = st.builds(
 @settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.one_of(NESTED, SERIES, SERIES.map(lambda series: series.to_frame())))
 def test_any_value_comes_back_or_is_refused(tmp_path: Path, value: Any) -> None:
-    artifacts = Artifacts(LocalPlace(tmp_path), own=True)
+    artifacts = Artifacts(LocalStorage(tmp_path), own=True)
     try:
         artifacts.save({"x": value})
     except BadInput:
@@ -304,7 +304,7 @@ def test_what_was_saved_last_under_a_name_comes_back(
     tmp_path_factory: pytest.TempPathFactory, steps: list[tuple[str, Any]]
 ) -> None:
     folder = tmp_path_factory.mktemp("run")
-    artifacts = Artifacts(LocalPlace(folder), own=True)
+    artifacts = Artifacts(LocalStorage(folder), own=True)
     for name, value in steps:
         try:
             artifacts.save({name: value})
@@ -338,7 +338,7 @@ def test_one_name_saved_twice_with_another_kind(local: MLflowExperiment) -> None
     ],
 )
 def test_the_ending_of_a_file_says_what_is_in_it(name: str, value: Any, path: str, tmp_path: Path) -> None:
-    Artifacts(LocalPlace(tmp_path), own=True).save({name: value})
+    Artifacts(LocalStorage(tmp_path), own=True).save({name: value})
     assert (tmp_path / path).is_file()
     assert same(value, fresh(tmp_path).load(name))
 
@@ -408,7 +408,7 @@ class Shrinking:
 
 def test_a_model_that_cannot_come_back_is_refused(tmp_path: Path) -> None:
     registered = (f"{__name__}:Silent", f"{__name__}:Shrinking")
-    artifacts = Artifacts(LocalPlace(tmp_path), own=True, components=registered)
+    artifacts = Artifacts(LocalStorage(tmp_path), own=True, components=registered)
     with pytest.raises(BadInput, match=r"Silent.save\(folder\) wrote nothing"):
         artifacts.save({"model": Silent()})
     inner = type("Inner", (Shrinking,), {"__qualname__": "outer.<locals>.Inner"})
@@ -416,11 +416,11 @@ def test_a_model_that_cannot_come_back_is_refused(tmp_path: Path) -> None:
         artifacts.save({"model": inner(1)})
     artifacts.save({"model": Shrinking(3)})
     artifacts.save({"model": Shrinking(1)})
-    assert Artifacts(LocalPlace(tmp_path), own=False, components=registered).load("model").files == 1
+    assert Artifacts(LocalStorage(tmp_path), own=False, components=registered).load("model").files == 1
 
 
 def test_a_full_disk_leaves_what_was_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    artifacts = Artifacts(LocalPlace(tmp_path), own=True)
+    artifacts = Artifacts(LocalStorage(tmp_path), own=True)
     artifacts.save({"x": "old", "y": "old"})
 
     def full(path: Path, content: bytes) -> int:
@@ -502,10 +502,10 @@ def test_what_is_logged_after_something_that_was_not_taken_is_written(local: MLf
 
 def test_a_file_that_is_not_of_its_kind_is_told(tmp_path: Path) -> None:
     for kind, content in (("frame", b"PAR"), ("array", b"x"), ("json", b"{"), ("masked", b"PK"), ("text", b"\xff")):
-        from rollq.tasks.tracking.artifacts.codecs import kind_named
+        from rollq.tasks.tracking.artifacts.codecs import codec_named
 
         with pytest.raises(ArtifactCorrupted):
-            kind_named(kind).decode(content)
+            codec_named(kind).decode(content)
 
 
 def test_other_programs_read_the_files() -> None:

@@ -14,7 +14,7 @@ from rollq.tasks.errors import ArtifactCorrupted, ArtifactMissing, BadInput, Cal
 from rollq.tasks.predictions.fitted_dataset import fitted_dataset
 from rollq.tasks.predictions.increments import Increment, load_increment, save_increment
 from rollq.tasks.tracking.artifacts.artifacts import Artifacts
-from rollq.tasks.tracking.artifacts.storage import LocalPlace
+from rollq.tasks.tracking.artifacts.storage import LocalStorage
 from rollq.tasks.tracking.runs.lifecycle import RecorderStatus
 from rollq.workers.datasets.panel import PanelDataset
 from rollq.workers.jobs.prediction import load_model, predict_range
@@ -37,8 +37,8 @@ class FolderRecorder:
 
     def __init__(self, folder: Path) -> None:
         self.status = RecorderStatus.FINISHED
-        self.place = LocalPlace(folder)
-        self._artifacts = Artifacts(self.place, own=True)
+        self.storage = LocalStorage(folder)
+        self._artifacts = Artifacts(self.storage, own=True)
 
     def save_objects(self, **objects: Any) -> None:
         self._artifacts.save(objects)

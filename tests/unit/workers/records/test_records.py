@@ -11,7 +11,7 @@ import pytest
 from rollq.tasks.errors import ArtifactMissing
 from rollq.tasks.predictions.metrics import daily_ic, summary
 from rollq.tasks.tracking.artifacts.artifacts import Artifacts
-from rollq.tasks.tracking.artifacts.storage import LocalPlace
+from rollq.tasks.tracking.artifacts.storage import LocalStorage
 from rollq.workers.datasets.panel import PanelDataset
 from rollq.workers.models.lightgbm import LGBModel
 from rollq.workers.records.analysis import SignalAnalysisRecord
@@ -73,8 +73,8 @@ def test_what_is_saved_comes_back_from_parquet(
     SignalRecord(recorder, model, dataset).generate()
     for name in ("pred.parquet", "label.parquet"):
         value = recorder.objects[name]
-        Artifacts(LocalPlace(tmp_path), own=True).save({name: value})
-        found = Artifacts(LocalPlace(tmp_path), own=False).load(name)
+        Artifacts(LocalStorage(tmp_path), own=True).save({name: value})
+        found = Artifacts(LocalStorage(tmp_path), own=False).load(name)
         assert found.name == value.name
         assert found.to_numpy().tobytes() == value.to_numpy().tobytes()
         assert list(found.index) == list(value.index)
