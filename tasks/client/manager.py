@@ -7,23 +7,19 @@ new, so that Celery workers and plain loops (``tasks/client/run_task.py``) may s
 from __future__ import annotations
 
 import logging
-import os
-import socket
-import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-from rollq.tasks.attempts.attempt_lease import AttemptLease
 from rollq.tasks.backend import Backend
+from rollq.tasks.client.held_tasks import HeldTasks
 from rollq.tasks.client.queries import as_state, translate
 from rollq.tasks.client.waiting import Progress, Waited, wait_for
-from rollq.tasks.errors import BadInput, LeaseLost, NotFound, StateError, Unavailable
+from rollq.tasks.errors import NotFound, StateError, Unavailable
 from rollq.tasks.identity import canonical, task_id, task_key
 from rollq.tasks.mongo.client import Document
-from rollq.tasks.queue.prefetch import Claim, claim_on
 from rollq.tasks.queue.states import TaskState
-from rollq.tasks.queue.task import Task, TaskError
+from rollq.tasks.queue.task import Task
 
 log = logging.getLogger(__name__)
 
@@ -51,7 +47,7 @@ class TaskManager:
         self.task_pool = task_pool
         self.backend = backend or Backend.connect()
         self._tasks = self.backend.tasks
-        self._worker = f"{socket.gethostname()}/{os.getpid()}/{threading.get_native_id()}"
+        self._held = HeldTasks(self.backend, task_pool)
 
     @staticmethod
     def list(backend: Backend | None = None) -> Ids:
@@ -143,7 +139,7 @@ class TaskManager:
             query: only tasks that it finds.
             status: WAITING, or PART_DONE for the second phase.
         """
-        claim = self._claim(query, as_state(status))
+        claim = self._held.claim(query, as_state(status))
         return self._tasks.get(claim.task_id) if claim else None
 
     @contextmanager
@@ -156,19 +152,12 @@ class TaskManager:
         Raises:
             LeaseLost: the task was cancelled, or the block could not renew its lease.
         """
-        claim = self._claim(query, as_state(status))
+        claim = self._held.claim(query, as_state(status))
         if claim is None:
             yield None
             return
-        with AttemptLease(self._tasks, claim):
-            try:
-                yield self._tasks.get(claim.task_id)
-            except LeaseLost:
-                raise
-            except BaseException:
-                self._give_back(claim)
-                raise
-            self._give_back(claim)
+        with self._held.until_the_end(claim) as task:
+            yield task
 
     def task_fetcher_iter(self, query: Query | None = None) -> Iterator[Task]:
         """Take task after task, each as with ``safe_fetch_task``, until none is left."""
@@ -189,14 +178,7 @@ class TaskManager:
             LeaseLost: another worker has the task now; nothing was stored.
             BadInput: ``res`` is no mapping, or has no JSON form.
         """
-        end = as_state(status) if status is not None else TaskState.DONE
-        if end not in (TaskState.DONE, TaskState.PART_DONE):
-            raise BadInput(f"A result cannot be committed as {end}.", "Use DONE or PART_DONE.")
-        if not isinstance(res, Mapping):
-            raise BadInput(f"A result is a mapping, not a {type(res).__name__}.", "Return {'name': value}.")
-        claim = claim_on(task)
-        self._tasks.commit(claim, canonical(res, "result"), part=end is TaskState.PART_DONE)
-        self._after(claim)
+        self._held.commit(task, res, as_state(status) if status is not None else TaskState.DONE)
 
     def fail_task(self, task: Task, error: BaseException) -> TaskState:
         """A fetched task failed: it is tried again later, or FAILED. Returns its state.
@@ -204,10 +186,7 @@ class TaskManager:
         Raises:
             LeaseLost: it is not held any more.
         """
-        claim = claim_on(task)
-        state = self._tasks.fail(claim, TaskError.of(error))
-        self._after(claim)
-        return state
+        return self._held.fail(task, error)
 
     def return_task(self, task: Task, status: object = None) -> None:
         """Give a fetched task back, untried, to the state that it was fetched from.
@@ -216,10 +195,7 @@ class TaskManager:
             LeaseLost: it is not held any more.
             BadInput: ``status`` is another state.
         """
-        claim = claim_on(task)
-        if status is not None and as_state(status) is not claim.claimed_from:
-            raise BadInput(f"Task {task.id} was fetched from {claim.claimed_from}.", "Leave the status out.")
-        self._tasks.release(claim, "returned")
+        self._held.give_back(task, None if status is None else as_state(status))
 
     # -- looking ------------------------------------------------------------------------------------------------------
 
@@ -295,31 +271,11 @@ class TaskManager:
 
     # -- inside -------------------------------------------------------------------------------------------------------
 
-    def _claim(self, query: Query | None, claimed_from: TaskState) -> Claim | None:
-        if query or claimed_from is not TaskState.WAITING:
-            return self._tasks.claim_among(self.task_pool, self._worker, translate(query), claimed_from)
-        queues = self._tasks.queues(self.task_pool)
-        claim = self._tasks.claim(self.task_pool, self._worker, queues)
-        if claim and not claim.seen:  # workers were not notified of it yet: stage the next ones
-            self.backend.notifier.refill(self.task_pool)
-        return claim
-
     def _selected(self, query: Query | None) -> Document:
         return {"$and": [{"pool": self.task_pool}, translate(query)]} if query else {"pool": self.task_pool}
 
     def _ids(self, query: Query | None) -> Sequence[str]:
         return [task.id for task in self.query(query, definitions=False)]
-
-    def _give_back(self, claim: Claim) -> None:
-        """Return a task that was not committed; one that was, or that is lost, is left alone."""
-        if self._tasks.holds(claim):
-            self._tasks.release(claim, "returned")
-
-    def _after(self, claim: Claim) -> None:
-        try:
-            self.backend.gather_notifier.notify_if_finished(claim.pool, claim.rounds)
-        except Unavailable as error:
-            log.warning("a sweep notifies of the round: %s", error)
 
     def _notify(self) -> None:
         try:
