@@ -23,6 +23,17 @@ def test_links_lead_somewhere(page: Path) -> None:
             assert (page.parent / target).exists(), target
 
 
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_files_that_are_named_exist(page: Path) -> None:
+    """History names files that are gone; every other page must not."""
+    if page.name != "CHANGELOG.md":
+        named = re.findall(
+            r"(?<![\w./-])((?:docs|tasks|workers|scheduler|rollq|tests|benchmarks|deploy|examples)/[\w./-]+\.\w+)",
+            page.read_text(),
+        )
+        assert [name for name in named if not (ROOT / name).exists() and not (page.parent / name).exists()] == []
+
+
 def test_every_setting_is_described() -> None:
     text = (ROOT / "docs/reference/settings.md").read_text()
     assert [name for name in Settings.model_fields if f"`{name}`" not in text] == []
