@@ -1,4 +1,4 @@
-"""Failures are of four kinds, and only one of them is the task's own. Everybody who catches one asks here.
+"""Failures are of four kinds, and only one of them is the task's own. All code that catches one asks here.
 
 - stop: the process is asked to end. What it holds goes back untried.
 - outage: a server is away, refuses, is read-only or full, or a disk is. What it holds waits, untried.
@@ -79,6 +79,7 @@ def is_outage(error: BaseException) -> bool:
     if isinstance(error, RollqError):
         return False  # it says what it is
     if isinstance(error, BaseExceptionGroup):
+        # One own error among them is enough to blame the task.
         return all(map(is_outage, error.exceptions))
     if _is_server_away(error) or is_disk(error):
         return True
@@ -113,6 +114,9 @@ def wait_after(kind: Kind, times: int) -> float:
         times: how often it was given back, this time included.
     """
     longest = LONGEST_OUTAGE_SECONDS if kind is Kind.OUTAGE else LONGEST_NOT_YET_SECONDS
+    # Exponential backoff with "equal jitter" (M. Brooker, Exponential Backoff and Jitter, AWS Architecture Blog, 2015):
+    # half of the wait is fixed, so that a server that comes back is not asked at once by all. The exponent is capped
+    # before the power, which would overflow.
     return min(longest, 2.0 ** min(times, 10)) * random.uniform(0.5, 1.0)  # noqa: S311 - spreads, protects nothing
 
 
@@ -157,6 +161,7 @@ def _said(error: BaseException) -> str:
 
 def _is_interrupt(error: BaseException) -> bool:
     """Whether a signal brought it: Ctrl-C, or a signal handler that raises; ``sys.exit`` in a model is none."""
+    # A model may raise KeyboardInterrupt itself; with Python's own handler in place it is taken for Ctrl-C.
     if type(error) is KeyboardInterrupt and signal.getsignal(signal.SIGINT) is signal.default_int_handler:
         return True
     if isinstance(error, Exception):

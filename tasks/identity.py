@@ -71,6 +71,7 @@ def canonical(value: Any, key: str = "", level: int = 0) -> Any:
         if not math.isfinite(value):
             raise TemplateError(f"{value} is not a number that can be stored.", "Use a finite number or null.", key)
         return value
+    # Before `date`, of which a datetime is one, too.
     if isinstance(value, datetime) and value == value:  # NaT is a datetime that equals nothing
         midnight = (value.hour, value.minute, value.second, value.microsecond) == (0, 0, 0, 0) and value.tzinfo is None
         return value.date().isoformat() if midnight else value.isoformat()
@@ -118,6 +119,7 @@ def plain_key(plain: Mapping[str, object]) -> str:
         TemplateError: it is too large for a document.
     """
     made_of = _made_of(plain)
+    # A definition without an identity was put into the pool by hand: it is what it says.
     text = _json(plain if made_of is None else made_of)
     if len(text) > LARGEST_CHARS:
         raise TemplateError(f"the definition has {len(text):,} characters.", "Put what is large into a file.")
@@ -225,4 +227,5 @@ def _name(name: object, key: str) -> str:
 
 def task_id(pool: str, key: str) -> str:
     """The id of the task with ``key`` in ``pool``: the same on every machine (24 hex digits)."""
+    # NUL stands in no name, so pool and key cannot run into each other; 24 digits are the form of MongoDB's own ids.
     return hashlib.sha256(f"{pool}\0{key}".encode()).hexdigest()[:24]

@@ -43,6 +43,7 @@ class AttemptLease:
         *,
         own_process: bool = False,
     ) -> None:
+        """The time of the attempt counts from here, after the claim: waiting in the queue is not the task's."""
         self._tasks = tasks
         self._claim = claim
         self._draining = draining
@@ -89,6 +90,7 @@ class AttemptLease:
         self._told_to_drain = self._told_to_drain or time.monotonic()
         if time.monotonic() - self._told_to_drain < GRACE_SECONDS:
             return
+        # Given back before the process ends, so that it counts neither as an attempt nor as a loss.
         self._leave(lambda: self._tasks.release(self._claim, "the worker was stopped"))
 
     def _leave(self, last: Callable[[], object]) -> None:
@@ -98,6 +100,8 @@ class AttemptLease:
         except RollqError as error:
             log.warning("the task could not be given back, its lease will run out: %s", error)
         if self._own_process:
+            # Not `sys.exit`: this is the renewer's thread, and native code holds the main one. Celery starts another
+            # process.
             os._exit(0)
         self._renewer.give_up("The task was given up.")
 
@@ -117,4 +121,5 @@ class AttemptLease:
 
 def peak_memory_mb() -> float:
     """The most memory that this process had resident, in megabytes (10^6 bytes)."""
+    # Linux counts in kibibytes.
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / 1e6

@@ -36,9 +36,9 @@ def why_lost(recorder: Run, task: Task | None) -> str:
         task: as it was read after the run was; None: it was removed.
 
     Returns:
-        The reason; empty if the attempt is under way or was committed, or if nobody knows.
+        The reason; empty if the attempt is under way or was committed, or if it is not known.
     """
-    begun = recorder.status is RecorderStatus.RUNNING  # a finished run may hold a result: then nobody may guess
+    begun = recorder.status is RecorderStatus.RUNNING  # a finished run may hold a result: of it nothing is guessed
     if task is None:
         return "its task was removed" if begun else ""
     attempt = _attempt(recorder.tags, task)
@@ -51,6 +51,8 @@ def why_lost(recorder: Run, task: Task | None) -> str:
 
 def _attempt(tags: Mapping[str, str], task: Task) -> Attempt | None:
     made = task.attempts_made()
+    # The fence goes before the number of the attempt: a task that was removed and made anew counts its attempts from 1
+    # again.
     if FENCE in tags:
         return next((one for one in made if str(one.fence) == tags[FENCE]), None)
     return next((one for one in made if str(one.number) == tags.get(ATTEMPT)), None)

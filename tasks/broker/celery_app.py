@@ -64,18 +64,24 @@ def make_app(settings: Settings) -> Celery:
         task_queues=[_queue(queue_name(name)) for name in settings.queues] + [_queue(GATHER)],
         task_default_queue=queue_name("default"),
         task_create_missing_queues=True,
+        # A worker takes no message before it can serve it: others may be free.
         worker_prefetch_multiplier=1,
         worker_disable_prefetch=True,  # a message in a busy worker's hands would wait for it
         worker_hijack_root_logger=False,
         worker_redirect_stdouts=False,
         worker_send_task_events=False,
+        # Remote control and events are messages of their own, which the gate would refuse; the registry says who lives.
         worker_enable_remote_control=False,
+        # A pool process imports LightGBM, MLflow and pandas before it says that it lives: on a busy machine more than
+        # Celery's 4 s.
         worker_proc_alive_timeout=60.0,
         broker_connection_retry_on_startup=True,
+        # For ever: a worker outlives its broker, and goes on by itself when that is back.
         broker_connection_max_retries=None,
         broker_transport_options={
             "url": settings.redis_url,
             "socket_keepalive": True,
+            # A connection that was cut without a word would else be found only when something is sent.
             "health_check_interval": 10,
             "socket_timeout": 20,
         },

@@ -44,6 +44,7 @@ def check_arguments(name: Any, args: Any) -> tuple[str, ...]:
     if not isinstance(args, list | tuple) or len(args) != len(wanted):
         raise _refused(f"{name} takes {len(wanted)} arguments, not {shown(args)}")
     for (what, form), value in zip(wanted, args, strict=True):
+        # Names go into queries; a mapping in the place of one would be an operator of MongoDB.
         if not isinstance(value, str) or not re.fullmatch(form, value):
             raise _refused(f"{shown(value)} is no {what}")
     return tuple(args)
@@ -87,6 +88,7 @@ def new_message(name: str, args: tuple[str, ...], queue: str) -> dict[str, Any]:
 
 def _arguments(body: Any) -> Any:
     """The positional arguments in a body, which is base64 of the JSON ``[args, kwargs, embed]``."""
+    # Measured before it is decoded: a body of a gigabyte must not be parsed to be refused.
     if not isinstance(body, str) or len(body) > BODY_CHARS:
         raise _refused(f"its body is no text of at most {BODY_CHARS} characters")
     try:

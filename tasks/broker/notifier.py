@@ -58,6 +58,7 @@ class Notifier:
         """Notify again of tasks whose message was lost (Redis was flushed, a worker died with it in hand)."""
         overdue = self._tasks.notified_before(pool, LOST_SECONDS)
         lost = [(ident, queue) for ident, queue in overdue if not self.depth(queue)]
+        # One message is enough: the process that takes it passes it on while tasks wait.
         if overdue and not lost and not self._tasks.is_running(pool):
             lost = overdue[:1]  # among the messages of others, this pool's may be missing
         for ident, queue in lost:
@@ -113,6 +114,7 @@ class Notifier:
 
     def _send(self, name: str, queue: str, args: Sequence[object]) -> None:
         try:
+            # Without a retry: the caller may hold a lease, and a sweep sends again what is not sent now.
             self._app.send_task(name, args=list(args), queue=queue, retry=False, ignore_result=True)
         except (OperationalError, redis.RedisError) as error:
             raise _silent(error) from error

@@ -40,6 +40,7 @@ def _broker_answers() -> Iterator[None]:
         yield
     except ResponseError as error:
         log.warning("the broker refuses: %s", error)
+        # Celery makes a lost connection again without a pause where the first try succeeds, as it does here.
         time.sleep(REFUSED_SECONDS)
         raise ConnectionLost(str(error)) from error
 
@@ -76,6 +77,7 @@ class Channel(redis.Channel):
         except UNREADABLE as error:
             refused = MessageRefused(f"A message was refused: it cannot be read ({type(error).__name__}: {error}).")
             log.warning("%s", refused)
+            # kombu asks again at once; False would mean that the queue is empty.
             return True  # an entry was taken from the list
 
     def _queue_bind(self, *args: object) -> None:

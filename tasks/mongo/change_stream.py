@@ -46,6 +46,7 @@ class Changes:
     def wait(self, seconds: float) -> bool:
         """Wait for a change, for at most ``seconds``; whether there was one, or may have been one."""
         if self._stream is None:
+            # "May have been one": the caller looks itself, which is right with and without change streams.
             time.sleep(min(seconds, POLL_SECONDS))
             return True
         try:

@@ -52,6 +52,7 @@ class Store:
     def now(self) -> datetime:
         """The server's time, UTC, at most a few milliseconds off; a wrong clock of this machine does not matter."""
         if self._clock is None or time.monotonic() - self._clock[0] > CLOCK_SECONDS:
+            # Before the question, so that the way there and back is counted in: ahead by milliseconds, never behind.
             asked = time.monotonic()
             answer = self._database().command("hello")["localTime"]
             self._clock = (asked, answer.astimezone(UTC))
@@ -108,6 +109,7 @@ def reachable() -> Iterator[None]:
             "Check ROLLQ_MONGO_URI and that MongoDB runs.",
         ) from error
     except OperationFailure as error:
+        # Both are OperationFailures to pymongo.
         if isinstance(error, DuplicateKeyError | BulkWriteError):
             raise  # an answer, not a failure
         if error.code not in (13, 18):  # Unauthorized, AuthenticationFailed

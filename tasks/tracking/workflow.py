@@ -241,6 +241,7 @@ def _default_manager() -> ExpManager:
 def _sigterm_raises() -> Iterator[None]:
     """Turn SIGTERM into ``SystemExit`` inside the block, unless a handler is set already."""
     main = threading.current_thread() is threading.main_thread()
+    # Python lets only the main thread set handlers; and a worker's own handler must stay.
     if not main or signal.getsignal(signal.SIGTERM) is not signal.SIG_DFL:
         yield
         return

@@ -12,7 +12,7 @@ log = logging.getLogger(__name__)
 
 
 def settle(backend: Backend) -> int:
-    """Unblock, or fail, what waits for rounds that have ended. Anybody may call it, at any time, again and again.
+    """Unblock, or fail, what waits for rounds that have ended. Any process may call it, at any time, again and again.
 
     Returns:
         How many rounds were unblocked or failed.

@@ -85,6 +85,7 @@ class SweepTimer:
         periodic: Sequence[Callable[[], object]] = (),
         on_stop: Callable[[], object] = lambda: None,
     ) -> None:
+        """Sweeping itself is the first of the periodic jobs: what it takes back, the others find."""
         self._backend = backend
         self._by = by
         self._dead_workers = dead_workers
@@ -118,11 +119,12 @@ class SweepTimer:
             log.exception("a sweep was left out")
 
     def _sweep(self) -> None:
+        # Until the ping has come back: should it raise, the next sweep knows that the store was away.
         away, self._away = self._away, True
         self._backend.store.ping()
         self._away = False
         try:
-            # While the store was away nobody could renew a lease, however well he is.
+            # While the store was away no worker could renew a lease, however well it is.
             sweep(self._backend, self._by, self._dead_workers(), blamed=not away)
         except Unavailable as error:
             self._away = is_of_store(error)  # the broker's being away hinders no renewal

@@ -210,6 +210,7 @@ def _pickle(classes: tuple[str, ...]) -> Codec:
 
     def dump(value: object) -> bytes:
         content = pickle.dumps(value, protocol=5)
+        # Read through the same gate at once, so that a class that is not allowed is refused when it is saved.
         load(content)
         return content
 

@@ -71,6 +71,7 @@ def read_frame(content: bytes) -> pd.DataFrame:
 def series_bytes(series: pd.Series) -> bytes:
     """A Series as Parquet of one column, called ``value`` if its name is no text. Raises as ``frame_bytes``."""
     names = set(map(str, series.index.names))
+    # The column may not have the name of an index level, which Parquet keeps as a column, too.
     usual = type(series.name) is str and series.name not in names
     column = series.name if usual else next(name for name in ("value", "values", "rollq") if name not in names)
     return frame_bytes(series.to_frame(column), series=[to_json(series.name)])

@@ -151,6 +151,7 @@ def safe_name(name: object) -> str:
     if (
         not path.parts
         or len(text) > MAX_NAME
+        # File systems take 255 bytes; the draft of a file has a longer name than the file.
         or any(len(part.encode(errors="replace")) > 200 for part in path.parts)
         or path.is_absolute()
         or ".." in path.parts

@@ -27,6 +27,7 @@ def to_json(value: Any, where: str = "") -> object:
     Raises:
         BadInput: it, or something in it, has no form that comes back equal.
     """
+    # The exact type: a subclass, such as an enum or a bool that is an int, would come back as its base.
     kind = type(value)
     if value is None or kind in (bool, str, int):
         return value

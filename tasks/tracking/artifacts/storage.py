@@ -85,6 +85,7 @@ class LocalStorage(Storage):
     def _draft(self, name: str, content: bytes) -> Path:
         target = self._root / name
         target.parent.mkdir(parents=True, exist_ok=True)
+        # In the same folder, so that the rename stays within one file system and is atomic.
         draft = target.with_name(f".{target.name}.{os.getpid()}")
         draft.write_bytes(content)
         return draft

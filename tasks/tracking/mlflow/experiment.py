@@ -112,8 +112,10 @@ class MLflowExperiment(Experiment):
     ) -> MLflowRecorder:
         """A new recorder: SCHEDULED, or with ``start`` RUNNING at once."""
         name = recorder_name or DEFAULT_RECORDER
+        # MLflow takes tags with the run in one call; those that it refuses must not keep the run from being made.
         long = {key: value for key, value in (tags or {}).items() if len(str(value)) > MAX_TAG}
         first = {key: value for key, value in (tags or {}).items() if key not in long}
+        # With the first call: a process that dies right after it leaves a run of which others can tell whose it was.
         began = {**Process.this().tags(), **attempt_tags.current_tags()}
         try:
             run = self._client.create_run(self.id, run_name=name, tags={**provenance().tags, **began, **first})
@@ -213,6 +215,7 @@ class MLflowExperiment(Experiment):
             if error.error_code in ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"):
                 return None
             raise away(error) from error
+        # MLflow finds a run by its id in whatever experiment, deleted ones too.
         other = run.info.experiment_id != self.id or run.info.lifecycle_stage == "deleted"
         return None if other else MLflowRecorder(self._client, run, **self._options)
 

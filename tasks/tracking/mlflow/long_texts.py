@@ -50,6 +50,7 @@ class LongTexts:
     def save(self) -> None:
         """Add to what is there: another process may have written into this run before."""
         if self._unsaved:
+            # What this process logged goes before: it is newer.
             self._own = {part: {**kept, **self._own[part]} for part, kept in self.saved().items()}
             self._artifacts.keep({LONG: self._own})
             self._unsaved = False

@@ -33,6 +33,7 @@ def escape(name: str) -> str:
         raise BadInput(f"{name!r} is not the name of a param, metric or tag.", "Use text.")
     plain = PLAIN.sub(_code, text(name, "A name"))
     if not plain or posixpath.normpath(plain) != plain or plain.startswith(("/", "..")):
+        # Only then: as a rule slashes stay, because MLflow's pages group metrics by them.
         plain = re.sub(r"[/.]", _code, plain) or ":empty:"  # MLflow takes no name that looks like another path
     return plain if len(plain) <= MAX_NAME else shorten(plain)
 

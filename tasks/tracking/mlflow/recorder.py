@@ -48,6 +48,7 @@ class MLflowRecorder(Recorder):
     """
 
     def __init__(self, client: MlflowClient, run: Run, *, own: bool = False, **options: Any) -> None:
+        """The process is noted, because a recorder lives on in a forked child, which must not write."""
         self._pid = os.getpid()
         self._stored = StoredRun(client, run)
         self._writer = Writer(self._stored.send)
@@ -79,12 +80,14 @@ class MLflowRecorder(Recorder):
         end = RECORDER_STATES.check(self.status, status)
         self._check_unneeded(f"ended as {status}")
         failed = self._written()
+        # Ended in any case: a run that cannot be written whole must not show RUNNING for ever.
         self._terminate(RecorderStatus.FAILED if failed else end)
         if failed:
             raise failed
 
     def supersede(self, why: str) -> None:
         """Mark a run whose attempt lost its claim, whatever its status: FAILED, with the reason as a tag."""
+        # The reason first: a run that is FAILED without one would puzzle its reader.
         self._stored.set_tags({SUPERSEDED: why[:MAX_VALUE]})
         self._terminate(RECORDER_STATES.check(self.status, RecorderStatus.FAILED, correction=True))
 

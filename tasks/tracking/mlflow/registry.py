@@ -52,6 +52,7 @@ class ModelRegistry:
             retry(lambda: self._register_name(name))
             known = self._versions(name)
             for one in candidates:
+                # A run is registered once, however often the set is synced.
                 if one.run_id not in known:
                     known[one.run_id] = self._register(name, one)
             return self._serve(name, known[candidates[-1].run_id])
@@ -93,6 +94,7 @@ class ModelRegistry:
     def _serve(self, name: str, version: str) -> str:
         before = self.aliased(name)
         if before != version:
+            # `previous` first: killed in between, `online` still names what served.
             if before is not None:
                 self._client.set_registered_model_alias(name, PREVIOUS, before)
             self._client.set_registered_model_alias(name, ONLINE, version)

@@ -1,4 +1,4 @@
-"""The MLflow tracking store: where it is, and its schema, made exactly once before anybody logs."""
+"""The MLflow tracking store: where it is, and its schema, made exactly once before anything is logged."""
 
 from __future__ import annotations
 
@@ -75,6 +75,7 @@ def prepare_tracking(uri: str) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.with_suffix(".lock").open("a") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
+        # Looked at under the lock: another process may have made it while this one waited.
         if _is_ready(path):
             return
         from mlflow.exceptions import MlflowException  # two seconds to import: only where it is needed
@@ -84,6 +85,7 @@ def prepare_tracking(uri: str) -> None:
             MlflowClient(as_mlflow_reads(uri)).search_experiments(max_results=1)
         except MlflowException as error:
             raise Unavailable(f"The MLflow store {path} cannot be made: {error}.", "Move the file away.") from error
+        # Last: a process that was killed in the middle of the migrations leaves no mark, and the next one goes on.
         path.with_suffix(".ready").touch()
 
 

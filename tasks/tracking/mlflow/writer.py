@@ -51,6 +51,7 @@ class Writer:
         capacity: int = CAPACITY,
         patience: float = PATIENCE_SECONDS,
     ) -> None:
+        """The thread starts with the first item: most recorders that are read log nothing."""
         self._send = send
         self._capacity = capacity
         self._patience = patience
@@ -73,6 +74,7 @@ class Writer:
     def flush(self) -> None:
         """Wait until everything that was taken is written, or known not to be."""
         with self._changed:
+            # The queue may be empty while its last batch is on its way.
             self._changed.wait_for(lambda: not self._items and not self._sending)
 
     def take_failures(self) -> list[NotWritten]:
@@ -109,6 +111,8 @@ class Writer:
             self._changed.wait_for(lambda: self._items or self._closed)
             batch: list[Item] = []
             room = {Metric: MAX_ITEMS, Param: MAX_PARAMS, RunTag: MAX_TAGS}
+            # In order, up to the first item that finds no room: taking later ones before it would mix up values of one
+            # name.
             while self._items and len(batch) < MAX_ITEMS and room[type(self._items[0])]:
                 room[type(self._items[0])] -= 1
                 batch.append(self._items.popleft())
@@ -121,6 +125,7 @@ class Writer:
         try:
             retry(lambda: self._send(batch), self._patience)
         except Exception as error:  # noqa: BLE001 - whatever the client raises: the caller learns of it
+            # A store that is away refuses every half, too: halving finds culprits only where the content was refused.
             if len(batch) == 1 or is_passing(error):
                 self._note(batch, error)
                 return

@@ -50,6 +50,7 @@ class Orphans:
         with reachable():
             now = self._store.now()
             due = list(self._ends.find({"tried_at": {"$lt": now - timedelta(seconds=REST_SECONDS)}}, {"tried_at": 1}))
+            # Compare and set, one document at a time: of several sweeps one gets each of them.
             won = [
                 self._ends.update_one({"_id": end["_id"], "tried_at": end["tried_at"]}, {"$set": {"tried_at": now}})
                 for end in due
@@ -61,6 +62,8 @@ class Orphans:
         with reachable():
             now = self._store.now()
             searches = self._store.collection("searches")
+            # A new database has not been searched, but has nothing to find either: the first search comes after a whole
+            # interval.
             searches.update_one({"_id": "runs"}, {"$setOnInsert": {"schema": SCHEMA, "at": now}}, upsert=True)
             due = {"_id": "runs", "at": {"$lt": now - timedelta(seconds=SEARCH_SECONDS)}}
             return bool(searches.update_one(due, {"$set": {"at": now}}).modified_count)

@@ -69,6 +69,7 @@ class Process:
             return Life.GONE if self.host == socket.gethostname() and not _exists(self.pid) else Life.UNKNOWN
         if (self.boot, self.namespace) == (boot, namespace):
             return self._life_here()
+        # Images and clones share a machine id, so the host's name must be the same, too.
         same_machine = self.machine and (self.machine, self.host) == (machine, socket.gethostname())
         restarted = self.boot != boot and self.namespace == namespace == OUTERMOST
         return Life.GONE if same_machine and restarted else Life.UNKNOWN
@@ -79,6 +80,7 @@ class Process:
         found = _stat(self.pid)
         if found is None:  # hidden from us, or gone this moment
             return Life.UNKNOWN
+        # A number that was given to another process has another start; a zombie (Z) or a dead one (X) runs no more.
         state, ticks = found
         return Life.GONE if ticks != self.ticks or state in "ZX" else Life.ALIVE
 

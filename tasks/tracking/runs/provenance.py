@@ -70,6 +70,7 @@ def _collected(pid: int) -> Provenance:
         "command": USER_PASSWORD.sub(rf"\1{MASK}@", command),
         "environment": masked_environment(),
         "git_commit": commit,
+        # The names of the files that hold the changes; their texts are artifacts of their own.
         "uncommitted": sorted(code),
         "host": host,
         "libraries": library_versions(),

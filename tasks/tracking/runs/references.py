@@ -91,6 +91,8 @@ class References:
     def _serving(self, ids: Collection[str]) -> Iterator[Reference]:
         """Online sets, published signals and predictions that may refer to runs or tasks with these ids."""
         fields = dict.fromkeys(("strategy", "version", "models", "challengers", "signals"), 1)
+        # All versions are read and searched here: ids lie at several depths of a set, and there are hundreds of sets,
+        # not millions.
         for document in self._store.collection("online_sets").find({}, fields):
             yield f"version {document.get('version')} of strategy {document.get('strategy')!r}", set(_ids(document))
         of_run: Document = {RUN: {"$in": list(ids)}}

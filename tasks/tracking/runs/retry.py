@@ -30,6 +30,7 @@ def retry(call: Callable[[], T], patience: float = PATIENCE_SECONDS) -> T:
         try:
             return call()
         except Exception as error:
+            # Not once more if the pause would end after the patience does.
             if not is_passing(error) or time.monotonic() + pause > end:
                 raise
             log.info("the tracking store does not take it now, it is tried again: %s", error)
