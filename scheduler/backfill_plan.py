@@ -20,7 +20,7 @@ from rollq.tasks.backfills.driver import INTERRUPTED
 from rollq.tasks.client.reuse import NEW, REUSED, judge
 from rollq.tasks.definition import Definition, segments_of
 from rollq.tasks.errors import CalendarError, RollqError
-from rollq.tasks.queue.admission import Standing, Turns
+from rollq.tasks.queue.admission import Attachment, Position
 from rollq.tasks.queue.states import ACTIVE, TaskState
 from rollq.tasks.queue.task_store import CHUNK
 from rollq.tasks.rolling.template import TaskOptions
@@ -44,7 +44,7 @@ class BackfillWindow:
     fate: Fate
     why: str
     definition: Definition = field(repr=False)
-    standing: Standing | None = field(default=None, repr=False)
+    position: Position | None = field(default=None, repr=False)
 
     def to_dict(self) -> dict[str, object]:
         """JSON-able."""
@@ -113,11 +113,11 @@ def plan_backfill(
     where = pool or plan.strategy
     definitions = sorted(_meeting(plan, span), key=_test, reverse=newest_first)
     verdicts = judge(backend.tasks.reader if backend else None, where, definitions)
-    standing = backend.tasks.admission.standing([verdict.task_id for verdict in verdicts]) if backend else {}
-    live = _live(backend, standing)
+    positions = backend.tasks.admission.positions([verdict.task_id for verdict in verdicts]) if backend else {}
+    live = _live(backend, positions)
     windows = []
     for verdict, definition in zip(verdicts, definitions, strict=True):
-        found = standing.get(verdict.task_id)
+        found = positions.get(verdict.task_id)
         fate, why = fate_of(found, mode, live)
         if fate is Fate.CREATE:
             why = verdict.why
@@ -125,7 +125,7 @@ def plan_backfill(
     return BackfillPlan(where, plan.strategy, mode, *span, newest_first, tuple(windows), plan.options)
 
 
-def fate_of(found: Standing | None, mode: BackfillMode, live: set[str]) -> tuple[Fate, str]:
+def fate_of(found: Position | None, mode: BackfillMode, live: set[str]) -> tuple[Fate, str]:
     """What becomes of a window whose task stands so, and why.
 
     Args:
@@ -138,7 +138,7 @@ def fate_of(found: Standing | None, mode: BackfillMode, live: set[str]) -> tuple
     if found.backfill in live:
         return Fate.LEAVE, f"belongs to backfill {found.backfill}"
     # It waits for a position in a backfill that has ended: without another one it would wait for ever.
-    if found.status is TaskState.WAITING and found.turn is not None:
+    if found.status is TaskState.WAITING and found.pending is not None:
         return Fate.RETRY, f"left behind by backfill {found.backfill}"
     if found.status in ACTIVE:
         return Fate.LEAVE, f"already under way: {found.status}"
@@ -183,27 +183,27 @@ def begin_backfill(backend: Backend, plan: BackfillPlan, max_active: int | None 
 def _fill(backend: Backend, plan: BackfillPlan, made: Backfill) -> None:
     chosen = list(enumerate(plan.chosen))
     for part in (chosen[at : at + CHUNK] for at in range(0, len(chosen), CHUNK)):
-        new = [(place, window) for place, window in part if window.standing is None]
-        there = [(place, window) for place, window in part if window.standing is not None]
-        _create(backend, plan, [window for _, window in new], _turns(made, new))
-        _enlist(backend, made, [window for _, window in there], _turns(made, there))
+        new = [(number, window) for number, window in part if window.position is None]
+        there = [(number, window) for number, window in part if window.position is not None]
+        _create(backend, plan, [window for _, window in new], _attachment(made, new))
+        _attach(backend, made, [window for _, window in there], _attachment(made, there))
         # Between chunks, so that a sweep does not take a long creation for one whose process has died.
         backend.backfills.touch(made.id)
 
 
-def _turns(made: Backfill, windows: Sequence[tuple[int, BackfillWindow]]) -> Turns:
-    return Turns(made.id, made.first_seq, [place for place, _ in windows])
+def _attachment(made: Backfill, windows: Sequence[tuple[int, BackfillWindow]]) -> Attachment:
+    return Attachment(made.id, made.first_seq, [number for number, _ in windows])
 
 
-def _create(backend: Backend, plan: BackfillPlan, windows: Sequence[BackfillWindow], turns: Turns) -> None:
+def _create(backend: Backend, plan: BackfillPlan, windows: Sequence[BackfillWindow], attachment: Attachment) -> None:
     definitions = [window.definition for window in windows]
     if definitions:
-        backend.tasks.create_tasks(plan.pool, definitions, turns=turns, **plan.options)
+        backend.tasks.create_tasks(plan.pool, definitions, attachment=attachment, **plan.options)
 
 
-def _enlist(backend: Backend, made: Backfill, windows: Sequence[BackfillWindow], turns: Turns) -> None:
-    standings = [window.standing for window in windows if window.standing]
-    taken = set(backend.tasks.admission.enlist(standings, turns, made.by))
+def _attach(backend: Backend, made: Backfill, windows: Sequence[BackfillWindow], attachment: Attachment) -> None:
+    found = [window.position for window in windows if window.position]
+    taken = set(backend.tasks.admission.attach(found, attachment, made.by))
     again = [window.task_id for window in windows if window.fate is Fate.RETRY and window.task_id in taken]
     if again:
         backend.rounds.reopen(made.pool, again)
@@ -226,9 +226,9 @@ def _test(definition: Definition) -> tuple[str, str]:
     return str(start), str(end)
 
 
-def _live(backend: Backend | None, standing: dict[str, Standing]) -> set[str]:
+def _live(backend: Backend | None, positions: dict[str, Position]) -> set[str]:
     """Ids of backfills that still go on, among those that the tasks belong to."""
-    if backend is None or not any(found.backfill for found in standing.values()):
+    if backend is None or not any(found.backfill for found in positions.values()):
         return set()
     return set(backend.backfills.unsettled())
 

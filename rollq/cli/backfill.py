@@ -272,7 +272,7 @@ def _failure(task: Task) -> dict[str, object]:
 
 
 def _counts(progress: Progress) -> str:
-    parts = [(progress.pending, "not let go yet"), (progress.held, "held")]
+    parts = [(progress.pending, "not admitted yet"), (progress.held, "held")]
     parts += [(n, state.lower().replace("_", " ")) for state, n in progress.states.items()]
     return ", ".join(f"{n} {name}" for n, name in parts if n) or "no tasks"
 

@@ -9,16 +9,16 @@ from enum import StrEnum
 from rollq.tasks.mongo.records import Id, Reader
 from rollq.tasks.state_machine import StateMachine
 
-INNER = {"turns", "cursor", "out", "step", "touched_at"}
+INNER = {"positions", "cursor", "admitted", "step", "touched_at"}
 MICROSECONDS = 1_000_000  # tasks of one priority go by the time when they were made, in microseconds
 
 
 class BackfillState(StrEnum):
     """Where a backfill is in its life."""
 
-    PREPARING = "preparing"  # its tasks are being made; none is let go
+    PREPARING = "preparing"  # its tasks are being made; none is admitted
     ACTIVE = "active"
-    PAUSED = "paused"  # nothing is let go; what runs goes on
+    PAUSED = "paused"  # nothing is admitted; what runs goes on
     FINISHED = "finished"  # every task is finished, well or not
     CANCELLED = "cancelled"
 
@@ -58,8 +58,8 @@ BACKFILL_STATES = StateMachine[BackfillState](
 class Backfill:
     """A backfill as it is in the store. Times are UTC, from the store's clock.
 
-    ``turns`` is more than the highest turn of its tasks; below ``cursor`` hardly any task has not been let go yet.
-    ``out`` holds the ids of those that were let go, or are about to be, and were not seen finished; each change of it
+    ``positions`` is more than the highest position of its tasks; below ``cursor`` hardly any task is pending.
+    ``admitted`` holds the ids of those that were admitted, or are about to be, and not seen finished; each change of it
     raises ``step``. ``going_since`` is when it last became active. ``settled``: nothing is left to do for ``advance``;
     then ``counts`` says how its tasks ended.
     """
@@ -75,9 +75,9 @@ class Backfill:
     status: BackfillState
     reason: str
     total: int
-    turns: int
+    positions: int
     cursor: int
-    out: tuple[str, ...]
+    admitted: tuple[str, ...]
     step: int
     created_at: datetime
     touched_at: datetime

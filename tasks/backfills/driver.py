@@ -9,7 +9,7 @@ from rollq.tasks.backfills.backfill import ACTIVE, CANCELLED, FINISHED, PAUSED, 
 from rollq.tasks.backfills.documents import BackfillDocuments
 from rollq.tasks.mongo.client import Document, reachable
 from rollq.tasks.mongo.expressions import NOW
-from rollq.tasks.queue.admission import Standing
+from rollq.tasks.queue.admission import Position
 from rollq.tasks.queue.states import TaskState
 from rollq.tasks.queue.task_queue import TaskQueue
 
@@ -26,9 +26,9 @@ class BackfillDriver:
         self._tasks = tasks
 
     def advance(self, ident: str) -> int:
-        """Do what there is to do for a backfill now; returns how many of its tasks were let go.
+        """Do what there is to do for a backfill now; returns how many of its tasks were admitted.
 
-        Never more than ``max_active`` of its tasks wait for a worker or run: see ``_let_go``. A backfill that does not
+        Never more than ``max_active`` of its tasks wait for a worker or run: see ``_admit``. A backfill that does not
         exist is ignored.
 
         Raises:
@@ -38,7 +38,7 @@ class BackfillDriver:
         if found is None or found.settled:
             return 0
         if found.status is ACTIVE:
-            return self._let_go(found)
+            return self._admit(found)
         if found.status is PAUSED:
             self._hold(found)
         elif found.status is CANCELLED:
@@ -47,12 +47,12 @@ class BackfillDriver:
             self._give_up(found)
         return 0
 
-    def _let_go(self, found: Backfill) -> int:
-        """Let the next tasks go.
+    def _admit(self, found: Backfill) -> int:
+        """Admit the next tasks.
 
-        A task is written into ``out`` before it is let go, and leaves it only after it was seen finished. That list is
+        A task is written into the list ``admitted`` first, and leaves it only after it was seen finished. The list is
         changed by one conditional write, so however many callers there are, it is never longer than the limit. What
-        stands in it and was not let go, because its caller was killed in between, is let go by the next one.
+        stands in it and still pends, because its caller was killed in between, is admitted by the next one.
         """
         limit = found.max_active or NO_LIMIT
         batch = max(1, limit // 32)  # with a high limit several at a time: it costs less
@@ -60,19 +60,19 @@ class BackfillDriver:
         # of `out`.
         if batch > 1 and self._is_full(found, limit - batch):
             return 0
-        busy = [task for task in self._tasks.admission.look(found.id, found.out) if not task.is_over]
+        busy = [task for task in self._tasks.admission.positions_in(found.id, found.admitted) if not task.is_over]
         room = limit - len(busy)
         following = self.upcoming(found, room + len(busy)) if room > 0 else []
-        chosen = [task for task in following if task.id not in found.out][:room]
+        chosen = [task for task in following if task.id not in found.admitted][:room]
         # First `out`, then the tasks: killed in between, a task stands in the list too early, which costs a place and
         # no more.
-        if chosen and not self._write_out(found, [*busy, *chosen]):
+        if chosen and not self._write_admitted(found, [*busy, *chosen]):
             return self.advance(found.id)  # another caller was faster: see what is left to do
-        gone = self._tasks.admission.take_turns(
-            found.id, [task for task in [*busy, *chosen] if task.turn is not None], found.by
+        gone = self._tasks.admission.admit(
+            found.id, [task for task in [*busy, *chosen] if task.pending is not None], found.by
         )
         # The cursor is a hint where to look; it is moved last, because behind it hardly any task is looked for.
-        self._move_cursor(found, max((task.place + 1 for task in chosen), default=0))
+        self._move_cursor(found, max((task.number + 1 for task in chosen), default=0))
         if not busy and not chosen:
             self._finish(found)
         return gone
@@ -82,18 +82,18 @@ class BackfillDriver:
         busy = self._tasks.admission.under_way(found.id)
         return busy > enough or (busy > 0 and not self.upcoming(found, 1))
 
-    def _write_out(self, found: Backfill, tasks: Sequence[Standing]) -> bool:
+    def _write_admitted(self, found: Backfill, tasks: Sequence[Position]) -> bool:
         query = {"_id": found.id, "status": ACTIVE, "step": found.step}
-        changes = {"out": [task.id for task in tasks], "step": found.step + 1}
+        changes = {"admitted": [task.id for task in tasks], "step": found.step + 1}
         with reachable():
             return bool(self._documents.collection.update_one(query, {"$set": changes}).modified_count)
 
-    def upcoming(self, found: Backfill, count: int) -> list[Standing]:
+    def upcoming(self, found: Backfill, count: int) -> list[Position]:
         """At least ``count`` tasks that are next, in order; fewer if there are no more."""
         bound, step = found.cursor + count, count
         while True:
             following = self._tasks.admission.pending(found.id, bound)
-            if len(following) >= count or bound >= found.turns:
+            if len(following) >= count or bound >= found.positions:
                 return following
             if not following:
                 self._move_cursor(found, bound)
@@ -110,13 +110,13 @@ class BackfillDriver:
             )
 
     def _hold(self, found: Backfill) -> None:
-        self._tasks.admission.hold_turns(found.id)
+        self._tasks.admission.withdraw(found.id)
         if not self.upcoming(found, 1):
             self._finish(found)
 
     def drop(self, found: Backfill) -> None:
         """Cancel what a cancelled backfill has not finished: its waiting tasks and, if that is wanted, running ones."""
-        self._tasks.admission.drop_turns(found.id, found.turns, found.by)
+        self._tasks.admission.drop(found.id, found.positions, found.by)
         if found.cancel_running:
             self._tasks.cancel(self._tasks.admission.running_of(found.id), found.by)
         self._finish(found)

@@ -32,7 +32,7 @@ from rollq.tasks.errors import InvalidTransition, NotFound, StateError
 from rollq.tasks.mongo.client import Document, Store, reachable
 from rollq.tasks.mongo.expressions import NOW
 from rollq.tasks.mongo.layout import SCHEMA
-from rollq.tasks.queue.admission import Standing
+from rollq.tasks.queue.admission import Position
 from rollq.tasks.queue.task_queue import TaskQueue
 
 
@@ -97,16 +97,16 @@ class Backfills:
         strategy: str,
         mode: BackfillMode,
         span: tuple[str, str],
-        turns: int,
+        positions: int,
         *,
         max_active: int | None = None,
         newest_first: bool = False,
     ) -> Backfill:
-        """A new backfill that is being prepared: give it tasks (``tasks.create_tasks``, ``enlist``), then ``start`` it.
+        """A new backfill that is being prepared: give it tasks, new ones or by ``admission.attach``, then ``start`` it.
 
         Args:
             span: first and last session (``YYYY-MM-DD``) that it is about.
-            turns: how many tasks it is to have.
+            positions: how many tasks it is to have.
             max_active: how many of them may wait for a worker or run at a time; None: as many as there are workers.
         """
         ident = uuid4().hex[:12]
@@ -125,10 +125,10 @@ class Backfills:
                     "newest_first": newest_first,
                     "status": BACKFILL_STATES.check(None, PREPARING),
                     "reason": "",
-                    "total": turns,
-                    "turns": turns,
+                    "total": positions,
+                    "positions": positions,
                     "cursor": 0,
-                    "out": [],
+                    "admitted": [],
                     "step": 0,
                     "created_at": now,
                     "touched_at": now,
@@ -155,7 +155,7 @@ class Backfills:
         raise self._too_late(ident)
 
     def start(self, ident: str) -> Backfill:
-        """It has its tasks: let the first ones go.
+        """It has its tasks: admit the first ones.
 
         Raises:
             InvalidTransition: it is not being prepared any more; its tasks are cancelled.
@@ -184,7 +184,7 @@ class Backfills:
         return self._change(ident, PAUSED, {})
 
     def resume(self, ident: str) -> Backfill:
-        """Let its tasks go again.
+        """Admit its tasks again.
 
         Raises:
             InvalidTransition: it is not paused.
@@ -220,7 +220,7 @@ class Backfills:
         """As ``BackfillDriver.advance``."""
         return self._driver.advance(ident)
 
-    def upcoming(self, found: Backfill, count: int) -> list[Standing]:
+    def upcoming(self, found: Backfill, count: int) -> list[Position]:
         """As ``BackfillDriver.upcoming``."""
         return self._driver.upcoming(found, count)
 

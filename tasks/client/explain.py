@@ -48,8 +48,8 @@ def _kept(task: Task) -> list[str]:
 
 
 def _waiting(backend: Backend, task: Task) -> list[str]:
-    """What keeps it: being held, or its backoff; else its turn has not come, or no worker can serve it."""
-    keeps = [*_held(backend, task), *_backoff(backend, task)] or [*_unserved(backend, task), *_turn(backend, task)]
+    """What keeps it: being held, or its backoff; else others come first, or no worker can serve it."""
+    keeps = [*_held(backend, task), *_backoff(backend, task)] or [*_unserved(backend, task), *_order(backend, task)]
     return [*keeps, *_given_back(task)]
 
 
@@ -70,8 +70,8 @@ def _held(backend: Backend, task: Task) -> list[str]:
     if delayed := [found for found in rounds if found.held]:
         return [f"It is held: delayed round {delayed[0].id} has not been released yet (end_train)."]
     if task.backfill:
-        return [f"It is held by backfill {task.backfill} until its turn: rollq backfill show {task.backfill}"]
-    return [f"It is held. Let it go: rollq tasks unhold {task.id}"]
+        return [f"It is held by backfill {task.backfill} until it is admitted: rollq backfill show {task.backfill}"]
+    return [f"It is held. To end that: rollq tasks unhold {task.id}"]
 
 
 def _backoff(backend: Backend, task: Task) -> list[str]:
@@ -98,7 +98,7 @@ def _unserved(backend: Backend, task: Task) -> list[str]:
     return [f"{none} Start one that does: {start}"]
 
 
-def _turn(backend: Backend, task: Task) -> list[str]:
+def _order(backend: Backend, task: Task) -> list[str]:
     ahead = backend.tasks.ahead_of(task)
     running = backend.tasks.stat(task.pool)[TaskState.RUNNING]
     before = f"Priority {task.priority}: {ahead} waiting tasks of its pool and queue come before it"

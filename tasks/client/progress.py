@@ -8,7 +8,7 @@ from itertools import islice
 
 from rollq.tasks.backend import Backend
 from rollq.tasks.backfills.backfill import ACTIVE, Backfill
-from rollq.tasks.queue.admission import Standing
+from rollq.tasks.queue.admission import Position
 from rollq.tasks.queue.states import TERMINAL, TaskState
 from rollq.tasks.queue.task import Task
 
@@ -21,7 +21,7 @@ SHOWN = 5  # tasks that are next
 class Progress:
     """How far a backfill is.
 
-    ``pending`` tasks have not been let go yet, ``held`` ones were held by a person afterwards; ``states`` counts the
+    ``pending`` tasks have not been admitted yet, ``held`` ones were held by a person afterwards; ``states`` counts the
     others. ``per_hour`` is None while nothing is known about it, ``eta`` too (UTC, the store's clock).
     """
 
@@ -32,7 +32,7 @@ class Progress:
     per_hour: float | None
     eta: datetime | None
     eta_seconds: float | None
-    following: tuple[Standing, ...]
+    following: tuple[Position, ...]
 
     @property
     def finished(self) -> int:
@@ -81,7 +81,7 @@ def progress_of(backend: Backend, found: Backfill) -> Progress:
 def failures_of(backend: Backend, found: Backfill, limit: int) -> list[Task]:
     """At most ``limit`` tasks of a backfill that are FAILED or QUARANTINED now."""
     bad = [TaskState.FAILED, TaskState.QUARANTINED]
-    query = {"backfill": found.id, "turn": None, "status": {"$in": bad}}
+    query = {"backfill": found.id, "pending": None, "status": {"$in": bad}}
     return list(islice(backend.tasks.stream(query, definitions=False), limit))
 
 

@@ -66,7 +66,7 @@ class TaskClaims:
         with reachable():
             for stage in CLAIMABLE:
                 while candidates := self._candidates({**ready, "stage": stage}, available, limit):
-                    best = _in_turn(candidates, wanted)
+                    best = _in_order(candidates, wanted)
                     seen = len(candidates) * (stage is Stage.NOTIFIED)
                     if claim := self._try_claim(best[0], worker, seen):
                         if prefetch:
@@ -278,7 +278,7 @@ class TaskClaims:
         return random.uniform(0, ceiling)  # noqa: S311 - spreads retries, protects nothing
 
 
-def _in_turn(candidates: Sequence[Candidate], wanted: str | None) -> list[Candidate]:
+def _in_order(candidates: Sequence[Candidate], wanted: str | None) -> list[Candidate]:
     """The most urgent candidates, from the wanted one on, else from any: so workers start apart and seldom collide."""
     best = [task for task in candidates if task.priority == candidates[0].priority]
     mine = [position for position, task in enumerate(best) if task.id == wanted]

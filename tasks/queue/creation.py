@@ -15,7 +15,7 @@ from rollq.tasks.identity import IDENTITY, PLACES, canonical, places_of, plain_k
 from rollq.tasks.labels import check_label
 from rollq.tasks.mongo.client import Document, reachable
 from rollq.tasks.mongo.layout import SCHEMA
-from rollq.tasks.queue.admission import Turns
+from rollq.tasks.queue.admission import Attachment
 from rollq.tasks.queue.documents import TASKS, Options, new_document
 from rollq.tasks.queue.stager import TaskStager
 from rollq.tasks.queue.task import Created
@@ -42,7 +42,7 @@ class TaskCreator:
         held: bool = False,
         requested: Mapping[str, Any] | None = None,
         time_limit: float | None = None,
-        turns: Turns | None = None,
+        attachment: Attachment | None = None,
     ) -> Created:
         """Put rolling tasks into a pool; those that are there already (same key) stay as they are.
 
@@ -51,18 +51,18 @@ class TaskCreator:
             held: keep the new tasks from being claimed until ``unhold``.
             requested: processors, GPUs, memory that a worker must have: ``{cpu, gpu, mem_gb}``.
             time_limit: seconds that an attempt may take; None: as long as it likes.
-            turns: the new tasks belong to a backfill; they are held.
+            attachment: the new tasks belong to a backfill; they are held.
 
         Raises:
             TemplateError: a definition cannot be stored as JSON, or the requested resources make no sense.
             Unavailable: the store does not answer.
         """
-        held = held or turns is not None
+        held = held or attachment is not None
         check_label(pool, "pool")
         options = Options(priority, queue, held, Resources.of(requested), time_limit)
         with reachable():
             now = self._store.now()
-            documents = _documents(pool, definitions, now, options, turns)
+            documents = _documents(pool, definitions, now, options, attachment)
             self._store.pools.update_one(
                 {"_id": pool}, {"$setOnInsert": {"schema": SCHEMA, "created_at": now}}, upsert=True
             )
@@ -122,7 +122,7 @@ class TaskCreator:
 
 
 def _documents(
-    pool: str, definitions: Iterable[Mapping[str, Any]], now: datetime, options: Options, turns: Turns | None
+    pool: str, definitions: Iterable[Mapping[str, Any]], now: datetime, options: Options, attachment: Attachment | None
 ) -> list[Document]:
     """The documents of new tasks in their order, each with its key."""
     seq = time.time_ns() // 1_000  # orders tasks of one priority; two creators may mix, which harms nobody
@@ -135,5 +135,5 @@ def _documents(
         document = new_document(task_id(pool, key), pool, key, plain, now, seq + position, options)
         if why := TASKS.problem(document):
             raise TemplateError(f"the definition cannot be used: {why}.", "See docs/reference/template.md.")
-        made.append({**document, **(turns.fields(position) if turns else {})})
+        made.append({**document, **(attachment.fields(position) if attachment else {})})
     return made

@@ -19,7 +19,7 @@ from rollq.tasks.queue.task import Task
 from rollq.tasks.resources import Resources
 
 HISTORY = 200  # transitions kept per task
-GONE = {"lease": None, "turn": None, "ended_at": NOW}
+GONE = {"lease": None, "pending": None, "ended_at": NOW}
 
 
 @dataclass(frozen=True)
@@ -135,8 +135,8 @@ def new_document(
         "error": None,
         "rounds": [],
         "backfill": None,
-        "place": None,  # tasks/queue/admission.py says what these mean
-        "turn": None,
+        "position": None,  # tasks/queue/admission.py says what these mean
+        "pending": None,
         "segments": {name: list(map(_day, bounds)) for name, bounds in segments_of(definition).items()},
         "history": [first],
         "definition": definition,

@@ -84,7 +84,7 @@ class TaskOperations:
             self._stager.add_again(moved)
         return moved
 
-    def let_go(self, ids: Sequence[str], by: str) -> list[str]:
+    def admit(self, ids: Sequence[str], by: str) -> list[str]:
         """Let PART_DONE tasks wait for a worker for their second phase; returns the ids of those that do."""
         changes: dict[TaskState, Document] = {TaskState.PART_DONE: {"ended_at": None}}
         return self._move_each(ids, WAITING, by, "released for its second phase", changes)
@@ -99,7 +99,7 @@ class TaskOperations:
             return self.cancel(ids, by)
         if end is not WAITING:
             raise InvalidTransition(f"Tasks cannot be put into {end} by hand.", "Use WAITING or CANCELLED.")
-        return [*self.retry(ids, by, done=True), *self.let_go(ids, by)]
+        return [*self.retry(ids, by, done=True), *self.admit(ids, by)]
 
     def _move_each(
         self, ids: Sequence[str], end: TaskState, by: str, why: str, changes: Mapping[TaskState, Document]
@@ -123,7 +123,7 @@ class TaskOperations:
             self._dead_letters.sift(ids)
             query = {"_id": {"$in": list(ids)}, "status": {"$in": sorted(ACTIVE)}}
             found = int(self._store.tasks.update_many(query, {"$set": {"priority": priority}}).matched_count)
-            for stage in (Stage.UNSTAGED, Stage.NOTIFIED):  # its turn is decided anew, else it stays where it was
+            for stage in (Stage.UNSTAGED, Stage.NOTIFIED):  # its stage is decided anew, else it stays where it was
                 self._store.move_stage(ids, stage, Stage.STAGED)
         return found
 

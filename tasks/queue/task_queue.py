@@ -2,14 +2,14 @@
 
 Its parts share one ``TaskStore``, which owns the collections and the conditional writes: ``TaskReader`` (questions),
 ``TaskCreator``, ``TaskStager`` (which waiting tasks are next), ``TaskClaims`` (what workers do), ``TaskLosses`` (what
-sweeps do), ``TaskTurns`` (what backfills do) and ``TaskOperations`` (what people do).
+sweeps do), ``TaskAdmission`` (what backfills do) and ``TaskOperations`` (what people do).
 """
 
 from __future__ import annotations
 
 from rollq.tasks.config.settings import Settings
 from rollq.tasks.mongo.client import Store
-from rollq.tasks.queue.admission import TaskTurns
+from rollq.tasks.queue.admission import TaskAdmission
 from rollq.tasks.queue.claims import TaskClaims
 from rollq.tasks.queue.creation import TaskCreator
 from rollq.tasks.queue.dead_letters import DeadLetters
@@ -38,7 +38,7 @@ class TaskQueue:
         self.references = References(store)
         self.orphans = Orphans(store)
         self.reader = reader = TaskReader(tasks)
-        self.admission = TaskTurns(tasks, dead_letters)
+        self.admission = TaskAdmission(tasks, dead_letters)
         stager = TaskStager(tasks, dead_letters)
         claims = TaskClaims(tasks, dead_letters, settings)
         losses = TaskLosses(tasks, reader, dead_letters, self.orphans, settings)
@@ -62,11 +62,11 @@ class TaskQueue:
 
         self.reclaim, self.excuse = losses.reclaim, losses.excuse
 
-        self.cancel, self.retry, self.reset, self.let_go = (
+        self.cancel, self.retry, self.reset, self.admit = (
             operations.cancel,
             operations.retry,
             operations.reset,
-            operations.let_go,
+            operations.admit,
         )
         self.prioritize, self.hold, self.unhold = operations.prioritize, operations.hold, operations.unhold
         self.remove, self.join_round = operations.remove, operations.join_round

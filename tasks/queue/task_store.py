@@ -61,7 +61,7 @@ class TaskStore:
             self.tasks.create_index([("rounds", ASCENDING), ("status", ASCENDING), ("stage", ASCENDING)])
             self.tasks.create_index([("status", ASCENDING), ("stage", ASCENDING), ("pool", ASCENDING)])
             self.tasks.create_index([("status", ASCENDING), ("lease.expires_at", ASCENDING)])
-            self.tasks.create_index([("backfill", ASCENDING), ("turn", ASCENDING), ("status", ASCENDING)])
+            self.tasks.create_index([("backfill", ASCENDING), ("pending", ASCENDING), ("status", ASCENDING)])
 
     # -- the conditional writes ---------------------------------------------------------------------------------------
 

@@ -135,7 +135,7 @@ def test_the_verbs(tmp_path: Path) -> None:
         found = run("backfill", "pause", made["id"], cwd=tmp_path)
         assert (found.returncode, "Fix: It may become" in found.stderr) == (5, True)
         assert ask("backfill", "resume", made["id"], cwd=tmp_path)["progress"]["waiting"] == 2
-        assert "not let go yet" in run("backfill", "show", made["id"], cwd=tmp_path).stdout
+        assert "not admitted yet" in run("backfill", "show", made["id"], cwd=tmp_path).stdout
         declined = run("backfill", "cancel", made["id"], cwd=tmp_path)  # nobody says yes
         assert declined.returncode == 130, declined.stderr
         assert ask("backfill", "show", made["id"], cwd=tmp_path)["status"] == "active"

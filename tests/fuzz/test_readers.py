@@ -32,8 +32,8 @@ SIGNALS = {"recorder_id": "r", "artifact": "a", "sha256": "0", "rows": 1, "start
 GOOD: dict[str, Document] = {
     "backfills": {
         **{"_id": "b", "pool": "p", "strategy": "s", "mode": "all", "start": "2021-01-04", "end": "2021-02-04"},
-        **{"max_active": None, "newest_first": False, "status": "active", "reason": "", "total": 1, "turns": 1},
-        **{"cursor": 0, "out": ["t"], "step": 0, "created_at": AT, "touched_at": AT, "started_at": None},
+        **{"max_active": None, "newest_first": False, "status": "active", "reason": "", "total": 1, "positions": 1},
+        **{"cursor": 0, "admitted": ["t"], "step": 0, "created_at": AT, "touched_at": AT, "started_at": None},
         **{"going_since": None, "ended_at": None, "cancel_running": False, "settled": False, "counts": {"DONE": 1}},
     },
     "workers": {
@@ -123,7 +123,7 @@ def test_missing_and_wrong_fields_are_named() -> None:
         (BACKFILLS, {"settled": "yes"}, "settled"),
         (BACKFILLS, {"status": b"active"}, "status"),
         (BACKFILLS, {"status": "sleeping"}, "sleeping"),
-        (BACKFILLS, {"out": "t"}, "out"),
+        (BACKFILLS, {"admitted": "t"}, "admitted"),
         (ORPHANS, {"noted_at": "yesterday"}, "noted_at"),
     ):
         assert why in reader.problem({**GOOD[reader.collection], **hurt})
@@ -181,19 +181,19 @@ def test_what_is_done_to_several_tasks_is_done_to_each_by_itself(backend: Backen
     tasks, documents = backend.tasks, backend.store.collection("tasks")
     wrong: list[Document] = [{"history": 3}, {"fence": "x"}, {"stage": 7}, {"requested": [1]}]
     for number, change in enumerate(wrong):
-        for act in ("cancel", "hold", "prioritize", "retry", "let_go", "remove"):
+        for act in ("cancel", "hold", "prioritize", "retry", "admit", "remove"):
             start = 1_000 * number + 10 * len(act)
             ids = list(tasks.create_tasks(f"{act}{number}", [definition(start + n, 0.0) for n in range(3)]).ids)
             if act == "retry":
                 assert tasks.cancel(ids, "me") == ids
-            if act == "let_go":
+            if act == "admit":
                 claims = [tasks.claim(f"{act}{number}", "w") for _ in ids]
                 for claimed in claims:
                     assert claimed
                     tasks.commit(claimed, {}, part=True)
             documents.update_one({"_id": ids[1]}, {"$set": change})
             others = [ids[0], ids[2]]
-            if act in ("cancel", "retry", "let_go"):
+            if act in ("cancel", "retry", "admit"):
                 assert [one for one in getattr(tasks, act)(ids, "me") if one != ids[1]] == others
             elif act == "hold":
                 assert tasks.hold(ids) == 2
@@ -202,7 +202,7 @@ def test_what_is_done_to_several_tasks_is_done_to_each_by_itself(backend: Backen
                 assert tasks.prioritize(ids, 5) == 2
             else:
                 assert set(tasks.remove(ids)) >= set(others)
-            if act in ("cancel", "hold", "prioritize", "let_go"):
+            if act in ("cancel", "hold", "prioritize", "admit"):
                 assert tasks.get(ids[1]).status is TaskState.FAILED, (act, change)
 
 

@@ -56,14 +56,12 @@ def test_who_holds_an_invalid_task_loses_it(backend: Backend, end: str) -> None:
 
 def test_turns_are_given_though_one_task_is_invalid(backend: Backend) -> None:
     ids = create(backend.tasks, 3)
-    spoil(backend, ids, backfill="b", place=1, turn=1, stage="held")
-    seen = list(backend.tasks.admission.standing(ids).values())
+    spoil(backend, ids, backfill="b", position=1, pending=1, stage="held")
+    seen = list(backend.tasks.admission.positions(ids).values())
     backend.store.collection("tasks").update_one({"_id": ids[0]}, {"$set": {"status": "DONE", "history": 3}})
     spoil(backend, ids[1:], history=3)
-    assert backend.tasks.admission.take_turns("b", seen, "me") == 2
-    assert backend.tasks.admission.drop_turns("b", 3, "me") == 0, (
-        "both are dead-lettered, as the store refuses the write"
-    )
+    assert backend.tasks.admission.admit("b", seen, "me") == 2
+    assert backend.tasks.admission.drop("b", 3, "me") == 0, "both are dead-lettered, as the store refuses the write"
     assert backend.tasks.stat(POOL)[TaskState.FAILED] == 2
 
 

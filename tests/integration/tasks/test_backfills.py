@@ -170,9 +170,9 @@ def test_many_who_advance_at_once_never_let_too_many_go(backend: Backend, monkey
     made = begin(backend, count, limit)
     others = [Backend.of(backend.settings) for _ in range(5)]
     lock, most, errors = threading.Lock(), [0], []
-    real = rollq.tasks.queue.admission.TaskTurns.take_turns
+    real = rollq.tasks.queue.admission.TaskAdmission.admit
 
-    def take_turns(*arguments: Any) -> int:
+    def admit(*arguments: Any) -> int:
         """Let tasks go and count while nobody else lets one go or finishes one: then the count is exact."""
         with lock:
             gone = real(*arguments)
@@ -193,7 +193,7 @@ def test_many_who_advance_at_once_never_let_too_many_go(backend: Backend, monkey
             errors.append(error)
             raise
 
-    monkeypatch.setattr(rollq.tasks.queue.admission.TaskTurns, "take_turns", take_turns)
+    monkeypatch.setattr(rollq.tasks.queue.admission.TaskAdmission, "admit", admit)
     threads = [threading.Thread(target=work, args=(one,)) for one in others]
     for thread in threads:
         thread.start()
@@ -452,7 +452,7 @@ def test_only_windows_that_meet_the_range(backend: Backend) -> None:
 
 @pytest.mark.parametrize("mode", [BackfillMode.MISSING, BackfillMode.ALL])
 @pytest.mark.parametrize(
-    ("target", "name", "late"), [("tasks.admission", "take_turns", 1), ("backfills._driver", "_move_cursor", 0)]
+    ("target", "name", "late"), [("tasks.admission", "admit", 1), ("backfills._driver", "_move_cursor", 0)]
 )
 def test_killed_between_two_writes(
     target: str, name: str, late: int, mode: BackfillMode, backend: Backend, monkeypatch: pytest.MonkeyPatch
@@ -474,7 +474,7 @@ def test_killed_between_two_writes(
 
 @pytest.mark.parametrize(
     ("verb", "write", "expected"),
-    [("pause", "hold_turns", {"WAITING": 3}), ("cancel", "drop_turns", {"CANCELLED": 3})],
+    [("pause", "withdraw", {"WAITING": 3}), ("cancel", "drop", {"CANCELLED": 3})],
 )
 def test_killed_between_the_word_and_the_deed(
     verb: str, write: str, expected: dict[str, int], backend: Backend, monkeypatch: pytest.MonkeyPatch
@@ -521,8 +521,8 @@ def test_a_creator_that_dies_leaves_nothing_behind(backend: Backend, monkeypatch
 def test_a_creator_that_was_given_up_learns_it(backend: Backend) -> None:
     made = backend.backfills.open(POOL, POOL, BackfillMode.MISSING, EVER, 2)
     backend.backfills.cancel(made.id)
-    turns = rollq.tasks.queue.admission.Turns(made.id, made.first_seq, [0, 1])
-    backend.tasks.create_tasks(POOL, [definition(0), definition(1)], turns=turns)
+    attachment = rollq.tasks.queue.admission.Attachment(made.id, made.first_seq, [0, 1])
+    backend.tasks.create_tasks(POOL, [definition(0), definition(1)], attachment=attachment)
     with pytest.raises(InvalidTransition):
         backend.backfills.touch(made.id)
     assert states(backend) == {"CANCELLED": 2}

@@ -64,7 +64,7 @@ def machine(backend: Backend) -> type[RuleBasedStateMachine]:
             except LeaseLost:
                 assert self.status is CANCELLED
             if killed:
-                self.killed_while_advancing(data.draw(st.sampled_from(["take_turns", "hold_turns", "pending"])))
+                self.killed_while_advancing(data.draw(st.sampled_from(["admit", "withdraw", "pending"])))
             backfills.advance(self.id)
 
         def killed_while_advancing(self, where: str) -> None:

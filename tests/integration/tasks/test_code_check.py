@@ -15,7 +15,7 @@ from rollq.tasks.client.reuse import REUSED, judge
 from rollq.tasks.components.source import forget_changed
 from rollq.tasks.errors import NotYet, PermanentError
 from rollq.tasks.ingredients.code_check import StaleCode, check_code, check_loaded, refuse_if_stale
-from rollq.tasks.queue.admission import Turns
+from rollq.tasks.queue.admission import Attachment
 from rollq.workers.jobs.attempt import Outcome, WorkerContext, run_one
 from rollq.workers.process.app import WorkerLife
 from tests.own_model import Project, project
@@ -46,9 +46,9 @@ def test_other_code_on_this_machine_is_said_and_a_retry_takes_it(mine: Backend, 
     mine.tasks.retry([failed.id], "me")
     assert run_one(mine, "signed", failed.id, CONTEXT) is Outcome.COMMITTED
     assert "model" in mine.tasks.get(failed.id).result["other_code"]
-    turns = Turns("b" * 12, 0, [0])
-    mine.tasks.admission.enlist(list(mine.tasks.admission.standing([failed.id]).values()), turns, "me")
-    mine.tasks.admission.take_turns(turns.backfill, mine.tasks.admission.pending(turns.backfill, 1), "me")
+    attachment = Attachment("b" * 12, 0, [0])
+    mine.tasks.admission.attach(list(mine.tasks.admission.positions([failed.id]).values()), attachment, "me")
+    mine.tasks.admission.admit(attachment.backfill, mine.tasks.admission.pending(attachment.backfill, 1), "me")
     assert not mine.tasks.get(failed.id).any_code, "the leave was for that retry"
     mine.tasks.cancel([failed.id], "me")
     project.code(1.0)  # the code of before again: what was made with another is not called the same
