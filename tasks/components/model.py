@@ -5,11 +5,12 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from pathlib import Path
-from typing import ClassVar, Self
-
-import pandas as pd
+from typing import TYPE_CHECKING, ClassVar, Self
 
 from rollq.tasks.components.dataset import Dataset
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 Checkpoint = Callable[[], None]
 
