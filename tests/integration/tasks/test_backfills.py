@@ -212,7 +212,7 @@ def test_a_slow_caller_changes_nothing_that_others_have_changed(
     made = begin(backend, 8, 2)
     backend.tasks.commit(claim(backend, 0), {})
     slow = Backend.of(backend.settings)
-    real, calls = slow.backfills._driver._write_out, []
+    real, calls = slow.backfills._driver._write_admitted, []
 
     def write_out(*arguments: Any) -> bool:
         """Before it writes what it has decided, two more tasks come and go."""
@@ -222,7 +222,7 @@ def test_a_slow_caller_changes_nothing_that_others_have_changed(
             train(backend, claim(backend, 2))
         return real(*arguments)
 
-    monkeypatch.setattr(slow.backfills._driver, "_write_out", write_out)
+    monkeypatch.setattr(slow.backfills._driver, "_write_admitted", write_out)
     slow.backfills.advance(made.id)
     slow.store.close()
     assert (len(calls), free(backend)) == (1, [1, 3])
