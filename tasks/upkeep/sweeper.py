@@ -119,6 +119,7 @@ class SweepTimer:
             log.exception("a sweep was left out")
 
     def _sweep(self) -> None:
+        """Sweep once; leases that ran out while the store was away blame no worker."""
         # Until the ping has come back: should it raise, the next sweep knows that the store was away.
         away, self._away = self._away, True
         self._backend.store.ping()
