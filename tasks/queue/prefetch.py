@@ -93,7 +93,7 @@ class Claim:
 
 
 def claim_on(task: Task) -> Claim:
-    """The claim of whoever fetched ``task``, as it was fetched: worth something only while nobody else has it.
+    """The claim under which ``task`` was fetched: worth something only while no other process has the task.
 
     Raises:
         LeaseLost: the task was not RUNNING when it was fetched.

@@ -16,7 +16,7 @@ class TaskState(StrEnum):
     DONE = "DONE"  # its result is committed
     FAILED = "FAILED"  # its own exception, attempts used up, or a permanent error
     QUARANTINED = "QUARANTINED"  # it took its worker down too often (a poison pill)
-    CANCELLED = "CANCELLED"  # somebody did not want it any more
+    CANCELLED = "CANCELLED"  # it is not wanted any more
 
     @property
     def is_terminal(self) -> bool:

@@ -45,7 +45,7 @@ def dead_lettering(document: Document, now: datetime) -> tuple[Document, Documen
     start = TaskState(status) if status in list(TaskState) else None
     TASK_STATES.check(start, TaskState.FAILED, correction=True)
     same = {"_id": document["_id"], **({"status": start} if start else {})}
-    if isinstance(fence, int):  # if it moved since, whoever moved it is at work
+    if isinstance(fence, int):  # if it moved since, the process that moved it is at work
         same["fence"] = fence
     return same, sanitized({**NO_DEFINITION, **document}, now)
 

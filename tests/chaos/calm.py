@@ -15,7 +15,7 @@ from rollq.scheduler.signals.files import write_signals
 from rollq.scheduler.strategies.base import Plan
 from rollq.tasks.components.registry import build
 from rollq.tasks.definition import Definition
-from rollq.tasks.tracking.artifacts.codecs import kind_of
+from rollq.tasks.tracking.artifacts.codecs import codec_of
 from rollq.tasks.tracking.artifacts.manifest import Entry
 from tests.chaos.gated_model import NAME as GATED
 
@@ -38,7 +38,7 @@ def train_calmly(plan: Plan, cache: Path) -> Calm:
     """
     predicted = [_predict(definition, cache) for definition in plan.definitions]
     with tempfile.TemporaryDirectory(prefix="rollq-calm-") as folder:
-        sums = [Entry.of(kind_of(found).encode(found), "series").sha256 for found in predicted]
+        sums = [Entry.of(codec_of(found).encode(found), "series").sha256 for found in predicted]
         windows = [_window(*pair) for pair in zip(plan.definitions, predicted, strict=True)]
         signals = write_signals(join_windows(windows, _sessions(plan)), Path(folder) / "signals.parquet")
     return Calm(tuple(sums), signals)

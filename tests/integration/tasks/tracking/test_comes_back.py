@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 
 from rollq.tasks.errors import ArtifactCorrupted, BadInput, NotLogged, RollqError, Unavailable
 from rollq.tasks.tracking.artifacts.artifacts import Artifacts
-from rollq.tasks.tracking.artifacts.codecs import kind_of
+from rollq.tasks.tracking.artifacts.codecs import codec_of
 from rollq.tasks.tracking.artifacts.manifest import LONG
 from rollq.tasks.tracking.artifacts.storage import LocalStorage
 from rollq.tasks.tracking.mlflow.experiment import MLflowExperiment
@@ -509,8 +509,8 @@ def test_a_file_that_is_not_of_its_kind_is_told(tmp_path: Path) -> None:
 
 
 def test_other_programs_read_the_files() -> None:
-    content = kind_of(pd.Series([1.0, 2.0], name="score")).encode(pd.Series([1.0, 2.0], name="score"))
+    content = codec_of(pd.Series([1.0, 2.0], name="score")).encode(pd.Series([1.0, 2.0], name="score"))
     import io
 
     assert list(pd.read_parquet(io.BytesIO(content))["score"]) == [1.0, 2.0]
-    assert json.loads(kind_of({"ic": 0.5}).encode({"ic": 0.5})) == {"ic": 0.5}
+    assert json.loads(codec_of({"ic": 0.5}).encode({"ic": 0.5})) == {"ic": 0.5}
