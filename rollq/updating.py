@@ -90,6 +90,8 @@ def _find(
         return revisions.find_revised(backend, strategy, start, end)
     history = OnlineSets(backend.store).history(strategy.name)
     last = end or strategy.sessions()[-1]
+    # Labels of sessions that were published long ago become known, too; predictions are lacking only of unpublished
+    # ones.
     days = strategy.sessions() if what is What.LABELS else publishing.unpublished(backend, strategy, last)
     serving = served(history, [day for day in days if (start or "") <= day <= last], challengers=True)
     if what is What.LABELS:

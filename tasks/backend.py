@@ -87,6 +87,7 @@ class Backend:
             Unavailable: the store does not answer.
         """
         self.store.ping()
+        # Before the indexes are made: a database of another layout is not touched.
         check_layout(self.store)
         self.tasks.ensure_indexes()
         self.rounds.ensure_indexes()

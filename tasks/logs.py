@@ -75,6 +75,7 @@ def setup_logging(level: str, form: str) -> None:
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(JsonFormatter() if form == "json" else HumanFormatter())
     root = logging.getLogger()
+    # In place of what is there: Celery and MLflow add handlers of their own, and each line would be there twice.
     root.handlers[:] = [handler]
     root.setLevel(level)
     os.environ.setdefault("MLFLOW_LOGGING_LEVEL", "WARNING")  # it makes its own handler when it is imported

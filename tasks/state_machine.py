@@ -40,6 +40,7 @@ class StateMachine(Generic[S]):
             InvalidTransition: it may not.
         """
         legal = self.ends(start) | (self.corrections.get(start, frozenset()) if correction else frozenset())
+        # `end` may be text, as from a document: the state that equals it is returned, not the text.
         for state in legal:
             if state == end:
                 return state

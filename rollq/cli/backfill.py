@@ -64,12 +64,14 @@ def create(
     def planned_on(backend: Backend | None) -> BackfillPlan:
         return plan_backfill(plan, backend, span, mode=mode, pool=pool, newest_first=newest_first)
 
+    # Planned without a store first: a range that meets no window is refused before any server is started.
     nowhere = planned_on(None)
     if dry_run:
         _show_plan(_as_it_stands(of(context), planned_on, nowhere), as_json)
         return
     with of(context).backend() as backend:
         planned = planned_on(backend)
+        # `planned` and not the plan of above: tasks may be there by now.
         made = begin_backfill(backend, planned, max_active)
         _notify(backend, planned.pool)
     _tell_created(planned, made, as_json)
@@ -146,6 +148,7 @@ def cancel(
 
     with of(context).backend() as backend:
         found = backend.backfills.get(backfill)
+        # Checked before the question: a person is not asked about what cannot be done.
         BACKFILL_STATES.check(found.status, CANCELLED, which=found.id)
         if not yes:
             what = "waits or runs" if running else "waits"

@@ -63,6 +63,7 @@ def enqueue(
         _show_plan(where, plan.definitions, _as_it_stands(of(context), where, plan), as_json)
         return
     if research:
+        # The challengers' windows, too, are cut before any server is needed.
         strategy.research_plans()
     with of(context).backend() as backend:
         if research:
@@ -70,6 +71,7 @@ def enqueue(
                 backend, enqueue_research(strategy, backend, pool, policy, after or (), priority, force), as_json
             )
             return
+        # Before the tasks are made: afterwards every window has one.
         verdicts = judge(backend.tasks.reader, where, plan.definitions)
         trained = enqueue_plan(plan, backend, pool, policy, after or (), priority, force)
         if as_json:

@@ -28,6 +28,7 @@ def up(context: typer.Context) -> None:
 
     settings = of(context).settings()
     stop = threading.Event()
+    # An event and no exception: the servers are stopped in order, whatever the main thread is at.
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, lambda *_: stop.set())
     with LocalStack(settings.state_dir, lock_seconds=5.0) as stack:
@@ -53,9 +54,12 @@ def worker(
 
     more: dict[str, object] = {"concurrency": concurrency, "queues": tuple(queues.split(",")) if queues else None}
     with of(context).backend(serve=True, **more) as backend:
+        # The servers of this stack, which no variable names yet, are written into the environment: pool processes read
+        # it.
         _share(backend.settings)
         code = run_worker(backend.settings, backend.settings.concurrency or this_machine().cores)
     if code == RESTART:
+        # Only here, after the stack has been left: the new process takes its lock.
         start_again()
     raise typer.Exit(code)
 

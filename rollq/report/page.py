@@ -54,6 +54,7 @@ def _busy(data: ReportData) -> str:
     if not ran:
         return UNKNOWN
     span = max(window.began + window.seconds for window in ran) - min(window.began for window in ran)
+    # Those that trained: one that had nothing to do is not counted as idle.
     workers = len({window.worker for window in ran})
     return f"{sum(window.seconds for window in ran) / (span * workers):.0%}" if span else UNKNOWN
 

@@ -130,6 +130,7 @@ def span(window: tuple[str, str | None]) -> str:
 
 def monthly(daily: pd.DataFrame) -> pd.DataFrame:
     """Means by month, indexed ``YYYY-MM`` ascending: ``ic``, ``rank_ic``, and ``days``, how many there are."""
+    # A day without a coefficient says nothing; as 0 it would pull the mean of its month.
     days = daily.dropna()
     months = pd.DatetimeIndex(days.index).strftime("%Y-%m")
     means = days[["ic", "rank_ic"]].astype(float).groupby(months).mean()

@@ -63,6 +63,7 @@ def compare_variants(
     days = _scorable(strategy.sessions(), dataset.label_lookahead, end)
     days = [day for day in days if start is None or day >= start]
     days = days[-last:] if last else days
+    # As the ledger says who predicted on each day, not as one model would have done on all of them.
     first, second = (_side(backend, history, name, days) for name in (champion, challenger))
     label = dataset.config(segments={"test": [days[0], days[-1]]}).prepare("test", "raw")
     return compare(first, second, label, lookahead=max(1, dataset.label_lookahead), **options)

@@ -46,6 +46,7 @@ def find_round(backend: Backend, text: str) -> Round:
     exact = [found for found in begun if found.id == text]
     if len(begun) > 1 and not named:
         raise NotFound(f"Several rounds begin with {text!r}.", f"Name one: {', '.join(one.id for one in begun)}.")
+    # A name goes before the beginning of an id, and research before what serves under the same name.
     chosen = exact or [found for found in named if is_research(found)] or named or begun
     if not chosen:
         known = ", ".join(sorted({name_of(found) for found in rounds if is_research(found)})) or "nothing yet"

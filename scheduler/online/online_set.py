@@ -74,6 +74,7 @@ class OnlineSet:
     def serving(self, session: str) -> OnlineModel | None:
         """The model of this set that serves on ``session``: the newest whose test segment has begun."""
         begun = [model for model in self.models if model.test[0] <= session]
+        # Beyond the end of its segment, too: a model serves until the next one begins.
         return max(begun, key=lambda model: model.test[0], default=None)
 
 

@@ -16,6 +16,8 @@ def write_signals(signals: pd.DataFrame, path: Path) -> str:
     flat = signals.reset_index()
     table = pa.table(
         {
+            # Types are given one by one: what pandas infers depends on its version, and the same signals must be the
+            # same bytes.
             "datetime": pa.array(flat["datetime"].to_numpy("datetime64[ms]")),
             "instrument": pa.array(flat["instrument"].astype(object), pa.string()),
             "score": pa.array(flat["score"].to_numpy("float64")),

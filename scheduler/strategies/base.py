@@ -147,6 +147,7 @@ def latest_of(definitions: Sequence[Definition], ids: Sequence[str], before: Lat
     """What is latest once ``definitions``, whose tasks have ``ids``, are planned after ``before``."""
     start, tasks = (before.start, dict(before.tasks)) if before else ("", {})
     for definition, ident in sorted(zip(definitions, ids, strict=True), key=lambda pair: planned_test(pair[0])[0]):
+        # The planned segment, not the dataset's: that one ends where the data ended.
         start = max(start, planned_test(definition)[0])
         tasks[variant_of(definition)] = ident
     return Latest(start, tasks)
@@ -160,6 +161,7 @@ def latest_planned(history: list[OnlineSet], sessions: Sequence[str] | None = No
     """
     named = [(online.champion, online.models) for online in history]
     named += [one for online in history for one in online.challengers.items()]
+    # A window that began on a date that is gone would keep the next ones from being due.
     known = None if sessions is None else set(sessions)
     found = [(name, one) for name, models in named for one in models if known is None or one.test[0] in known]
     start = max((model.test[0] for _, model in found), default="")

@@ -177,8 +177,10 @@ class StrategyRegistry:
         )
         try:
             made: OnlineStrategy = cls.of_config(registered.config, self._settings)
+        # `of_config` may be an own class's, and the document may hold anything.
         except (LookupError, TypeError, ValueError, AttributeError) as error:
             raise _invalid(registered.name, error) from error
+        # After it was made: what is accepted belongs to the entry, and the template stays as it is written.
         if registered.accepted:
             made.accept(registered.accepted)
         return made

@@ -63,6 +63,7 @@ def _held(backend: Backend, task: Task) -> list[str]:
     """Why a held task is not claimed: its round waits, is delayed, its backfill has not come to it, or by hand."""
     if not task.held:
         return []
+    # The rounds first: a task is held by the one that waits, whatever else holds it.
     rounds = list(map(backend.rounds.get, task.rounds))
     if waiting := [found for found in rounds if not found.unblocked]:
         first = waiting[0]

@@ -73,6 +73,7 @@ class TaskManager:
             TemplateError: a definition cannot be stored; nothing was created.
         """
         definitions = [canonical(definition) for definition in task_def_l]
+        # Known without asking the store: ids are made of what tasks are.
         ids = [task_id(self.task_pool, task_key(definition)) for definition in definitions]
         if print_nt or dry_run:
             there = {task.id for task in self._tasks.find(self.task_pool, ids=ids)}
@@ -240,6 +241,7 @@ class TaskManager:
 
     def reset_waiting(self, query: Query | None = None) -> Ids:
         """Take back RUNNING tasks whose lease is gone, and only those; returns their ids. Sweeps do it all the time."""
+        # Only what is lost: Qlib's method puts every RUNNING task back, also those that a living worker holds.
         taken = self._tasks.reclaim("reset by hand", among=self._selected(query))
         self._notify()
         return [task.id for task in taken]

@@ -62,6 +62,7 @@ def judge(tasks: TaskReader | None, pool: str, definitions: Sequence[Definition]
     Raises:
         Unavailable: the store does not answer.
     """
+    # A window is reused if a task with its very identity is there: nothing else is compared to decide that.
     ids = [task_id(pool, task_key(definition)) for definition in definitions]
     there = {task.id: task for task in tasks.find(ids=ids)} if tasks else {}
     new = [definition for ident, definition in zip(ids, definitions, strict=True) if ident not in there]
@@ -209,6 +210,7 @@ def _data(old: Definition, new: Definition) -> Iterator[str]:
         )
         return
     days = _sessions(old), _sessions(new)
+    # With other segments days come and go by themselves: only revisions say something then.
     same_segments = segments_of(old) == segments_of(new)
     kinds = {
         "revised": {day for day in days[0].keys() & days[1].keys() if days[0][day] != days[1][day]},
@@ -236,6 +238,7 @@ def _of_segments(kind: str, days: Iterable[str], segments: Segments) -> Iterator
         inside = {day for day in left if (start is None or str(start) <= day) and (end is None or day <= str(end))}
         if inside:
             yield f"{_sessions_were(inside, f'of {name}', kind)}"
+        # A day counts for the first segment that holds it.
         left -= inside
     if left:
         yield _sessions_were(left, "around its segments", kind)

@@ -34,6 +34,7 @@ def resolve(config: object, key: str, extra: Iterable[str] = ()) -> type[Any]:
     """
     name, module = _names(config, key)
     registered = _registered(extra)
+    # Only names are compared here: nothing is imported before it is known which class is meant, and that it may be.
     found = [target for known, target in registered if _is_named(known, target, name, module)]
     if not found:
         raise _not_registered(name, module, key, dict(registered))
@@ -115,6 +116,7 @@ def _names(config: object, key: str) -> tuple[str, str | None]:
 
 def _registered(extra: Iterable[str]) -> list[tuple[str, str]]:
     """Every registered class, by its name; one of one's own may have the name of an installed one."""
+    # A pair and no mapping: an own class may have the name of one of rollq's, and then the template must say which.
     own = [(target.rpartition(":")[2], target) for target in extra]
     return list(dict.fromkeys([*own, *installed_components().items()]))
 

@@ -56,6 +56,7 @@ class Reader(Generic[T]):
             DocumentCorrupted: it is invalid; the message names collection, id and field.
         """
         try:
+            # The usual case costs one comparison; the rest of the check is for its message.
             if document.get("schema") != SCHEMA:
                 check_schema(document)
             made: T = self._validator.validate_python(document)
@@ -101,6 +102,8 @@ class Reader(Generic[T]):
 
 def strict(record: type[Any]) -> SchemaValidator:
     """What makes instances of a dataclass from documents or parts of them; it raises ``ValueError``."""
+    # pydantic's strict mode as a whole would refuse lists for tuples and texts for enums, and a document knows no
+    # others.
     return SchemaValidator(_strict(TypeAdapter(record).core_schema))
 
 

@@ -63,6 +63,7 @@ def save_increment(recorder: MLflowRecorder, name: str, increment: Increment) ->
         Unavailable: it cannot be written.
     """
     values = {PRED: increment.pred, LABEL: increment.label, DAYS: increment.days}
+    # A folder and not an entry of the manifest: several tasks write into the run at once.
     folder = safe_name(f"{FOLDER}/{name}")
     files = {file: codec_of(value).encode(value) for file, value in values.items()}
     _storage(recorder).write({f"{folder}/{file}": content for file, content in files.items()})

@@ -55,6 +55,7 @@ class WindowCutter:
         self._definition = definition or template.definition
         self._rolling = deepcopy(template.rolling)
         if step is not None:
+            # A strategy that trains more often than its windows are long has a step of its own (`refit_every`).
             self._rolling = with_kwargs(self._rolling, {**kwargs_of(self._rolling), "step": step})
         self._components = settings.components
         self._folder = template.folder
@@ -136,9 +137,11 @@ class WindowCutter:
         tasks = generator.generate(definition)
         if not tasks:
             raise SegmentError("no window fits into the test segment.", "Give a longer test segment or a smaller step.")
+        # Cut and thrown away rather than begun later: where a window lies depends on the first one.
         if after is not None:
             earliest = timestamp(after)
             tasks = [task for task in tasks if segments_of_window(task)[TEST][0] > earliest]
+        # Timestamps become texts here, once, before anything is hashed or stored.
         return [canonical(task) for task in tasks]
 
     def _generator(self, known: int) -> RollingGen:

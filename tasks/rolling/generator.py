@@ -144,6 +144,8 @@ class RollingGen(TaskGen):
         found: list[Task] = []
         while True:
             try:
+                # Each window from the one before, as Qlib does it: a bound that fell into a gap of the calendar moves
+                # on from there.
                 segments = {name: self._shift(name, bounds) for name, bounds in segments.items()}
             except SegmentError:  # a segment left the calendar
                 return found
@@ -168,6 +170,7 @@ class RollingGen(TaskGen):
         set_segments(window, segments)
         if self.train_key in segments:
             roll_fit_dates(window, segments[self.train_key])
+        # Last, so that the user's function sees the window as it will be, and has the last word.
         if self.ds_extra_mod_func is not None:
             self.ds_extra_mod_func(window, self)
         return window

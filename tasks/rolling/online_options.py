@@ -115,6 +115,7 @@ def _count(value: object, key: str) -> None:
 def _time(value: object) -> str:
     if not isinstance(value, str) or not re.fullmatch(r"([01]?\d|2[0-3]):[0-5]\d", value):
         raise TemplateError(f"{value!r} is no time of day.", 'Write at: "18:30".', "online.at")
+    # `9:30` becomes `09:30`, which `time.fromisoformat` takes.
     return value.zfill(5)
 
 

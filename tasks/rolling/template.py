@@ -133,6 +133,7 @@ def load_template(path: Path, settings: Settings) -> Template:
         SegmentError: segments are missing, reversed, or overlap; or a bound is no date.
     """
     file = read_yaml(path)
+    # A class of the user's own may lie beside the template.
     add_app_dir(path.parent)
     with file.placed():
         return _checked(file.content, path, settings)
@@ -146,6 +147,7 @@ def _checked(written: object, path: Path, settings: Settings) -> Template:
     _check_keys(content)
     folder, online = folder_of(path), OnlineOptions.of(content.get("online"))
     definition = _checked_definition(content, folder, settings)
+    # The class may be left out: nearly all templates roll with this one.
     rolling = {**component("RollingGen"), **content[ROLLING]}
     generator = _resolved(rolling, ROLLING, ROLLING, settings)
     check_kwargs(generator, {"calendar": None, **kwargs_of(rolling)}, f"{ROLLING}.{KWARGS}", PYTHON_ONLY)
@@ -174,6 +176,7 @@ def _challenger(
     except BadInput as error:
         raise TemplateError(f"challenger {one.name!r}: {error.message}", error.fix, where) from None
     tests = [segments_of(definition).get(TEST) for definition in (base, made)]
+    # Champion and challengers must predict the same sessions, or a comparison would compare days.
     if tests[0] != tests[1]:
         raise TemplateError(f"challenger {one.name!r} has another test segment.", "Give it the template's.", where)
     return made
@@ -265,6 +268,7 @@ def _add_checks(definition: Definition, content: Mapping[str, object], settings:
         return
     if isinstance(section, Mapping):
         section = {**zone, **section}
+    # What the dataset's own kwargs say goes before the section.
     definition[DATASET] = with_kwargs(dataset, {CHECKS: canonical(section, CHECKS), **kwargs_of(dataset)})
 
 

@@ -118,6 +118,7 @@ class ExpManager(ABC):
                 asked = experiment_id or experiment_name or self.default_exp_name
                 raise NotFound(f"There is no experiment {asked!r}.", "See list_experiments().")
             found = self.create_exp(experiment_name)
+        # An experiment that is active stays so: one may look at another one in between.
         if start and self.active_experiment is None:
             found.start()
             self._active = (os.getpid(), found)
@@ -191,6 +192,7 @@ class MLflowExpManager(ExpManager):
         if experiment_ids is None:
             return self.get_exp(create=False).search_records(**kwargs)
         frames = [self.get_exp(experiment_id=ident, create=False).search_records(**kwargs) for ident in experiment_ids]
+        # pandas warns, and will decide otherwise one day, about the types of empty frames that are joined.
         filled = [frame for frame in frames if not frame.empty] or frames[:1]
         return pd.concat(filled, ignore_index=True) if filled else pd.DataFrame()
 

@@ -43,6 +43,8 @@ class Workflow:
 
     def __init__(self) -> None:
         self._manager: ExpManager | None = None
+        # Threads share one `R`; the lock is held by a method that calls another one, so it must let its holder in
+        # again.
         self._lock = threading.RLock()
 
     def setup(self, exp_manager: ExpManager | Mapping[str, object]) -> None:
@@ -121,6 +123,7 @@ class Workflow:
     def _fail(self, recorder: Recorder, error: BaseException) -> None:
         """The block's own error is what the caller must see: what fails now is only logged."""
         try:
+            # Before the run ends, as one of its artifacts.
             recorder.save_objects(**{TRACEBACK: "".join(traceback.format_exception(error))})
         except RollqError as second:
             log.warning("the traceback could not be saved: %s", second)

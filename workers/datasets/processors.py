@@ -44,6 +44,7 @@ def fit(specs: Sequence[Mapping[str, object]], train: Matrix) -> list[State]:
     for spec in specs:
         state = _learn(spec, train)
         states.append(state)
+        # Each learns from what the ones before it leave, as features go through them later.
         train = _apply_one(spec, state, train)
     return states
 

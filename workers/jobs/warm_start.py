@@ -41,6 +41,7 @@ def find_earlier(definition: Definition, tasks: TaskReader | None) -> Task | Non
             f"Task {ident} of pool {pool!r}, whose model this one starts from, is gone.",
             "Enqueue it again; then `rollq tasks retry` this one.",
         ) from None
+    # An id alone finds a task in whatever pool; the chain must stay within what it was planned for.
     if task.pool != pool:
         raise TemplateError(
             f"task {ident} is in pool {task.pool!r}, not in {pool!r}.", "Name that pool.", f"{CHAIN}.pool"

@@ -167,6 +167,7 @@ def _ask_lightgbm(params: Params, names: Mapping[str, str], features: int | None
     }
     rows = np.linspace(-0.5, 0.5, 20)
     try:
+        # Twenty rows are enough: LightGBM checks its parameters when a Booster is made, and no tree is grown.
         data = lgb.Dataset(np.repeat(rows[:, None], features or 1, axis=1), rows, params={**asked, **FIXED})
         lgb.Booster({**asked, **FIXED}, data)
     except (lgb.basic.LightGBMError, TypeError, ValueError) as error:

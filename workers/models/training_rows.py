@@ -62,6 +62,7 @@ def check_names(fitted: list[str], given: list[str]) -> None:
     Raises:
         PermanentError: it names those that are missing or unknown.
     """
+    # The order counts: models know features by their position.
     if given != fitted:
         raise PermanentError(f"The model was fitted on other features: {_difference(fitted, given)}.")
 

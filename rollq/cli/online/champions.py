@@ -82,6 +82,8 @@ def compare(
     with of(context).backend() as backend:
         registry = StrategyRegistry(backend)
         others = [name for name in (other, champion) if name and name != strategy]
+        # `compare ridge NAME`: one word after the variant may be another variant or the strategy; strategies win,
+        # because variants are named within one.
         if strategy is None and other is not None and other in _known_strategies(backend):
             strategy, others = other, [champion] if champion else []
         if len(others) > 1:

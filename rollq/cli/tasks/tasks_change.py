@@ -88,6 +88,7 @@ def _serving(backend: Backend, found: Sequence[Task], moved: Sequence[str]) -> d
 
 def _retry(backend: Backend, ids: Sequence[str]) -> list[str]:
     moved = backend.tasks.retry(ids, PERSON)
+    # A failed round whose tasks are tried again is open again, or nothing would come of them.
     for pool in {task.pool for task in backend.tasks.find(ids=moved)}:
         backend.rounds.reopen(pool, moved)
     return moved
@@ -99,6 +100,7 @@ def _cancel(backend: Backend, ids: Sequence[str]) -> list[str]:
 
 def _hold(backend: Backend, ids: Sequence[str]) -> list[str]:
     backend.tasks.hold(ids)
+    # The store counts what it changed and does not name it, so the tasks are read once more.
     return [task.id for task in backend.tasks.find(ids=ids) if task.held]
 
 

@@ -53,6 +53,7 @@ def create(
     definitions = [_check_mapping(one, f"definition {position}") for position, one in enumerate(written)]
     with of(context).backend() as backend:
         manager = TaskManager(pool, backend)
+        # Counted before and after: ids do not say which of them are new, as the id of a task is made of what it is.
         before = sum(manager.task_stat().values())
         ids = manager.create_task(definitions, dry_run=dry_run, priority=priority, queue=queue, held=held)
         new = sum(manager.task_stat().values()) - before
@@ -168,6 +169,7 @@ def run_pool(
 
     from rollq.service import THREADS
 
+    # Before LightGBM and NumPy are imported: they read these variables once.
     os.environ.update(THREADS)
     from rollq.tasks.ingredients.code_check import refuse_if_stale
     from rollq.workers.jobs.attempt import Outcome, WorkerContext, refuse_outage, run_one
@@ -176,6 +178,7 @@ def run_pool(
     outcomes: list[str] = []
     with of(context).backend() as backend:
         check_pool(backend, pool)
+        # All queues of the pool: a person who names a pool means all of it, whatever its workers serve.
         process = WorkerContext(worker_name(os.getpid()), backend.tasks.queues(pool))
         while not limit or len(outcomes) < limit:
             outcome = run_one(backend, pool, None, process)
@@ -194,6 +197,8 @@ def run_pool(
 def _claim(backend: Backend, task: str, fence: int) -> Claim:
     from rollq.tasks.queue.prefetch import claim_on
 
+    # The claim is built from the task as it is now, but with the fence that the person was given: a later holder's is
+    # refused.
     return with_(claim_on(backend.tasks.get(task)), fence=fence)
 
 
@@ -218,6 +223,7 @@ def _parse(text: str, name: str) -> object:
     from rollq.tasks.errors import BadInput
 
     try:
+        # Of two equal keys Python keeps the last, and it reads NaN, which no JSON has: both are refused.
         return json.loads(text, object_pairs_hook=_once, parse_constant=_no_number)
     except (ValueError, RecursionError) as error:
         raise BadInput(f"{name} is no JSON: {error}.", "Mend it.") from None

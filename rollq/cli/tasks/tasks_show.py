@@ -154,6 +154,7 @@ def stat(
     selection = Selection(None, pool, None, window, model, older_than, error)
     with of(context).backend() as backend:
         check_pool(backend, pool)
+        # Without filters the store counts; with some, tasks must be read to be counted.
         if Selection(pool=pool) == selection:
             counts = backend.tasks.stat(pool)
         else:
@@ -178,6 +179,7 @@ def wait(
 
     def tell(states: dict[TaskState, int]) -> None:
         left = sum(states[state] for state in ACTIVE)
+        # On standard error, over and over on one line: standard output may be read by a program.
         sys.stderr.write(f"\r{sum(states.values()) - left} of {sum(states.values())} tasks are finished ")
         sys.stderr.flush()
 

@@ -91,12 +91,16 @@ class Artifacts:
 
     def _write(self, draft: Draft) -> None:
         """Write a draft after what was kept, in one go. If that fails, the draft is dropped."""
+        # Read anew unless this process made the run: another process may have written into it since.
         before = self.manifest(fresh=not self._own)
         manifest, parts = copy.deepcopy(before), (self._waiting.manifest, draft.manifest)
         dropped = [path for part in parts for path in manifest.put(part)]
+        # Before the files: a process that is killed while it replaces one leaves a manifest that knows both contents.
         self._announce(copy.deepcopy(before), parts)
+        # One write with the manifest as its last file: it never names what is not there.
         self.storage.write({**self._waiting.files, **draft.files, MANIFEST: manifest.to_json()})
         self._known, self._waiting = manifest, Draft()
+        # Last: until the new manifest is there, the old one names these files.
         self.storage.remove(path for path in dropped if path not in manifest.entries)
 
     def _announce(self, manifest: Manifest, parts: Sequence[Manifest]) -> None:
@@ -239,6 +243,7 @@ class Artifacts:
         if cls.__qualname__ != cls.__name__:
             raise BadInput(f"The class {cls.__qualname__} cannot be found again.", "Define it at the top of a module.")
         with suppress(ComponentError):
+            # The short name is written if it finds the class: artifacts outlive a move of the class to another module.
             if resolve(component(cls.__name__), MODEL, self._components) is cls:
                 return component(cls.__name__)  # also where its package offers it in another module
         return {**component(cls.__name__), MODULE: cls.__module__}

@@ -35,6 +35,7 @@ def frame_bytes(frame: pd.DataFrame, **more: object) -> bytes:
     if not frame.columns.is_unique:
         raise BadInput("Two columns of a frame have one name.", "Rename one of them.")
     bare = frame.copy(deep=False)
+    # Attributes are noted by `to_json`, which keeps their types; pandas would write plain JSON, or fail.
     bare.attrs = {}
     with warnings.catch_warnings():
         warnings.simplefilter("error", UserWarning)  # of names that would become text
@@ -55,6 +56,7 @@ def read_frame(content: bytes) -> pd.DataFrame:
     frame = pd.read_parquet(io.BytesIO(content), engine="pyarrow")
     frame.index = _noted_index(frame.index, notes.get("index", {}))
     columns = notes.get("columns", {})
+    # Read a second time only where a column of Python objects needs values as Arrow has them: pandas makes NaN of None.
     objects = pq.read_table(io.BytesIO(content)) if "object" in columns.values() else None
     for place, note in columns.items():
         n = int(place)

@@ -41,6 +41,7 @@ def to_json(value: Any, where: str = "") -> object:
         return {"$tuple": to_json(list(value), where)}
     if kind is pd.Timestamp and value.tzinfo is None:
         return {"$timestamp": [value.isoformat(), value.unit]}
+    # A named zone, or the second 2:30 of a night, has no form in ISO 8601 that comes back the same.
     if kind is datetime and type(value.tzinfo) in (type(None), timezone) and not value.fold:
         return {"$datetime": value.isoformat()}
     if kind is date:

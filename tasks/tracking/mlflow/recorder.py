@@ -67,6 +67,7 @@ class MLflowRecorder(Recorder):
         """Begin, or begin again."""
         self._check_process()
         status = RECORDER_STATES.check(self.status, RecorderStatus.RUNNING)
+        # A finished run may serve: the ledger is asked before it is opened.
         self._check_unneeded("begun again")
         self.status = status
         self._stored.set_tags(Process.this().tags())
@@ -243,6 +244,8 @@ class MLflowRecorder(Recorder):
         """Write everything; what could not be, as an error."""
         failed: RollqError | None = None
         try:
+            # The long texts are an artifact, so they are kept before the artifacts are written; the writer comes last,
+            # because its thread works meanwhile.
             self._long.save()
             self._artifacts.write()
         except RollqError as error:

@@ -50,6 +50,7 @@ class StoredRun:
             _call(lambda: self._client.delete_tag(self.id, key))
         except Unavailable as error:
             cause = error.__cause__
+            # A deletion that is tried again after its answer was lost finds nothing, too: that is no error.
             if isinstance(cause, MlflowException) and cause.error_code == "RESOURCE_DOES_NOT_EXIST":
                 return False
             raise

@@ -74,6 +74,7 @@ class Experiment(ABC):
         Raises:
             InvalidTransition, NotLogged: as ``Recorder.end_run``.
         """
+        # Given up before it is ended: if that fails, the next recorder can start all the same.
         recorder, self.active_recorder = self.active_recorder, None
         if recorder is not None:
             recorder.end_run(recorder_status)
@@ -96,6 +97,7 @@ class Experiment(ABC):
             NotFound: there is none, and it was not to be made.
             StateError: it was to be started, and another one is active.
         """
+        # Without a name the active one is meant, as in Qlib.
         if recorder_id is None and recorder_name is None and self.active_recorder is not None:
             return self.active_recorder
         found = self._find(recorder_id, recorder_name)
