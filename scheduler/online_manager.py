@@ -37,6 +37,7 @@ class OnlineManager:
     """Trains strategies, says which models serve, and publishes their signals.
 
     Args:
+        backend: the servers.
         strategies: what is kept online; more can be added later.
         trainer: ``Trainer``, ``DelayTrainer``, or one that works in this process.
         begin: the first session (``YYYY-MM-DD``); None: as the strategies' templates say, or the last of the data.
@@ -114,6 +115,7 @@ class OnlineManager:
 
         Args:
             session: None: the last session of each strategy's data.
+            timeout: seconds for all of it; None waits for ever.
             allow_gaps: publish signals in spite of holes.
 
         Returns:
@@ -139,8 +141,11 @@ class OnlineManager:
         With a trainer that delays, everything is planned first and trained together (``delay_prepare``, called here).
 
         Args:
+            end: the last session (``YYYY-MM-DD``).
             frequency: sessions from one routine to the next.
             timeout: seconds for each round.
+            progress: called with each session that brought tasks, and their number.
+            allow_gaps: publish signals in spite of holes.
 
         Raises:
             StateError: a strategy is live, or there is no session.

@@ -74,6 +74,8 @@ def missing(module: pdoc.doc.Module) -> Iterator[str]:
         if parameters is not None:
             for name in sorted(described - parameters):
                 yield f"{doc.qualname} describes {name}, which is no parameter"
+            for name in sorted(parameters - described if described else ()):
+                yield f"{doc.qualname} describes its parameters, but not {name}"
 
 
 def _inherited(text: str) -> str:

@@ -30,6 +30,7 @@ class LocalStack:
     """The servers of a state folder, as a context manager.
 
     Args:
+        state_dir: the folder; it is made if it does not exist.
         announce: write the runtime file, so that other commands find the stack.
         lock_seconds: how long to wait for another short command that runs the stack.
     """

@@ -83,6 +83,8 @@ def compare(
     does not vary, say) counts for neither. Turnover is that of the rows that both sides predict, with a label or not.
 
     Args:
+        champion: what serves: its name and predictions.
+        challenger: what it is compared with.
         label: a frame with the column ``label`` by (datetime, instrument): what really happened.
         top: share of instruments that ``turnover`` looks at.
         lookahead: sessions that the label looks ahead; labels of so many sessions overlap, so blocks are as long.

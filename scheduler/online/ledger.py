@@ -46,6 +46,7 @@ class OnlineSets:
         A round that is finished after one that was made later (``planned_at``) comes too late: that one's set stays.
 
         Args:
+            online: the set; version and time in it do not count.
             check: called right before the write; raises LeaseLost if the caller does not hold the round any more.
 
         Returns:
@@ -68,8 +69,11 @@ class OnlineSets:
         """Make an earlier version serve again, as a new entry.
 
         Args:
+            strategy: its name.
+            by: who or what asked for it.
             session: the first session that it serves again; not before that of the current set.
             to: which one; None: the one before what serves now.
+            why: what the ledger says of the reason.
 
         Raises:
             NotFound: there is no such version.
@@ -97,7 +101,11 @@ class OnlineSets:
         """Make a challenger champion, as a new entry: its newest models serve, the champion becomes a challenger.
 
         Args:
+            strategy: its name.
+            by: who or what asked for it.
+            challenger: the variant's name.
             session: the first session that it serves; not before that of the current set.
+            why: what the ledger says of the reason.
             check: as for ``publish``.
 
         Raises:

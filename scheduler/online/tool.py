@@ -16,6 +16,8 @@ class OnlineTool:
     """The tags of one strategy's recorders.
 
     Args:
+        backend: the servers.
+        strategy: its name.
         pool: the strategy's task pool, which is its MLflow experiment.
     """
 

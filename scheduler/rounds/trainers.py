@@ -43,6 +43,7 @@ class Trainer:
     """Trains a list of tasks through the queue, now.
 
     Args:
+        backend: the servers.
         pool: the task pool, and the name of the MLflow experiment.
         options: of the tasks: ``priority``, ``queue``, ``requested``, ``time_limit``, as for ``create_tasks``.
     """
@@ -70,7 +71,9 @@ class Trainer:
         """Open a round over ``definitions``; workers start at once (or at ``end_train``, if this is a DelayTrainer).
 
         Args:
+            definitions: what the tasks are made of, one for each window.
             purpose: what the coordinator does with the models: ``Serve`` or ``Research``.
+            policy: how many must be DONE: ``all``, a fraction such as ``0.9``, or ``best_effort``.
             options: as the trainer's, for these tasks.
             after: rounds that must be gathered first; if one of them fails, this one fails too and says so.
             ident: of the round; calls with the same one open one round.
@@ -127,6 +130,7 @@ class Trainer:
         """Wait until the round is gathered; returns what serves then.
 
         Args:
+            trained: what ``train`` returned.
             timeout: seconds; None waits for ever.
             progress: called with the states of the round's tasks.
             alive: called at every look; raises when waiting has become pointless.

@@ -87,7 +87,10 @@ def bring_up_to(
     """Do what can be done now of the routines of a strategy up to a session, in the order of the sessions.
 
     Args:
+        backend: the servers.
+        name: of the strategy.
         session: the last session of the data by this date (``YYYY-MM-DD``); None: the last one.
+        by: who or what asked for it.
         trainer: makes the trainer of the strategy's pool; None: as the strategy was added.
         allow_gaps: publish signals in spite of holes.
 

@@ -187,6 +187,8 @@ class Routines:
         """Give it up for now, because it has to wait. Raises as ``renew``.
 
         Args:
+            routine: as its holder has it.
+            waits_for: what it says that it waits for.
             notes: what its step must remember; None: what it remembers already.
         """
         noted = {"notes": literal(asdict(notes))} if notes else {}

@@ -93,6 +93,7 @@ class SignalLedger:
         """Publish signals in one write, as the entry with the number of the publication.
 
         Args:
+            publication: strategy, number, sessions, and what the entry says of them.
             signals: column ``score``, indexed (datetime, instrument).
             check: called before each write; raises LeaseLost if the caller's lease is gone.
 
@@ -134,6 +135,7 @@ class SignalLedger:
         """All entries of a strategy, oldest first.
 
         Args:
+            strategy: its name.
             as_of: leave out what was published later than this time (UTC).
         """
         query: Document = {"strategy": strategy, **({"at": {"$lte": as_of}} if as_of else {})}
@@ -156,6 +158,7 @@ class SignalLedger:
         """The signals of a strategy, each session as it was published last.
 
         Args:
+            strategy: its name.
             days: only these sessions; None: all.
             as_of: as they were at this time (UTC).
 

@@ -74,6 +74,7 @@ class OnlineStrategy(ABC):
         """The tasks that are new on ``session``; often there are none.
 
         Args:
+            session: the day (``YYYY-MM-DD``); nothing later is known.
             latest: what was planned before.
             until: as for ``first_tasks``.
         """
@@ -138,6 +139,7 @@ class OnlineStrategy(ABC):
         """Collects artifacts of all models that this strategy ever put online, with what they have predicted since.
 
         Args:
+            backend: the servers.
             options: as for ``RecorderCollector``.
         """
         return online_collector(backend, self.name, **options)

@@ -71,6 +71,7 @@ class StrategyRegistry:
         """Write a strategy into the registry; the same one again changes nothing.
 
         Args:
+            entry: the strategy, and how it is kept online.
             replace: let it take the place of another one with this name.
 
         Raises:

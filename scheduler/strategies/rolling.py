@@ -36,6 +36,7 @@ class RollingStrategy(OnlineStrategy):
 
     Args:
         template: checked by ``load_template``.
+        settings: say where data and own classes are.
         name: of the strategy; by default the template's.
         pool: its task pool; by default its name.
     """

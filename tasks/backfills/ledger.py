@@ -105,9 +105,13 @@ class Backfills:
         """A new backfill that is being prepared: give it tasks, new ones or by ``admission.attach``, then ``start`` it.
 
         Args:
+            pool: of its tasks.
+            strategy: whose windows they are.
+            mode: which windows it trains.
             span: first and last session (``YYYY-MM-DD``) that it is about.
             positions: how many tasks it is to have.
             max_active: how many of them may wait for a worker or run at a time; None: as many as there are workers.
+            newest_first: admit the latest windows first.
         """
         ident = uuid4().hex[:12]
         with reachable():

@@ -62,6 +62,7 @@ class TaskManager:
         """Create those tasks of a list that are not in the pool yet; it is one call, however long the list.
 
         Args:
+            task_def_l: definitions: mappings with a JSON form.
             dry_run: create nothing.
             print_nt: log each new definition.
             options: ``priority``, ``queue``, ``held``, ``requested``, ``time_limit``, as for ``create_tasks``.
@@ -172,6 +173,7 @@ class TaskManager:
         """Store the result of a fetched task.
 
         Args:
+            task: as it was fetched.
             res: small JSON.
             status: DONE, or PART_DONE after the first phase.
 
@@ -225,6 +227,7 @@ class TaskManager:
         """Wait until every task that a query finds is finished; woken by changes in the store.
 
         Args:
+            query: as for ``query``; None: all tasks of the pool.
             timeout: seconds; None waits for ever.
             progress: called with the states whenever they have changed.
 

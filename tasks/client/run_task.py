@@ -46,9 +46,12 @@ def run_task(
     Args:
         task_func: called with a task's definition, or, if ``before_status`` is PART_DONE, with the result of its first
             phase; and with ``kwargs``. Returns the result: small JSON.
+        task_pool: its name.
         query: only tasks that it finds, as for ``TaskManager.query``.
         before_status: WAITING or PART_DONE.
         after_status: DONE or PART_DONE.
+        backend: the servers; None: as for ``TaskManager``.
+        kwargs: for ``task_func``.
 
     Returns:
         How many results were committed.

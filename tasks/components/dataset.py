@@ -39,6 +39,7 @@ class Dataset(ABC):
         """Rows of a segment, indexed (datetime, instrument) and sorted.
 
         Args:
+            segment: its name: ``train``, ``valid``, ``test``.
             columns: ``feature``, ``label`` or ``raw`` (the label before it was normalised).
 
         Raises:

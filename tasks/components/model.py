@@ -35,6 +35,7 @@ class Model(ABC):
         """Train.
 
         Args:
+            dataset: gives the segments.
             checkpoint: to be called often; it raises when the attempt must stop.
             init_model: a fitted model to start from, which stays as it is. A model that cannot do so raises: it never
                 ignores one. It is only given to a ``fit`` that has this parameter.

@@ -26,6 +26,7 @@ def day_hashes(dataset: Dataset, segment: str = TEST) -> dict[str, str]:
 
     Args:
         dataset: with what its processors learned, if it has any.
+        segment: its name.
 
     Returns:
         The head of a SHA-256 (16 hexadecimal digits) by session (YYYY-MM-DD).

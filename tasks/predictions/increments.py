@@ -75,6 +75,7 @@ def load_increment(recorder: MLflowRecorder, result: Mapping[str, object]) -> In
 
     Args:
         recorder: of the model.
+        result: of the task.
 
     Raises:
         ArtifactMissing: the result names none, or a file of it is gone.

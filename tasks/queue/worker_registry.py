@@ -67,6 +67,10 @@ class WorkerRegistry:
         """Register a worker, or say that it still lives.
 
         Args:
+            name: of the worker.
+            queues: that it serves.
+            processes: how many it has.
+            available: what each of its processes has.
             restarts: how often its watchdog has restarted it.
 
         Raises:

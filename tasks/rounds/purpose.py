@@ -15,6 +15,7 @@ class Serve:
     """The models come online, as a version of ``strategy``. Dates are ``YYYY-MM-DD``.
 
     Args:
+        strategy: its name.
         sessions: what their predictions must cover.
         session: the session that a routine planned it for; it publishes the signals day by day. Empty: the coordinator
             publishes the signals of all ``sessions``.
@@ -24,6 +25,7 @@ class Serve:
         why: what the online set says of where it comes from.
         routine: the strategy whose routine waits for the round.
         follows: the round that must have ended before: sets come online in the order of their sessions.
+        kind: tells documents of rounds that serve apart.
     """
 
     strategy: str = ""
@@ -43,8 +45,11 @@ class Research:
     """The models are measured, and put nothing online.
 
     Args:
+        strategy: the template's name.
+        sessions: what their predictions must cover.
         name: of the round, among those of research.
         lookahead: how many sessions its label looks ahead.
+        kind: tells documents of research apart.
     """
 
     strategy: str

@@ -71,6 +71,9 @@ class Rounds:
         """Open a round over ``task_ids``.
 
         Args:
+            pool: of its tasks.
+            task_ids: its tasks; each is in the pool.
+            purpose: what the coordinator does with the models.
             policy: how many tasks must be DONE: ``all``, a fraction such as ``0.9``, or ``best_effort`` (at least one).
             held: it is delayed: it is not gathered before ``start``.
             after: rounds that must be gathered first (``tasks/upkeep/dependencies.py``); if one fails, it fails too.

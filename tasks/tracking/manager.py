@@ -104,6 +104,8 @@ class ExpManager(ABC):
         """The experiment that is named; else the active one; else the default one.
 
         Args:
+            experiment_id: MLflow's id.
+            experiment_name: its name, if no id is given.
             create: make it if there is none; one that is asked for by id cannot be made.
             start: begin a recorder in it and make it active, if none is.
 
@@ -153,6 +155,8 @@ class MLflowExpManager(ExpManager):
     """Experiments on MLflow.
 
     Args:
+        uri: of the tracking store.
+        default_exp_name: the experiment that is meant where none is named.
         options: ``components`` and ``pickle_classes`` of the settings.
     """
 

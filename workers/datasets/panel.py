@@ -123,7 +123,7 @@ class PanelDataset(Dataset):
         """Rows of a segment, indexed (datetime, instrument).
 
         Args:
-            columns: ``feature`` (processed, float32), ``label`` (normalised), or ``raw`` (the label as it is).
+            segment, columns: names; ``feature`` (processed, float32), ``label`` (normalised) or ``raw`` (as it is).
 
         Raises:
             SegmentError: there is no such segment.

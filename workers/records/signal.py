@@ -15,6 +15,9 @@ class SignalRecord(Record):
     ``days.json`` holds a hash of the features of each session, by which later revisions of the data are found.
 
     Args:
+        recorder: the run that it writes into.
+        model: fitted.
+        dataset: gives the test segment.
         allow_constant: the model may give every instrument on every day the same score.
     """
 

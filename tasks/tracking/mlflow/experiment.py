@@ -34,6 +34,9 @@ class MLflowExperiment(Experiment):
     """An experiment in a tracking store. Make it with ``open``, or find it with ``find``.
 
     Args:
+        client: of the tracking store.
+        ident: MLflow's id.
+        name: its name.
         options: ``components`` and ``pickle_classes``, as for ``Artifacts``.
     """
 

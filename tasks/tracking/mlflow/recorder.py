@@ -43,6 +43,8 @@ class MLflowRecorder(Recorder):
     """One run of an MLflow experiment. Made by ``MLflowExperiment``.
 
     Args:
+        client: of the tracking store.
+        run: as MLflow returned it.
         own: this process made the run just now, so nothing is in it yet.
         options: ``components`` and ``pickle_classes``, as for ``Artifacts``.
     """

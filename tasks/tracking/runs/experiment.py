@@ -89,6 +89,7 @@ class Experiment(ABC):
         """The recorder that is named; else the active one; else, with ``create``, a new one.
 
         Args:
+            recorder_id: MLflow's id.
             recorder_name: if several have this name, the newest.
             create: make it if there is none; one that is asked for by id cannot be made.
             start: begin one that was made, and make it the active one.

@@ -61,5 +61,7 @@ def test_what_docstrings_lack_is_found() -> None:
     module.__dict__.update(described=described, silent=silent, __all__=["described", "silent"])
     assert list(api.missing(pdoc.doc.Module(module))) == [
         "described describes gone, which is no parameter",
+        "described describes its parameters, but not given",
+        "described describes its parameters, but not other",
         "silent has no docstring",
     ]
