@@ -20,7 +20,7 @@ from rollq.tasks.tracking.mlflow.store import artifact_location, as_mlflow_reads
 from rollq.tasks.tracking.runs import attempt_tags
 from rollq.tasks.tracking.runs.experiment import Experiment
 from rollq.tasks.tracking.runs.hands_off import check_hands_off
-from rollq.tasks.tracking.runs.lifecycle import RecorderStatus
+from rollq.tasks.tracking.runs.lifecycle import RECORDER_STATES, RecorderStatus
 from rollq.tasks.tracking.runs.process import Process
 from rollq.tasks.tracking.runs.provenance import provenance
 from rollq.tasks.tracking.runs.recorder import Recorder
@@ -118,17 +118,17 @@ class MLflowExperiment(Experiment):
         # MLflow takes tags with the run in one call; those that it refuses must not keep the run from being made.
         long = {key: value for key, value in (tags or {}).items() if len(str(value)) > MAX_TAG}
         first = {key: value for key, value in (tags or {}).items() if key not in long}
+        status = RECORDER_STATES.check(None, RecorderStatus.RUNNING if start else RecorderStatus.SCHEDULED)
         # With the first call: a process that dies right after it leaves a run of which others can tell whose it was.
         began = {**Process.this().tags(), **attempt_tags.current_tags()}
         try:
             run = self._client.create_run(self.id, run_name=name, tags={**provenance().tags, **began, **first})
-            if not start:
-                self._client.update_run(run.info.run_id, status=str(RecorderStatus.SCHEDULED))
+            if status is not RecorderStatus.RUNNING:
+                self._client.update_run(run.info.run_id, status=str(status))
         except MlflowException as error:
             raise away(error) from error
         recorder = MLflowRecorder(self._client, run, own=True, **self._options)
-        if not start:
-            recorder.status = RecorderStatus.SCHEDULED
+        recorder.status = status
         recorder.keep_provenance()
         if long:
             recorder.set_tags(long)
