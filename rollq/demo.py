@@ -23,6 +23,7 @@ from rollq.tasks.rounds.documents import Round
 from rollq.workers.process.machine import this_machine
 
 TEMPLATE = Path("pse") / "lightgbm.yaml"
+# A demo that takes longer than an hour hangs.
 TIMEOUT = 3_600.0
 
 

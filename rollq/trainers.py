@@ -17,6 +17,7 @@ from rollq.tasks.rounds.documents import RoundState
 from rollq.workers.jobs.attempt import Outcome, WorkerContext, refuse_outage, run_one
 from rollq.workers.process.names import worker_name
 
+# In this process nothing else works meanwhile: a short pause only keeps the store from being asked without end.
 PAUSE_SECONDS = 0.02
 
 

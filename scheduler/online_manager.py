@@ -82,6 +82,7 @@ class OnlineManager:
             raise NotFound(f"There is no online manager {name!r}.", "Make one: OnlineManager(backend, strategies).")
         registry = StrategyRegistry(backend)
         registered = [registry.get(strategy) for strategy in names]
+        # One manager has one kind of trainer; what is not said is taken as it was when the strategies were added.
         delayed = all(one.delayed for one in registered)
         chosen = trainer or (DelayTrainer if delayed else Trainer)
         return cls(backend, [registry.strategy(one) for one in registered], chosen, name=name)
@@ -153,6 +154,7 @@ class OnlineManager:
         """
         jobs = [self._job(name, allow_gaps) for name in self.strategies]
         begin = min(job.registered.begin for job in jobs)
+        # All days of all strategies: one whose market is closed plans nothing on that day.
         known = sorted({day for job in jobs for day in job.strategy.sessions() if begin <= day <= end})
         self.simulation = Simulation(jobs, known[::frequency], timeout)
         self.simulation.plan(progress)
@@ -218,6 +220,7 @@ class OnlineManager:
             joined = _published_at(known)
             parts = [_published_at(ledger.entries(name)) for name in self.strategies]
             common = set.intersection(*(set(part) for part in parts))
+            # By the times of publication: a day is joined again when one of its parts is newer than the joint signals.
             stale = {day for day in common if day not in joined or any(part[day] > joined[day] for part in parts)}
             days = common if over_write else stale
             if not days:
@@ -288,6 +291,7 @@ class OnlineManager:
         return next((day for day in self.strategies[name].sessions() if day >= begin), begin)
 
     def _delayed(self) -> bool:
+        # `_make` may be a function that makes trainers, which has no such attribute.
         return bool(getattr(self._make, "is_delay", False))
 
 

@@ -18,8 +18,10 @@ from types import CodeType
 
 from rollq.tasks.errors import BadInput, Draining, NotLogged, NotYet, PermanentError, RollqError, Unavailable
 
+# An error that holds a whole frame as text must not fill the documents of the task.
 MESSAGE_CHARS = 2_000
 LONGEST_OUTAGE_SECONDS = 60.0  # a task that met an outage is tried again after at most this long
+# Shorter than for an outage: what is waited for is often another task, which ends within seconds.
 LONGEST_NOT_YET_SECONDS = 8.0
 
 # Errors of the system that say: the disk, or a share of the network, is full, read-only or away.
@@ -108,15 +110,16 @@ def is_permanent(error: BaseException) -> bool:
 
 
 def wait_after(kind: Kind, times: int) -> float:
-    """Seconds before what was given back is tried again: twice as long each time, and a little spread.
+    """Seconds before what was given back is tried again: twice as long each time, and spread ("equal jitter").
+
+    u * min(longest, 2^times) with u uniform in [0.5, 1] (M. Brooker, Exponential Backoff and Jitter, AWS Architecture
+    Blog, 2015): half of the wait is fixed, so that a server that comes back is not asked at once by all.
 
     Args:
         times: how often it was given back, this time included.
     """
     longest = LONGEST_OUTAGE_SECONDS if kind is Kind.OUTAGE else LONGEST_NOT_YET_SECONDS
-    # Exponential backoff with "equal jitter" (M. Brooker, Exponential Backoff and Jitter, AWS Architecture Blog, 2015):
-    # half of the wait is fixed, so that a server that comes back is not asked at once by all. The exponent is capped
-    # before the power, which would overflow.
+    # The exponent is capped before the power, which would overflow.
     return min(longest, 2.0 ** min(times, 10)) * random.uniform(0.5, 1.0)  # noqa: S311 - spreads, protects nothing
 
 

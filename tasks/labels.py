@@ -6,6 +6,8 @@ import re
 
 from rollq.tasks.errors import TemplateError
 
+# What can stand in a query, a name of a Redis list, a log line and a terminal: no control characters, no halves of
+# characters.
 LABEL = r"[^\x00-\x1f\x7f\ud800-\udfff]{1,200}"
 SHOWN_CHARS = 80
 

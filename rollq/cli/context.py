@@ -36,6 +36,7 @@ class Context:
 
         settings = load_settings(**{**self.overrides, **more})
         setup_logging(settings.log_level, settings.log_format)
+        # Before any component is looked for, and after the settings: one of them names the folder.
         add_app_dir(settings.app_dir)
         return settings
 

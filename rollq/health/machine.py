@@ -15,6 +15,7 @@ from rollq.tasks.config.settings import Settings
 from rollq.tasks.config.tracking_uri import SQLITE
 from rollq.tasks.tracking.mlflow.store import PATIENCE, QUIET
 
+# The embedded store alone writes ahead in files of up to 128 MB: with less than this, servers may stop at any time.
 FREE_BYTES = 1 << 30
 FULL_BYTES = 1 << 22  # no server gets on with less
 OBEYED = ("ROLLQ_", "MLFLOW_")

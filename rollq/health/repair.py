@@ -120,6 +120,7 @@ def _close(backend: Backend, orphaned: list[OrphanedRun]) -> None:
 def _unserved(backend: Backend) -> Finding:
     """What waiting tasks want and no live worker serves: nothing that could be repaired from here."""
     workers = backend.worker_registry.workers()
+    # By kind of want, not by task: a million tasks are a few kinds.
     wants = [want for want in backend.tasks.wants() if not any(w.serves(want.queue, want.requested) for w in workers)]
     found = tuple(
         f"{want.tasks} tasks wait for a worker that serves queue {want.queue!r} and has {want.requested}"

@@ -18,6 +18,7 @@ from rollq.tasks.mongo.client import Store, reachable
 if TYPE_CHECKING:
     import redis
 
+# Leases go by the store's clock alone; logs, reports and the time of day of routines go by this machine's.
 CLOCK_SECONDS = 2.0
 EXPERIMENT = "rollq doctor"  # the runs in it are deleted again
 

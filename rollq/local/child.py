@@ -15,8 +15,11 @@ from pathlib import Path
 
 from rollq.tasks.errors import Unavailable
 
+# A store that recovers after a kill, on a busy machine, takes some seconds.
 READY_SECONDS = 20.0
+# A store that stops writes a checkpoint; one that is killed instead has to recover at the next start.
 STOP_SECONDS = 10.0
+# From Linux's `sys/prctl.h`: which signal a process gets when its parent dies.
 PR_SET_PDEATHSIG = 1
 
 

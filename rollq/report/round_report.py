@@ -30,6 +30,7 @@ def export_signals(backend: Backend, pool: str, signals: SignalFile, folder: Pat
     """Copy the signals of a round into ``folder``; returns ``{path, rows, start, end, sha256}``."""
     recorder = MLflowExperiment.open(pool, backend.settings.mlflow_uri).get_recorder(signals.recorder_id)
     path = folder / "signals.parquet"
+    # Byte for byte, so that the checksum in the ledger is that of the copy, too.
     path.write_bytes(Path(recorder.load_object(signals.artifact)).read_bytes())
     known = {name: getattr(signals, name) for name in ("rows", "start", "end", "sha256")}
     return {"path": str(path), **known}

@@ -100,6 +100,7 @@ def _summary(data: OnlineData) -> str:
 
 def _months(data: OnlineData) -> str:
     means = [monthly(track.daily) for track in data.series]
+    # The newest first, as a reader wants it.
     months = sorted({month for found in means for month in found.index}, reverse=True)
     if not months:
         return NOTHING

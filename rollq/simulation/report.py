@@ -59,6 +59,7 @@ def read_online(backend: Backend, planned: Planned, ensemble: str, seconds: Seco
     if len(tracks) > 1:
         daily, coverage, sums = _measured(backend, ensemble, labels[0], sessions)
         joined = Track(ENSEMBLE, ensemble, daily, coverage, sha256=sums)
+        # Means of scores for different labels have no label of their own to be measured with.
         if not all(labels[0].equals(other) for other in labels[1:]):
             notes.append(
                 f"The strategies have different labels; the ensemble is measured with those of {tracks[0].label}."

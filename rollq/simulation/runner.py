@@ -85,6 +85,7 @@ def run_simulation(settings: Settings, request: Request, phase: Phase, update: U
         running.callback(backend.store.close)
         backend.prepare()
         refuse_others(backend, planned)
+        # After the names were checked: workers would begin with whatever waits in the store.
         local = running.enter_context(LocalWorkers(attached, 0 if request.here else _workers(request)))
         watch = Watch(backend, phase, update, local.keep_alive, request.timeout, request.here)
         started = time.perf_counter()
@@ -170,6 +171,7 @@ class Watch:
 class _Watched(Trainer):
     """Goes before a class of trainers; tells ``watch`` what they do."""
 
+    # Of the class and not of the object: the manager makes the trainers, and knows nothing of a watch.
     watch: ClassVar[Watch]
 
     def train(self, *args: Any, **kwargs: Any) -> TrainedRound:

@@ -15,6 +15,7 @@ from rollq.tasks.predictions.metrics import daily_ic, summary
 
 DAY, INSTRUMENT = "datetime", "instrument"
 SCORES = {"ic": "IC", "rank_ic": "Rank IC"}  # of a day, and its mean
+# The top fifth, as in the usual sort into quintiles.
 TOP = 0.2
 
 

@@ -140,6 +140,7 @@ class RollingStrategy(OnlineStrategy):
         for variant in self.template.variants:
             windows = self._cutter(variant).at(session, latest.start or None, until)
             made = _of_variant(windows.definitions, variant)
+            # Asked of each variant: a challenger of another class may know no warm start.
             if self.template.online.warm_start and self._warm_starts(made):
                 made = self._chained(made, latest.tasks.get(variant))
             definitions += made

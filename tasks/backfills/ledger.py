@@ -164,6 +164,7 @@ class Backfills:
         Raises:
             InvalidTransition: it is not being prepared any more; its tasks are cancelled.
         """
+        # Counted, not what was planned: other creators may have taken some of its windows.
         total = sum(group["n"] for group in self._tasks.admission.tally(ident, {}))
         first = {"total": total, "started_at": NOW, "going_since": NOW}
         if not self._documents.write(ident, PREPARING, ACTIVE, first):
@@ -205,6 +206,7 @@ class Backfills:
             InvalidTransition: it has ended.
             NotFound: there is none.
         """
+        # The wish is written first and carried out after: the next caller carries out what is left of it.
         changes = {"reason": {"$literal": reason}, "cancel_running": running, "ended_at": NOW}
         return self._change(ident, CANCELLED, changes)
 

@@ -22,6 +22,7 @@ GATHER = "rollq.gather"
 RECONCILE = "rollq.reconcile"
 ROUTINE = "rollq.routine"
 BODY_CHARS = 4_096  # of the body as it is sent; ours have about 200
+# As ids are made in `tasks/identity.py` and `tasks/rounds/rounds.py`.
 TASK_ID, ROUND_ID = r"[0-9a-f]{24}", r"[0-9a-f]{12}"
 SESSION = r"\d{4}-\d{2}-\d{2}"
 ARGUMENTS = {

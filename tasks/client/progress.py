@@ -12,6 +12,7 @@ from rollq.tasks.queue.admission import Position
 from rollq.tasks.queue.states import TERMINAL, TaskState
 from rollq.tasks.queue.task import Task
 
+# A rate that follows changes of the fleet, and still counts several windows of a usual length.
 RECENT = timedelta(minutes=15)
 ENOUGH = 5  # tasks that ended lately; with fewer, all since the backfill began to go tell more
 SHOWN = 5  # tasks that are next

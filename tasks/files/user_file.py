@@ -21,9 +21,12 @@ import yaml
 
 from rollq.tasks.errors import BadInput, TemplateError
 
+# A thousand times a large template, and small enough to be read before anything is known about it.
 LARGEST_BYTES = 4_000_000
 MOST_VALUES = 1_000_000  # aliases multiply: a file of 1 kB may stand for more than there are atoms
+# The reader calls itself for each level: Python ends at about a thousand calls.
 DEEPEST = 100
+# No float has more; Python itself takes long for numbers of many thousand digits, and refuses above 4,300.
 MOST_DIGITS = 400
 CORE = "tag:yaml.org,2002:"
 MERGE = f"{CORE}merge"

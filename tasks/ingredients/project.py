@@ -10,6 +10,7 @@ from pathlib import Path
 
 from rollq.tasks.components.source import Source
 
+# A repository on a network that hangs must not hold the training.
 GIT_SECONDS = 10.0
 KEPT_SECONDS = 60.0  # git is not asked about a folder more often
 

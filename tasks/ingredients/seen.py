@@ -24,7 +24,8 @@ Segments = Mapping[str, Sequence[object]]
 
 
 class Seen:
-    """The sessions of a dataset, each with its hash.
+    """The sessions of a dataset, each with its hash, of which a window's hash is made (a tree of depth 1, after Merkle,
+    A Digital Signature Based on a Conventional Encryption Function, 1987).
 
     Args:
         sessions: all of them, sorted, as ``YYYY-MM-DD``.

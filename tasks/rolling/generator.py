@@ -67,7 +67,8 @@ class RollingGen(TaskGen):
         task_copy_func: how a task is copied.
         calendar: the sessions.
         purge: sessions left out between a segment's end and the start of the next one, so that its labels do not look
-            into that one. ``trunc_days`` counts from session to session: ``purge=d`` before test is ``trunc_days=d+1``.
+            into that one (López de Prado, Advances in Financial Machine Learning, 2018, chapter 7). ``trunc_days``
+            counts from session to session: ``purge=d`` before test is ``trunc_days=d+1``.
 
     Raises:
         TemplateError: an argument is out of range.
@@ -179,6 +180,9 @@ class RollingGen(TaskGen):
 class MultiHorizonGenBase(TaskGen):
     """Makes one task per horizon of the label, each cut so that its label does not look into the test segment.
 
+    A label of horizon h that starts n sessions after the prediction uses prices up to h + n sessions later: so many are
+    cut off before the test start (Qlib's ``MultiHorizonGenBase``).
+
     Args:
         horizon: sessions that the label looks ahead, one task each.
         label_leak_n: further sessions between the prediction and the first price of the label.
@@ -227,8 +231,6 @@ class MultiHorizonGenBase(TaskGen):
             for name, bounds in segments.items():
                 with named(name):
                     segments[name] = self.ta.align_seg(bounds)
-            # A label of horizon h that starts n sessions later uses prices up to t + h + n (Qlib's
-            # MultiHorizonGenBase).
             set_segments(made, truncate_segments(segments, hr + self.label_leak_n, self.ta, self.test_key))
             found.append(made)
         return found

@@ -30,7 +30,8 @@ from rollq.tasks.definition import (
 from rollq.tasks.errors import TemplateError
 from rollq.tasks.identity import canonical
 
-DIGITS = 8  # of the hash: two of a thousand variants share one with a chance of 1 in 8,600
+# Of the hash: two of n = 1,000 variants share one with a chance of n^2 / (2 * 16^8), 1 in 8,600 (the birthday bound).
+DIGITS = 8
 # Of a dataset: its window, what it learned there, where it keeps files, how it looks at its data.
 OF_WINDOW = {SEGMENTS, FITTED, CACHE_DIR, CHECKS}
 

@@ -72,8 +72,9 @@ FEATURES: dict[str, Feature] = {
 def rolling(frame: pd.DataFrame, window: int, combine: Callable[[Values, Values], Values]) -> pd.DataFrame:
     """``combine`` (add, maximum, minimum) over the last ``window`` sessions; NaN where one of them is missing.
 
-    Blocks of 1, 2, 4, ... sessions are joined, so that the cost is log2(window) passes. A running sum, as in pandas,
-    would carry the rounding of one huge close into every later value.
+    Blocks of 1, 2, 4, ... sessions are joined, so that the cost is log2(window) passes (the sparse table of Bender and
+    Farach-Colton, The LCA Problem Revisited, 2000; here blocks do not overlap, because a sum counts each session once).
+    A running sum, as in pandas, would carry the rounding of one huge close into every later value.
     """
     block = frame.to_numpy(dtype=np.float64)
     result: Values | None = None

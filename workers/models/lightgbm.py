@@ -23,6 +23,7 @@ SAME_LOSS = {  # as LightGBM calls them
     "mae": ("regression_l1", "l1", "mean_absolute_error"),
 }
 OWN_KWARGS = set(OWN.values())
+# LightGBM keeps seeds in signed numbers of 32 bits.
 SEED = Range(0, 2**31 - 1, whole=True)
 NEEDS_VALID, VALID_FIX = "early_stopping_rounds needs a segment valid.", "Add it under dataset.kwargs.segments."
 

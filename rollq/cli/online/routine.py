@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from rollq.tasks.backend import Backend
 
 routine_app = typer.Typer(help="The daily routine of each strategy that is kept online.", no_args_is_help=True)
+# A worker that was started along with the command registers within this.
 HINT_SECONDS = 10.0
 START = "start `rollq worker`, or give --here"
 DATA_SECONDS = 10.0  # a session whose data cannot be used yet is waited for this long; the routine goes on by itself

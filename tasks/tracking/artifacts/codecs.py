@@ -21,6 +21,7 @@ from rollq.tasks.tracking.artifacts.frames import frame_bytes, read_frame, read_
 from rollq.tasks.tracking.artifacts.plain import from_json, to_json
 
 # What the libraries raise for a value that they cannot write, or would write as another one.
+# Warnings among them: what pandas and pyarrow only warn of may come back as something else.
 REFUSALS: tuple[type[Exception], ...] = (
     *(TypeError, ValueError, LookupError, AttributeError, ArithmeticError, NotImplementedError, RecursionError),
     *(pa.ArrowException, pickle.PickleError, Warning),
@@ -131,6 +132,7 @@ def _read_array(content: bytes) -> object:
 
 def _same_array(one: np.ndarray, other: np.ndarray) -> bool:
     alike = type(one) is type(other) and one.dtype == other.dtype and one.shape == other.shape
+    # Bytes, because NaN equals nothing and 0.0 equals -0.0.
     return alike and one.tobytes() == other.tobytes()
 
 

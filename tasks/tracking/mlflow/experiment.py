@@ -25,6 +25,7 @@ from rollq.tasks.tracking.runs.process import Process
 from rollq.tasks.tracking.runs.provenance import provenance
 from rollq.tasks.tracking.runs.recorder import Recorder
 
+# Runs in one answer: with their metrics and tags some megabytes.
 PAGE = 1_000
 DEFAULT_RECORDER = "mlflow_recorder"
 NEWEST_FIRST = ["attributes.start_time DESC"]
@@ -87,6 +88,7 @@ class MLflowExperiment(Experiment):
         Raises:
             Unavailable: the tracking store does not answer.
         """
+        # Not `_client`: a store that is not there has no experiments, and is not made by a look.
         client, token = MlflowClient(as_mlflow_reads(uri)), None
         while True:
             try:
@@ -184,6 +186,7 @@ class MLflowExperiment(Experiment):
         found = self._find(recorder_id, recorder_name)
         if found is None:
             raise NotFound(f"There is no recorder {recorder_id or recorder_name!r}.", "See list_recorders().")
+        # What serves is asked for right before the deletion; MLflow itself knows nothing of it.
         check_hands_off([found], "deleted")
         try:
             self._client.delete_run(found.id)
@@ -247,6 +250,8 @@ def records_of(runs: Iterator[Run]) -> pd.DataFrame:
         return pd.DataFrame(columns=["run_id", "experiment_id", "status", "artifact_uri", "start_time", "end_time"])
     for name in ("start_time", "end_time"):
         frame[name] = pd.to_datetime(frame[name], unit="ms", utc=True)
+    # Run columns first, then metrics, params and tags by name: in the order of the rows it would change from page to
+    # page.
     fixed = [name for name in frame.columns if "." not in name]
     return frame[fixed + sorted(set(frame.columns) - set(fixed))]
 

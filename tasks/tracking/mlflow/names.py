@@ -17,6 +17,7 @@ from rollq.tasks.identity import canonical
 MAX_NAME = 250  # characters of a name, MLflow's limit
 MAX_VALUE = 500  # characters of a param that every tracking store takes; longer ones become an artifact
 MAX_TAG = 5_000  # characters of a tag that every tracking store takes
+# SQL stores keep a step in a signed number of 64 bits.
 LARGEST_STEP = 2**63
 CUT = ":z"
 KEPT = 180  # characters of a name that is too long

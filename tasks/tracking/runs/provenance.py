@@ -22,6 +22,7 @@ from typing import TypedDict
 log = logging.getLogger(__name__)
 
 LIBRARIES = ("celery", "lightgbm", "mlflow-skinny", "numpy", "pandas", "pyarrow", "pymongo", "rollq", "scikit-learn")
+# A repository on a network that hangs must not hold every run.
 GIT_SECONDS = 10.0
 MAX_DIFF = 1_000_000  # characters kept of a diff
 SECRET_NAME = re.compile(r"PASS|SECRET|TOKEN|KEY|CREDENTIAL|AUTH", re.IGNORECASE)
