@@ -49,10 +49,8 @@ def gather(backend: Backend, round_id: str, by: str) -> OnlineSet | None:
     Returns:
         The new online set; None if the round is finished, gathered by another one, failed, or for research.
     """
-    if not backend.rounds.in_turn(round_id):
-        return None
     since = time.monotonic()
-    gathering = backend.rounds.claim(round_id, by)
+    gathering = backend.rounds.claim(round_id, by) if backend.rounds.in_turn(round_id) else None
     if gathering is None:
         return None
     try:
@@ -122,10 +120,10 @@ def _result(gathering: Round, made: OnlineSet | Findings) -> dict[str, object]:
         return made.to_document()
     log.info("strategy %s: version %s is online", made.strategy, made.version)
     result: dict[str, object] = {"strategy": made.strategy, "version": made.version}
-    if made.round_id == gathering.id:
-        return result
-    log.warning("the round came too late: version %s of %s was planned after it", made.version, made.strategy)
-    return {**result, "superseded": True}
+    if made.round_id != gathering.id:
+        log.warning("the round came too late: version %s of %s was planned after it", made.version, made.strategy)
+        result["superseded"] = True
+    return result
 
 
 def _sync(backend: Backend, online: OnlineSet, check: Check) -> None:

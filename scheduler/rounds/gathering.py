@@ -16,7 +16,6 @@ from rollq.scheduler.signals.files import summary, write_signals
 from rollq.scheduler.strategies.base import variant_of
 from rollq.scheduler.strategies.registry import StrategyRegistry
 from rollq.tasks.backend import Backend
-from rollq.tasks.errors import NotFound
 from rollq.tasks.leases.renewer import Check, no_lease
 from rollq.tasks.queue.task import Task
 from rollq.tasks.rounds.documents import Round
@@ -38,20 +37,16 @@ def gather_round(backend: Backend, finished: Round, by: str, check: Check = no_l
         NotFound, ArtifactCorrupted: an artifact is missing, or is not what was written.
         LeaseLost: from ``check``, which is called before each write.
     """
-    if made := made_before(backend, finished):
-        return made
-    results = load_results(backend, finished)
-    verdict = judge(results)
-    return publish(backend, results, verdict, by, check)
-
-
-def made_before(backend: Backend, finished: Round) -> OnlineSet | None:
-    """The set that a coordinator before has put online."""
-    if not isinstance(finished.purpose, Serve):
-        return None
-    sets = OnlineSets(backend.store)
-    sets.ensure_indexes()
-    return sets.of_round(finished.id)
+    made: OnlineSet | Findings | None = None
+    if isinstance(finished.purpose, Serve):
+        sets = OnlineSets(backend.store)
+        sets.ensure_indexes()
+        made = sets.of_round(finished.id)
+    if made is None:
+        results = load_results(backend, finished)
+        verdict = judge(results)
+        made = publish(backend, results, verdict, by, check)
+    return made
 
 
 def publish(backend: Backend, results: RoundResults, verdict: Verdict, by: str, check: Check) -> OnlineSet | Findings:
@@ -100,14 +95,11 @@ def chosen(
     backend: Backend, purpose: Serve, trained: Sequence[OnlineModel], current: OnlineSet | None
 ) -> Sequence[OnlineModel]:
     """The models that the strategy chooses to serve; all that were trained, where no strategy is registered."""
-    if not purpose.session:
-        return trained
     registry = StrategyRegistry(backend)
-    try:
-        strategy = registry.strategy(registry.get(purpose.strategy))
-    except NotFound:
+    entry = registry.find(purpose.strategy) if purpose.session else None
+    if entry is None:
         return trained
-    return strategy.prepare_online_models(trained, current.models if current else ())
+    return registry.strategy(entry).prepare_online_models(trained, current.models if current else ())
 
 
 def challengers(results: RoundResults) -> dict[str, tuple[OnlineModel, ...]]:
