@@ -63,3 +63,10 @@ def test_every_public_name_can_be_imported_and_says_what_it_is() -> None:
         assert getattr(rollq, name).__doc__, name
     with pytest.raises(AttributeError):
         rollq.nonsense  # noqa: B018
+
+
+def test_the_glossary_gives_each_word_one_meaning() -> None:
+    rows = re.findall(r"^\| (\*\*.+?) \| (.+) \|$", (ROOT / "docs/glossary.md").read_text(), re.M)
+    words = [word.lower() for row in rows for word in re.findall(r"\*\*(.+?)\*\*", row[0])]
+    assert len(words) > 90
+    assert sorted(set(words)) == sorted(words)
