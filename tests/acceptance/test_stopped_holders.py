@@ -44,7 +44,7 @@ OF_A_ROUND = {
 }
 OF_A_ROUTINE = {
     "before predictions are asked for": "before rollq.scheduler.updates.prediction_tasks:missing",
-    "before the round is opened": "after rollq.tasks.queue.task_queue:TaskPools.create_tasks",
+    "before the round is opened": "after rollq.tasks.queue.creation:TaskCreator.create_tasks",
     "before the models are shown": "before rollq.scheduler.champions.promotion:by_rule",
     "before signals are written": "before rollq.scheduler.signals.publication:covered",
     "before signals are published": "before rollq.scheduler.signals.ledger:write_signals",

@@ -8,6 +8,7 @@ else it sends itself SIGSTOP.
 from __future__ import annotations
 
 import importlib
+import itertools
 import json
 import os
 import signal
@@ -37,7 +38,7 @@ def stop(gate: str | None) -> None:
 
 
 def stop_at(point: str, gate: str | None) -> None:
-    """Let this process stop the next time that it is before (or after) a function: ``before module:Class.name``."""
+    """Let this process stop the first time that it is before (or after) a function: ``before module:Class.name``."""
     when, _, where = point.partition(" ")
     module, _, path = where.partition(":")
     owner: Any = importlib.import_module(module)
@@ -47,12 +48,14 @@ def stop_at(point: str, gate: str | None) -> None:
     original = owner.__dict__[name]
     call: Callable[..., Any] = getattr(original, "__func__", original)
 
+    calls = itertools.count()
+
     def stopping(*args: Any, **kwargs: Any) -> Any:
-        setattr(owner, name, original)
-        if when == "before":
+        first = next(calls) == 0
+        if first and when == "before":
             stop(gate)
         result = call(*args, **kwargs)
-        if when == "after":
+        if first and when == "after":
             stop(gate)
         return result
 
@@ -61,8 +64,8 @@ def stop_at(point: str, gate: str | None) -> None:
 
 def main(order: dict[str, str]) -> None:
     """Gather the round, or bring the routine up to the session."""
-    backend = Backend.of(current_settings())
     stop_at(order["point"], order.get("gate"))
+    backend = Backend.of(current_settings())
     if "round" in order:
         gather(backend, order["round"], "stopped")
     else:
