@@ -8,11 +8,11 @@ from typing import Any
 
 import redis
 
-from benchmarks import bare
 from benchmarks.bench import Bench, wait_until
 from benchmarks.processor import ProcessorTime
 from benchmarks.reference.process import Reference
 from benchmarks.table import show
+from benchmarks.workers import bare
 from benchmarks.workers.noop import definition
 from rollq.tasks.backend import Backend
 from rollq.tasks.queue.states import TaskState
