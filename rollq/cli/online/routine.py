@@ -229,8 +229,10 @@ def _say_reached(name: str, reached: Routine | None, remark: str) -> None:
 
 def _lost(routine: Routine) -> str:
     """The tasks that gave no model although the routine is done, such as a challenger's."""
+    from rollq.tasks.queue.states import LOST, TaskState
+
     states = routine.steps.train.states if routine.steps.train else {}
-    lost = {state: states[state] for state in ("FAILED", "QUARANTINED", "CANCELLED") if states.get(state)}
+    lost = {state: states[state] for state in TaskState if state in LOST and states.get(state)}
     return ", ".join(f"{count} tasks {state}" for state, count in lost.items())
 
 

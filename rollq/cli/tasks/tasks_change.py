@@ -75,7 +75,9 @@ def _command(verb: Verb) -> Callable[..., None]:
 
 
 def _done_again(backend: Backend, moved: Sequence[str]) -> list[str]:
-    return [task.id for task in backend.tasks.find(ids=moved) if task.status == "DONE"]
+    from rollq.tasks.queue.states import TaskState
+
+    return [task.id for task in backend.tasks.find(ids=moved, status=[TaskState.DONE])]
 
 
 def _serving(backend: Backend, found: Sequence[Task], moved: Sequence[str]) -> dict[str, str]:
@@ -192,12 +194,13 @@ def reset_status(
 ) -> None:
     """Move tasks by hand, finished ones too: the results of those that wait again count until there are new ones."""
     from rollq.tasks.client.queries import as_state
+    from rollq.tasks.queue.states import TaskState
 
     end = as_state(to)
     selection = Selection(tasks, pool, status, window, model)
     with of(context).backend() as backend:
         found = selection.find_some(backend)
-        if done := sum(task.status == "DONE" for task in found if end == "WAITING"):
+        if done := sum(task.status is TaskState.DONE for task in found if end is TaskState.WAITING):
             confirm(f"Train {done} finished tasks again? Their results count until there are new ones.", yes)
         moved = backend.tasks.reset([task.id for task in found], end, PERSON)
         for name in {task.pool for task in found}:

@@ -49,7 +49,7 @@ def list_tasks(
 
 def _row(task: Task) -> list[object]:
     test = segment(task.segments.get("test"))
-    worker = task.worker or next((entry.by for entry in reversed(task.history) if entry.end == "RUNNING"), "")
+    worker = task.worker or next((attempt.worker for attempt in reversed(task.attempts_made())), "")
     return [task.id[:12], task.pool, task.status, task.attempts, task.priority, test, worker, why(task)]
 
 
