@@ -18,7 +18,7 @@ from rollq.tasks.config.settings import Settings
 from rollq.tasks.errors import NotFound
 from rollq.tasks.queue.states import TaskState
 from rollq.tasks.queue.task import Task
-from rollq.tasks.rolling.template import check_name
+from rollq.tasks.rolling.template_names import check_name
 from rollq.tasks.rounds.documents import Round
 from rollq.workers.process.machine import this_machine
 

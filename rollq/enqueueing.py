@@ -10,7 +10,9 @@ from rollq.scheduler.strategies.base import Plan
 from rollq.scheduler.strategies.rolling import RollingStrategy
 from rollq.tasks.config.settings import Settings
 from rollq.tasks.rolling.online_options import BASE
-from rollq.tasks.rolling.template import TaskOptions, check_name, load_template
+from rollq.tasks.rolling.task_options import TaskOptions
+from rollq.tasks.rolling.template import load_template
+from rollq.tasks.rolling.template_names import check_name
 from rollq.tasks.rounds.purpose import Research
 from rollq.tasks.rounds.rounds import needed
 

@@ -23,7 +23,7 @@ from rollq.tasks.errors import CalendarError, RollqError
 from rollq.tasks.queue.admission import Attachment, Position
 from rollq.tasks.queue.states import ACTIVE, TaskState
 from rollq.tasks.queue.task_store import CHUNK
-from rollq.tasks.rolling.template import TaskOptions
+from rollq.tasks.rolling.task_options import TaskOptions
 
 
 class Fate(StrEnum):

@@ -6,7 +6,6 @@ import os
 import socket
 import time
 from collections.abc import Callable, Mapping, Sequence
-from datetime import datetime
 from typing import Unpack
 
 import pandas as pd
@@ -23,7 +22,8 @@ from rollq.scheduler.routine.ledger import Routine, RoutineState
 from rollq.scheduler.routine.registration import register_strategy
 from rollq.scheduler.routine.simulation import Progress, Simulation
 from rollq.scheduler.routine.steps import Job
-from rollq.scheduler.signals.ledger import Publication, SignalEntry, SignalLedger
+from rollq.scheduler.signals.joint import JointSignals
+from rollq.scheduler.signals.ledger import SignalEntry, SignalLedger
 from rollq.scheduler.strategies.base import OnlineStrategy
 from rollq.scheduler.strategies.managers import add_strategies, strategies_of
 from rollq.scheduler.strategies.registry import StrategyRegistry
@@ -212,33 +212,9 @@ class OnlineManager:
         Returns:
             Whether there was something to join.
         """
-        ledger = SignalLedger(self._backend)
-        ledger.ensure_indexes()
-        first = next(iter(self.strategies))
-        while True:
-            known = ledger.entries(self.ensemble)
-            joined = _published_at(known)
-            parts = [_published_at(ledger.entries(name)) for name in self.strategies]
-            common = set.intersection(*(set(part) for part in parts))
-            # By the times of publication: a day is joined again when one of its parts is newer than the joint signals.
-            stale = {day for day in common if day not in joined or any(part[day] > joined[day] for part in parts)}
-            days = common if over_write else stale
-            if not days:
-                return False
-            frames = {name: ledger.read(name, days) for name in self.strategies}
-            publication = Publication(
-                strategy=self.ensemble,
-                number=len(known) + 1,
-                session=max(days),
-                days=tuple(sorted(days)),
-                gaps=(),
-                versions=(),
-                pool=self._registry.get(first).pool,
-                by=self._by,
-                why="prepare_signals",
-            )
-            if ledger.publish(publication, _as_frame((prepare_func or AverageEnsemble())(frames))):
-                return True  # otherwise another process was first: look again what is left
+        pool = self._registry.get(next(iter(self.strategies))).pool
+        joint = JointSignals(self._backend, self.ensemble, tuple(self.strategies), pool)
+        return joint.publish(prepare_func or AverageEnsemble(), self._by, over_write=over_write)
 
     def get_signals(self, strategy: str | None = None) -> pd.DataFrame:
         """The signals of a strategy; None: of all strategies together, as ``prepare_signals`` joined them.
@@ -293,12 +269,3 @@ class OnlineManager:
     def _delayed(self) -> bool:
         # `_make` may be a function that makes trainers, which has no such attribute.
         return bool(getattr(self._make, "is_delay", False))
-
-
-def _published_at(entries: Sequence[SignalEntry]) -> dict[str, datetime]:
-    """When each session was published last."""
-    return {day: entry.at for entry in entries for day in entry.days}
-
-
-def _as_frame(values: Frame) -> pd.DataFrame:
-    return values.to_frame("score") if isinstance(values, pd.Series) else values

@@ -50,7 +50,7 @@ def create(
     """Train the windows of a template that are tested in a range of days. Nothing is put online by it."""
     from rollq.enqueueing import load_strategy
     from rollq.scheduler.backfill_plan import begin_backfill, plan_backfill, read_span
-    from rollq.tasks.rolling.template import check_name
+    from rollq.tasks.rolling.template_names import check_name
 
     mode = _mode(missing and not force, failed, everything or force)
     span = read_span(start, end)

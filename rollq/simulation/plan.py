@@ -19,7 +19,8 @@ from rollq.tasks.backend import Backend
 from rollq.tasks.config.settings import Settings
 from rollq.tasks.definition import TEST, segments_of
 from rollq.tasks.errors import BadInput, NotFound, StateError
-from rollq.tasks.rolling.template import Template, check_name
+from rollq.tasks.rolling.template import Template
+from rollq.tasks.rolling.template_names import check_name
 
 ROOM = 50  # characters of a template's name in that of its simulation
 

@@ -16,7 +16,7 @@ from rollq.tasks.errors import RoundFailed, StateError, Unavailable
 from rollq.tasks.leases.renewer import Check, no_lease
 from rollq.tasks.queue.states import TaskState
 from rollq.tasks.queue.task import Created
-from rollq.tasks.rolling.template import TaskOptions
+from rollq.tasks.rolling.task_options import TaskOptions
 from rollq.tasks.rounds.documents import Round, RoundState
 from rollq.tasks.rounds.purpose import Purpose
 from rollq.tasks.upkeep.dependencies import settle

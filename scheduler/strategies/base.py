@@ -18,7 +18,7 @@ from rollq.tasks.definition import DATASET, VARIANT, Component, Definition, plan
 from rollq.tasks.errors import TemplateError
 from rollq.tasks.rolling.data_checks import DataChecks
 from rollq.tasks.rolling.online_options import BASE, PromotionRule
-from rollq.tasks.rolling.template import TaskOptions
+from rollq.tasks.rolling.task_options import TaskOptions
 from rollq.tasks.rounds.purpose import Serve
 
 

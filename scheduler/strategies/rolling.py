@@ -28,7 +28,8 @@ from rollq.tasks.rolling.cutter import WindowCutter
 from rollq.tasks.rolling.data_checks import DataChecks
 from rollq.tasks.rolling.online_options import BASE, PromotionRule
 from rollq.tasks.rolling.segment_checks import check_segments
-from rollq.tasks.rolling.template import WARM, Template, check_name
+from rollq.tasks.rolling.template import WARM, Template
+from rollq.tasks.rolling.template_names import check_name
 
 
 class RollingStrategy(OnlineStrategy):

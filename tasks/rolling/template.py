@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import inspect
-import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, TypedDict
+from typing import Any
 
 from rollq.tasks.components.app_dir import add_app_dir
 from rollq.tasks.components.registry import build, check_kwargs, did_you_mean, resolve
-from rollq.tasks.config.settings import LONGEST, Settings, expanded
+from rollq.tasks.config.settings import Settings, expanded
 from rollq.tasks.definition import (
     CHECKS,
     CLASS,
@@ -39,11 +38,12 @@ from rollq.tasks.errors import BadInput, TemplateError
 from rollq.tasks.files.paths import absolute, folder_of
 from rollq.tasks.files.user_file import read_yaml
 from rollq.tasks.identity import canonical
-from rollq.tasks.resources import Resources
 from rollq.tasks.rolling.calendar import TimeAdjuster
 from rollq.tasks.rolling.data_checks import DataChecks, check_accepted, with_accepted
 from rollq.tasks.rolling.online_options import BASE, Challenger, OnlineOptions
 from rollq.tasks.rolling.segment_checks import check_segments
+from rollq.tasks.rolling.task_options import TaskOptions, task_options
+from rollq.tasks.rolling.template_names import check_name
 
 REQUIRED = {*PARTS, ROLLING}
 KEYS = REQUIRED | {"name", "queue", "resources", "time_limit", "online", CHECKS}
@@ -58,15 +58,6 @@ ROLES = {  # what a class has that can stand there, and one that has it
     ROLLING: ("generate", "RollingGen"),
 }
 RECORD_PARAMETERS = {"recorder": None, MODEL: None, DATASET: None}  # given by the worker, not by the template
-
-
-class TaskOptions(TypedDict, total=False):
-    """How tasks are to be run: keywords of ``create_tasks``."""
-
-    priority: int
-    queue: str
-    requested: Mapping[str, object]
-    time_limit: float | None
 
 
 @dataclass(frozen=True)
@@ -163,7 +154,7 @@ def _checked(written: object, path: Path, settings: Settings) -> Template:
     }
     name = content.get("name", path.stem)
     check_name(name, "name")
-    return Template(name, definition, rolling, _options(content), online, challengers, folder)
+    return Template(name, definition, rolling, task_options(content), online, challengers, folder)
 
 
 def _challenger(
@@ -235,17 +226,6 @@ def _check_keys(content: Mapping[str, object]) -> None:
         raise TemplateError("it cannot be given in a template.", "Use RollingGen from Python.", key)
 
 
-def check_name(name: object, key: str) -> None:
-    """Refuse a name that cannot serve as a pool, an MLflow experiment, a strategy and a folder.
-
-    Raises:
-        TemplateError: it is no text, or has characters other than letters, digits, space, dot, dash, underscore.
-    """
-    if not isinstance(name, str) or not re.fullmatch(r"\w[\w. -]{0,99}", name):
-        fix = "Use up to 100 letters, digits, spaces, dots, dashes and underscores."
-        raise TemplateError(f"{name!r} cannot be a name.", fix, key)
-
-
 def _definition(content: Mapping[str, object], folder: Path) -> Definition:
     definition: Definition = canonical(parts_of(content))
     path = dataset_kwargs(definition).get(PATH)
@@ -282,19 +262,3 @@ def _home(path: str) -> Path:
     except ValueError as error:
         key = f"{DATASET}.{KWARGS}.{PATH}"
         raise TemplateError(f"{path!r} cannot be a path: {error}.", "Write it out.", key) from None
-
-
-def _options(content: Mapping[str, object]) -> TaskOptions:
-    """How its tasks are to be run: queue, resources, time limit."""
-    requested = Resources.of(content.get("resources"))
-    limit = content.get("time_limit")
-    if limit is not None and (
-        isinstance(limit, bool) or not isinstance(limit, int | float) or not 0 < limit <= LONGEST
-    ):
-        raise TemplateError(
-            f"{limit!r} is no duration.", f"Give seconds, more than 0 and at most {LONGEST:.0f}.", "time_limit"
-        )
-    queue = content.get("queue")
-    queue = ("gpu" if requested.gpu else "default") if queue is None else queue
-    check_name(queue, "queue")
-    return {"queue": str(queue), "requested": requested.to_dict(), "time_limit": limit}

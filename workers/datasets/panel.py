@@ -18,8 +18,9 @@ from rollq.workers.datasets import processors as processing
 from rollq.workers.datasets.features import check_features, lookback
 from rollq.workers.datasets.found_odd import findings_of
 from rollq.workers.datasets.labels import check_label
+from rollq.workers.datasets.panel_arguments import check_fitted, check_universe
 from rollq.workers.datasets.panel_cache import VERSION, Panel, PanelSpec, load_panel
-from rollq.workers.datasets.prices import KEY, UNIVERSE_KEY, file_sha256
+from rollq.workers.datasets.prices import KEY, file_sha256
 
 NORMALIZE = ("rank", "none")
 SEGMENTS_KEY, CHECKS_KEY = "dataset.kwargs.segments", "dataset.kwargs.data_checks"
@@ -92,11 +93,11 @@ class PanelDataset(Dataset):
         self._features = check_features(features)
         self._label = check_label(label)
         self._processors = processing.check_processors(processors)
-        names = _check_universe(universe)
+        names = check_universe(universe)
         checks = DataChecks.of(data_checks, CHECKS_KEY)
         self._spec = PanelSpec(Path(path), tuple(self._features), self._label, normalize == "rank", names, checks)
         self._cache_dir = cache_dir
-        self._states = _check_fitted(fitted, len(self._processors), len(self._features))
+        self._states = check_fitted(fitted, len(self._processors), len(self._features))
         self._loaded: Panel | None = None
 
     @property
@@ -272,29 +273,3 @@ class PanelDataset(Dataset):
             train = np.asarray(self._panel().features[self._rows(TRAIN)])
             self._states = processing.fit(self._processors, train)
         return self._states
-
-
-def _check_universe(universe: object) -> tuple[str, ...] | None:
-    if universe is None:
-        return None
-    if not isinstance(universe, Sequence) or isinstance(universe, str):
-        raise TemplateError("the universe is a list of instruments.", "Write universe: [AAPL, AMD].", UNIVERSE_KEY)
-    for position, name in enumerate(universe):
-        number = isinstance(name, int) and not isinstance(name, bool) and name >= 0  # 600519: its digits are its name
-        if not (number or isinstance(name, str)):
-            raise TemplateError(f"{name!r} is no text.", "Put it in quotes.", f"{UNIVERSE_KEY}[{position}]")
-    return tuple(sorted({str(name) for name in universe}))
-
-
-def _check_fitted(
-    fitted: Sequence[processing.State] | None, processors: int, features: int
-) -> list[processing.State] | None:
-    """What processors learned before, if it belongs to these processors and features."""
-    if fitted is None:
-        return None
-    states: list[processing.State] = [dict(state) for state in fitted]
-    widths = {len(values) for state in states for values in state.values()}
-    if len(states) != processors or widths - {features}:
-        key = "dataset.kwargs.fitted"
-        raise TemplateError("it does not fit these processors and features.", "Leave it out: it is learned.", key)
-    return states

@@ -91,8 +91,8 @@ class WorkerLife:
             log.warning("the message could not be served, the sweeper notifies again: %s", error)
         finally:
             self._busy = False
-        # After the task, never amid it: a process that ends with a message at hand looks to Celery like one that was
-        # lost.
+        # What this process held is committed or given back by now. Celery calls the process lost all the same: the
+        # message is not over for it (`_is_worth_telling` keeps that out of the log).
         self._begin_anew_if_stale()
 
     def gives_back(self) -> bool:

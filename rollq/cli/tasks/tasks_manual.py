@@ -44,7 +44,7 @@ def create(
 ) -> None:
     """Create those tasks that the pool does not have yet."""
     from rollq.tasks.client.manager import TaskManager
-    from rollq.tasks.rolling.template import check_name
+    from rollq.tasks.rolling.template_names import check_name
 
     check_name(pool, "--pool")
     check_name(queue, "--queue")

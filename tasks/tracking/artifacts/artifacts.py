@@ -7,7 +7,6 @@ import shutil
 import tempfile
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Any, Protocol, TypeGuard
 
@@ -15,10 +14,9 @@ from rollq.tasks.components.registry import resolve
 from rollq.tasks.definition import MODEL, MODULE, component
 from rollq.tasks.errors import ArtifactCorrupted, ArtifactMissing, BadInput, ComponentError
 from rollq.tasks.tracking.artifacts.codecs import CODECS, Codec, codec_named, codec_of
-from rollq.tasks.tracking.artifacts.manifest import MANIFEST, OWN, Entry, Manifest, check, safe_name
+from rollq.tasks.tracking.artifacts.draft import FILE, Draft, add_copies
+from rollq.tasks.tracking.artifacts.manifest import MANIFEST, OWN, Manifest, check, safe_name
 from rollq.tasks.tracking.artifacts.storage import Storage
-
-FILE = "file"
 
 
 class Saves(Protocol):
@@ -26,20 +24,6 @@ class Saves(Protocol):
 
     def save(self, folder: Path) -> None:
         """Write what it is into an existing folder."""
-
-
-@dataclass
-class Draft:
-    """Files that are to be written, and what the manifest is to say of them."""
-
-    files: dict[str, bytes] = field(default_factory=dict)
-    manifest: Manifest = field(default_factory=Manifest)
-
-    def add(self, name: str, path: str, content: bytes, kind: str) -> None:
-        """One file of what is saved under ``name``."""
-        if path in self.files:
-            raise BadInput(f"Two of the names mean one file: {path!r}.", "Rename one of them.")
-        self.files[path], self.manifest.entries[path] = content, Entry.of(content, kind)
 
 
 class Artifacts:
@@ -212,7 +196,7 @@ class Artifacts:
     def _encode(self, value: object, name: str, draft: Draft) -> None:
         """Add the files that a value becomes."""
         if isinstance(value, Path):
-            _add_copies(value, name, draft)
+            add_copies(value, name, draft)
         elif _is_model(value):
             self._add_model(value, name, draft)
         else:
@@ -231,7 +215,7 @@ class Artifacts:
                     f"{type(model).__name__}.save(folder) wrote nothing into its folder.",
                     "Write what load(folder) needs into the folder that save is given.",
                 )
-            _add_copies(Path(made), name, draft)
+            add_copies(Path(made), name, draft)
         draft.manifest.models[name] = component
 
     def _component(self, cls: type[object]) -> dict[str, str]:
@@ -263,32 +247,6 @@ def _path_of(name: str, codec: Codec) -> str:
     if ending == codec.suffix or (ending and codec.name in ("text", "bytes")):
         return name
     return safe_name(name.removesuffix(".pkl") + codec.suffix)
-
-
-def _add_copies(source: Path, name: str, draft: Draft) -> None:
-    """Add a file, or the files of a folder.
-
-    Raises:
-        BadInput: there is nothing, or something that is neither a file nor a folder.
-    """
-    try:
-        found = {source: name} if source.is_file() else _inside(source, name)
-        for path, kept in found.items():
-            draft.add(name, kept, path.read_bytes(), FILE)
-    except OSError as error:
-        raise BadInput(f"{str(source)!r} cannot be read: {error.strerror}.", "Look at its permissions.") from None
-    draft.manifest.names[name] = name
-
-
-def _inside(source: Path, name: str) -> dict[Path, str]:
-    if not source.is_dir():
-        raise BadInput(f"There is no file or folder {str(source)!r}.", "Give the path of one.")
-    found = [path for path in sorted(source.rglob("*")) if path.is_symlink() or not path.is_dir()]
-    if not found:
-        raise BadInput(f"There is no file in the folder {str(source)!r}.", "Give one that holds files.")
-    if odd := [path for path in found if path.is_symlink() or not path.is_file()]:
-        raise BadInput(f"{str(odd[0])!r} is no file of its own, but a link or a device.", "Copy what it stands for.")
-    return {path: safe_name(f"{name}/{path.relative_to(source).as_posix()}") for path in found}
 
 
 def _is_model(value: object) -> TypeGuard[Saves]:

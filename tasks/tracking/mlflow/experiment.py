@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from itertools import islice
 from typing import Any, Literal
 
@@ -14,8 +14,9 @@ from mlflow.tracking import MlflowClient
 
 import rollq.tasks.tracking.mlflow.store  # noqa: F401 - quietens MLflow before it is used
 from rollq.tasks.errors import BadInput, NotFound, Unavailable
-from rollq.tasks.tracking.mlflow.names import MAX_TAG, quoted, unescape
+from rollq.tasks.tracking.mlflow.names import MAX_TAG, quoted
 from rollq.tasks.tracking.mlflow.recorder import MLflowRecorder
+from rollq.tasks.tracking.mlflow.run_table import records_of
 from rollq.tasks.tracking.mlflow.store import artifact_location, as_mlflow_reads, prepare_once
 from rollq.tasks.tracking.runs import attempt_tags
 from rollq.tasks.tracking.runs.experiment import Experiment
@@ -243,19 +244,6 @@ class MLflowExperiment(Experiment):
                 return
 
 
-def records_of(runs: Iterator[Run]) -> pd.DataFrame:
-    """Runs as rows; what a run does not have is missing in its row. Times are UTC."""
-    frame = pd.DataFrame([_row(run) for run in runs])
-    if frame.empty:
-        return pd.DataFrame(columns=["run_id", "experiment_id", "status", "artifact_uri", "start_time", "end_time"])
-    for name in ("start_time", "end_time"):
-        frame[name] = pd.to_datetime(frame[name], unit="ms", utc=True)
-    # Run columns first, then metrics, params and tags by name: in the order of the rows it would change from page to
-    # page.
-    fixed = [name for name in frame.columns if "." not in name]
-    return frame[fixed + sorted(set(frame.columns) - set(fixed))]
-
-
 def away(error: MlflowException) -> Unavailable:
     """MLflow's failure as one that says what to do."""
     return Unavailable(f"MLflow does not answer: {error}.", "Check MLFLOW_TRACKING_URI and that the server runs.")
@@ -265,26 +253,6 @@ def _client(uri: str) -> MlflowClient:
     """A client of a store whose schema is there."""
     prepare_once(uri)
     return MlflowClient(as_mlflow_reads(uri))
-
-
-def _row(run: Run) -> dict[str, object]:
-    """A run as a row of the table of runs, under MLflow's column names."""
-    info = run.info
-    fixed = {
-        "run_id": info.run_id,
-        "experiment_id": info.experiment_id,
-        "status": info.status,
-        "artifact_uri": info.artifact_uri,
-        "start_time": info.start_time,
-        "end_time": info.end_time,
-    }
-    parts: dict[str, Mapping[str, object]] = {
-        "metrics": run.data.metrics,
-        "params": run.data.params,
-        "tags": run.data.tags,
-    }
-    more = {f"{part}.{unescape(name)}": value for part, values in parts.items() for name, value in values.items()}
-    return {**fixed, **more}
 
 
 def _with_status(filter_string: str, status: str | None) -> str:

@@ -32,6 +32,7 @@ COVERED: dict[str, list[str]] = {
     "tests/integration/scheduler/test_online_manager.py": [
         "scheduler.collect.online_collector",
         "scheduler.routine.simulation",
+        "scheduler.signals.joint",
         "scheduler.strategies.managers",
     ],
     "tests/integration/scheduler/test_reconciler.py": ["tasks.tracking.runs.orphans", "tasks.tracking.runs.run"],
@@ -77,6 +78,7 @@ COVERED: dict[str, list[str]] = {
         "tasks.mongo.change_stream",
     ],
     "tests/integration/tasks/tracking/test_artifacts.py": [
+        "tasks.tracking.artifacts.draft",
         "tasks.tracking.artifacts.manifest",
         "tasks.tracking.artifacts.storage",
     ],
@@ -90,6 +92,7 @@ COVERED: dict[str, list[str]] = {
     "tests/integration/tasks/tracking/test_recorder.py": [
         "tasks.tracking.mlflow.experiment",
         "tasks.tracking.mlflow.long_texts",
+        "tasks.tracking.mlflow.run_table",
         "tasks.tracking.mlflow.stored_run",
         "tasks.tracking.runs.experiment",
         "tasks.tracking.runs.lifecycle",
@@ -114,9 +117,11 @@ COVERED: dict[str, list[str]] = {
     "tests/unit/tasks/rolling/test_cutter.py": ["scheduler.strategies.base", "scheduler.strategies.rolling"],
     "tests/unit/tasks/rolling/test_generator.py": ["tasks.rolling.handlers"],
     "tests/unit/tasks/rolling/test_segments.py": ["tasks.rolling.segment_checks"],
+    "tests/unit/tasks/rolling/test_template.py": ["tasks.rolling.template_names", "tasks.rolling.task_options"],
     "tests/unit/tasks/test_failures.py": ["tasks.components.user_code"],
     "tests/unit/workers/datasets/test_panel.py": [
         "tasks.components.dataset",
+        "workers.datasets.panel_arguments",
         "workers.datasets.panel_cache",
         "workers.datasets.prices",
     ],
