@@ -64,6 +64,7 @@ def canonical(value: Any, key: str = "", level: int = 0) -> Any:
     if isinstance(value, str):
         return _text(value, key)
     if isinstance(value, int):
+        # MongoDB keeps whole numbers in 64 bits.
         if not -(2**63) <= value < 2**63:
             raise TemplateError("the number is too large to be stored.", "Use one of at most 63 bits.", key)
         return value

@@ -73,6 +73,8 @@ demo.add_to(app)
 def main() -> None:
     """Run the command line; leave with a documented exit code (docs/reference/exit-codes.md)."""
     debug = "--debug" in sys.argv or os.environ.get("ROLLQ_DEBUG") == "1"
+    # As they are, these signals end Python without running what stands in a `finally`: servers and workers would be
+    # left behind.
     for number in (signal.SIGTERM, signal.SIGHUP):
         if signal.getsignal(number) is not signal.SIG_IGN:  # as under nohup
             signal.signal(number, _leave_orderly)

@@ -48,6 +48,7 @@ def attach(settings: Settings, serve: bool = False) -> Iterator[Settings]:
         with LocalStack(settings.state_dir, announce=serve, lock_seconds=LOCK_SECONDS) as stack:
             assert stack.runtime  # noqa: S101 - a started stack has one
             if serve:
+                # Short commands have no such thread: their stack lives for seconds.
                 threading.Thread(target=_keep, args=(stack,), name="rollq-stack", daemon=True).start()
             yield settled(stack.runtime.settings(settings))
     else:

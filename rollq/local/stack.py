@@ -113,6 +113,8 @@ class LocalStack:
         if free_bytes(self.state_dir) < ROOM_BYTES:
             log.warning("the disk of %s is full: the servers wait for room", self.state_dir)
             return
+        # Counted until all of them work again: a server that ends as often as it is started has a cause that a start
+        # does not cure.
         self._mended += 1
         if self._mended > MENDED:
             raise Unavailable("An embedded server ends again and again.", f"Its log is in {self.state_dir / 'logs'}.")

@@ -71,6 +71,7 @@ def plan_simulation(
                 f"--from: {first} is before the test segment of {strategy.template.name!r}, which starts on {start}.",
                 "Begin there or later.",
             )
+        # Cut and thrown away: a template that has no window in the range is refused before anything is started.
         strategy.first_tasks(first, last)
     hashes = [_hash(strategy) for strategy in loaded]
     if name is None:

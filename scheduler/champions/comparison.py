@@ -195,6 +195,7 @@ def _column(frame: pd.DataFrame | pd.Series, name: str, what: str) -> pd.Series:
 
 def _common(sides: Mapping[str, pd.Series]) -> dict[str, pd.Series]:
     """The sides on the rows that each of them has a score for, sorted."""
+    # The same rows for both: a model that says nothing of difficult instruments must not look better for it.
     joined = pd.concat(sides, axis=1, join="inner").replace([np.inf, -np.inf], np.nan).dropna().sort_index()
     return {name: joined[name].rename("score") for name in sides}
 

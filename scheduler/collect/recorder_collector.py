@@ -224,6 +224,7 @@ class RecorderCollector(Collector):
         if self.ART_KEY_RAW in self.artifacts_key or len(keyed) < len(chosen):
             return None
         del chosen  # a run is forgotten as soon as it is joined
+        # How many windows each model has: so much room is made at the first of them.
         windows = Counter(key[:-1] for key in keyed)
         try:
             keyed = dict(sorted(keyed.items(), key=lambda item: _comparable(item[0][-1])))

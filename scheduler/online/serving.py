@@ -51,4 +51,5 @@ def served(history: Sequence[OnlineSet], sessions: Sequence[str], challengers: b
 def set_on(history: Sequence[OnlineSet], session: str) -> OnlineSet | None:
     """The set of a session: the newest version that came online by then, or else the first one."""
     begun = [online for online in history if online.session <= session]
+    # Before the first set nothing served; its models, which hold every window of the past, stand for what would have.
     return begun[-1] if begun else next(iter(history), None)

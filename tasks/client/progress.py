@@ -61,6 +61,7 @@ def progress_of(backend: Backend, found: Backfill) -> Progress:
         states = {state: (found.counts or {}).get(state, 0) for state in TaskState}
         return Progress(sum(states.values()), 0, 0, states, None, None, None, ())
     now = backend.tasks.now()
+    # Since it became active again: the time of a pause is not counted in the rate.
     going = found.going_since or now
     groups = backend.tasks.admission.tally(found.id, {"lately": max(going, now - RECENT), "since": going})
     mine = [group for group in groups if not group["pending"]]

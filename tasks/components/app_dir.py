@@ -19,6 +19,7 @@ def add_app_dir(folder: Path) -> None:
         _added.append(path)
     if path not in sys.path:
         sys.path.append(path)
+        # Python remembers what a folder held when it was looked at last; a module may have been written since.
         importlib.invalidate_caches()
 
 

@@ -154,6 +154,8 @@ def _base(module: str, file: Path) -> Path:
 
 def _belongs(name: str, module: str, base: Path) -> bool:
     top = name.partition(".")[0]
+    # Of rollq itself only the class's own package and what computes: else each new version of rollq would make every
+    # task another one.
     if module.partition(".")[0] == OURS and base == HERE:
         return name in COMPUTES or name.startswith(f"{module.rpartition('.')[0]}.")
     if top == OURS:

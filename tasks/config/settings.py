@@ -52,6 +52,8 @@ class Settings(BaseModel):
     allow_insecure: bool = Field(False, description="Accept a remote Redis or MongoDB without authentication")
 
     # How tasks are held, tried and given up.
+    # A worker's own dead processes are noticed at once; the lease is for hosts that vanish, and long enough for one
+    # that swaps or is stopped for a moment.
     lease_seconds: float = Field(
         30.0, gt=0, le=LONGEST, description="A claim is lost when it is not renewed for this long"
     )
@@ -62,6 +64,7 @@ class Settings(BaseModel):
         2.0, ge=0, le=LONGEST, description="Base of the exponential backoff between attempts"
     )
     backoff_max_seconds: float = Field(300.0, ge=0, le=LONGEST, description="Longest backoff between two attempts")
+    # A task that becomes urgent overtakes all but these.
     max_outstanding: int = Field(64, ge=1, description="Messages per pool in Redis at most")
     watchdog_seconds: float = Field(
         60.0,

@@ -165,6 +165,7 @@ def _line_of(name: str, text: str) -> int | None:
 class _Loader(yaml.SafeLoader):
     """Parses YAML and names the kind of each plain word by ``SCHEMA``; it makes no objects."""
 
+    # Empty: the base class's would be those of YAML 1.1, in which `NO` is false.
     yaml_implicit_resolvers: dict[str | None, list[tuple[str, re.Pattern[str]]]] = {}  # noqa: RUF012 - as the base has it
 
 

@@ -175,6 +175,7 @@ class TimeAdjuster:
         Raises:
             SegmentError: nothing would be left before the test start, or the segment is not a pair.
         """
+        # The first session on or after it: a test that starts on a holiday starts on the next session.
         limit = self.align_idx(test_start)
         if limit is None:
             raise SegmentError("The test segment has no start.", "Write its start.")

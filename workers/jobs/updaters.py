@@ -191,6 +191,7 @@ class LabelUpdater(RecordUpdater):
         later = self._dataset.config(segments={TEST: [span.start, span.end]})
         new = later.prepare(TEST, "raw")[["label"]]
         position = span.sessions.searchsorted(pd.DatetimeIndex(new.index.get_level_values(0)))
+        # The dataset itself may know later closes; `to_date` says how far one may look.
         known = position + self._dataset.label_lookahead <= span.last
         return new.where(known[:, None], old.reindex(new.index)), {}
 

@@ -66,6 +66,8 @@ class Writer:
         """Take items; waits while the writer is full."""
         for item in items:
             with self._changed:
+                # The caller waits here when it logs faster than MLflow writes: memory does not grow, and nothing is
+                # dropped.
                 self._changed.wait_for(lambda: len(self._items) < self._capacity)
                 self._items.append(item)
                 self._start()
