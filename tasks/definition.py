@@ -36,6 +36,9 @@ WINDOW = "window"  # the test segment as it was planned, where the data did not 
 VARIANT = "variant"  # which challenger it is; the base has none
 CHAIN = "init_model"  # the task whose model this one begins from
 PREDICT = "predict"  # of a prediction task: the run of the model, and the days
+DATA = "data"  # the state of all of the data when it was planned
+PROJECT = "project"  # the commit of the template's folder
+ROUTINE = "routine"  # (strategy, session) of the routine that waits for it
 
 
 def component(cls: str, kwargs: Mapping[str, object] | None = None) -> Component:

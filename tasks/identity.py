@@ -19,10 +19,12 @@ from typing import Any, TypedDict
 from rollq.tasks.definition import (
     CACHE_DIR,
     CHECKS,
+    DATA,
     DATASET,
     KWARGS,
     MODULE,
     PATH,
+    PROJECT,
     RECORD,
     dataset_kwargs,
     kwargs_of,
@@ -37,7 +39,7 @@ EXACT = 2.0**53  # below it a whole number is the same as int and as float
 IDENTITY = "identity"  # in a definition: {data, code, libraries}, and the marks of its sessions, which do not count
 PARTS = ("data", "code", "libraries")
 WHOLE = "whole"  # in ``data``: the dataset cannot tell what a window sees
-BESIDE = (IDENTITY, "data", "project")  # of a definition with an identity: not part of its template
+BESIDE = (IDENTITY, DATA, PROJECT)  # of a definition with an identity: not part of its template
 PLACES = (PATH, CACHE_DIR)  # of a dataset: where its files are
 
 

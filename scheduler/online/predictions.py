@@ -14,7 +14,7 @@ from pymongo.collection import Collection as MongoCollection
 from rollq.scheduler.online.online_set import OnlineModel
 from rollq.scheduler.online.trained import trained_test
 from rollq.tasks.backend import Backend
-from rollq.tasks.definition import segments_of
+from rollq.tasks.definition import PREDICT, segments_of
 from rollq.tasks.mongo.client import Document, reachable
 from rollq.tasks.mongo.layout import SCHEMA
 from rollq.tasks.mongo.records import Id, Reader
@@ -64,7 +64,7 @@ class Predictions:
         start, end = segments_of(task.definition)["test"]
         document = {
             "schema": SCHEMA,
-            "recorder_id": task.definition["predict"]["recorder_id"],
+            "recorder_id": task.definition[PREDICT]["recorder_id"],
             "start": start,
             "end": end,
             "at": self._backend.store.now(),

@@ -16,6 +16,7 @@ from rollq.scheduler.signals.files import summary, write_signals
 from rollq.scheduler.strategies.base import variant_of
 from rollq.scheduler.strategies.registry import StrategyRegistry
 from rollq.tasks.backend import Backend
+from rollq.tasks.definition import DATA
 from rollq.tasks.leases.renewer import Check, no_lease
 from rollq.tasks.queue.task import Task
 from rollq.tasks.rounds.documents import Round
@@ -133,7 +134,7 @@ def write_run(results: RoundResults, verdict: Verdict, check: Check) -> SignalFi
 
 def _data_of(tasks: Sequence[Task]) -> tuple[str, ...]:
     """SHA-256 of the data that the models were made from."""
-    return tuple(sorted({str((task.definition.get("data") or {}).get("sha256", "")) for task in tasks} - {""}))
+    return tuple(sorted({str((task.definition.get(DATA) or {}).get("sha256", "")) for task in tasks} - {""}))
 
 
 def _code() -> dict[str, str]:

@@ -16,7 +16,7 @@ from rollq.scheduler.rounds.trainers import Trainer
 from rollq.scheduler.rounds.verdict import blamed
 from rollq.scheduler.strategies.base import OnlineStrategy
 from rollq.tasks.backend import Backend
-from rollq.tasks.definition import DATASET, PREDICT, TEST, Definition, with_dataset_kwargs
+from rollq.tasks.definition import DATA, DATASET, PREDICT, ROUTINE, TEST, Definition, with_dataset_kwargs
 from rollq.tasks.errors import NotYet, RoundFailed, StateError, Unavailable
 from rollq.tasks.leases.renewer import Check, no_lease
 
@@ -86,7 +86,7 @@ def request(
     if not updates:
         return ()
     pool = prediction_pool(updates[0].pool)
-    waiting = {"routine": list(routine)} if routine else {}
+    waiting = {ROUTINE: list(routine)} if routine else {}
     definitions = [{**_definition(backend, strategy, update), **waiting} for update in updates]
     created = backend.tasks.create_tasks(pool, definitions, priority=PRIORITY)
     with suppress(Unavailable):  # everything is in the store: the next sweep notifies
@@ -167,5 +167,5 @@ def _definition(backend: Backend, strategy: OnlineStrategy, update: Update) -> D
     if update.hashes or update.late:
         definition[PREDICT]["days"] = list(update.days)
     if update.hashes:
-        definition["data"] = dict(update.hashes)
+        definition[DATA] = dict(update.hashes)
     return definition

@@ -8,7 +8,7 @@ from pathlib import Path
 from rollq.tasks.components.dataset import Dataset
 from rollq.tasks.components.registry import resolve
 from rollq.tasks.components.source import Source, source_of, versions_of
-from rollq.tasks.definition import CLASS, Definition, components_of, segments_of
+from rollq.tasks.definition import CLASS, DATA, PROJECT, Definition, components_of, segments_of
 from rollq.tasks.identity import IDENTITY, WHOLE, canonical
 from rollq.tasks.ingredients.project import project_of
 from rollq.tasks.ingredients.seen import Seen
@@ -54,7 +54,7 @@ class Ingredients:
         self._state = dict(dataset.fingerprint())
         self._seen = seen_of(dataset, sessions)
         project = project_of(folder) if folder else {}
-        self._beside = {"data": self._state, **({"project": project} if project else {})}
+        self._beside = {DATA: self._state, **({PROJECT: project} if project else {})}
 
     def added_to(self, window: Definition) -> Definition:
         """``window`` with its ``identity``, and beside it how things were when it was planned.

@@ -13,6 +13,7 @@ from enum import StrEnum
 from rollq.tasks.attempts.attempt_lease import AttemptLease
 from rollq.tasks.backend import Backend
 from rollq.tasks.components.user_code import place_of
+from rollq.tasks.definition import ROUTINE
 from rollq.tasks.errors import Draining, LeaseLost, RollqError, Unavailable
 from rollq.tasks.failures import Kind, described, kind_of, text_of, wait_after
 from rollq.tasks.ingredients.code_check import is_stale
@@ -228,7 +229,7 @@ def _notify(backend: Backend, claim: Claim) -> None:
             if claim.seen < CANDIDATES or next(_count) % TOP_UP_EVERY == 0:
                 backend.notifier.refill(claim.pool)
             backend.gather_notifier.notify_if_finished(claim.pool, claim.rounds)
-            routine = claim.definition.get("routine")
+            routine = claim.definition.get(ROUTINE)
             if isinstance(routine, list) and len(routine) == 2:
                 backend.notifier.notify_routine(*routine)
         except RollqError as error:

@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 from rollq.tasks.attempts import attempt_runs
 from rollq.tasks.backend import Backend
-from rollq.tasks.definition import PREDICT, TEST, segments_of
+from rollq.tasks.definition import MODEL, PREDICT, PROJECT, ROUTINE, TEST, class_of, segments_of
 from rollq.tasks.errors import DataError, NotYet
 from rollq.tasks.failures import described
 from rollq.tasks.ingredients.code_check import check_code, check_loaded, others_serve
@@ -24,8 +24,6 @@ from rollq.workers.jobs.training import check_parts, train
 from rollq.workers.jobs.warm_start import find_earlier
 
 log = logging.getLogger(__name__)
-
-ROUTINE = "routine"  # part of a definition: (strategy, session) of the routine that waits for it
 
 
 class Job(ABC):
@@ -147,9 +145,9 @@ class Training(Job):
         if claim.attempt > 1:
             self._close_earlier(experiment)
         test, _ = segments_of(claim.definition).get(TEST, ("", None))
-        name = f"{claim.definition['model'].get('class')} {test or ''}".strip()
+        name = f"{class_of(claim.definition[MODEL])} {test or ''}".strip()
         sources = sources_of(claim.definition, settings.components).values()
-        tags = {**attempt_runs.tags_of(claim), **project_tags(sources, claim.definition.get("project"))}
+        tags = {**attempt_runs.tags_of(claim), **project_tags(sources, claim.definition.get(PROJECT))}
         return experiment.create_recorder(name, tags, start=True)
 
     def _close_earlier(self, experiment: MLflowExperiment) -> None:

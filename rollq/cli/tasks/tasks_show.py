@@ -59,6 +59,7 @@ def show(
     as_json: Annotated[bool, JSON] = False,
 ) -> None:
     """Show one task: what it is, the attempts at it, and everything that happened to it."""
+    from rollq.tasks.definition import MODEL, class_of
     from rollq.tasks.identity import identity_of
 
     with of(context).backend() as backend:
@@ -70,7 +71,7 @@ def show(
     say(f"Task {found.id} of pool {found.pool}: {found.status}")
     for name, bounds in found.segments.items():
         say(f"  {name:6} {segment(bounds)}")
-    model = (found.definition.get("model") or {}).get("class", "-")
+    model = class_of(found.definition.get(MODEL)) or "-"
     say(f"  model  {model}, recorder {(found.result or {}).get('recorder_id', '-')}")
     _show_identity(identity_of(found.definition))
     say(f"  queue  {found.queue}, requests {found.requested}, priority {found.priority}")

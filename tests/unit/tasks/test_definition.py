@@ -27,6 +27,7 @@ from rollq.tasks.definition import (
 ROOT = Path(__file__).parents[3]
 POKES = re.compile(
     r"""\["dataset"\]|get\("dataset"|get\("kwargs"|\["kwargs"\]\[|"module_path"|"fit_start_time"|"handler\""""
+    r"""|definition\["|definition\.get\(\""""
 )
 
 
