@@ -19,6 +19,7 @@ from pydantic_core import ErrorDetails, SchemaValidator
 
 from rollq.tasks.errors import DocumentCorrupted
 from rollq.tasks.mongo.layout import SCHEMA, check_schema
+from rollq.tasks.state_machine import S, StateMachine
 
 log = logging.getLogger(__name__)
 
@@ -98,6 +99,21 @@ class Reader(Generic[T]):
     @cached_property
     def _validator(self) -> SchemaValidator:
         return strict(self.record)
+
+
+def as_seen(document: Mapping[str, Any], states: StateMachine[S], end: S) -> dict[str, Any]:
+    """Finds an invalid document as it was read, for the write that corrects its state to ``end``.
+
+    Raises:
+        InvalidTransition: it is in a state that needs no correction: it stays as it is.
+    """
+    status, fence = document.get("status"), document.get("fence")
+    start = next((state for state in states.table if state is not None and state == status), None)
+    states.check(start, end, correction=True)
+    same = {"_id": document["_id"], **({"status": start} if start else {})}
+    if isinstance(fence, int):  # if it moved since, the process that moved it is at work
+        same["fence"] = fence
+    return same
 
 
 def strict(record: type[Any]) -> SchemaValidator:

@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 
 from rollq.tasks.errors import DocumentCorrupted
 from rollq.tasks.mongo.client import Document
-from rollq.tasks.mongo.records import LARGEST
+from rollq.tasks.mongo.records import LARGEST, as_seen
 from rollq.tasks.queue.documents import TASKS, Options, new_document
 from rollq.tasks.queue.states import TASK_STATES, TaskState
 from rollq.tasks.queue.task import Task
@@ -41,13 +41,7 @@ def dead_lettering(document: Document, now: datetime) -> tuple[Document, Documen
     Raises:
         InvalidTransition: it is finished: it stays as it is.
     """
-    status, fence = document.get("status"), document.get("fence")
-    start = TaskState(status) if status in list(TaskState) else None
-    TASK_STATES.check(start, TaskState.FAILED, correction=True)
-    same = {"_id": document["_id"], **({"status": start} if start else {})}
-    if isinstance(fence, int):  # if it moved since, the process that moved it is at work
-        same["fence"] = fence
-    return same, sanitized({**NO_DEFINITION, **document}, now)
+    return as_seen(document, TASK_STATES, TaskState.FAILED), sanitized({**NO_DEFINITION, **document}, now)
 
 
 def sanitized(document: Document, now: datetime) -> Document:

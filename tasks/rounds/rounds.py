@@ -22,6 +22,7 @@ from rollq.tasks.leases.leased_documents import LeasedDocuments, expired
 from rollq.tasks.leases.renewer import Lease
 from rollq.tasks.mongo.client import Document, Store, reachable
 from rollq.tasks.mongo.expressions import NOW, literal
+from rollq.tasks.mongo.records import as_seen
 from rollq.tasks.rounds.documents import (
     FAILED,
     GATHERED,
@@ -118,9 +119,8 @@ class Rounds:
             why = ROUNDS.problem(document) if document else ""
             if document and why:
                 log.warning("%s", DocumentCorrupted(f"Round {ident} is dead-lettered as failed: {why}."))
-                status = document.get("status")
-                ROUND_STATES.check(RoundState(status) if status in list(RoundState) else None, FAILED, correction=True)
-                self._rounds.replace_one({"_id": ident}, sanitized(document, self._store.now()))
+                seen = as_seen(document, ROUND_STATES, FAILED)
+                self._rounds.replace_one(seen, sanitized(document, self._store.now()))
         return None if why else document
 
     def renew(self, gathering: Round) -> None:

@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from enum import StrEnum
 from typing import Any
 
 import pytest
 
 from rollq import Backend, InvalidTransition, LeaseLost, TaskState
+from rollq.tasks.mongo.records import as_seen
 from rollq.tasks.queue.dead_letters import DeadLetters
 from rollq.tasks.queue.prefetch import Prefetch
+from rollq.tasks.queue.states import TASK_STATES
 from rollq.tasks.resources import Resources
+from rollq.tasks.rounds.documents import ROUND_STATES, RoundState
+from rollq.tasks.rounds.purpose import Serve
+from rollq.tasks.state_machine import StateMachine
 from tests.pool_tasks import POOL, claim, create
 
 AVAILABLE = Resources(cpu=4.0)
@@ -85,3 +91,20 @@ def test_a_mistake_of_the_caller_reads_no_documents(backend: Backend, monkeypatc
     with pytest.raises(AttributeError):
         backend.tasks.fail(claim(backend.tasks), no_error)
     assert sifted == []
+
+
+def test_an_invalid_document_that_moved_since_it_was_read_is_left_alone(backend: Backend) -> None:
+    kinds: tuple[tuple[str, StateMachine[Any], StrEnum, str], ...] = (
+        ("tasks", TASK_STATES, TaskState.FAILED, create(backend.tasks)[0]),
+        ("rounds", ROUND_STATES, RoundState.FAILED, backend.rounds.create(POOL, [], Serve())),
+    )
+    for collection, states, end, ident in kinds:
+        documents = backend.store.collection(collection)
+        read = documents.find_one({"_id": ident}) or {}
+        seen = as_seen({**read, "history": 7}, states, end)
+        assert documents.count_documents(seen) == 1
+        documents.update_one({"_id": ident}, {"$inc": {"fence": 1}})
+        assert documents.count_documents(seen) == 0
+        with pytest.raises(InvalidTransition):
+            as_seen({**read, "status": "DONE" if collection == "tasks" else "gathered"}, states, end)
+        assert as_seen({"_id": ident, "status": 7, "fence": None}, states, end) == {"_id": ident}
