@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from rollq.tasks.components.dataset import Dataset
 from rollq.tasks.components.model import Model
-from rollq.tasks.components.record import Record, Run
+from rollq.tasks.components.record import Record, RunWriter
 from rollq.tasks.predictions.day_hashes import day_hashes
 from rollq.workers.jobs.scores import check_learned, checked_scores
 
@@ -21,7 +21,7 @@ class SignalRecord(Record):
         allow_constant: the model may give every instrument on every day the same score.
     """
 
-    def __init__(self, recorder: Run, model: Model, dataset: Dataset, allow_constant: bool = False) -> None:
+    def __init__(self, recorder: RunWriter, model: Model, dataset: Dataset, allow_constant: bool = False) -> None:
         super().__init__(recorder, model, dataset)
         self._allow_constant = allow_constant
 
