@@ -19,5 +19,5 @@ def made_set(
     Args:
         more: further fields.
     """
-    fields: dict[str, Any] = {"at": datetime.now(UTC), "by": "me", "metrics": {}, **more}
-    return OnlineSet(strategy=strategy, version=0, pool=pool, round_id=round_id, models=tuple(models), **fields)
+    fields: dict[str, Any] = {"version": 0, "at": datetime.now(UTC), "by": "me", "metrics": {}, **more}
+    return OnlineSet(strategy=strategy, pool=pool, round_id=round_id, models=tuple(models), **fields)

@@ -52,6 +52,7 @@ class WindowCutter:
     def __init__(
         self, template: Template, settings: Settings, definition: Definition | None = None, step: int | None = None
     ) -> None:
+        """Nothing is read yet. What rolls is copied, because a strategy may give it a step of its own."""
         self._definition = definition or template.definition
         self._rolling = deepcopy(template.rolling)
         if step is not None:
