@@ -219,6 +219,7 @@ def _step(start: TaskState, end: TaskState, by: str, why: str) -> Document:
 
 
 def _attaching(one: Position, fields: Document, by: str) -> UpdateOne:
+    """The write by which a task that was read a moment ago comes to belong to a backfill, held until it is admitted."""
     changes = dict(fields)
     if one.status is not TaskState.DONE:
         changes["stage"] = Stage.HELD
@@ -233,6 +234,7 @@ def _attaching(one: Position, fields: Document, by: str) -> UpdateOne:
 
 
 def _to_position(document: Document) -> Position:
+    """The position of a task in its backfill; numbers that are none count as missing."""
     start, end = document["segments"].get("test") or (None, None)
     return Position(
         id=document["_id"],

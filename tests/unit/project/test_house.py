@@ -15,7 +15,6 @@ from docs.map.imports import ROOT, modules
 MODULES = modules()
 FOLDER, MODULE, ANY = 16, 300, 150  # modules in a folder, lines of a module, times of ``Any``
 LONG = 10  # lines of a private function that may do without a docstring
-STILL = {"rollq.tasks.queue.admission"}
 PLACES = ("rollq", "scheduler", "workers", "tasks", "tests", "benchmarks", "docs")
 FILES = [path for place in PLACES for path in (ROOT / place).rglob("*.py") if path.parts[-2] != "__pycache__"]
 
@@ -66,7 +65,7 @@ def test_any_is_rare() -> None:
     assert sum(found.values()) <= ANY, f"most in {sorted(found, key=lambda name: -found[name])[:5]}"
 
 
-@pytest.mark.parametrize("name", sorted(MODULES.keys() - STILL))
+@pytest.mark.parametrize("name", MODULES)
 def test_long_private_functions_have_a_docstring(name: str) -> None:
     assert silent(MODULES[name].read_text(encoding="utf-8")) == []
 
