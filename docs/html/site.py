@@ -95,6 +95,7 @@ class Page:
             anchor = api.anchor_of(module, name, attribute)
             if anchor is None:
                 self.problems.append(f"{self.name}: {name}{attribute} does not exist")
+                return found[0]
             return f'<a href="{self.up}{api.PAGE}#{anchor}"><code>{text}</code></a>'
 
         return NAME.sub(link, body)
