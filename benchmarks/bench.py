@@ -53,7 +53,7 @@ class Bench:
     def __exit__(self, *_: object) -> None:
         """Stop everything that was started here."""
         for process in self._workers:
-            kill(process)  # whoever cares how they end has stopped them
+            kill(process)  # those whose end matters were stopped before
         for backend in self._backends:
             backend.store.close()
             backend.app.close()
@@ -92,7 +92,7 @@ class Bench:
 
 
 def stop(process: subprocess.Popen[bytes]) -> None:
-    """Ask a process to end, wait, and insist."""
+    """Ask a process to end, wait, and kill it."""
     if process.poll() is None:
         process.terminate()
     try:

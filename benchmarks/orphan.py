@@ -21,7 +21,7 @@ from rollq.tasks.queue.states import TaskState
 from rollq.tasks.queue.task import Task
 
 POOL = "orphans"
-TASKS, WORKERS = 4, 7  # more workers than tasks: somebody is always free to take over
+TASKS, WORKERS = 4, 7  # more workers than tasks: one is always free to take over
 HELD_SECONDS = 1.0  # a task runs for at least this long before its worker is killed, so that its lease was renewed
 
 
@@ -38,7 +38,7 @@ def measure(bench: Bench, kills: int) -> list[float]:
     """Seconds from each kill to the task's next start, both by the store's clock."""
     backend = bench.backend()
     backend.tasks.create_tasks(POOL, [definition(number, seconds=24 * 3600.0) for number in range(TASKS)])
-    crews = [bench.start("benchmarks.workers.noop", backend.settings) for _ in range(WORKERS)]
+    live_workers = [bench.start("benchmarks.workers.noop", backend.settings) for _ in range(WORKERS)]
     backend.notifier.top_up(POOL)
     orphans: dict[str, Kill] = {}
     took: list[float] = []
@@ -52,11 +52,11 @@ def measure(bench: Bench, kills: int) -> list[float]:
                 took.append((task.started_at - lost.at).total_seconds())
                 del orphans[ident]
         ready = [task for task in found.values() if _may_lose_its_worker(task, backend, orphans)]
-        if killed < kills and ready and len(_idle(backend, crews, found)) > len(orphans):
+        if killed < kills and ready and len(_idle(backend, live_workers, found)) > len(orphans):
             victim = random.choice(ready)
-            orphans[victim.id] = _kill(backend, crews, victim)
+            orphans[victim.id] = _kill(backend, live_workers, victim)
             killed += 1
-            crews.append(bench.start("benchmarks.workers.noop", backend.settings))
+            live_workers.append(bench.start("benchmarks.workers.noop", backend.settings))
     return took
 
 
@@ -67,19 +67,19 @@ def _may_lose_its_worker(task: Task, backend: Backend, orphans: dict[str, Kill])
     return held > HELD_SECONDS + random.random()
 
 
-def _idle(backend: Backend, crews: list[subprocess.Popen[bytes]], found: dict[str, Task]) -> list[int]:
+def _idle(backend: Backend, live_workers: list[subprocess.Popen[bytes]], found: dict[str, Task]) -> list[int]:
     """Workers that could take over: they listen, since they are registered, and they hold nothing."""
     ready = {int(entry.name.split("/")[1]) for entry in backend.worker_registry.workers()}
     holders = {_main_pid(task) for task in found.values() if task.worker}
-    return [crew.pid for crew in crews if crew.pid in ready - holders]
+    return [live_worker.pid for live_worker in live_workers if live_worker.pid in ready - holders]
 
 
-def _kill(backend: Backend, crews: list[subprocess.Popen[bytes]], task: Task) -> Kill:
+def _kill(backend: Backend, live_workers: list[subprocess.Popen[bytes]], task: Task) -> Kill:
     """SIGKILL the whole worker that runs the task."""
-    crew = next(crew for crew in crews if crew.pid == _main_pid(task))
+    live_worker = next(live_worker for live_worker in live_workers if live_worker.pid == _main_pid(task))
     at = backend.tasks.now()
-    kill(crew)
-    crews.remove(crew)
+    kill(live_worker)
+    live_workers.remove(live_worker)
     return Kill(task.id, task.fence, at)
 
 

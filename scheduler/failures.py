@@ -61,7 +61,7 @@ def _failed_routines(backend: Backend, name: str) -> list[Failure]:
             name,
             f"the routine for {one.session}, at {one.next_step!s}",
             one.reason[:LENGTH],
-            f"Mend the cause; `rollq routine run {name}` goes on there. `rollq routine show {name} {one.session}`.",
+            f"Repair the cause; `rollq routine run {name}` goes on there. `rollq routine show {name} {one.session}`.",
         )
         for one in Routines(backend).history(name)
         if one.status is RoutineState.FAILED
@@ -77,7 +77,7 @@ def _newest_rounds(backend: Backend) -> dict[str, Round]:
 def _failed_round(newest: Round) -> list[Failure]:
     if newest.status is not RoundState.FAILED:
         return []
-    fix = f"Mend the cause, then `rollq tasks retry --pool {newest.pool} --status failed`."
+    fix = f"Repair the cause, then `rollq tasks retry --pool {newest.pool} --status failed`."
     return [Failure(newest.purpose.strategy, f"round {newest.id}", newest.reason[:LENGTH], fix)]
 
 
@@ -101,8 +101,8 @@ def _of_variant(online: OnlineSet, variant: str, failed: Sequence[Task]) -> Fail
     reason = f"{some} {first.id[:12]}: {error.get('message') or first.status}"
     if variant == online.champion:
         what = "a window of what serves"
-        fix = f"Mend the cause, `rollq tasks retry {first.id[:12]}`, and enqueue the template again."
+        fix = f"Repair the cause, `rollq tasks retry {first.id[:12]}`, and enqueue the template again."
     else:
         what = f"challenger {variant}"
-        fix = f"Mend the cause (`rollq tasks show {first.id[:12]}`): it takes part again from the next window on."
+        fix = f"Repair the cause (`rollq tasks show {first.id[:12]}`): it takes part again from the next window on."
     return Failure(online.strategy, what, reason[:LENGTH], fix)

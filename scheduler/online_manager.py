@@ -253,7 +253,7 @@ class OnlineManager:
         if failed:
             reasons = "; ".join(f"{one.strategy} on {one.session}: {one.reason}" for one in failed)
             raise RoundFailed(
-                f"Routines failed: {reasons}", "See `rollq routine list`; mend the cause and run it again."
+                f"Routines failed: {reasons}", "See `rollq routine list`; repair the cause and run it again."
             )
         return reached
 

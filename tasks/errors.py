@@ -1,4 +1,4 @@
-"""Every error that rollq raises on purpose. Each says what happened, why, and how to mend it.
+"""Every error that rollq raises on purpose. Each says what happened, why, and how to repair it.
 
 The command line prints ``message`` and ``fix`` and leaves with ``exit_code``: see ``docs/reference/exit-codes.md``.
 """

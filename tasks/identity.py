@@ -217,7 +217,7 @@ def _text(value: str, key: str) -> str:
         try:
             value.encode()
         except UnicodeEncodeError:
-            raise TemplateError("the text holds half a character (a lone surrogate).", "Mend it.", key) from None
+            raise TemplateError("the text holds half a character (a lone surrogate).", "Correct it.", key) from None
     return str(value)
 
 

@@ -65,7 +65,7 @@ def say_odd(strategy: OnlineStrategy) -> None:
     if len(out) > SHOWN:
         typer.echo(f"... and {len(out) - SHOWN} more.", err=True)
     if out:
-        typer.echo("  Fix: mend the data, or take a session as it is: --accept SESSION.", err=True)
+        typer.echo("  Fix: repair the data, or take a session as it is: --accept SESSION.", err=True)
     named = sum(not one.left_out and not one.accepted for one in findings)
     if out or named:
         typer.echo(f"`rollq data check TEMPLATE` shows all that is odd ({len(out)} left out, {named} named).", err=True)
@@ -94,7 +94,7 @@ def _show(findings: Sequence[Finding], sessions: Sequence[str], out: list[str], 
     named = [one for one in findings if not one.left_out]
     if lost:
         _table(f"{len(out)} sessions are left out, as if they were not there", lost)
-        say("They come back when the data are mended, or when they are accepted: --accept SESSION.")
+        say("They come back when the data are repaired, or when they are accepted: --accept SESSION.")
     if named:
         shown = named[-limit:] if limit else named
         newest = f", the newest {len(shown)}" if len(shown) < len(named) else ""

@@ -126,10 +126,10 @@ def _ago(at: datetime, now: datetime) -> str:
 
 def doctor(
     context: typer.Context,
-    repair: Annotated[bool, typer.Option("--repair", help="Mend what workers would mend by themselves")] = False,
+    repair: Annotated[bool, typer.Option("--repair", help="Repair what workers would repair by themselves")] = False,
     as_json: Annotated[bool, JSON] = False,
 ) -> None:
-    """Check this machine, the servers and the work; every failing line says how to mend it."""
+    """Check this machine, the servers and the work; every failing line says how to repair it."""
     from rollq.health.doctor import run_checks
 
     checks = run_checks(of(context).settings(), repair)

@@ -121,13 +121,13 @@ def _leave(error: Exception, debug: bool) -> None:
     if is_disk(error):
         _forget_output()
         what = "There is no space left" if is_full(error) else "The disk does not do what it should"
-        _complain(f"{what}: {described(error)}.", "Mend that, then do it again; nothing that was done is lost.")
+        _complain(f"{what}: {described(error)}.", "Correct that, then do it again; nothing that was done is lost.")
         sys.exit(4)
     if is_outage(error):
         _complain(f"A server does not do what it should: {described(error)}.", LOOK)
         sys.exit(4)
     if place := place_of(error):
-        _complain(f"{described(error)} ({place})", "It comes from your own code: mend it there.")
+        _complain(f"{described(error)} ({place})", "It comes from your own code: correct it there.")
         sys.exit(1)
     # After disks and servers, whose errors are OSErrors, too.
     if isinstance(error, OSError) and error.filename is not None:

@@ -38,7 +38,7 @@ def up(context: typer.Context) -> None:
         say(f"  broker      {runtime.redis_url}\n  task store  {runtime.mongo_uri}\n  MLflow      {runtime.mlflow_uri}")
         say("Other rollq commands in this folder find it. Ctrl-C stops it.")
         while not stop.wait(1.0):
-            stack.mend()
+            stack.repair()
     say("The stack is stopped.")
 
 

@@ -1,1 +1,1 @@
-"""The doctor, which says what is wrong, and the repair of what workers otherwise mend by themselves."""
+"""The doctor, which says what is wrong, and the repair of what workers otherwise repair by themselves."""

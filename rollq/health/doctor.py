@@ -1,4 +1,4 @@
-"""The doctor: is everything there that rollq needs? Each failing check says how to mend it."""
+"""The doctor: is everything there that rollq needs? Each failing check says how to repair it."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def run_checks(settings: Settings, repair: bool = False) -> list[Check]:
     """All checks; those of the servers say what is missing where there are none.
 
     Args:
-        repair: mend what can be mended in the work (``rollq/health/repair.py``).
+        repair: repair what can be repaired in the work (``rollq/health/repair.py``).
     """
     found = machine_checks(settings)
     try:

@@ -26,7 +26,7 @@ READERS: tuple[Reader[object], ...] = (
 )
 # Finished tasks are looked at where they are shown; there may be a million of them.
 UNFINISHED = {"status": {"$nin": sorted(TERMINAL)}}
-FIX = "Mend them with a MongoDB shell, restore them from a backup, or delete them; nothing else is held up by them."
+FIX = "Repair them with a MongoDB shell, restore them from a backup, or delete them; nothing else is held up by them."
 
 
 def unreadable(backend: Backend) -> tuple[str, ...]:

@@ -1,4 +1,4 @@
-"""What workers mend by themselves, on demand: lost leases, rounds whose message was lost, runs that dead attempts left.
+"""What workers repair by themselves, on demand: lost leases, rounds whose message was lost, runs of dead attempts.
 
 ``rollq doctor`` shows it, ``rollq doctor --repair`` does it, here and now, whether or not a worker lives.
 """
@@ -26,12 +26,12 @@ START = "Start a worker or beat, which do it by themselves, or run `rollq doctor
 
 @dataclass(frozen=True)
 class Finding:
-    """Something that is not as it should be: what was found, one line each, and how it is mended."""
+    """Something that is not as it should be: what was found, one line each, and how it is repaired."""
 
     name: str
     good: str
     found: tuple[str, ...]
-    mend: Callable[[], object] | None = None
+    repair: Callable[[], object] | None = None
     fix: str = START
 
     def check(self, repaired: bool) -> Check:
@@ -40,13 +40,13 @@ class Finding:
         what = "; ".join(self.found[:SHOWN]) + more
         if not self.found:
             return Check(self.name, True, self.good)
-        if repaired and self.mend:
+        if repaired and self.repair:
             return Check(self.name, True, f"repaired: {what}")
         return Check(self.name, False, what, self.fix)
 
 
 def look_at_work(backend: Backend, repair: bool) -> list[Check]:
-    """What is to be mended in the work; with ``repair`` it is mended, in this order.
+    """What is to be repaired in the work; with ``repair`` it is repaired, in this order.
 
     Raises:
         Unavailable: store, broker or MLflow does not answer.
@@ -54,8 +54,8 @@ def look_at_work(backend: Backend, repair: bool) -> list[Check]:
     checks = []
     for look in (_documents, _leases, _rounds, _runs, _unserved):
         finding = look(backend)
-        if repair and finding.found and finding.mend:
-            finding.mend()
+        if repair and finding.found and finding.repair:
+            finding.repair()
         checks.append(finding.check(repair))
     return [*checks, serving_check(backend, repair), failed_check(backend)]
 
@@ -88,8 +88,8 @@ def _rounds(backend: Backend) -> Finding:
     idents = [*(found.id for found in ready), *backend.rounds.abandoned()]
     found = tuple(f"round {ident}: its tasks are finished, no coordinator gathers it" for ident in idents)
     by = f"doctor on {socket.gethostname()}/{os.getpid()}"
-    mend = lambda: [gather(backend, ident, by) for ident in idents]  # noqa: E731 - a step, not a function of its own
-    return Finding("rounds", "every finished round is gathered", found, mend)
+    repair = lambda: [gather(backend, ident, by) for ident in idents]  # noqa: E731 - a step, not a function of its own
+    return Finding("rounds", "every finished round is gathered", found, repair)
 
 
 def _runs(backend: Backend) -> Finding:

@@ -49,7 +49,7 @@ def _broker(settings: Settings) -> str:
 
 def _pass_a_message(client: redis.Redis) -> None:
     """As a worker is notified: a replica or a full server answers a ping and takes nothing."""
-    name, text = f"rollq.doctor.{time.time_ns()}", b"ring"
+    name, text = f"rollq.doctor.{time.time_ns()}", b"message"
     client.lpush(name, text)
     # If this process dies now, the list goes by itself.
     client.expire(name, 60)

@@ -47,7 +47,7 @@ def serving_check(backend: Backend, repair: bool) -> Check:
     Raises:
         Unavailable: store or MLflow does not answer.
     """
-    faults, mended = list[str](), list[str]()
+    faults, repaired = list[str](), list[str]()
     needed = sorted(_needed(backend, faults), key=lambda one: not one.serves)
     runs = _runs(backend, needed, faults)
     end, unread = time.monotonic() + READ_SECONDS, 0
@@ -67,11 +67,11 @@ def serving_check(backend: Backend, repair: bool) -> Check:
         lives = recorder.status is RecorderStatus.RUNNING and process and process.life() is Life.ALIVE
         if repair and not lives:
             recorder.reinstate()
-            mended.append(f"run {one.run} of {one.what} is FINISHED again")
+            repaired.append(f"run {one.run} of {one.what} is FINISHED again")
         else:
             closed = recorder.tags.get(SUPERSEDED, "")
-            mend = f"end {process}, then `rollq doctor --repair`" if lives else "`rollq doctor --repair` mends it"
-            why = f"it shows {recorder.status}{f' ({closed})' if closed else ''}: {mend}"
+            advice = f"end {process}, then `rollq doctor --repair`" if lives else "`rollq doctor --repair` repairs it"
+            why = f"it shows {recorder.status}{f' ({closed})' if closed else ''}: {advice}"
             faults.append(f"run {one.run} of {one.what}: {why}")
     models = sum(one.is_model for one in needed)
     good = f"{models} models that serve or ever served can be loaded"
@@ -79,7 +79,7 @@ def serving_check(backend: Backend, repair: bool) -> Check:
         good = f"{models} models serve or ever served: all runs are there, {models - unread} of the models were read"
     if faults:
         return Check("serving", False, _line(faults), FIX)
-    return Check("serving", True, f"repaired: {_line(mended)}" if mended else good)
+    return Check("serving", True, f"repaired: {_line(repaired)}" if repaired else good)
 
 
 def _needed(backend: Backend, faults: list[str]) -> list[Needed]:

@@ -15,7 +15,7 @@ from rollq.tasks.tracking_home import settled
 
 log = logging.getLogger(__name__)
 
-MEND_SECONDS = 1.0  # between two looks at the embedded servers
+REPAIR_SECONDS = 1.0  # between two looks at the embedded servers
 LOCK_SECONDS = 20.0  # how long a command waits for another short command in the same folder
 
 
@@ -59,10 +59,10 @@ def attach(settings: Settings, serve: bool = False) -> Iterator[Settings]:
 
 
 def _keep(stack: LocalStack) -> None:
-    """Mend what breaks for as long as the stack runs."""
-    while not stack.stopped.wait(MEND_SECONDS):
+    """Repair what breaks for as long as the stack runs."""
+    while not stack.stopped.wait(REPAIR_SECONDS):
         try:
-            stack.mend()
+            stack.repair()
         except Unavailable as error:
             log.error("%s", error)  # noqa: TRY400 - it says all
             return

@@ -68,7 +68,7 @@ class Child:
             time.sleep(0.01)
 
     def stop(self) -> None:
-        """Ask it to end, wait, and insist."""
+        """Ask it to end, wait, and kill it."""
         if self.process.poll() is None:
             self.process.terminate()
             try:

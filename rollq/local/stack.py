@@ -23,7 +23,7 @@ from rollq.tasks.tracking.mlflow.store import local_tracking_uri, prepare_tracki
 log = logging.getLogger(__name__)
 
 ROOM_BYTES = 1 << 23  # with less a server would only break again
-MENDED = 5  # times in a row that a server is started again
+REPAIRS = 5  # times in a row that a server is started again
 
 
 class LocalStack:
@@ -44,7 +44,7 @@ class LocalStack:
         self._broker: Child | None = None
         self._store: Child | None = None
         self._ports = (0, 0)
-        self._mended = 0
+        self._repaired = 0
         self.stopped = threading.Event()
         self.runtime: Runtime | None = None
 
@@ -97,7 +97,7 @@ class LocalStack:
             self._lock.close()
             self._lock = None
 
-    def mend(self) -> None:
+    def repair(self) -> None:
         """Start the servers that have ended, or cannot write any more, again; those that lack room, when there is some.
 
         A server that met a full disk may stay broken for good, whatever room there is later.
@@ -107,7 +107,7 @@ class LocalStack:
         """
         broken = [restart for child, works, restart in self._looks() if child.process.poll() is not None or not works()]
         if not broken:
-            self._mended = 0
+            self._repaired = 0
             return
         # Without room a server that is started again meets the same error, and would use up the times that it may.
         if free_bytes(self.state_dir) < ROOM_BYTES:
@@ -115,8 +115,8 @@ class LocalStack:
             return
         # Counted until all of them work again: a server that ends as often as it is started has a cause that a start
         # does not cure.
-        self._mended += 1
-        if self._mended > MENDED:
+        self._repaired += 1
+        if self._repaired > REPAIRS:
             raise Unavailable("An embedded server ends again and again.", f"Its log is in {self.state_dir / 'logs'}.")
         for restart in broken:
             log.warning("an embedded server does not work any more: it is started again")

@@ -81,7 +81,7 @@ def table(
     """A table as HTML.
 
     Args:
-        label: what it is, for those who hear the page.
+        label: what it is, for those to whom the page is read.
         rows: cells as text; they are escaped here.
         text: columns that are set to the left; numbers stand on the right.
         bad: numbers of the rows that are marked, from 0.

@@ -118,7 +118,7 @@ class Watch:
         self.alive = alive
         self.here = here
         self._began = backend.store.now()
-        self.let_go_at: float | None = None
+        self.unheld_at: float | None = None
         self.waited_at: float | None = None
 
     def planned(self, session: str, _: int) -> None:
@@ -130,10 +130,10 @@ class Watch:
         self._ids += trained.created.ids
         self._update(0, len(self._ids))
 
-    def let_go(self) -> None:
+    def unheld(self) -> None:
         """Windows may be trained."""
         self._phase("training windows")
-        self.let_go_at = self.let_go_at or time.perf_counter()
+        self.unheld_at = self.unheld_at or time.perf_counter()
 
     def count(self, *_: object) -> None:
         """Show how many windows are finished."""
@@ -182,7 +182,7 @@ class _Watched(Trainer):
 
     def end_train(self, trained: TrainedRound) -> TrainedRound:
         """As the trainer's."""
-        self.watch.let_go()
+        self.watch.unheld()
         return super().end_train(trained)
 
     def wait(self, trained: TrainedRound, *_: object, **__: object) -> OnlineSet:
@@ -230,12 +230,12 @@ def _workers(request: Request) -> int:
 def _phases(watch: Watch, began: float, started: float) -> Seconds:
     """What took how long; where windows were trained one by one, planning them belongs to their training."""
     end = time.perf_counter()
-    let_go = watch.let_go_at or end
-    waited = watch.waited_at or let_go
+    unheld = watch.unheld_at or end
+    waited = watch.waited_at or unheld
     return Seconds(
         setup=started - began,
-        planning=let_go - started,
-        training=waited - let_go,
+        planning=unheld - started,
+        training=waited - unheld,
         publishing=end - waited,
         trained=watch.trained_now() > 0,
     )

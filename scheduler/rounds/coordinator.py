@@ -99,7 +99,7 @@ def _gather_under_lease(backend: Backend, gathering: Round, by: str, since: floa
 def _ended(backend: Backend, gathering: Round, error: BaseException) -> None:
     """Gathering raised: the round fails by its own error only, otherwise another coordinator tries again."""
     kind = kind_of(error)
-    if kind is Kind.OWN:  # gathering again would end the same way, until the cause is mended
+    if kind is Kind.OWN:  # gathering again would end the same way, until the cause is repaired
         why = reason_of(error, "What was to be gathered")
         backend.rounds.fail(gathering, why)
         log.error("the round failed, what was online stays online: %s", why)

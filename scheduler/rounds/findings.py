@@ -44,7 +44,7 @@ def findings(backend: Backend, found: Round) -> Findings:
         DocumentCorrupted: what is kept of it cannot be read.
     """
     if found.status is RoundState.FAILED:
-        raise StateError(f"Round {found.id} of {name_of(found)!r} failed: {found.reason}", "Mend the cause first.")
+        raise StateError(f"Round {found.id} of {name_of(found)!r} failed: {found.reason}", "Repair the cause first.")
     if found.status is not RoundState.GATHERED:
         raise StateError(
             f"Round {found.id} of {name_of(found)!r} is not gathered yet.",

@@ -16,8 +16,8 @@ log = logging.getLogger(__name__)
 
 TEMPLATE = {"TemplateError", "ComponentError", "SegmentError", "CalendarError", "BadInput"}
 DATA = "DataError"
-REPLACE = "Mend the template, then `rollq online add TEMPLATE --replace`: the session is planned anew."
-MEND = "Mend the data, or accept what is odd (`rollq data check TEMPLATE`, --accept); the routine tries it again."
+REPLACE = "Correct the template, then `rollq online add TEMPLATE --replace`: the session is planned anew."
+REPAIR = "Repair the data, or accept what is odd (`rollq data check TEMPLATE`, --accept); the routine tries it again."
 
 
 def steps_after(tasks: Sequence[Task], routine: bool = False) -> str:
@@ -29,18 +29,18 @@ def steps_after(tasks: Sequence[Task], routine: bool = False) -> str:
     kinds = {str((task.error or {}).get("type", "")) for task in tasks}
     said = ["See `rollq tasks show ID`."]
     if kinds & TEMPLATE:
-        said.append(REPLACE if routine else "Mend the template and enqueue it again.")
+        said.append(REPLACE if routine else "Correct the template and enqueue it again.")
     if DATA in kinds:
-        said.append(MEND if routine else "Mend the data, or accept what is odd, then `rollq tasks retry ID`.")
+        said.append(REPAIR if routine else "Repair the data, or accept what is odd, then `rollq tasks retry ID`.")
     if kinds - TEMPLATE - {DATA}:
-        said.append("Mend the cause, such as the model's code, then `rollq tasks retry ID`.")
+        said.append("Repair the cause, such as the model's code, then `rollq tasks retry ID`.")
     return " ".join(said)
 
 
 def steps_after_error(error: BaseException) -> str:
     """What to do about an error of a routine itself; empty where its own fix is all."""
     if isinstance(error, DataError):
-        return MEND
+        return REPAIR
     return REPLACE if isinstance(error, BadInput) else ""
 
 

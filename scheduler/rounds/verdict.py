@@ -25,7 +25,7 @@ class Verdict:
     Args:
         done: the tasks whose models count.
         sessions: those that they cover, ``YYYY-MM-DD``.
-        gaps: sessions that the policy lets go, with the windows that failed.
+        gaps: sessions that the policy leaves out, with the windows that failed.
         metrics: over all days of all windows.
         signals: the joint predictions; empty where a routine publishes them.
     """
@@ -83,7 +83,7 @@ def blamed(tasks: Sequence[Task]) -> str:
 
 
 def expected(sessions: Sequence[str], tasks: Sequence[Task], done: Sequence[Task]) -> tuple[list[str], list[str]]:
-    """Sessions that ``done`` must cover, and those that the policy lets go with the windows that failed."""
+    """Sessions that ``done`` must cover, and those that the policy leaves out with the windows that failed."""
     finished = {task.id for task in done}
     lost = [planned_test(task.definition) for task in tasks if task.id not in finished]
     gaps = [day for day in sessions if any(a <= day and (b is None or day <= b) for a, b in lost)]

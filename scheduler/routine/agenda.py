@@ -55,7 +55,7 @@ def taken_back(backend: Backend, strategy: OnlineStrategy, known: set[str]) -> l
     """Sessions that were published and are not in the data any more, though earlier and later ones are.
 
     A weekend that an earlier version published does not count where the data have no weekends: it was odd, and was
-    mended.
+    repaired.
     """
     checks = strategy.data_checks
     if not checks.gone or not known:

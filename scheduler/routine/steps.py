@@ -83,7 +83,7 @@ def _update(job: Job, routine: Routine) -> Updated:
         job.check()
         job.backend.tasks.cancel(sorted(set(asked or ()).difference(ids)), job.by)
     job.check()
-    if routine.reason:  # it failed: the data may have been mended since
+    if routine.reason:  # it failed: the data may have been repaired since
         try_data_again(job.backend, updates.prediction_pool(job.registered.pool), ids, job.by)
     if not updates.settled(job.backend, ids, check=job.check):
         raise Waiting("predictions", Notes(predictions=ids))
@@ -137,7 +137,7 @@ def _gather(job: Job, routine: Routine) -> Gathered:
     job.check()
     if found.status is RoundState.FAILED:
         if routine.reason and try_data_again(job.backend, job.registered.pool, prepared.ids, job.by):
-            raise Waiting("training")  # it failed: the data may have been mended since
+            raise Waiting("training")  # it failed: the data may have been repaired since
         raise RoundFailed(f"Round {found.id} failed. {found.reason}")
     if found.status is not RoundState.GATHERED:
         job.backend.gather_notifier.notify_if_finished(job.registered.pool, [found.id])

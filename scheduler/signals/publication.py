@@ -58,7 +58,7 @@ def publish_signals(
         if holes and not (allow_gaps and parts):
             raise CoverageError(
                 f"{len(holes)} holes, so the signals of {strategy.name!r} are not published: {shown(holes, 10)}.",
-                "Mend the data or the tasks and run the routine again; --allow-gaps publishes all the same.",
+                "Repair the data or the tasks and run the routine again; --allow-gaps publishes all the same.",
             )
         publication = Publication(
             strategy=strategy.name,

@@ -159,7 +159,7 @@ def latest_planned(history: list[OnlineSet], sessions: Sequence[str] | None = No
     """The newest windows that came online, of every variant, as the ledger says it.
 
     Args:
-        sessions: windows that begin on another day do not count: it was dated wrongly, and was mended.
+        sessions: windows that begin on another day do not count: it was dated wrongly, and was repaired.
     """
     named = [(online.champion, online.models) for online in history]
     named += [one for online in history for one in online.challengers.items()]

@@ -108,5 +108,5 @@ BACKFILLS = Reader(
     "backfills",
     "backfill",
     Backfill,
-    "Mend the document, or delete it and let its tasks go: `rollq tasks unhold`.",
+    "Repair the document, or delete it and let its tasks go: `rollq tasks unhold`.",
 )

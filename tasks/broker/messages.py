@@ -1,6 +1,6 @@
 """What a message may say. The broker is open to many hands: whatever else lies there is refused before Celery sees it.
 
-A message is not mended but made anew from its two facts, the task's name and its arguments. Celery would act on much
+A message is not repaired but made anew from its two facts, the task's name and its arguments. Celery would act on much
 more: a time limit in a header kills a process, a date in one piles messages up, a callback sends others.
 """
 

@@ -70,7 +70,7 @@ def judge(tasks: TaskReader | None, pool: str, definitions: Sequence[Definition]
     verdicts = []
     for ident, definition in zip(ids, definitions, strict=True):
         if ident in there:
-            verdicts.append(Verdict(ident, there[ident].status, _standing(there[ident])))
+            verdicts.append(Verdict(ident, there[ident].status, _reason(there[ident])))
         else:
             earlier = before.get(window_of(definition))
             why = f"{AGAIN}: {'; '.join(differences(earlier.definition, definition))}" if earlier else NEW
@@ -148,7 +148,7 @@ def differences(old: Definition, new: Definition) -> list[str]:
     return found or ["what it is made of is written down in another way"]
 
 
-def _standing(task: Task) -> str:
+def _reason(task: Task) -> str:
     status = task.status
     if status is TaskState.DONE:
         result = task.result or {}

@@ -58,7 +58,7 @@ def build(config: Any, key: str, extra: Iterable[str] = (), **more: object) -> A
         raise
     except (TypeError, ValueError) as error:
         raise ComponentError(
-            f"{cls.__name__} refuses its kwargs: {error}.", "Mend the value.", f"{key}.{KWARGS}"
+            f"{cls.__name__} refuses its kwargs: {error}.", "Correct the value.", f"{key}.{KWARGS}"
         ) from error
 
 
@@ -175,5 +175,5 @@ def _not_loaded(target: str, key: str, error: BaseException) -> ComponentError:
             f"for workers too; looked in {', '.join(app_dirs()) or 'no folder'} and among the installed packages."
         )
     else:
-        fix = f"Mend it: {place}." if (place := place_of(error)) else "Mend its module, or install what it needs."
+        fix = f"Correct it: {place}." if (place := place_of(error)) else "Correct its module, or install what it needs."
     return ComponentError(f"the registered class {target} cannot be loaded: {described(error)}.", fix, key)

@@ -42,7 +42,7 @@ def check_server(name: str, url: str, place: str, allow_insecure: bool) -> None:
         parts = urlsplit(url)
         hosts = _hosts(parts)
     except ValueError as error:
-        raise SettingsError(f"Setting {name!r} ({place}): it is no URL: {error}.", "Mend it.") from None
+        raise SettingsError(f"Setting {name!r} ({place}): it is no URL: {error}.", "Correct it.") from None
     if parts.scheme not in SCHEMES[name]:
         known = ", ".join(f"{scheme}://" for scheme in SCHEMES[name])
         raise SettingsError(f"Setting {name!r} ({place}): it is no URL of that server.", f"It begins with {known}.")

@@ -141,5 +141,5 @@ def _refusal(error: ValidationError, given: dict[str, Given]) -> SettingsError:
     reason = first["msg"].removeprefix("Value error, ")
     return SettingsError(
         f"Setting {name!r} ({given[name].place}): {reason}; it is {first['input']!r}.",
-        "Mend it there; docs/reference/settings.md lists all settings.",
+        "Correct it there; docs/reference/settings.md lists all settings.",
     )

@@ -115,7 +115,7 @@ def read_toml(path: Path, what: str, kind: type[BadInput]) -> UserFile:
     try:
         content = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
-        raise kind(f"{path.name} is not TOML: {error}.", "Mend that line.") from None
+        raise kind(f"{path.name} is not TOML: {error}.", "Correct that line.") from None
     except RecursionError:
         raise kind(f"{path.name} is nested too deep to be read.", "Use a flatter form.") from None
     found = {name: _line_of(name, text) for name in content}
@@ -152,7 +152,7 @@ def _not_yaml(path: Path, error: yaml.MarkedYAMLError, kind: type[BadInput]) -> 
     reason = error.problem or error.context or "it cannot be parsed"
     if "'\\t'" in reason:
         return kind(f"{place}: a tab stands where YAML wants spaces.", "Indent with spaces.")
-    return kind(f"{place}: it is not valid YAML: {reason}.", "Mend that line, or the one before it.")
+    return kind(f"{place}: it is not valid YAML: {reason}.", "Correct that line, or the one before it.")
 
 
 def _line_of(name: str, text: str) -> int | None:

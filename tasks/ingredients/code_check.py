@@ -16,7 +16,7 @@ from rollq.tasks.identity import IDENTITY
 from rollq.tasks.ingredients.ingredients import sources_of
 from rollq.tasks.queue.worker_registry import WorkerRegistry
 
-ELSEWHERE_SECONDS = 10.0  # until a task that this machine has no code for is offered again
+ELSEWHERE_SECONDS = 10.0  # until a task that this machine has no code for is claimed again
 _stale: list[str] = []
 
 

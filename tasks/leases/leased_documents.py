@@ -88,7 +88,7 @@ class LeasedDocuments:
                 raise self.lost(ident, fence)
 
     def end(self, ident: str, fence: int, changes: Mapping[str, object]) -> None:
-        """Change a document and let go of it: it is finished, has failed, or is given back. Raises as ``renew``."""
+        """Change a document and give it up: it is finished, has failed, or is given back. Raises as ``renew``."""
         self.write(ident, fence, {**changes, "lease": None})
 
     def lease(self, ident: str, fence: int, since: float) -> Lease:

@@ -112,4 +112,4 @@ class WorkerRegistry:
             return [replace(entry, alive=entry.seen_at >= since) for entry in entries]
 
 
-WORKERS = Reader("workers", "worker", WorkerEntry, "A worker that lives mends it at its next sweep; else delete it.")
+WORKERS = Reader("workers", "worker", WorkerEntry, "A worker that lives repairs it at its next sweep; else delete it.")

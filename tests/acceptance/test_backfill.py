@@ -13,9 +13,9 @@ import pytest
 from rollq import Backend, BackfillState, LocalStack, TaskState, load_settings
 from rollq.scheduler.backfill_plan import begin_backfill, plan_backfill
 from rollq.scheduler.strategies.base import Plan
-from tests.acceptance.processes.crew import children, kill, wait_until, worker
+from tests.acceptance.processes.worker_processes import children, kill, wait_until, worker
 from tests.acceptance.test_command_line import run, template
-from tests.acceptance.test_short_tasks import crew
+from tests.acceptance.test_short_tasks import live_worker
 from tests.chaos.job import definition
 
 EVER = ("--from", "2019-01-01", "--to", "2021-12-31")
@@ -81,14 +81,14 @@ def _settings(stack: LocalStack) -> Any:
 
 
 def slow(content: dict[str, Any]) -> None:
-    """A window takes a moment, so that there is time to hurt somebody."""
+    """A window takes a moment, so that there is time to kill a process."""
     content["model"]["kwargs"] |= {"num_boost_round": 100, "learning_rate": 0.001}
 
 
 def test_the_next_window_does_not_wait_for_a_sweep(backend: Backend) -> None:
     plan = Plan("pool", tuple(definition(n, 0.02) | _tested(n) for n in range(60)), ())
     found = plan_backfill(plan, backend, ("2000-01-01", "2100-01-01"))
-    with crew(backend.settings, 2, sweep_seconds=30.0) as process:
+    with live_worker(backend.settings, 2, sweep_seconds=30.0) as process:
         wait_until(lambda: bool(backend.worker_registry.workers()))
         made = begin_backfill(backend, found, 3)
         assert made

@@ -7,7 +7,7 @@ from pathlib import Path
 from rollq import Backend, TaskState
 from rollq.enqueueing import enqueue_plan
 from rollq.tasks.tracking.mlflow.experiment import MLflowExperiment
-from tests.acceptance.processes.crew import wait_until, worker
+from tests.acceptance.processes.worker_processes import wait_until, worker
 from tests.own_model import Project, project
 
 __all__ = ["project"]

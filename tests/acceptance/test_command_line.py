@@ -15,7 +15,7 @@ import pytest
 import yaml
 
 from rollq import LocalStack
-from tests.acceptance.processes.crew import worker
+from tests.acceptance.processes.worker_processes import worker
 from tests.conftest import EXAMPLES
 
 ROLLQ = str(Path(sys.executable).with_name("rollq"))
@@ -183,7 +183,7 @@ def _settings(folder: Path) -> Any:
 
 
 def _wait_gathered(folder: Path) -> None:
-    from tests.acceptance.processes.crew import wait_until
+    from tests.acceptance.processes.worker_processes import wait_until
 
     def gathered() -> bool:
         found = json.loads(run("status", "--json", cwd=folder).stdout)

@@ -26,8 +26,8 @@ from rollq.tasks.config.settings import worker_environment
 from rollq.tasks.definition import segments_of
 from rollq.tasks.queue.task import Task
 from rollq.trainers import InProcessTrainer
-from tests.acceptance.processes.crew import children, kill, wait_until, worker
 from tests.acceptance.processes.fast_beat import FastClock
+from tests.acceptance.processes.worker_processes import children, kill, wait_until, worker
 from tests.conftest import EXAMPLES
 
 NEW_YORK = ZoneInfo("America/New_York")
@@ -87,7 +87,7 @@ def done(backend: Backend) -> list[str]:
     return [one.session for one in Routines(backend).history("daily") if one.status is RoutineState.DONE]
 
 
-def kill_whoever_works(backend: Backend, workers: list[subprocess.Popen[bytes]]) -> tuple[int, str]:
+def kill_a_worker(backend: Backend, workers: list[subprocess.Popen[bytes]]) -> tuple[int, str]:
     """SIGKILL a whole worker while it holds a routine; returns which one, and the session."""
     collection, found = backend.store.collection("routines"), []
 
@@ -103,14 +103,14 @@ def kill_whoever_works(backend: Backend, workers: list[subprocess.Popen[bytes]])
     return victim, str(found[0]["session"])
 
 
-def kill_a_process(backend: Backend, crew: subprocess.Popen[bytes]) -> None:
+def kill_a_process(backend: Backend, live_worker: subprocess.Popen[bytes]) -> None:
     """SIGKILL a pool process while it runs a task, if one does soon; any of them in the end."""
     with contextlib.suppress(AssertionError, IndexError):
         wait_until(lambda: bool(backend.tasks.find(status=[TaskState.RUNNING])), 3.0, pause=0.002)
         name = str(backend.tasks.find(status=[TaskState.RUNNING])[0].worker)
-        if name.split("/")[1] == str(crew.pid):
+        if name.split("/")[1] == str(live_worker.pid):
             return kill(int(name.rpartition("/")[2]))
-    return kill(children(crew)[0])
+    return kill(children(live_worker)[0])
 
 
 def signals(backend: Backend, folder: Path) -> bytes:
@@ -142,9 +142,9 @@ def test_ten_sessions_with_two_beats_and_a_killed_worker(backend: Backend, tmp_p
             wait_until(lambda: clock.readers() == 2)
             time.sleep(1.0)
             assert Routines(backend).history() == [], "it is noon"
-            clock.let_go()
+            clock.start()
             wait_until(lambda: len(done(backend)) >= 3)
-            killed, session = kill_whoever_works(backend, workers)
+            killed, session = kill_a_worker(backend, workers)
             survivor = workers[1 - killed]
             wait_until(lambda: len(done(backend)) >= 6)
             kill_a_process(backend, survivor)

@@ -15,7 +15,7 @@ from rollq.scheduler.online.ledger import OnlineSets
 from rollq.scheduler.online.online_set import OnlineSet
 from rollq.scheduler.rounds.coordinator import gather
 from rollq.scheduler.strategies.base import Plan
-from tests.acceptance.processes.crew import children, kill, wait_until, worker
+from tests.acceptance.processes.worker_processes import children, kill, wait_until, worker
 from tests.conftest import EXAMPLES
 
 SLOW = {"num_boost_round": 400, "early_stopping_rounds": None, "num_leaves": 63}  # some seconds a window

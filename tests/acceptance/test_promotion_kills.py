@@ -1,4 +1,4 @@
-"""Whoever looks sees a whole set, whenever somebody is killed who changes it. ``make chaos`` kills ten times more."""
+"""Every reader sees a whole set, whenever a process is killed that changes it. ``make chaos`` kills ten times more."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from rollq import Settings
 from rollq.scheduler.online.online_set import OnlineModel, OnlineSet
 from rollq.tasks.rolling.online_options import BASE
-from tests.chaos.promotions.made_rounds import flaw
+from tests.chaos.promotions.made_rounds import fault
 from tests.chaos.promotions.run import run
 
 
@@ -27,13 +27,13 @@ def test_the_reader_sees_each_fault() -> None:
     models = tuple(OnlineModel(task, recorder, ("2020-01-01", None)) for task, recorder in whole[BASE])
     others = {"ridge": (OnlineModel("b1", "s1", ("2020-01-01", None)),)}
     good = _set(models, others)
-    assert flaw(good, whole) == ""
-    assert "not exactly" in flaw(replace(good, models=models[:1]), whole)
-    assert "not exactly" in flaw(replace(good, models=(models[0], others["ridge"][0])), whole)
-    assert "not exactly" in flaw(replace(good, models=(*models, models[0])), whole)
-    assert "not exactly" in flaw(replace(good, models=(replace(models[0], recorder_id="r9"), models[1])), whole)
-    assert "variants" in flaw(replace(good, challengers={}), whole)
-    assert "nobody opened" in flaw(good, None)
+    assert fault(good, whole) == ""
+    assert "not exactly" in fault(replace(good, models=models[:1]), whole)
+    assert "not exactly" in fault(replace(good, models=(models[0], others["ridge"][0])), whole)
+    assert "not exactly" in fault(replace(good, models=(*models, models[0])), whole)
+    assert "not exactly" in fault(replace(good, models=(replace(models[0], recorder_id="r9"), models[1])), whole)
+    assert "variants" in fault(replace(good, challengers={}), whole)
+    assert "nobody opened" in fault(good, None)
 
 
 def _set(models: tuple[OnlineModel, ...], challengers: dict[str, tuple[OnlineModel, ...]]) -> OnlineSet:

@@ -63,7 +63,7 @@ def template(tmp_path: Path) -> Path:
 
 
 def finish(backend: Backend, pool: str) -> None:
-    """Let every task of a pool be DONE, as if somebody had trained it."""
+    """Let every task of a pool be DONE, as if it had been trained."""
     manager = TaskManager(pool, backend)
     for task in manager.task_fetcher_iter():
         manager.commit_task_res(task, {"recorder_id": "r"})
@@ -108,7 +108,7 @@ def test_from_one_row_more_to_changed_code(backend: Backend, call: Call, templat
     paths = {
         task.definition["dataset"]["kwargs"]["path"] for task in backend.tasks.find("sp500-small", definitions=True)
     }
-    assert paths == {str(elsewhere / "prices_small.parquet")}  # whoever trains one again finds its file
+    assert paths == {str(elsewhere / "prices_small.parquet")}  # a worker that trains one again finds its file
 
     revise(moved, ["2016-02-01", "2016-02-02", "2016-02-03"])
     reasons = call("enqueue", str(moved))["reasons"]

@@ -10,14 +10,16 @@ import pytest
 
 from rollq import Backend, LeaseLost, Settings, TaskState
 from rollq.tasks.attempts.attempt_lease import AttemptLease, TimeLimitExceeded
-from tests.acceptance.processes.crew import children, kill, wait_until
+from tests.acceptance.processes.worker_processes import children, kill, wait_until
 from tests.chaos.job import definition
-from tests.chaos.scene import Crew
+from tests.chaos.scene import LiveWorker
 
 
 @contextmanager
-def crew(settings: Settings, processes: int = 2, **changes: object) -> Iterator[Crew]:
-    found = Crew(settings.model_copy(update={"concurrency": processes, **changes}), settings.state_dir / "short.log")
+def live_worker(settings: Settings, processes: int = 2, **changes: object) -> Iterator[LiveWorker]:
+    found = LiveWorker(
+        settings.model_copy(update={"concurrency": processes, **changes}), settings.state_dir / "short.log"
+    )
     try:
         yield found
     finally:
@@ -37,7 +39,7 @@ def done(backend: Backend, pool: str) -> int:
 
 def test_a_pool_of_thousands_does_not_starve_one_of_ten(backend: Backend) -> None:
     create(backend, "big", 3_000, 0.02)
-    with crew(backend.settings):
+    with live_worker(backend.settings):
         wait_until(lambda: done(backend, "big") > 20)
         create(backend, "small", 10, 0.02)
         wait_until(lambda: done(backend, "small") == 10)
@@ -46,7 +48,7 @@ def test_a_pool_of_thousands_does_not_starve_one_of_ten(backend: Backend) -> Non
 
 def test_few_messages_lie_about_however_many_tasks_are_done(backend: Backend) -> None:
     create(backend, "pool", 1_000, 0.0)
-    with crew(backend.settings):
+    with live_worker(backend.settings):
         deepest = 0
         while done(backend, "pool") < 1_000:
             deepest = max(deepest, backend.notifier.depth("default"))
@@ -56,16 +58,16 @@ def test_few_messages_lie_about_however_many_tasks_are_done(backend: Backend) ->
 
 def test_a_worker_takes_only_what_it_can_run(backend: Backend) -> None:
     (large,) = create(backend, "pool", 1, 0.0, requested={"gpu": 1}, queue="default")
-    with crew(backend.settings, 1):
+    with live_worker(backend.settings, 1):
         small = create(backend, "other", 3, 0.0)
         wait_until(lambda: done(backend, "other") == len(small))
         assert backend.tasks.get(large).status is TaskState.WAITING
-        with crew(backend.settings, 1, gpu=1.0):
+        with live_worker(backend.settings, 1, gpu=1.0):
             wait_until(lambda: backend.tasks.get(large).status is TaskState.DONE)
 
 
 def test_a_quarantined_task_says_by_which_signal_its_worker_died(backend: Backend) -> None:
-    with crew(backend.settings, 1, max_worker_losses=1) as found:
+    with live_worker(backend.settings, 1, max_worker_losses=1) as found:
         (ident,) = create(backend, "pool", 1, 30.0)
         wait_until(lambda: backend.tasks.get(ident).status is TaskState.RUNNING)
         time.sleep(1.0)  # the lease was renewed once: with the memory in use
@@ -77,7 +79,7 @@ def test_a_quarantined_task_says_by_which_signal_its_worker_died(backend: Backen
 
 
 def test_a_task_that_does_not_look_at_its_time_limit_is_left_behind(backend: Backend) -> None:
-    with crew(backend.settings, 1, max_attempts=1):
+    with live_worker(backend.settings, 1, max_attempts=1):
         (stuck,) = create(backend, "pool", 1, 600.0, time_limit=0.5)
         wait_until(lambda: backend.tasks.get(stuck).status is TaskState.FAILED)
         assert (backend.tasks.get(stuck).error or {})["type"] == "TimeLimitExceeded"
@@ -86,7 +88,7 @@ def test_a_task_that_does_not_look_at_its_time_limit_is_left_behind(backend: Bac
 
 
 def test_a_cancelled_task_that_does_not_look_at_its_checkpoint_is_left_behind(backend: Backend) -> None:
-    with crew(backend.settings, 1):
+    with live_worker(backend.settings, 1):
         (stuck,) = create(backend, "pool", 1, 600.0)
         wait_until(lambda: backend.tasks.get(stuck).status is TaskState.RUNNING)
         backend.tasks.cancel([stuck], "me")
@@ -95,7 +97,7 @@ def test_a_cancelled_task_that_does_not_look_at_its_checkpoint_is_left_behind(ba
     assert backend.tasks.get(stuck).status is TaskState.CANCELLED
 
 
-def test_a_model_hears_of_its_time_limit_and_of_cancellation(backend: Backend) -> None:
+def test_a_model_is_told_of_its_time_limit_and_of_cancellation(backend: Backend) -> None:
     limited, endless = create(backend, "a", 1, 0.0, time_limit=0.2)[0], create(backend, "b", 1, 0.0)[0]
     first, second = backend.tasks.claim("a", "w"), backend.tasks.claim("b", "w")
     assert first

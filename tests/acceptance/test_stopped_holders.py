@@ -26,9 +26,9 @@ from rollq.scheduler.signals.ledger import SignalLedger
 from rollq.tasks.config.settings import Settings, worker_environment
 from rollq.tasks.rounds.documents import RoundState
 from rollq.tasks.tracking.mlflow.recorder import MLflowRecorder
-from tests.acceptance.processes.crew import wait_until
 from tests.acceptance.processes.line import Line
 from tests.acceptance.processes.stopping_holder import HERE
+from tests.acceptance.processes.worker_processes import wait_until
 from tests.chaos.promotions.made_rounds import POOL, STRATEGY, make_round
 from tests.online_strategies import LIVED, manager, template, write_prices
 

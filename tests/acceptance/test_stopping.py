@@ -18,7 +18,7 @@ import redis
 from rollq import Backend, LocalStack, Settings, Task, TaskState, Unavailable
 from rollq.service import THREADS
 from rollq.tasks.config.settings import worker_environment
-from tests.acceptance.processes.crew import children, wait_until
+from tests.acceptance.processes.worker_processes import children, wait_until
 from tests.chaos.job import definition
 
 ROOT = Path(__file__).parents[2]

@@ -1,4 +1,4 @@
-"""The watchdog: a worker that hears nothing while messages wait is restarted; a busy or idle one is not."""
+"""The watchdog: a worker that receives nothing while messages wait is restarted; a busy or idle one is not."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import pytest
 
 from rollq import Backend, TaskState, Unavailable
 from rollq.workers.process.watchdog import ConsumerHeartbeat, Watchdog
-from tests.acceptance.processes.crew import wait_until, worker
+from tests.acceptance.processes.worker_processes import wait_until, worker
 from tests.chaos.job import definition
 
 
@@ -17,7 +17,7 @@ def test_a_deaf_worker_is_restarted_and_works(backend: Backend) -> None:
         backend.tasks.create_tasks("pool", [definition(n, 0.0) for n in range(5)])
         backend.notifier.top_up("pool")
         wait_until(lambda: backend.tasks.stat("pool")[TaskState.DONE] == 5)
-        assert process.poll() is None, "it is the same process for whoever supervises it"
+        assert process.poll() is None, "its supervisor sees the same process"
         wait_until(lambda: bool(backend.worker_registry.workers()), 5)
         (entry,) = backend.worker_registry.workers()
         assert (entry.alive, entry.restarts, entry.name.rpartition("/")[2]) == (True, 1, str(process.pid))
@@ -50,11 +50,11 @@ def test_it_needs_two_looks_at_the_same_silence() -> None:
     assert World().look(2) == 1
 
 
-@pytest.mark.parametrize("what", ["hear", "no message", "busy", "away"])
+@pytest.mark.parametrize("what", ["message", "no message", "busy", "away"])
 def test_whatever_shows_that_it_is_not_deaf_begins_the_patience_anew(what: str) -> None:
     world = World()
     world.look()
-    if what == "hear":
+    if what == "message":
         world.consumer.beat()
     world.messages = {"no message": 0, "away": -1}.get(what, 1)
     world.idle = what != "busy"
@@ -65,5 +65,5 @@ def test_whatever_shows_that_it_is_not_deaf_begins_the_patience_anew(what: str) 
         world.look()
     assert world.restarted == 0
     world.messages, world.idle = 1, True
-    assert world.look() == (1 if what == "hear" else 0)
+    assert world.look() == (1 if what == "message" else 0)
     assert world.look() >= 1

@@ -1,4 +1,4 @@
-"""The wheel, installed beside packages of somebody else's that are called as folders of rollq are."""
+"""The wheel, installed beside foreign packages that are called as folders of rollq are."""
 
 from __future__ import annotations
 

@@ -6,26 +6,26 @@ import signal
 import time
 
 from rollq import Backend, TaskState
-from tests.acceptance.processes.crew import kill, wait_until, worker
+from tests.acceptance.processes.worker_processes import kill, wait_until, worker
 from tests.chaos.job import definition
-from tests.chaos.scene import Crew
+from tests.chaos.scene import LiveWorker
 
 
 def test_a_process_killed_while_the_worker_starts_ends_nothing(backend: Backend) -> None:
     """Celery ends a worker one of whose processes is gone when it begins to listen."""
     settings = backend.settings.model_copy(update={"concurrency": 2})
     backend.tasks.create_tasks("pool", [definition(n, 0.0) for n in range(5)])
-    crew = Crew(settings, settings.state_dir / "start.log")
+    live_worker = LiveWorker(settings, settings.state_dir / "start.log")
     try:
-        while len(crew.pool()) < 2:
+        while len(live_worker.pool()) < 2:
             time.sleep(0.001)
-        kill(crew.pool()[0])
-        wait_until(lambda: crew.process.poll() is not None or backend.tasks.stat("pool")[TaskState.DONE] == 5)
-        assert crew.process.poll() is None
-        wait_until(lambda: len(crew.pool()) == 2)
+        kill(live_worker.pool()[0])
+        wait_until(lambda: live_worker.process.poll() is not None or backend.tasks.stat("pool")[TaskState.DONE] == 5)
+        assert live_worker.process.poll() is None
+        wait_until(lambda: len(live_worker.pool()) == 2)
     finally:
-        crew.process.terminate()
-        crew.process.wait(30)
+        live_worker.process.terminate()
+        live_worker.process.wait(30)
 
 
 def test_a_worker_that_celery_gives_up_begins_anew(backend: Backend) -> None:
@@ -35,5 +35,5 @@ def test_a_worker_that_celery_gives_up_begins_anew(backend: Backend) -> None:
         backend.tasks.create_tasks("pool", [definition(n, 0.0) for n in range(3)])
         wait_until(lambda: process.poll() is not None or backend.tasks.stat("pool")[TaskState.DONE] == 3)
         assert process.poll() is None
-        process.send_signal(signal.SIGQUIT)  # whoever stops it at once means it
+        process.send_signal(signal.SIGQUIT)  # a second signal ends it at once
         wait_until(lambda: process.poll() is not None)

@@ -34,14 +34,14 @@ class What(StrEnum):
 
 @dataclass(frozen=True)
 class Entry:
-    """One thing that a process saw. ``asked`` and ``told``: before and after the store was asked, in nanoseconds."""
+    """One thing that a process saw. ``asked``, ``answered``: before and after the store was asked, in nanoseconds."""
 
     what: What
     task: str
     fence: int
     by: str
     asked: int
-    told: int
+    answered: int
 
 
 class Journal:
@@ -94,6 +94,6 @@ def _of_task(entries: list[Entry], task: Task) -> list[str]:
 
 
 def _is_stale(entry: Entry, entries: list[Entry]) -> bool:
-    """Whether somebody had claimed the task anew before this was asked."""
+    """Whether the task was claimed anew before this was asked."""
     claims = (other for other in entries if other.what is What.CLAIMED)
-    return any(claim.fence > entry.fence and claim.told < entry.asked for claim in claims)
+    return any(claim.fence > entry.fence and claim.answered < entry.asked for claim in claims)

@@ -30,7 +30,7 @@ QUEUE = queue_name("default")
 ORPHANS = (b"no JSON at all", b"{}", b"[1, 2]", b"\xff\xfe")
 
 
-class Crew:
+class LiveWorker:
     """A worker's main process and its pool processes."""
 
     def __init__(self, settings: Settings, log: Path, skew: float = 0.0) -> None:
@@ -76,7 +76,7 @@ class Scene:
         )
         self._wanted = workers
         self._hired = 0
-        self.crews: list[Crew] = []
+        self.live_workers: list[LiveWorker] = []
         self.beats: list[subprocess.Popen[bytes]] = []
         self._servers: dict[str, Child] = {}
         self.deserters: list[str] = []
@@ -97,10 +97,10 @@ class Scene:
     def __exit__(self, *_: object) -> None:
         """Stop everything."""
         self.call_the_roll()
-        for process in [*self.beats, *(crew.process for crew in self.crews)]:
+        for process in [*self.beats, *(live_worker.process for live_worker in self.live_workers)]:
             with contextlib.suppress(ProcessLookupError):
                 process.terminate()
-        for process in [*self.beats, *(crew.process for crew in self.crews)]:
+        for process in [*self.beats, *(live_worker.process for live_worker in self.live_workers)]:
             try:
                 process.wait(20)
             except subprocess.TimeoutExpired:
@@ -118,14 +118,16 @@ class Scene:
     def hire(self, skew: float = 0.0) -> None:
         """Start one more worker."""
         self._hired += 1
-        self.crews.append(Crew(self.settings, self.folder / f"worker-{self._hired}.log", skew))
+        self.live_workers.append(LiveWorker(self.settings, self.folder / f"worker-{self._hired}.log", skew))
 
     def call_the_roll(self) -> None:
         """See who is missing."""
-        for crew in [crew for crew in self.crews if crew.process.poll() is not None]:
-            words = crew.log.read_text(errors="replace").strip().splitlines()[-1:]
-            self.deserters.append(f"worker {crew.process.pid} ended with {crew.process.returncode}: {words}")
-            self.crews.remove(crew)
+        for live_worker in [live_worker for live_worker in self.live_workers if live_worker.process.poll() is not None]:
+            words = live_worker.log.read_text(errors="replace").strip().splitlines()[-1:]
+            self.deserters.append(
+                f"worker {live_worker.process.pid} ended with {live_worker.process.returncode}: {words}"
+            )
+            self.live_workers.remove(live_worker)
             self.hire()
         for beat in [beat for beat in self.beats if beat.poll() is not None]:
             self.deserters.append(f"beat {beat.pid} ended with {beat.returncode}")
@@ -135,22 +137,22 @@ class Scene:
 
     def kill_child(self, chance: random.Random) -> int:
         """SIGKILL a pool process."""
-        children = [pid for crew in self.crews for pid in crew.pool()]
+        children = [pid for live_worker in self.live_workers for pid in live_worker.pool()]
         return _kill(chance.choice(children)) if children else 0
 
     def kill_worker(self, chance: random.Random) -> int:
         """SIGKILL a whole worker; another one is hired."""
-        crew = chance.choice(self.crews)
-        killed = sum(_kill(pid) for pid in crew.everyone())
-        crew.process.wait()
-        self.crews.remove(crew)
+        live_worker = chance.choice(self.live_workers)
+        killed = sum(_kill(pid) for pid in live_worker.everyone())
+        live_worker.process.wait()
+        self.live_workers.remove(live_worker)
         self.hire(skew=chance.choice([0.0, 3600.0]))
         return killed
 
     def pause_worker(self, chance: random.Random) -> int:
         """SIGSTOP a worker, or its pool processes alone, for longer than the lease, then let them go on."""
-        crew = chance.choice(self.crews)
-        pids = crew.everyone() if chance.random() < 0.5 else crew.pool()
+        live_worker = chance.choice(self.live_workers)
+        pids = live_worker.everyone() if chance.random() < 0.5 else live_worker.pool()
         for pid in pids:
             _signal(pid, signal.SIGSTOP)
         time.sleep(LEASE * 1.5)

@@ -25,6 +25,6 @@ def settings(settings: Settings, server: StoreServer) -> Iterator[Settings]:
     """Settings of a test, with a fresh database on the variant's server."""
     name = f"rollq-test-{uuid4().hex[:12]}"
     yield settings.model_copy(update={"mongo_uri": server.uri, "mongo_database": name})
-    if server.child is None:  # somebody else's: leave nothing behind
+    if server.child is None:  # a foreign server: leave nothing behind
         with MongoClient(server.uri) as client:
             client.drop_database(name)

@@ -231,7 +231,7 @@ def machine(backend: Backend) -> type[RuleBasedStateMachine]:
 
         @precondition(lambda self: self.models)
         @rule(data=st.data(), held=st.booleans())
-        def hold_or_let_go(self, data: st.DataObject, held: bool) -> None:
+        def hold_or_unhold(self, data: st.DataObject, held: bool) -> None:
             ident, model = self.pick(data)
             changes = model.state is TaskState.WAITING and model.held is not held
             assert (tasks.hold([ident]) if held else tasks.unhold([ident])) == changes

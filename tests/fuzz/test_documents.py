@@ -1,4 +1,4 @@
-"""Documents that somebody else changed: every read works, every write works or is refused, no other task is held up."""
+"""Documents that another program changed: reads work, writes work or are refused, no other task is held up."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ from rollq.tasks.queue.prefetch import Claim
 from rollq.tasks.queue.task import TaskError
 from rollq.tasks.rounds.purpose import Serve
 from rollq.tasks.upkeep.sweeper import sweep
-from tests.acceptance.processes.crew import wait_until
+from tests.acceptance.processes.worker_processes import wait_until
 from tests.chaos.job import definition
-from tests.fuzz.crew import short_worker
 from tests.fuzz.junk import CASES, SEED, allowed, mutated, stored_junk
+from tests.fuzz.short_worker import short_worker
 from tests.made_sets import SIGNALS, made_set
 from tests.pool_tasks import age
 
@@ -147,7 +147,7 @@ def test_a_running_task_without_a_lease_is_dead_lettered_and_its_holder_refused(
 def test_a_worker_sweeps_and_works_among_invalid_documents(backend: Backend, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PYTHONFAULTHANDLER", "1")
     chance = random.Random(SEED)
-    with short_worker(backend, LOG) as crew:
+    with short_worker(backend, LOG) as live_worker:
         for _ in range(3):
             count = CASES["documents met by a worker"] // 3
             backend.tasks.create_tasks("hurt", [definition(number, 0.0) for number in range(count)])
@@ -157,9 +157,9 @@ def test_a_worker_sweeps_and_works_among_invalid_documents(backend: Backend, mon
             backend.tasks.create_tasks(good, [definition(number, 0.0) for number in range(20)])
             allowed(backend.notifier.top_up, good)
             wait_until(lambda good=good: backend.tasks.stat(good)[TaskState.DONE] == 20, 30)
-            pids = crew.everyone()
+            pids = live_worker.everyone()
             assert len(pids) == 3
-        assert crew.everyone() == pids
+        assert live_worker.everyone() == pids
     log = (backend.settings.state_dir / LOG).read_text(errors="replace")
     assert "is dead-lettered as FAILED" in log
     assert "Traceback" not in log

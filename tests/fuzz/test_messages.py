@@ -21,11 +21,11 @@ from rollq.tasks.broker.celery_app import queue_name
 from rollq.tasks.broker.messages import GATHER, TRAIN, clean, new_message
 from rollq.tasks.errors import MessageRefused
 from rollq.workers.process.app import WorkerLife
-from tests.acceptance.processes.crew import wait_until
+from tests.acceptance.processes.worker_processes import wait_until
 from tests.chaos.job import definition
-from tests.chaos.scene import Crew
-from tests.fuzz.crew import short_worker
+from tests.chaos.scene import LiveWorker
 from tests.fuzz.junk import CASES, SEED, deep, junk, mutated
+from tests.fuzz.short_worker import short_worker
 
 LOG = "fuzz.log"
 TASK_ID, ROUND_ID = "0" * 24, "0" * 12
@@ -169,7 +169,7 @@ def test_the_two_tasks_raise_nothing_whatever_their_arguments(backend: Backend) 
 
 
 @pytest.fixture
-def crew(backend: Backend, monkeypatch: pytest.MonkeyPatch) -> Iterator[Crew]:
+def live_worker(backend: Backend, monkeypatch: pytest.MonkeyPatch) -> Iterator[LiveWorker]:
     """A real worker with two processes and short work, which stops when it is told to."""
     monkeypatch.setenv("PYTHONFAULTHANDLER", "1")
     with short_worker(backend, LOG) as found:
@@ -183,10 +183,10 @@ def done_soon(backend: Backend, pool: str) -> None:
     wait_until(lambda: backend.tasks.stat(pool)[TaskState.DONE] == 20, 30)
 
 
-def test_a_worker_survives_thousands_of_wrong_messages(backend: Backend, crew: Crew) -> None:
+def test_a_worker_survives_thousands_of_wrong_messages(backend: Backend, live_worker: LiveWorker) -> None:
     chance = random.Random(SEED)
     done_soon(backend, "before")
-    pids = crew.everyone()
+    pids = live_worker.everyone()
     assert len(pids) == 3
     entries = [raw(chance) for _ in range(CASES["messages through the broker"])]
     with redis.Redis.from_url(backend.settings.redis_url) as client:
@@ -197,7 +197,7 @@ def test_a_worker_survives_thousands_of_wrong_messages(backend: Backend, crew: C
         time.sleep(1.0)
         assert client.hlen("unacked") == 0  # none is kept to be delivered again
     done_soon(backend, "after")
-    assert crew.everyone() == pids
+    assert live_worker.everyone() == pids
     log = (backend.settings.state_dir / LOG).read_text(errors="replace")
     assert log.count(REFUSED) > len(entries) / 2
     assert "Traceback" not in log

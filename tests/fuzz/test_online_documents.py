@@ -1,4 +1,4 @@
-"""Documents of what is kept online that somebody else changed: every read works or raises an error of rollq."""
+"""Documents of what is kept online that another program changed: every read works or raises an error of rollq."""
 
 from __future__ import annotations
 

@@ -205,7 +205,7 @@ class PanelDataset(Dataset):
         if len(days) > MOST_LEFT_OUT * (len(days) + len(self.sessions)):
             raise DataError(
                 f"{KEY}: {len(days)} of {len(days) + len(self.sessions)} sessions are odd: {some(odd)}.",
-                "See `rollq data check TEMPLATE`; mend the data, or set other thresholds: data_checks.",
+                "See `rollq data check TEMPLATE`; repair the data, or set other thresholds: data_checks.",
             )
 
     def _check_features(self, rows: slice, where: str) -> None:

@@ -1,7 +1,7 @@
 """A look at the sessions of a price table before anything is trusted: what is odd is named, or left out.
 
-A session that is left out counts as not there: it is in no segment, in no look-back and in no label, until it is mended
-or accepted. So what is odd hurts no other session.
+A session that is left out counts as not there: it is in no segment, in no look-back and in no label, until it is
+repaired or accepted. So what is odd hurts no other session.
 
 A session is judged by those up to it, so that no later one decides about it: what is appended changes no window of the
 past. Only dates that lie apart (``far``) are seen in the whole file, because they may lie before all others.

@@ -35,7 +35,7 @@ _met = ""  # the last outage
 
 
 class Outcome(StrEnum):
-    """How hearing a message ended."""
+    """How handling a message ended."""
 
     NOTHING = "nothing"  # no task could be claimed
     COMMITTED = "committed"
@@ -120,7 +120,7 @@ def refuse_outage(outcome: Outcome) -> None:
         Unavailable: the attempt met an outage; its task waits, untried.
     """
     if outcome is Outcome.OUTAGE:
-        raise Unavailable(_met, "The task waits, and the attempt does not count: do it again when that is mended.")
+        raise Unavailable(_met, "The task waits, and the attempt does not count: do it again when that is repaired.")
 
 
 def _claim(

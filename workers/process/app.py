@@ -73,7 +73,7 @@ class WorkerLife:
         """Add the training task to ``app`` and listen to the life of the worker."""
         app.task(name=TRAIN, shared=False)(self.train)
         signals.worker_process_init.connect(self.on_process_start, weak=False)
-        signals.task_prerun.connect(self.on_heard, weak=False)
+        signals.task_prerun.connect(self.on_message, weak=False)
         signals.worker_ready.connect(self.on_ready, weak=False)
         signals.worker_shutting_down.connect(self.on_shutting_down, weak=False)
 
@@ -112,7 +112,7 @@ class WorkerLife:
         for name in WARM_UP if self.run is None else ():
             importlib.import_module(name)
 
-    def on_heard(self, task: Task | None = None, args: Sequence[object] = (), **_: object) -> None:
+    def on_message(self, task: Task | None = None, args: Sequence[object] = (), **_: object) -> None:
         """A pool process has received a message, of whatever kind."""
         self.asked.listen()  # not before: billiard sets its own signal handlers when a process has started
         self.consumer.beat()
@@ -128,7 +128,7 @@ class WorkerLife:
 
     def on_ready(self, sender: object = None, **_: object) -> None:
         """The main process starts to sweep."""
-        self._hear_signals()
+        self._handle_signals()
         # The pool exists only from here on, and the first of its processes were forked before it could be watched.
         logging.getLogger("celery.worker.request").addFilter(_is_worth_telling)
         self.watch = PoolWatch(getattr(getattr(sender, "pool", None), "_pool", None))
@@ -164,7 +164,7 @@ class WorkerLife:
         except RollqError as error:
             log.warning("the store does not know that this worker was asked to end: %s", error)
 
-    def _hear_signals(self) -> None:
+    def _handle_signals(self) -> None:
         """A terminal that is closed asks the worker to end, as SIGTERM does; SIGQUIT, to end at once."""
         end = signal.getsignal(signal.SIGTERM) or signal.SIG_DFL
         signal.signal(signal.SIGHUP, signal.SIG_IGN if self._ignores_hangup else end)

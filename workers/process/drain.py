@@ -75,15 +75,15 @@ class Asked:
         if self._listens:
             return
         self._listens = True
-        heard, told = os.pipe()
+        reader, writer = os.pipe()
         # Python writes the number of a signal into the pipe from within the C handler, where waiting for room would
         # hang the process. A byte that finds no room is lost without harm: signals before it are there to be read.
-        os.set_blocking(told, False)
-        signal.set_wakeup_fd(told, warn_on_full_buffer=False)
+        os.set_blocking(writer, False)
+        signal.set_wakeup_fd(writer, warn_on_full_buffer=False)
         for number in ASKS:
             # Only a signal with a Python handler is written into the pipe; the handler itself has nothing to do.
             signal.signal(number, lambda *_: None)
-        threading.Thread(target=self._run, args=(heard,), name="rollq-asked", daemon=True).start()
+        threading.Thread(target=self._run, args=(reader,), name="rollq-asked", daemon=True).start()
 
     def alone(self) -> bool:
         """Whether this process was asked to end, and its main process was not."""

@@ -1,7 +1,7 @@
-"""The watchdog: restarts a worker that is connected to the broker but hears nothing while messages wait for it.
+"""The watchdog: restarts a worker that is connected to the broker but receives nothing while messages wait for it.
 
 There are open reports of Celery workers that stay connected and stop consuming after the broker had trouble. Such a
-worker looks well from outside; only what it does not hear gives it away.
+worker looks well from outside; only what it does not receive gives it away.
 """
 
 from __future__ import annotations
@@ -66,7 +66,7 @@ class Watchdog:
         self._idle = idle
         self._patience = patience
         self._restart = restart
-        self._since: float | None = None  # since when messages wait and nothing was heard
+        self._since: float | None = None  # since when messages wait and nothing was received
 
     def look(self) -> None:
         """One look.
@@ -75,15 +75,15 @@ class Watchdog:
             Unavailable: store or broker do not answer: then nothing can be said, and the patience begins anew.
         """
         since, self._since = self._since, None
-        # `_since` is None until the end of this look: a worker that is busy, or that has nothing to hear, is not deaf,
+        # `_since` is None until the end of this look: a worker that is busy, or that has nothing to receive, is well,
         # and a server that is away says nothing either way.
         if not self._patience or not self._waiting() or not self._idle():
             return
         now = time.monotonic()
-        # A message that was heard since then ends the deafness.
+        # A message that was received since then ends the silence.
         self._since = since if since is not None and since > self._consumer.last() else now
         if now - self._since > self._patience:
-            log.error("nothing was heard for %.0f s while messages wait: the worker is restarted", self._patience)
+            log.error("nothing was received for %.0f s while messages wait: the worker is restarted", self._patience)
             self._restart()
 
 

@@ -164,9 +164,7 @@ def _tell_waiting(name: str, reached: Routine | None, waiting: list[tuple[str, s
     """
     from rollq.tasks.errors import StateError
 
-    fix = (
-        f"Mend the data, and it goes on by itself; or take them as they are: rollq routine run {name} --accept SESSION"
-    )
+    fix = f"Repair the data, and it goes on by itself; or accept them: rollq routine run {name} --accept SESSION"
     for session, why in waiting[:SHOWN]:
         typer.echo(f"{session} waits for its data: {why}", err=True)
     if waiting and (reached is None or upto in dict(waiting)):

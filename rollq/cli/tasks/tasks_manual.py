@@ -226,7 +226,7 @@ def _parse(text: str, name: str) -> object:
         # Of two equal keys Python keeps the last, and it reads NaN, which no JSON has: both are refused.
         return json.loads(text, object_pairs_hook=_once, parse_constant=_no_number)
     except (ValueError, RecursionError) as error:
-        raise BadInput(f"{name} is no JSON: {error}.", "Mend it.") from None
+        raise BadInput(f"{name} is no JSON: {error}.", "Correct it.") from None
 
 
 def _once(pairs: list[tuple[str, object]]) -> dict[str, object]:

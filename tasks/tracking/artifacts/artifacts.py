@@ -229,7 +229,7 @@ class Artifacts:
         with suppress(ComponentError):
             # The short name is written if it finds the class: artifacts outlive a move of the class to another module.
             if resolve(component(cls.__name__), MODEL, self._components) is cls:
-                return component(cls.__name__)  # also where its package offers it in another module
+                return component(cls.__name__)  # also where its package exports it from another module
         return {**component(cls.__name__), MODULE: cls.__module__}
 
     def _load_model(self, name: str, component: Mapping[str, str]) -> object:

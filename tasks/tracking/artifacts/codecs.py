@@ -79,7 +79,7 @@ FIXES = {
     "series": "Give it one type, and values that Parquet knows.",
     "array": "Give a plain array of numbers or text: numpy.asarray(value), and a dtype without objects.",
     "masked": "Give a numpy.ma.MaskedArray of numbers or text, without objects.",
-    "text": "Mend the text, or give bytes.",
+    "text": "Correct the text, or give bytes.",
     "json": "Give a flatter value of lists, mappings, numbers and text.",
 }
 

@@ -83,7 +83,7 @@ def text(value: object, what: str) -> str:
     try:
         made.encode()
     except UnicodeEncodeError:
-        raise BadInput(f"{what} holds half a character (a lone surrogate).", "Mend the text.") from None
+        raise BadInput(f"{what} holds half a character (a lone surrogate).", "Correct the text.") from None
     return made
 
 

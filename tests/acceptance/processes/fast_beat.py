@@ -21,7 +21,7 @@ from rollq.tasks.logs import setup_logging
 
 @dataclass(frozen=True)
 class FastClock:
-    """A clock that shows ``begin`` until it is let go; then a day takes ``day`` seconds. ``folder`` must be empty."""
+    """A clock that shows ``begin`` until it is started; then a day takes ``day`` seconds. ``folder`` must be empty."""
 
     folder: Path
     begin: datetime
@@ -41,7 +41,7 @@ class FastClock:
         """How many processes have looked at it."""
         return len(list(self.folder.glob("looked-*")))
 
-    def let_go(self) -> None:
+    def start(self) -> None:
         """From now on it runs, in all processes."""
         draft = self.folder / "draft"
         draft.write_text(str(time.time()))

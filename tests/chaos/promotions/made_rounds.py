@@ -27,7 +27,7 @@ Whole = Mapping[str, list[list[str]]]  # by variant: [task, run] of each model
 def make_round(backend: Backend, number: int, chance: random.Random) -> str:
     """Open a round of some windows for the strategy and its challengers, all of them DONE; returns its id.
 
-    What a whole set of it consists of is written down before anybody can put it online.
+    What a whole set of it consists of is written down before it can be put online.
     """
     windows = [_window(number, position) for position in range(chance.randint(1, 4))]
     variants = [BASE, *CHALLENGERS]
@@ -49,7 +49,7 @@ def make_round(backend: Backend, number: int, chance: random.Random) -> str:
     return opened
 
 
-def flaw(online: OnlineSet, whole: Whole | None) -> str:
+def fault(online: OnlineSet, whole: Whole | None) -> str:
     """What is wrong with a set, if it is not exactly the models of one round; empty if nothing is."""
     if whole is None:
         return f"version {online.version} is of a round that nobody opened: {online.round_id}"

@@ -29,7 +29,7 @@ from rollq.tasks.config.settings import Settings, load_settings, worker_environm
 from rollq.tasks.rolling.online_options import BASE
 from rollq.tasks.rounds.documents import RoundState
 from rollq.tasks.tracking.mlflow.experiment import MLflowExperiment
-from tests.chaos.promotions.made_rounds import CHALLENGERS, NOTES, POOL, STRATEGY, flaw, make_round
+from tests.chaos.promotions.made_rounds import CHALLENGERS, NOTES, POOL, STRATEGY, fault, make_round
 from tests.chaos.promotions.promoter import BROKEN, BY_HAND, OF_A_ROUND, Promoters
 from tests.chaos.scene import ROOT
 from tests.pool_tasks import age
@@ -116,7 +116,7 @@ class Run:
         return {"do": "promote", "strategy": STRATEGY, "challenger": self.chance.choice(others)}
 
     def _killed(self, order: dict[str, object], points: tuple[str, ...], rival: bool = False) -> None:
-        """An operation that is killed, at a point or whenever; ``rival``: while somebody else changes something."""
+        """An operation that is killed, at a point or whenever; ``rival``: while another process changes something."""
         self.operations[f"{order['do']}"] += 1
         at = self.chance.choice(points) if self.chance.random() < 0.5 else None
         pid = self.promoters.begin(**order, die=at)
@@ -205,7 +205,7 @@ def _in_the_end(backend: Backend, rounds: list[str], last_seen: int) -> list[str
     sets = OnlineSets(backend.store)
     history = sets.history(STRATEGY)
     notes = {found["_id"]: found["variants"] for found in backend.store.collection(NOTES).find()}
-    wrong = [why for online in history if (why := flaw(online, notes.get(online.round_id)))]
+    wrong = [why for online in history if (why := fault(online, notes.get(online.round_id)))]
     if [online.version for online in history] != list(range(1, len(history) + 1)):
         wrong.append(f"the versions are {[online.version for online in history]}")
     if history[-1].version != last_seen:

@@ -18,7 +18,7 @@ from rollq.scheduler.online.tool import OnlineTool
 from rollq.tasks.backend import Backend
 from rollq.tasks.config.settings import current_settings
 from rollq.tasks.errors import NotFound
-from tests.chaos.promotions.made_rounds import NOTES, POOL, STRATEGY, Whole, flaw
+from tests.chaos.promotions.made_rounds import NOTES, POOL, STRATEGY, Whole, fault
 
 TOOL_EVERY = 8  # reads of the ledger: it asks MLflow, too, which takes longer
 
@@ -68,7 +68,7 @@ class Reader:
                 yield f"there is a version {online.version}, and none {version}"
                 continue
             self._seen[version] = found
-            if why := flaw(found, self._whole(found.round_id)):
+            if why := fault(found, self._whole(found.round_id)):
                 yield why
 
     def _ask_tool(self) -> None:

@@ -1,4 +1,4 @@
-"""The ledger of online sets: every version once, every round at most one version, whoever publishes."""
+"""The ledger of online sets: every version once, every round at most one version, whichever process publishes."""
 
 from __future__ import annotations
 

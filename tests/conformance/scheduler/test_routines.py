@@ -80,7 +80,7 @@ def test_one_that_was_overtaken_writes_nothing(backend: Backend, routines: Routi
     assert routines.open("s", DAY) == quick
     WRITES[name](routines, quick)
     if name in ("release", "fail", "finish"):
-        with pytest.raises(LeaseLost):  # it let go of it
+        with pytest.raises(LeaseLost):  # it gave it up
             WRITES[name](routines, quick)
 
 

@@ -74,7 +74,7 @@ def test_gaps_count_as_looked_at_and_a_session_may_be_empty(book: Ledger) -> Non
     assert len(book.ledger.read(book.name)) == 2
 
 
-def test_a_number_is_given_once_whoever_asks(book: Ledger) -> None:
+def test_a_number_is_given_once(book: Ledger) -> None:
     book.publish(1, DAYS[:1], 0.0)
     got: list[SignalEntry | None] = []
     threads = [threading.Thread(target=lambda n=n: got.append(book.publish(2, DAYS[1:], float(n)))) for n in range(4)]
@@ -87,7 +87,7 @@ def test_a_number_is_given_once_whoever_asks(book: Ledger) -> None:
     assert book.ledger.load(winner).equals(book.ledger.read(book.name, DAYS[1:]))
 
 
-def test_an_artifact_that_somebody_changed_is_not_read(backend: Backend, book: Ledger, tmp_path: Any) -> None:
+def test_an_artifact_that_was_changed_is_not_read(backend: Backend, book: Ledger, tmp_path: Any) -> None:
     entry = book.publish(1, DAYS, 1.0)
     assert entry
     write_signals(frame(DAYS, 9.0), tmp_path / "other.parquet")

@@ -1,4 +1,4 @@
-"""Creating tasks: the same definition is the same task, whoever creates it, and however often."""
+"""Creating tasks: the same definition is the same task, whichever process creates it, and however often."""
 
 from __future__ import annotations
 

@@ -71,7 +71,7 @@ def test_turns_are_given_though_one_task_is_invalid(backend: Backend) -> None:
     assert backend.tasks.stat(POOL)[TaskState.FAILED] == 2
 
 
-def test_a_shortlist_is_made_without_the_invalid_ones(backend: Backend) -> None:
+def test_a_tasks_are_staged_without_the_invalid_ones(backend: Backend) -> None:
     ids = create(backend.tasks, 6)
     spoil(backend, ids[:2], priority="high", stage="staged")
     spoil(backend, ids[2:3], not_before="soon", stage="delayed")

@@ -67,7 +67,7 @@ def test_a_task_that_is_trained_again_keeps_its_result_and_gets_it_back(backend:
     assert backend.tasks.get(ident).committed == {"n": 2}
 
 
-def test_held_tasks_are_not_claimed_until_they_are_let_go(backend: Backend) -> None:
+def test_held_tasks_are_not_claimed_until_they_are_unheld(backend: Backend) -> None:
     ids = create(backend.tasks, 2)
     running = claim(backend.tasks, wanted=ids[0])
     assert backend.tasks.hold(ids) == 1

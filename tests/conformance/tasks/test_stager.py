@@ -28,7 +28,7 @@ def test_queues_and_held_tasks_are_respected(backend: Backend) -> None:
     assert claim(backend.tasks).task_id == held
 
 
-def test_the_window_of_messages_is_bounded(backend: Backend) -> None:
+def test_the_number_of_messages_is_bounded(backend: Backend) -> None:
     small = replace_settings(backend, max_outstanding=4)
     create(small, 20)
     assert len(small.next_to_notify(POOL, 4)) == 4

@@ -16,7 +16,7 @@ from rollq import LocalStack, Settings, SettingsError, Unavailable
 from rollq.local.attach import attach
 from rollq.tasks.errors import StackRunning
 from rollq.tasks.runtime import Runtime, find_running
-from tests.acceptance.processes.crew import wait_until
+from tests.acceptance.processes.worker_processes import wait_until
 
 
 def up(folder: Path) -> tuple[subprocess.Popen[bytes], Runtime]:
@@ -103,12 +103,12 @@ def test_servers_that_ended_or_take_nothing_are_started_again(tmp_path: Path) ->
         assert stack._broker
         assert stack._store
         write(stack.runtime, "kept")
-        stack.mend()
+        stack.repair()
         first = (stack._broker.process.pid, stack._store.process.pid)
         with redis.Redis.from_url(stack.runtime.redis_url) as broker:
             broker.execute_command("REPLICAOF", "127.0.0.1", "1")
         stack._store.kill()
-        stack.mend()
+        stack.repair()
         assert first[0] != stack._broker.process.pid
         assert first[1] != stack._store.process.pid
         assert read(stack.runtime) == ("kept", "kept")
@@ -120,8 +120,8 @@ def test_servers_wait_for_room(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
         monkeypatch.setattr("rollq.local.stack.free_bytes", lambda _: 0)
         stack._store.kill()
         for _ in range(20):
-            stack.mend()
+            stack.repair()
         assert not alive(stack._store.process.pid)
         monkeypatch.undo()
-        stack.mend()
+        stack.repair()
         assert alive(stack._store.process.pid)

@@ -8,7 +8,7 @@ import sys
 
 from rollq import Backend, TaskState
 from rollq.tasks.config.settings import worker_environment
-from tests.acceptance.processes.crew import wait_until
+from tests.acceptance.processes.worker_processes import wait_until
 from tests.pool_tasks import claim, create, expire
 
 

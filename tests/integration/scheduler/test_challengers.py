@@ -148,7 +148,7 @@ def test_a_rule_promotes_and_looks_at_no_label_that_was_not_known(backend: Backe
     assert promotions(backend, "rule scrambled") == [first]
 
 
-def test_tags_show_what_serves_whoever_comes_late(backend: Backend, tmp_path: Path) -> None:
+def test_tags_show_what_serves_when_a_sync_comes_late(backend: Backend, tmp_path: Path) -> None:
     made = manager(backend, template(write_prices(tmp_path / "prices.parquet"), "tags", challengers=[LINE]))
     made.first_train(timeout=60)
     sets = OnlineSets(backend.store)

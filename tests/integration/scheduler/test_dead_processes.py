@@ -92,7 +92,7 @@ def test_a_number_that_was_given_to_another_process_since(backend: Backend, name
     assert runs.get_recorder(dead.id).status == "FAILED"
 
 
-def test_a_run_that_ends_well_while_somebody_looks_stays_finished(
+def test_a_run_that_ends_well_during_a_check_stays_finished(
     backend: Backend, name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     runs, life = MLflowExperiment.open(name, backend.settings.mlflow_uri), Process.life
@@ -131,7 +131,7 @@ def test_who_takes_a_run_up_again_is_noted(backend: Backend, name: str) -> None:
 
 
 def test_a_run_that_is_needed_is_finished_again(backend: Backend, name: str) -> None:
-    """Somebody took up a run whose model serves, past rollq, and was killed: nobody may close it."""
+    """A program resumed a run whose model serves, past rollq, and was killed: the run stays open."""
     runs = MLflowExperiment.open(name, backend.settings.mlflow_uri)
     needed = runs.create_recorder("needed", replace(Process.this(), ticks="1").tags(), start=True)
     needed.save_objects(model="x")

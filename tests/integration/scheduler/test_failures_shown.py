@@ -1,4 +1,4 @@
-"""What has failed is seen wherever somebody looks; and what the verbs say afterwards leads somewhere."""
+"""What has failed is seen on every page and in every list; and what the verbs say afterwards leads somewhere."""
 
 from __future__ import annotations
 
@@ -108,9 +108,7 @@ def test_any_two_variants_are_compared(compared: OnlineManager, rollq: CommandLi
     assert (itself.code, "ridge1" in itself.err) == (2, True)
 
 
-def test_whoever_rolls_back_hears_from_when_on_it_serves(
-    backend: Backend, compared: OnlineManager, rollq: CommandLine
-) -> None:
+def test_a_rollback_tells_from_when_on_it_serves(backend: Backend, compared: OnlineManager, rollq: CommandLine) -> None:
     assert len(OnlineSets(backend.store).history("three")) > 1
     last = SignalLedger(backend).last_day("three")
     told = rollq("online", "rollback")

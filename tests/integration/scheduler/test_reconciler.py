@@ -79,7 +79,7 @@ def test_a_search_finds_runs_that_nobody_noted(backend: Backend, runs: MLflowExp
     create(backend.tasks, 2)
     lost, live = claim(backend.tasks), claim(backend.tasks)
     left, alive = begin(runs, lost), begin(runs, live)
-    foreign = runs.create_recorder("somebody else's", start=True)
+    foreign = runs.create_recorder("foreign", start=True)
     signals = runs.create_recorder("signals", {"rollq.round": "0123456789ab"}, start=True)
     backend.tasks.release(lost, "given back")
     found = {orphaned.recorder.id: orphaned.why for orphaned in orphaned_runs(backend) if orphaned.pool == runs.name}
@@ -90,7 +90,7 @@ def test_a_search_finds_runs_that_nobody_noted(backend: Backend, runs: MLflowExp
     assert {seen(runs, recorder)[0] for recorder in (alive, foreign)} == {"RUNNING"}
 
 
-def test_only_one_is_told_that_a_loose_end_is_due(backend: Backend, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_only_one_is_told_that_an_orphaned_run_is_due(backend: Backend, monkeypatch: pytest.MonkeyPatch) -> None:
     backend.tasks.orphans.note("a", "pool", "why")
     assert not backend.tasks.orphans.take_due(), "the holder has a moment to close its run itself"
     monkeypatch.setattr("rollq.tasks.tracking.runs.orphans.REST_SECONDS", -1.0)
@@ -129,7 +129,7 @@ def findings(backend: Backend, repair: bool = False) -> dict[str, Any]:
     return {check.name: check for check in look_at_work(backend, repair)}
 
 
-def test_the_doctor_shows_and_mends(backend: Backend, runs: MLflowExperiment) -> None:
+def test_the_doctor_shows_and_repairs(backend: Backend, runs: MLflowExperiment) -> None:
     first, second = create(backend.tasks, 2)
     calm = findings(backend)
     assert [check.name for check in calm.values() if not check.ok] == ["workers"], "only a worker is missing"
@@ -146,9 +146,9 @@ def test_the_doctor_shows_and_mends(backend: Backend, runs: MLflowExperiment) ->
     assert not any(shown[name].ok for name in ("leases", "rounds", "runs"))
     assert backend.tasks.get(first).status is TaskState.RUNNING, "looking changes nothing"
     backend.worker_registry.heartbeat("host/1", ["default"], 1, Resources(cpu=1))
-    mended = findings(backend, repair=True)
-    assert [check.name for check in mended.values() if not check.ok] == ["failures"], "the round of a cancelled task"
-    assert "repaired" in mended["leases"].detail
+    repaired = findings(backend, repair=True)
+    assert [check.name for check in repaired.values() if not check.ok] == ["failures"], "the round of a cancelled task"
+    assert "repaired" in repaired["leases"].detail
     assert all("repaired" not in check.detail for check in findings(backend).values())
     assert backend.tasks.get(first).status is TaskState.WAITING
     assert backend.notifier.depth("default") > 0

@@ -1,4 +1,4 @@
-"""The routine: nothing is done twice, whoever fires it, however often it dies; what was missed is done in order."""
+"""The routine: nothing is done twice, however often it is fired or dies; what was missed is done in order."""
 
 from __future__ import annotations
 
@@ -118,7 +118,7 @@ def test_it_dies_before_and_after_every_step_and_goes_on_where_it_was(
                 made.routine(session, timeout=60)
                 break
             except Died:
-                assert Routines(backend).claim("mortal", session, "somebody else") is None  # its lease goes on
+                assert Routines(backend).claim("mortal", session, "another") is None  # its lease goes on
                 age(backend, "routines", f"mortal:{session}")
     assert came_to(backend, "mortal", tmp_path) == calm
     assert len(deaths) == 5 * 2 * len(Step)
@@ -149,7 +149,7 @@ def _let_every_step_die(monkeypatch: pytest.MonkeyPatch) -> set[tuple[Any, ...]]
     return deaths
 
 
-def test_a_step_that_failed_is_tried_again_when_the_cause_is_mended(
+def test_a_step_that_failed_is_tried_again_when_the_cause_is_repaired(
     backend: Backend, prices: Path, tmp_path: Path
 ) -> None:
     backend, cause = with_components(backend), tmp_path / "cause"

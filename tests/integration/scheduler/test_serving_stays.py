@@ -74,7 +74,7 @@ def by_reset(backend: Backend, online: OnlineManager) -> None:
 
 
 def by_making_anew(backend: Backend, online: OnlineManager) -> None:
-    """The store came from a backup, or somebody else removed the tasks: the same tasks are made again."""
+    """The store came from a backup, or another program removed the tasks: the same tasks are made again."""
     found = backend.tasks.find(online.name, definitions=True)
     backend.store.collection("tasks").delete_many({"pool": online.name})
     backend.tasks.create_tasks(online.name, [task.definition for task in found])
@@ -160,7 +160,7 @@ def test_tasks_that_serve_are_not_removed_and_what_serves_does_not_need_them(
     serving = [model.task_id for model in models(backend, online)]
     assert backend.tasks.remove([*serving, other]) == [other]
     backend.store.collection("tasks").delete_many({"pool": online.name})
-    assert online.routine()[online.name], "somebody else removed them all the same"
+    assert online.routine()[online.name], "another program removed them all the same"
     assert online.get_signals(online.name).index.get_level_values(0).max() == pd.Timestamp(LIVED[1])
 
 

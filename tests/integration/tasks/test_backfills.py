@@ -367,7 +367,7 @@ def test_done_windows_are_trained_anew_in_their_turn_and_kept_if_it_does_not_com
 
 @pytest.mark.parametrize("when", ["waiting", "held", "running", "failed before", "paused"])
 def test_a_cancelled_backfill_gives_back_what_was_done(when: str, backend: Backend) -> None:
-    """Without a limit all are let go at once."""
+    """Without a limit all are admitted at once."""
     backend.tasks.create_tasks(POOL, [definition(n) for n in range(3)])
     for n in range(3):
         train(backend, claim(backend, n))
@@ -447,7 +447,7 @@ def test_only_windows_that_meet_the_range(backend: Backend) -> None:
         read_span("soon", "2020-01-01")
 
 
-# -- whoever dies, the next one goes on -------------------------------------------------------------------------------
+# -- a process dies, the next one goes on ------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("mode", [BackfillMode.MISSING, BackfillMode.ALL])

@@ -117,15 +117,15 @@ def test_a_process_passes_on_what_it_would_do_with_older_code(mine: Backend, pro
     life.asked = SimpleNamespace(listen=lambda: None)  # type: ignore[assignment]
     project.plan()
     received = {"task": SimpleNamespace(name=ROUTINE), "args": ("signed", "2020-08-03")}
-    life.on_heard(**received)
+    life.on_message(**received)
     assert not mine.notifier.waiting([])
     project.code(-1.0)
-    life.on_heard(task=SimpleNamespace(name=TRAIN), args=("signed", "0" * 24))  # the task says which code it means
+    life.on_message(task=SimpleNamespace(name=TRAIN), args=("signed", "0" * 24))  # the task says which code it means
     with pytest.raises(SystemExit):
-        life.on_heard(**received)
+        life.on_message(**received)
     assert mine.notifier.waiting([]) == 1
     forget_changed()
-    life.on_heard(**received)
+    life.on_message(**received)
 
 
 def test_a_task_is_left_to_machines_that_may_have_its_code(project: Project) -> None:

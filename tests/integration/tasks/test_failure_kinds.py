@@ -96,7 +96,7 @@ def test_an_outage_uses_up_no_attempt_and_says_why(backend: Backend, raising: An
     assert any("does not count: outage: " in reason and str(error) in reason for reason in explain(backend, task))
 
 
-def test_who_works_for_a_person_tells_him_of_an_outage(backend: Backend, raising: Any) -> None:
+def test_an_outage_is_told_to_the_user_who_waits(backend: Backend, raising: Any) -> None:
     create(backend.tasks)
     raising(full())
     with pytest.raises(Unavailable, match="No space left"):
@@ -240,7 +240,7 @@ def test_a_round_fails_by_its_own_error_only(
 ) -> None:
     made = manager(backend, template(write_prices(tmp_path / "prices.parquet"), "kinds", LGB))
 
-    errors = iter([error, KeyboardInterrupt()])  # gathered again, somebody stops it
+    errors = iter([error, KeyboardInterrupt()])  # gathered again, the user stops it
 
     def raise_(*_: Any, **__: Any) -> Any:
         raise next(errors)

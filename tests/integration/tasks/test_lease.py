@@ -16,7 +16,7 @@ from rollq.tasks.attempts.attempt_lease import AttemptLease
 from rollq.tasks.errors import Unavailable
 from rollq.tasks.mongo.client import within
 from rollq.tasks.queue.prefetch import Claim
-from tests.acceptance.processes.crew import wait_until
+from tests.acceptance.processes.worker_processes import wait_until
 from tests.chaos.job import definition
 
 

@@ -23,7 +23,7 @@ from rollq import (
 )
 from rollq.tasks.queue.prefetch import claim_on
 from rollq.tasks.rounds.purpose import Serve
-from tests.acceptance.processes.crew import wait_until
+from tests.acceptance.processes.worker_processes import wait_until
 from tests.pool_tasks import definition, expire
 
 POOL = "pool"

@@ -75,7 +75,7 @@ def same_as_calm(backend: Backend, folder: Path, upto: str) -> bool:
 
 
 @pytest.mark.parametrize("odd", ["2030-01-02", "9999-12-31", STRAY, "0001-01-01"])
-def test_a_wrong_date_ends_nothing_and_is_forgotten_when_it_is_mended(
+def test_a_wrong_date_ends_nothing_and_is_forgotten_when_it_is_repaired(
     backend: Backend, path: Path, tmp_path: Path, odd: str
 ) -> None:
     manager(backend, template(path, NAME)).routine(timeout=60)
@@ -139,14 +139,14 @@ def test_a_session_that_is_not_whole_waits_and_goes_on_when_it_is(
     assert OnlineSets(backend.store).current(NAME).version == 1
     backend.store.collection("routines").update_one({"session": LIVED[2]}, {"$set": {"looked_at": waiting.created_at}})
     write_prices(path, until(LIVED[2]))
-    notify_unfinished(backend)  # what beat does: whoever receives it goes on
+    notify_unfinished(backend)  # what beat does: the worker that receives it goes on
     assert bring_up_to(backend, NAME, LIVED[2], "me", InProcessTrainer)
     run(backend)
     assert published(backend) == LIVED[:3]
     assert same_as_calm(backend, tmp_path, LIVED[2])
 
 
-def test_a_strategy_is_rung_for_once_however_many_of_its_sessions_wait(backend: Backend, path: Path) -> None:
+def test_a_strategy_is_notified_of_once_however_many_of_its_sessions_wait(backend: Backend, path: Path) -> None:
     manager(backend, template(path, NAME)).routine(timeout=60)
     for session in LIVED[2:5]:
         Routines(backend).wait_for_data(NAME, session, "rain")
@@ -205,7 +205,7 @@ def test_a_session_that_was_taken_back_holds_the_later_ones_until_it_is_back_or_
     assert run(backend).session == LIVED[3]
 
 
-# -- F.1: a routine whose template was mended -------------------------------------------------------------------------
+# -- F.1: a routine whose template was repaired -----------------------------------------------------------------------
 
 
 def failed(backend: Backend, path: Path, cause: Path) -> Backend:
@@ -231,10 +231,10 @@ def test_replacing_plans_what_failed_anew(backend: Backend, path: Path, tmp_path
         kwargs = {"while_there": str(tmp_path / "elsewhere")}
     else:
         cause.unlink()
-    mended = RollingStrategy(template(path, NAME, {"class": "BrokenModel", "kwargs": kwargs}), backend.settings)
+    repaired = RollingStrategy(template(path, NAME, {"class": "BrokenModel", "kwargs": kwargs}), backend.settings)
     if way == "removed and added":
         StrategyRegistry(backend).remove(NAME)
-    register_strategy(backend, mended, "me", replace=way != "removed and added")
+    register_strategy(backend, repaired, "me", replace=way != "removed and added")
     assert run(backend).session == LIVED[4]
     assert set(states(backend).values()) == {RoutineState.DONE}
     current = OnlineSets(backend.store).current(NAME)

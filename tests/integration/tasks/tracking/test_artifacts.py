@@ -256,7 +256,7 @@ def kill_at(monkeypatch: pytest.MonkeyPatch, step: int) -> None:
 
 
 @pytest.mark.parametrize("step", range(6))
-def test_who_is_killed_while_he_replaces_files_leaves_each_of_them_readable(
+def test_a_process_killed_while_it_replaces_files_leaves_each_of_them_readable(
     kept: tuple[Artifacts, Path], step: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     _, folder = kept

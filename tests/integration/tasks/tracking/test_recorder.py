@@ -197,7 +197,7 @@ def test_listing_pages_filters_and_streams(experiment: MLflowExperiment, monkeyp
     assert experiment.search_records("tags.n = 'x'").empty
 
 
-def test_somebody_who_knows_only_mlflow_sees_the_same(experiment: MLflowExperiment, uri: str) -> None:
+def test_a_program_that_knows_only_mlflow_sees_the_same(experiment: MLflowExperiment, uri: str) -> None:
     recorder = experiment.create_recorder("r", start=True)
     recorder.log_params(lr=0.1)
     recorder.save_objects(note="text")

@@ -1,4 +1,4 @@
-"""The model registry: an online set's models are versions, and whoever knows only MLflow loads the one that serves."""
+"""The model registry: an online set's models are versions, and a program that knows MLflow alone loads it."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from rollq.scheduler.online.mlflow_sync import sync_models
 from rollq.scheduler.online.online_set import OnlineSet
 from rollq.tasks.tracking.mlflow.registry import ONLINE, PREVIOUS, Candidate, ModelRegistry
 from rollq.workers.datasets.panel import PanelDataset
-from tests.acceptance.processes.crew import worker
+from tests.acceptance.processes.worker_processes import worker
 from tests.acceptance.test_main_job import plan
 
 

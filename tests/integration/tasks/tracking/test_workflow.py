@@ -16,7 +16,7 @@ from rollq.tasks.errors import BadInput, ComponentError, NotFound, NotLogged, St
 from rollq.tasks.tracking.manager import MLflowExpManager
 from rollq.tasks.tracking.mlflow.experiment import MLflowExperiment
 from rollq.tasks.tracking.workflow import Workflow
-from tests.acceptance.processes.crew import wait_until
+from tests.acceptance.processes.worker_processes import wait_until
 
 _numbers = iter(range(1_000_000))
 

@@ -145,7 +145,7 @@ def test_the_order_does_not_depend_on_who_was_faster() -> None:
     assert list(first_started) == [run.id for run in reversed(runs)]
 
 
-def test_a_subclass_that_collects_in_its_own_way_is_heard() -> None:
+def test_a_subclass_that_collects_in_its_own_way_is_used() -> None:
     class Own(RecorderCollector):
         def collect(self, *_: Any, **__: Any) -> dict[Any, Any]:
             return {"pred": {("M", 1): prediction(1)}}
@@ -173,7 +173,7 @@ def test_only_one_window_is_held_while_it_joins() -> None:
     counts: list[int] = []
     joined = RecorderCollector(lambda: [Watched(Run(window)) for window in range(6)], RollingGroup())()
     assert len(joined["pred"].popitem()[1]) == 6 * 15
-    assert counts == [6, 5, 4, 3, 2, 1]  # each is let go once it was read
+    assert counts == [6, 5, 4, 3, 2, 1]  # each is forgotten once it was read
 
 
 def test_further_processes_get_what_was_joined() -> None:

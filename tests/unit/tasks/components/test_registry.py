@@ -1,4 +1,4 @@
-"""Components: what is registered is used as it is meant; what cannot be loaded says why, and where to mend it."""
+"""Components: what is registered is used as it is meant; what cannot be loaded says why, and where to repair it."""
 
 from __future__ import annotations
 

@@ -124,8 +124,8 @@ def test_an_error_says_where_its_key_stands(tmp_path: Path) -> None:
     found = read(tmp_path, "a:\n  b:\n    - c: 1\n")
     assert found.place("a.b[0].c.d") == "mine.yaml, line 3"
     assert found.place("z") == ""
-    with pytest.raises(BadInput, match=r"^a.b: it is wrong \(mine.yaml, line 2\)\. Mend it\.$"), found.placed():
-        raise TemplateError("it is wrong.", "Mend it.", "a.b")
+    with pytest.raises(BadInput, match=r"^a.b: it is wrong \(mine.yaml, line 2\)\. Correct it\.$"), found.placed():
+        raise TemplateError("it is wrong.", "Correct it.", "a.b")
     with pytest.raises(BadInput, match=r"^It is wrong\.$"), found.placed():
         raise TemplateError("It is wrong.")
 

@@ -11,7 +11,7 @@ import pytest
 
 from rollq.tasks.errors import LeaseLost, StateError, Unavailable
 from rollq.tasks.leases.renewer import Lease, LeaseRenewer, no_lease
-from tests.acceptance.processes.crew import wait_until
+from tests.acceptance.processes.worker_processes import wait_until
 
 LONG = 3_600.0
 
@@ -59,7 +59,7 @@ def test_a_sure_check_asks_the_store() -> None:
     renewer.check(sure=True)
     with pytest.raises(Unavailable):
         renewer.check(sure=True)
-    renewer.check()  # who does not hear says nothing
+    renewer.check()  # one that was told nothing says nothing
     with pytest.raises(LeaseLost, match="another one"):
         renewer.check(sure=True)
     with pytest.raises(LeaseLost, match="another one"):
@@ -75,7 +75,7 @@ def test_work_that_lasts_is_renewed_until_its_end() -> None:
     assert watched.asked >= store.asked
 
 
-def test_a_thread_that_hears_that_the_lease_is_gone_says_it_and_ends() -> None:
+def test_a_thread_that_is_told_that_the_lease_is_gone_says_it_and_ends() -> None:
     store, told = Store(LeaseLost("another one has it")), threading.Event()
     with LeaseRenewer(lease(store.renew, seconds=0.6), on_lost=told.set) as renewer:
         assert told.wait(30)

@@ -221,7 +221,7 @@ def test_it_is_part_of_what_a_task_is() -> None:
 
 
 class Plain:
-    """Somebody's model from before there were warm starts."""
+    """A user's model from before there were warm starts."""
 
     def __init__(self) -> None:
         self.fits = 0

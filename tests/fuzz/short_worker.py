@@ -10,16 +10,16 @@ import time
 from collections.abc import Iterator
 
 from rollq import Backend
-from tests.chaos.scene import Crew
+from tests.chaos.scene import LiveWorker
 
 STOP_SECONDS = 15.0
 
 
 @contextlib.contextmanager
-def short_worker(backend: Backend, log: str) -> Iterator[Crew]:
+def short_worker(backend: Backend, log: str) -> Iterator[LiveWorker]:
     """A real worker with two processes that does the short work of the chaos runs; its log is in the state folder."""
     path = backend.settings.state_dir / log
-    found = Crew(backend.settings.model_copy(update={"concurrency": 2}), path)
+    found = LiveWorker(backend.settings.model_copy(update={"concurrency": 2}), path)
     try:
         yield found
     finally:
@@ -29,14 +29,14 @@ def short_worker(backend: Backend, log: str) -> Iterator[Crew]:
     assert found.process.returncode == 0
 
 
-def _stuck(crew: Crew) -> bool:
+def _stuck(live_worker: LiveWorker) -> bool:
     with contextlib.suppress(subprocess.TimeoutExpired):
-        crew.process.wait(STOP_SECONDS)
+        live_worker.process.wait(STOP_SECONDS)
         return False
-    for pid in reversed(crew.everyone()):
+    for pid in reversed(live_worker.everyone()):
         with contextlib.suppress(ProcessLookupError):
             os.kill(pid, signal.SIGABRT)  # Python writes where each thread is
         time.sleep(0.2)
-    crew.process.kill()
-    crew.process.wait()
+    live_worker.process.kill()
+    live_worker.process.wait()
     return True
