@@ -34,9 +34,9 @@ POINTS: dict[str, tuple[type, str, str]] = {
     "set is ready": (OnlineSets, "publish", "before"),
     "before the switch": (OnlineSets, "_insert", "before"),
     "after the switch": (OnlineSets, "_insert", "after"),
-    "before the tags": (OnlineTool, "follow", "before"),
+    "before the tags": (OnlineTool, "sync", "before"),
     "between the tags": (OnlineTool, "set_online_tag", "after"),
-    "after the tags": (OnlineTool, "follow", "after"),
+    "after the tags": (OnlineTool, "sync", "after"),
     "before the round ends": (Rounds, "finish", "before"),
     "after the round ended": (Rounds, "finish", "after"),
 }
@@ -58,7 +58,7 @@ def die_at(name: str) -> None:
 
 
 def operate(backend: Backend, order: dict[str, Any]) -> None:
-    """Gather a round, put an earlier set back, or promote a challenger."""
+    """Gather a round, roll back to an earlier set, or promote a challenger."""
     strategy, by = order["strategy"], f"promoter/{os.getpid()}"
     operations: dict[str, Callable[[], object]] = {
         "gather": lambda: gather(backend, order["round"], by),
