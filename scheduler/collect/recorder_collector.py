@@ -20,6 +20,7 @@ from rollq.tasks.tracking.runs.lifecycle import RecorderStatus
 from rollq.tasks.tracking.runs.recorder import Recorder
 
 Key = TypeVar("Key", bound=Hashable)
+KIND = "rollq.kind"  # the tag of runs that hold signals, no model
 SHOWN = 10  # holes that an error names
 
 
@@ -170,8 +171,14 @@ class RecorderCollector(Collector):
         return [
             run
             for run in runs
-            if (self.status is None or run.recorder.status in self.status) and (wanted is None or wanted(run.recorder))
+            if (self.status is None or run.recorder.status in self.status)
+            and not self._is_of_no_model(run.recorder)
+            and (wanted is None or wanted(run.recorder))
         ]
+
+    def _is_of_no_model(self, recorder: Recorder) -> bool:
+        """Whether a run holds the signals of a round: it stands beside the runs of the models, and has no task."""
+        return self.rec_key_func is recorder_key and KIND in getattr(recorder, "tags", {})
 
     def _asked(self) -> ListOptions:
         """``list_kwargs``, with the status if there is one: then the store compares it."""

@@ -92,10 +92,7 @@ def test_tracking(here: Path) -> None:
 
 
 def test_ensembles(here: Path, backend: Backend) -> None:
-    pool = TaskManager("daily", backend)
-    made = pool.create_task(plan_template(write_template(here, "daily"), load_settings()).definitions)
-    while pool.task_stat()[TaskState.DONE] < len(made):
-        InProcessTrainer(backend, "daily").work()
+    work_through(backend, "daily")  # the run of the round's signals is in the same experiment
     (block,) = blocks("docs/concepts/ensembles.md")
     names = run(block, {})
     assert len(names["windows"]) == 3
