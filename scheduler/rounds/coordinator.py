@@ -49,6 +49,7 @@ def gather(backend: Backend, round_id: str, by: str) -> OnlineSet | None:
     Returns:
         The new online set; None if the round is finished, gathered by another one, failed, or for research.
     """
+    # Before the claim is sent: the lease counts from then.
     since = time.monotonic()
     gathering = backend.rounds.claim(round_id, by) if backend.rounds.in_turn(round_id) else None
     if gathering is None:
@@ -58,6 +59,7 @@ def gather(backend: Backend, round_id: str, by: str) -> OnlineSet | None:
     except LeaseLost as error:  # another coordinator gathers it, or will: this one leaves everything as it is
         log.warning("gathering ends here: %s", error)
         return None
+    # After a failure as well: those that wait for this round must learn of it.
     _tell_others(backend, gathering)
     return online
 

@@ -42,6 +42,8 @@ def gather_round(backend: Backend, finished: Round, by: str, check: Check = no_l
     if isinstance(finished.purpose, Serve):
         sets = OnlineSets(backend.store)
         sets.ensure_indexes()
+        # A set that is there was inserted by a coordinator that died before it could say so: what is left is to finish
+        # the round.
         made = sets.of_round(finished.id)
     if made is None:
         results = load_results(backend, finished)
@@ -56,9 +58,11 @@ def publish(backend: Backend, results: RoundResults, verdict: Verdict, by: str, 
     if isinstance(purpose, Research):
         runs = tuple(recorder_of(task) for task in verdict.done)
         return Findings(write_run(results, verdict, check), verdict.metrics, verdict.gaps, runs)
+    # A round of a routine writes none: the routine publishes day by day, when it knows what serves.
     signals = None if purpose.session else write_run(results, verdict, check)
     made = online_set(backend, purpose, results, verdict, signals, by)
     online, new = OnlineSets(backend.store).publish(made, check)
+    # This coordinator's run is referred to by no set, as the set of another one was first: it is closed as superseded.
     if signals and not new:
         check()
         run = results.experiment.get_recorder(signals.recorder_id)
@@ -112,6 +116,7 @@ def challengers(results: RoundResults) -> dict[str, tuple[OnlineModel, ...]]:
             found[variant] = (*found.get(variant, ()), to_model(task))
     variants = {variant_of(task.definition) for task in results.tasks}
     kept = results.current.challengers if results.current else {}
+    # A challenger that the template has no more is left behind.
     return {**{name: models for name, models in kept.items() if name in variants}, **found}
 
 

@@ -46,6 +46,7 @@ def known_round(backend: Backend, wanted: Wanted) -> tuple[str, bool]:
         for found in backend.rounds.find(wanted.pool)
         if (found.task_ids, found.purpose) == (wanted.task_ids, wanted.purpose)
     ]
+    # The newest first: an earlier one is what it was before the tasks were trained again.
     for found in reversed(known):
         asked_alike = (found.policy, found.after) == (wanted.policy, wanted.after)
         if found.status in GOING_ON and asked_alike:
@@ -54,6 +55,7 @@ def known_round(backend: Backend, wanted: Wanted) -> tuple[str, bool]:
             return found.id, True
         if found.status is RoundState.FAILED and asked_alike and not _can_be_gathered(backend, found):
             return found.id, True
+    # The number of known rounds is in the id: when the same is wanted anew, it is another round.
     return wanted.ident(len(known)), False
 
 

@@ -61,6 +61,7 @@ def reason_of(error: BaseException, what: str) -> str:
 def try_data_again(backend: Backend, pool: str, ids: Sequence[str], by: str) -> bool:
     """Let tasks wait again that failed for their data, if no others failed; whether there are any."""
     lost = [task for task in backend.tasks.find(ids=ids) if task.status in LOST]
+    # One that failed for another cause would fail again, and hide behind those that are tried.
     if not lost or any((task.error or {}).get("type") != DATA for task in lost):
         return False
     again = backend.tasks.retry([task.id for task in lost], by)

@@ -56,6 +56,8 @@ class RoundResults:
     @property
     def asked(self) -> int:
         """How many tasks ``judged`` would be, had none been removed."""
+        # Of removed tasks the variant is not known, so they count as the champion's: the policy is not met by deleting
+        # tasks.
         return len(self.round.task_ids) - (len(self.tasks) - len(self.judged))
 
 

@@ -104,6 +104,7 @@ class Trainer:
         round_id = self._backend.rounds.create(
             self._pool, created.ids, purpose, policy=policy, held=self.is_delay, after=after, ident=ident
         )
+        # After the round exists: a task that names a round which is not there could not be explained.
         tasks.join_round(created.ids, round_id)
         if after:
             settle(self._backend)
@@ -114,6 +115,8 @@ class Trainer:
     def end_train(self, trained: TrainedRound) -> TrainedRound:
         """Let the tasks of a round go, if they are held; workers start at once. Calling it again is harmless."""
         self._backend.rounds.start(trained.id)
+        # Read after `start`: should the round be unblocked just now, one of the two, this or `settle`, sees both and
+        # releases the tasks.
         if self._backend.rounds.get(trained.id).unblocked:
             self._backend.tasks.unhold(trained.created.ids)
             self._notify(trained.id)
@@ -192,6 +195,7 @@ class Trainer:
     def _notify(self, round_id: str) -> None:
         try:
             self._backend.notifier.top_up(self._pool)
+            # All tasks may be DONE already: then no worker will notify of the round.
             self._backend.gather_notifier.notify_if_finished(self._pool, [round_id])
         except Unavailable:
             return  # everything is in the store: the next sweep notifies

@@ -70,6 +70,7 @@ def check_policy(policy: str, tasks: Sequence[Task], asked: int, *, routine: boo
     done = [task for task in tasks if task.committed is not None]
     if len(done) >= needed(policy, asked):
         return done
+    # Not those that are not DONE: a task that is trained again has a result that counts.
     others = [task for task in tasks if task.committed is None]
     raise RoundFailed(
         f"{len(done)} of {asked} tasks are done, policy {policy!r} asks for more. To blame: {blamed(others)}.",

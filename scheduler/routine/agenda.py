@@ -45,6 +45,7 @@ def agenda(backend: Backend, registered: RegisteredStrategy, strategy: OnlineStr
     waiting = {day: said for day, said in odd.items() if wanted(day)}
     gone = taken_back(backend, strategy, {*sessions, *odd}) if due else []
     for day in due:
+        # Signals of a later session would be published beside a hole that was none before.
         if before := [one for one in gone if one < day]:
             waiting[day] = f"{', '.join(before[:3])} was published and is not in the data any more ({GONE})"
     ready = tuple(day for day in due if day not in waiting)

@@ -53,6 +53,8 @@ def _serve(backend: Backend, strategy: str, session: str, worker: str) -> None:
     """Go on with what is wanted, and comes to be wanted meanwhile: another process ends if it finds one at work."""
     registry = StrategyRegistry(backend)
     tomorrow = backend.store.now() + timedelta(days=1)  # somewhere it is tomorrow; nowhere is it later
+    # Written down before the work: a process that finds another one at work ends, and the other one reads what is
+    # wanted.
     registry.want(strategy, min(session, f"{tomorrow:%Y-%m-%d}"))
     while notified := registry.get(strategy).notified:
         reached = bring_up_to(backend, strategy, max(notified), worker)
@@ -109,11 +111,13 @@ def bring_up_to(
     make = trainer or (DelayTrainer if registered.delayed else Trainer)
     reached: Routine | None = None
     found = agenda(backend, registered, strategy, session)
+    # A date that was a mistake of the data is gone when they are mended; nothing is left that waits for it for ever.
     routines.forget_waiting(name, found.known)
     for day, why in found.waiting.items():
         routines.wait_for_data(name, day, why)
     for due in found.due:
         routines.open(name, due)
+        # Before the claim is sent: the lease counts from then.
         since = time.monotonic()
         claimed = routines.claim(name, due, by)
         if claimed is None:  # another process works on it, or has just finished it
@@ -148,6 +152,7 @@ def _do_steps(job: Job, routine: Routine, since: float) -> Routine:
             held = replace(job, check=lease.check)
             while step := routine.next_step:
                 result = STEPS[step](held, routine)
+                # A step may have taken long; what it came to is written under a lease that holds, or not at all.
                 lease.check()
                 routine = routines.finish_step(routine, step, result)
             log.info("routine of %s for %s is done", job.registered.name, job.session)

@@ -143,6 +143,7 @@ class Routines:
             "by": "",
             "fence": 0,
             "lease": None,
+            # A new routine counts as looked at, so that sweeps leave it to the process that made it.
             "looked_at": self._store.now(),
             "created_at": self._store.now(),
             "finished_at": None,
@@ -180,6 +181,7 @@ class Routines:
     def finish_step(self, routine: Routine, step: Step, result: StepResult) -> Routine:
         """Write a step down as finished. Raises as ``renew``."""
         finished = replace(result, by=routine.by, at=self._store.now().isoformat())
+        # All steps are written, not the one alone: the fence says that no other process wrote one since they were read.
         steps = {**to_document(routine.steps), step.field: asdict(finished)}
         return self._write(routine, {"steps": literal(steps), "waits_for": "", "reason": ""})
 
@@ -242,6 +244,7 @@ class Routines:
         changes = {"status": OPEN, "lease": None, "fence": FENCE_RAISED, **empty}
         with reachable():
             before = ROUTINES.read_all(self._routines.find(query))
+            # The fence is raised: a process that works on one of them now ends without writing.
             self._routines.update_many(query, [{"$set": changes}])
         return before
 

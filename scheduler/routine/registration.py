@@ -44,6 +44,7 @@ def register_strategy(
     first = begin or (options.begin if options else None) or strategy.sessions()[-1]
     registry = StrategyRegistry(backend)
     before, kept = registry.traces(strategy.name)
+    # Also without `replace`: a strategy that was removed and comes back must not go on with what its predecessor began.
     anew = replace or (before is None and bool(Routines(backend).begun(strategy.name)))
     entry = RegisteredStrategy(
         name=strategy.name,

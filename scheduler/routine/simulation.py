@@ -91,6 +91,8 @@ class Simulation:
             trained = self._train(part, plan)
             part.latest = latest_of(plan.definitions, trained.created.ids, part.latest)
             part.rounds.append(trained)
+            # A rule looks at what serves, so even a trainer that delays must train now: who is champion decides what
+            # comes next.
             if not part.job.trainer.is_delay or part.job.strategy.promotion_rule:
                 part.job.trainer.wait(part.job.trainer.end_train(trained), self._timeout)
         if part.job.strategy.promotion_rule:
@@ -125,6 +127,7 @@ class Simulation:
         entry = publishing.publish_signals(
             job.backend, job.strategy, end, job.by, allow_gaps=job.allow_gaps, why="simulation"
         )
+        # Last: killed before it, the simulation is run again and finds everything done.
         Routines(job.backend).skip(job.registered.name, end, "simulated")
         return entry
 

@@ -81,6 +81,7 @@ def _update(job: Job, routine: Routine) -> Updated:
         job.check()
         ids = updates.request(job.backend, job.strategy, wanted, (job.registered.name, job.session))
         job.check()
+        # Asked for with other days or other data: their results would not be used.
         job.backend.tasks.cancel(sorted(set(asked or ()).difference(ids)), job.by)
     job.check()
     if routine.reason:  # it failed: the data may have been repaired since
@@ -106,6 +107,8 @@ def _prepare(job: Job, routine: Routine) -> Prepared:
     why = "routine" if history else "first training"
     purpose = replace(plan.purpose, why=why, routine=job.strategy.name)
     why_each = summary(judge(job.backend.tasks.reader, job.registered.pool, plan.definitions))
+    # The id of the round is made of strategy and session: should this process die after it, the next one finds the
+    # round.
     trained = job.trainer.train(plan.definitions, purpose, options=plan.options, ident=ident, check=job.check)
     job.check()
     if job.registered.plan:  # planned anew: tasks that were given up are tried again
@@ -140,6 +143,7 @@ def _gather(job: Job, routine: Routine) -> Gathered:
             raise Waiting("training")  # it failed: the data may have been repaired since
         raise RoundFailed(f"Round {found.id} failed. {found.reason}")
     if found.status is not RoundState.GATHERED:
+        # The message of the last task may be lost; asking again is harmless.
         job.backend.gather_notifier.notify_if_finished(job.registered.pool, [found.id])
         raise Waiting("gathering")
     result = found.result or {}

@@ -64,6 +64,7 @@ class Timetable:
                 continue
             if date is None or date < registered.begin or date in routines.done(registered.name):
                 continue
+            # By strategy and date: a strategy whose date is done is not notified of again before the next day.
             key = (registered.name, date)
             if key not in self._notified or now - self._notified[key] >= self._retry:
                 self._backend.notifier.notify_routine(*key)

@@ -156,7 +156,7 @@ class StrategyRegistry:
             return STRATEGIES.read_all(self._registry.find().sort("_id", ASCENDING))
 
     def remove(self, name: str) -> None:
-        """Strike a strategy out. What it did stays: online sets, signals, tasks and runs.
+        """Remove a strategy. What it did stays: online sets, signals, tasks and runs.
 
         Raises:
             NotFound: it is not in the registry.

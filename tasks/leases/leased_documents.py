@@ -84,6 +84,7 @@ class LeasedDocuments:
         """Change a document and go on to hold it. Raises as ``renew``."""
         with reachable():
             update = [{"$set": dict(changes)}]
+            # Matched, not modified: a repeated write may change nothing and is no loss.
             if not self._collection().update_one(self.held_by(ident, fence), update).matched_count:
                 raise self.lost(ident, fence)
 
@@ -102,6 +103,7 @@ class LeasedDocuments:
     def lost(self, ident: str, fence: int) -> LeaseLost:
         """The error of one who does not hold a document any more: it says who holds it now."""
         now = "the store does not say who has it"
+        # Who has it is only for the message; that the store is silent just now must not hide that the lease is lost.
         with suppress(Unavailable), reachable():
             now = _whereabouts(self._collection().find_one({"_id": ident}, {"fence": 1, "lease": 1, "status": 1}))
         return LeaseLost(

@@ -24,7 +24,7 @@ class Check(Protocol):
     """Stops what is done under a lease if it has to stop: called before each write.
 
     Raises:
-        LeaseLost: the lease is lost. With ``sure`` the store is asked: before a write that everybody sees.
+        LeaseLost: the lease is lost. With ``sure`` the store is asked: before a write that all others see.
     """
 
     def __call__(self, *, sure: bool = False) -> None:
@@ -69,6 +69,7 @@ class LeaseRenewer:
         on_tick: Callable[[], None] | None = None,
         on_lost: Callable[[], None] | None = None,
     ) -> None:
+        """Nothing starts yet: a block that ends within ``SHORT_SECONDS`` has no thread at all."""
         self._lease = lease
         self._on_tick = on_tick
         self._on_lost = on_lost
@@ -104,6 +105,8 @@ class LeaseRenewer:
 
     def lost(self) -> LeaseLost | None:
         """Why what is done under the lease must not go on; None while it holds."""
+        # Counted from before the last request that was confirmed, so this clock runs out no later than the store's: a
+        # process that takes over by the store's clock finds this one stopped.
         if not self._lost and time.monotonic() - self._renewed > self._lease.seconds:
             self.give_up(f"The lease on {self._lease.name} ran out: it could not be renewed.")
             log.warning("what is done under it is given up: %s", self._lost)
@@ -154,6 +157,7 @@ class LeaseRenewer:
 
     @property
     def _pause(self) -> float:
+        # A sixth, because a renewal is due at a third: one late tick, as on a busy machine, does not make it miss.
         return min(TICK_SECONDS, self._lease.seconds / 6)
 
     def _keep(self) -> None:
@@ -181,6 +185,7 @@ class LeaseRenewer:
         except LeaseLost as error:
             self._lost = error
             raise
+        # Only after the store has confirmed it: an answer that never came renews nothing.
         self._renewed = asked
 
     def _seems_held(self) -> bool:
@@ -219,6 +224,7 @@ class _Starter:
 
     def _run(self) -> None:
         while self._woken.wait():
+            # Short work ends within this pause, and is taken off the list without having cost a thread.
             time.sleep(SHORT_SECONDS)
             with self._lock:
                 self._woken.clear()
@@ -241,6 +247,7 @@ _starter = _Starter()
 
 def _after_fork() -> None:
     """A forked process has no threads."""
+    # Locks of the parent may be held by threads that do not exist here, so nothing of it is used again.
     global _starter
     _starter = _Starter()
 

@@ -103,6 +103,7 @@ class TaskAdmission:
             return []
         with reachable():
             self._store.tasks.bulk_write(writes, ordered=False)
+            # Asked, because a bulk write says how many were changed and not which.
             mine = self._store.tasks.find({"_id": {"$in": ids}}, {"backfill": 1})
             return [document["_id"] for document in mine if document.get("backfill") == attachment.backfill]
 
@@ -127,6 +128,8 @@ class TaskAdmission:
         seen = {task.status for task in tasks}
         due = {"$cond": [{"$gt": ["$not_before", NOW]}, Stage.DELAYED, Stage.STAGED]}
         stage = {"$cond": [{"$eq": ["$stage", Stage.HELD]}, due, "$stage"]}
+        # The states are compared inside the write, so a task that a person or another caller moved meanwhile is left as
+        # it is.
         gone = self._where(ids, [*_mine(backfill, WAITING), IS_PENDING], {"pending": None, "stage": stage})
         if TaskState.DONE in seen:
             anew = _step(TaskState.DONE, WAITING, by, "admitted to be trained anew")
@@ -156,6 +159,8 @@ class TaskAdmission:
         dropped = 0
         for start in range(0, positions if self._has_pending(backfill) else 0, CHUNK):
             ids = [task.id for task in self.pending(backfill, start + CHUNK, start)]
+            # Cancelled while they are pending still: killed after it, the next caller finds them again by their
+            # positions.
             dropped += self._cancel_waiting(backfill, ids, by)
             self._where(ids, [{"$eq": ["$backfill", backfill]}, IS_PENDING], {"pending": None, "backfill": None})
         query = {"backfill": backfill, "pending": None, "status": {"$in": [WAITING, TaskState.PART_DONE]}}
@@ -177,6 +182,7 @@ class TaskAdmission:
         """Whether every task of a backfill was admitted and is finished."""
         mine: Document = {"backfill": backfill}
         with reachable():
+            # The cheap question first: as long as one is under way, nothing is counted.
             if self._store.tasks.find_one({**mine, "pending": None, "status": {"$in": sorted(ACTIVE)}}, {"_id": 1}):
                 return False
             # Finished tasks stay finished, so a task that moved just now is not counted twice.

@@ -75,7 +75,7 @@ class TaskClaims:
         return None
 
     def _claim_prefetched(self, prefetch: Prefetch, worker: str) -> Claim | None:
-        """The next of the tasks that were seen before, if nobody else was faster."""
+        """The next of the tasks that were seen before, if no other worker was faster."""
         if (claim := prefetch.take()) or not prefetch.tasks:
             return claim
         with reachable():
@@ -87,9 +87,11 @@ class TaskClaims:
     def _candidates(self, query: Document, available: Resources | None, limit: int = CANDIDATES) -> list[Candidate]:
         """The best tasks that a query finds and that ``available`` can serve, the most urgent first."""
         found = self._read(query, limit)
+        # Compared here, without the server: as a rule the best tasks fit, and a filter by resources is in no index.
         fitting = [task for task in found if task.requested.fit(available)]
         if fitting or not found or available is None:
             return fitting
+        # None of the best fits: now the server is asked for those that do, lest larger tasks hide them for ever.
         limits = {f"requested.{name}": {"$lte": amount} for name, amount in available.to_dict().items()}
         return self._read({**query, **limits}, limit)
 
@@ -119,6 +121,7 @@ class TaskClaims:
             InvalidTransition: tasks in that state cannot be claimed.
         """
         TASK_STATES.check(claimed_from, RUNNING)
+        # A query of a user's own knows nothing of stages, which keep a task in its backoff from being found elsewhere.
         ready: Document = {"pool": pool, "status": claimed_from, "not_before": {"$lte": self._store.now()}}
         if claimed_from is WAITING:
             ready["stage"] = {"$ne": Stage.HELD}
@@ -183,10 +186,13 @@ class TaskClaims:
             changes["kept"] = None
         commit = transition(self._held_by(claim), RUNNING, end, claim.worker, COMMITTED, changes)
         with reachable():
+            # The commit goes first in both cases; what is sent along with it never comes before it.
             if claim.prefetch and claim.prefetch.wants_more():
                 written = self._write_and_claim(commit, claim.prefetch, claim.worker)
             else:
                 written = self._write_end(commit)
+            # Nothing was modified: the claim is lost, or an earlier try was written whose answer never came. The fence
+            # tells.
             if not written and not self._shows({"_id": claim.task_id, "status": end, "fence": claim.fence}):
                 raise self._lost(claim)
 
@@ -230,6 +236,7 @@ class TaskClaims:
         """
         failures = claim.failures + 1
         final = error.permanent or failures >= self._settings.max_attempts
+        # Back to where it came from: a second phase that fails keeps the result of the first.
         end = TaskState.FAILED if final else claim.claimed_from
         detail = {"type": error.type, "message": error.message, "traceback": error.traceback, "host": error.host}
         if error.where:
@@ -240,6 +247,7 @@ class TaskClaims:
             "error": literal({**detail, "attempt": claim.attempt, "permanent": error.permanent}),
             "ended_at": NOW,
         }
+        # By the store's clock, as every time in a document.
         if not final and (seconds := self._backoff(failures)):
             changes |= {"not_before": later(seconds), "stage": Stage.DELAYED}
         why = f"{error.type}: {error.message}"[:300]

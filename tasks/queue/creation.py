@@ -125,7 +125,7 @@ def _documents(
     pool: str, definitions: Iterable[Mapping[str, Any]], now: datetime, options: Options, attachment: Attachment | None
 ) -> list[Document]:
     """The documents of new tasks in their order, each with its key."""
-    seq = time.time_ns() // 1_000  # orders tasks of one priority; two creators may mix, which harms nobody
+    seq = time.time_ns() // 1_000  # orders tasks of one priority; those of two creators may mix, without harm
     made = []
     for position, definition in enumerate(definitions):
         if not isinstance(definition, Mapping):

@@ -39,6 +39,7 @@ class DeadLetters:
         invalid = [(document, why) for document in found if (why := problem(document))]
         for document, why in invalid:
             log.warning("%s", DocumentCorrupted(f"Task {document['_id']} is dead-lettered as FAILED: {why}."))
+            # Only if it is still as it was read: state and fence are in the filter.
             self._store.tasks.replace_one(*dead_lettering(document, self._store.now()))
         return [str(document["_id"]) for document, _ in invalid]
 
@@ -96,5 +97,6 @@ class DeadLetters:
         found = self._store.tasks.find_one({"_id": ident})
         why = problem(found) if found else "it is gone"
         if not why:
+            # A valid document cannot be to blame, and a mistake must not be hidden as corruption.
             raise error  # the store's refusal, or the caller's own mistake
         log.warning("task %s is left out: %s (%s)", ident, why, error)  # if it is finished, it stays as it is

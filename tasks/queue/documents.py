@@ -62,6 +62,7 @@ def history_after(start: TaskState, end: TaskState, by: str, why: str, raised: b
         "why": literal(why),
         "fence": fence_after(raised),
     }
+    # Cut off at its old end: a document may have 16 MB, and a task may be tried for weeks while a server is away.
     return {"$slice": [{"$concatArrays": ["$history", [entry]]}, -HISTORY]}
 
 
@@ -85,6 +86,7 @@ def waiting_again(start: TaskState) -> Document:
 def cancelling(start: TaskState, by: str) -> Document:
     """What cancelling a task changes: it is CANCELLED, or DONE again if it has kept its earlier result."""
     cancelled = {**_step(start, TaskState.CANCELLED, by, "cancelled", raised=True), **GONE}
+    # Decided inside the write: whether there is an earlier result may change between a look and the write.
     has_kept = {"$ne": [{"$ifNull": ["$kept", None]}, None]}
     given_back = giving_back(start, by).items()
     return {name: {"$cond": [has_kept, value, cancelled.get(name, f"${name}")]} for name, value in given_back}

@@ -19,7 +19,7 @@ ASKED = {"signal 15 (SIGTERM)", "signal 1 (SIGHUP)", "signal 2 (SIGINT)"}  # how
 
 
 class TaskLosses:
-    """What sweeps do with tasks that nobody holds any more."""
+    """What sweeps do with tasks whose holders are gone."""
 
     def __init__(
         self, store: TaskStore, reader: TaskReader, dead_letters: DeadLetters, orphans: Orphans, settings: Settings
@@ -55,7 +55,7 @@ class TaskLosses:
         Args:
             dead_workers: names of workers that are dead; a mapping says also how each of them ended.
             among: only tasks that this query (of fields of their documents) finds.
-            blamed: whether a lease that ran out is a loss; it is none if the store was away: nobody could renew it.
+            blamed: whether a lease that ran out is a loss; it is none if the store was away: it could not be renewed.
 
         A worker that was asked to end is no loss either. A task that lost ``max_worker_losses`` workers is QUARANTINED,
         the others wait again.
@@ -64,6 +64,7 @@ class TaskLosses:
             The tasks as they are now.
         """
         with reachable():
+            # Invalid documents first: one without a lease would end the comprehension below, and with it the sweep.
             self._sift_running()
             now = self._store.now()
             ends = dead_workers if isinstance(dead_workers, Mapping) else {}
@@ -107,6 +108,8 @@ class TaskLosses:
         if poison:
             changes["error"] = literal({"type": "WorkerLost", "message": why, **detail})
         self._orphans.note(document["_id"], document["pool"], why)
+        # The orphan was noted before the cut: killed in between, one note too many is left, and no run that shows
+        # RUNNING for ever. The fence is raised, so that a holder that lives after all is refused.
         return self._store.move(_as_seen(document), RUNNING, end, by, why, changes, fence=True)
 
     def _take_back(self, document: Document, by: str, excuse: str) -> bool:
@@ -129,7 +132,7 @@ def _as_seen(document: Document) -> Document:
 
 
 def _excuse(lease: Document, dead: Mapping[str, str] | Sequence[str], blamed: bool) -> str:
-    """Why the end of a lease is nobody's loss; empty if it is one."""
+    """Why the end of a lease does not count as a loss; empty if it does."""
     if lease.get("asked"):
         return "was asked to end, and was killed before it gave the task back"
     ends = dead if isinstance(dead, Mapping) else {}

@@ -31,6 +31,7 @@ class TaskOperations:
         orphans: Orphans,
         references: References,
     ) -> None:
+        """Runs and references are asked before tasks are touched: what serves stays, and what is cut off is noted."""
         self._store = store
         self._stager = stager
         self._dead_letters = dead_letters
@@ -49,6 +50,7 @@ class TaskOperations:
         mine = {"_id": {"$in": list(ids)}}
         with reachable():
             self._dead_letters.sift(ids)
+            # Noted before they are cancelled; a task that begins in between is found by the reconciler's search.
             for task in self._store.tasks.find({**mine, "status": RUNNING}, {"pool": 1}):
                 self._orphans.note(task["_id"], task["pool"], f"it was cancelled by {by}")
             failed = self._store.tasks.find({**mine, "status": {"$in": FAILED}, "kept": {"$ne": None}}, KEPT)
@@ -76,6 +78,8 @@ class TaskOperations:
         Returns:
             The ids of the tasks that wait again.
         """
+        # Many at once would make the staged set large, which every look reads whole; they are written down in blocks
+        # instead.
         stage = Stage.HELD if held else Stage.STAGED if len(ids) <= BLOCK else Stage.UNSTAGED
         starts = [TaskState.FAILED, TaskState.QUARANTINED, TaskState.CANCELLED, *([TaskState.DONE] if done else [])]
         fresh = {start: {**waiting_again(start), "stage": stage, "any_code": any_code} for start in starts}
@@ -157,6 +161,7 @@ class TaskOperations:
             for pool in {task["pool"] for task in found.values() if isinstance(task.get("pool"), str)}:
                 fences = [task.get("fence") for task in found.values() if task.get("pool") == pool]
                 highest = max((fence for fence in fences if isinstance(fence, int)), default=0)  # or corrupted
+                # Before the deletion: killed in between, the floor is higher than it need be, which costs nothing.
                 changes = {"$max": {"fence": highest}, "$setOnInsert": {"schema": SCHEMA}}
                 self._store.pools.update_one({"_id": pool}, changes, upsert=True)
             return [

@@ -80,6 +80,7 @@ class TaskReader:
                 query["created_at"] = {"$lt": self._store.now() - timedelta(seconds=older_than)}
             if window is not None:
                 ends = [{"segments.test.1": {"$gte": window}}, {"segments.test.1": None}]
+                # `$or` may be taken by the search for an error, so the ends stand in an `$and`.
                 query.update({"segments.test.0": {"$lte": window}, "$and": [{"$or": ends}]})
             found = self._store.tasks.find(query, None if definitions else {"definition": 0}).sort("seq", ASCENDING)
             return [to_task(document) for document in (found.limit(limit) if limit else found)]
@@ -101,6 +102,7 @@ class TaskReader:
         if not re.fullmatch(r"[0-9a-f]{4,24}", ident):
             raise NotFound(f"There is no task {ident!r}.", "A task id is 4 to 24 hex digits: see `rollq tasks list`.")
         with reachable():
+            # `g` comes after every hexadecimal digit, so the range holds all ids that begin so, and the index finds it.
             found = list(self._store.tasks.find({"_id": {"$gte": ident, "$lt": ident + "g"}}).limit(2))
         if not found:
             raise NotFound(f"There is no task {ident!r}.", "See `rollq tasks list`.")

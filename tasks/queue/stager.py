@@ -5,7 +5,7 @@ A waiting task is on one of these stages and moves up in batches, the best by pr
 for ``notified`` tasks alone, at most ``max_outstanding`` of a pool and queue, and claims look among them first.
 Unstaged tasks are written down in blocks of ``BLOCK``, so that tasks are staged without a search through the pool; one
 that is in no block (a process died at the wrong time) is found by such a search once the blocks are used up. Each queue
-of a pool is staged by itself: tasks that nobody serves now do not block the others.
+of a pool is staged by itself: tasks that no worker serves now do not block the others.
 
 Every filter here names only fields of one index: the embedded server searches the whole collection otherwise.
 """
@@ -30,6 +30,7 @@ from rollq.tasks.queue.task_store import BEST_FIRST, WAITING, TaskStore
 log = logging.getLogger(__name__)
 
 BLOCK = 256  # tasks that are staged together: every look at the staged tasks reads all of them
+# Every message asks which pools have work; a second old is new enough to take turns by.
 FRESH_SECONDS = 1.0
 
 
@@ -109,6 +110,7 @@ class TaskStager:
         """The queues that tasks of a pool were ever put into, from the ids of their staging."""
         start = _staging_id(pool, "")
         found = self._store.staging.find({"_id": {"$gte": start, "$lt": f"{pool}\x0b"}}, {"_id": 1})
+        # By the range of ids: a vertical tab (0x0b) is the character after the line break that ends the pool's name.
         return sorted(document["_id"].removeprefix(start) for document in found)
 
     def _fill(self, pool: str, queue: str, limit: int) -> list[str]:
@@ -116,6 +118,7 @@ class TaskStager:
         query = _waiting(pool, queue)
         notified = self._ranked({**query, "stage": Stage.NOTIFIED})
         free = max(limit - len(notified), 0)
+        # At half, not at each task that goes: filling up costs several trips, which are shared by so many tasks.
         if len(notified) <= limit // 2:
             return self._mark_notified(self._best_staged(pool, queue, free))
         lowest = notified[-1].priority
@@ -140,6 +143,7 @@ class TaskStager:
         staged = self._staged(query, count)
         blocks = self._blocks(pool, queue)
         best = blocks[0]["priority"] if blocks else 0
+        # Something more urgent may lie unstaged, though enough is staged: it goes before.
         while (len(staged) < count or staged[0].priority < best) and self._stage_more(pool, queue, blocks):
             staged, best = self._staged(query, count), 0
         return staged
@@ -186,9 +190,12 @@ class TaskStager:
         taken = _next_blocks(blocks)
         del blocks[: len(taken)]
         seqs = {"$gte": taken[0]["first"], "$lte": max(block["last"] for block in taken)}
+        # A range of numbers within one priority: the index finds it without reading the pool.
         self._store.tasks.update_many(
             {**query, "priority": taken[0]["priority"], "seq": seqs}, {"$set": {"stage": Stage.STAGED}}
         )
+        # The tasks first, then the block: killed in between, the block is taken once more and finds nothing left to
+        # stage.
         self._store.staging.update_one({"_id": _staging_id(pool, queue)}, {"$pullAll": {"blocks": taken}})
         return True
 
@@ -212,7 +219,7 @@ def _waiting(pool: str, queue: str) -> Document:
 
 
 def _staging_id(pool: str, queue: str) -> str:
-    """Both names: no label holds a line break, and nobody can change an id."""
+    """Both names: no label holds a line break, and an id cannot be changed."""
     return f"{pool}\n{queue}"
 
 

@@ -104,11 +104,12 @@ class Task:
         """Show the kept result where there is no newer one.
 
         Raises:
-            ValueError: it is RUNNING, and nobody holds it.
+            ValueError: it is RUNNING without a holder.
         """
         if self.status is TaskState.RUNNING and self.lease is None:
             raise ValueError("it is RUNNING without a lease")
         if self.result is None:
+            # The record is frozen; while it is made its one derived field is filled in.
             object.__setattr__(self, "result", self.kept)
 
     def __getitem__(self, name: str) -> Any:
@@ -148,6 +149,7 @@ class Task:
                 made.append(Attempt(len(made) + 1, step.by, step.fence, step.at))
             elif step.start is TaskState.RUNNING and made:
                 made[-1] = replace(made[-1], ended_at=step.at, end=step.end, why=step.why)
+        # Numbered from the end, which is there in any case.
         forgotten = self.attempts - len(made)  # a long history keeps its last transitions only
         return [replace(one, number=one.number + forgotten) for one in made]
 

@@ -33,6 +33,9 @@ class TaskQueue:
     """
 
     def __init__(self, store: Store, settings: Settings) -> None:
+        """The parts, and each of their methods under its own name: bound once, so a call costs no more than the
+        part's.
+        """
         tasks = TaskStore(store)
         dead_letters = DeadLetters(tasks)
         self.references = References(store)

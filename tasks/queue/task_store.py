@@ -53,6 +53,7 @@ class TaskStore:
     def ensure_indexes(self) -> None:
         """Make the indexes that identity, claims, rounds and sweeps rest on; nothing happens where they exist."""
         with reachable():
+            # The identity of tasks rests on this one: two machines that create the same task at once make one.
             self.tasks.create_index([("pool", ASCENDING), ("key", ASCENDING)], unique=True)
             staged = [(name, ASCENDING) for name in ("pool", "status", "stage", "queue")]
             self.tasks.create_index([*staged, *BEST_FIRST])
@@ -60,6 +61,7 @@ class TaskStore:
             self.tasks.create_index([(name, ASCENDING) for name in ("_id", "status", "fence", "stage")])
             self.tasks.create_index([("rounds", ASCENDING), ("status", ASCENDING), ("stage", ASCENDING)])
             self.tasks.create_index([("status", ASCENDING), ("stage", ASCENDING), ("pool", ASCENDING)])
+            # For sweeps, which ask every few seconds and must not read what does not run.
             self.tasks.create_index([("status", ASCENDING), ("lease.expires_at", ASCENDING)])
             self.tasks.create_index([("backfill", ASCENDING), ("pending", ASCENDING), ("status", ASCENDING)])
 

@@ -53,7 +53,7 @@ def sanitized(document: Document, now: datetime) -> Document:
     if "pool" not in valid:
         valid["key"] = ident  # (pool, key) is unique
     start = TaskState(valid["status"]) if "status" in valid else None
-    message = f"Its document is invalid: {next(iter(problems.values()), 'nobody knows why')}."
+    message = f"Its document is invalid: {next(iter(problems.values()), 'it is not known why')}."
     fence = _fence_after(document)
     last = {"at": now, "start": start, "end": TaskState.FAILED, "by": "", "why": message, "fence": fence}
     return {
@@ -74,4 +74,5 @@ def _fence_after(document: Document) -> int:
     history = document.get("history")
     entries = [entry for entry in history if isinstance(entry, dict)] if isinstance(history, list) else []
     fences = [document.get("fence"), *(entry.get("fence") for entry in entries)]
+    # Higher than any that is known: a worker that still holds the task is refused from now on.
     return max([one for one in fences if isinstance(one, int) and 0 <= one < LARGEST], default=0) + 1

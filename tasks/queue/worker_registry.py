@@ -50,6 +50,7 @@ class WorkerRegistry:
 
     def __init__(self, store: Store, settings: Settings) -> None:
         self._store = store
+        # At least five seconds: with sweeps of a tenth of one, a busy machine would make every worker look dead.
         self._patience = max(settings.sweep_seconds * MISSED_SWEEPS, 5.0)
 
     @property

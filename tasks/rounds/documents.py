@@ -80,12 +80,13 @@ def sanitized(document: Document, now: datetime) -> Document:
     """The invalid document of a round as that of a failed one that says why; what is valid in it is kept."""
     problems = ROUNDS.invalid(document)
     valid = {name: value for name, value in document.items() if name not in problems}
-    why = next(iter(problems.values()), "nobody knows why")
+    why = next(iter(problems.values()), "it is not known why")
     ended = {"status": FAILED, "lease": None, "finished_at": now, "reason": f"Its document is invalid: {why}."}
     return {**new_document("", "", [], Serve(), now), **valid, "_id": document["_id"], **ended}
 
 
 def new_document(ident: str, pool: str, task_ids: Sequence[str], purpose: Purpose, now: datetime) -> Document:
+    """A round that was just opened, with the options of ``Rounds.create`` at their defaults."""
     return {
         "_id": ident,
         "schema": SCHEMA,

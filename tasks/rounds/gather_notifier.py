@@ -32,6 +32,7 @@ class GatherNotifier:
         else:
             candidates = list(among)
         finished = [ident for ident in candidates if not self._tasks.has_active(ident)]
+        # After the tasks were looked at: a task that is retried in between makes the message useless, not wrong.
         ready = [ident for ident in finished if self._rounds.may_be_gathered(ident)]
         for ident in ready:
             self._notifier.notify_gather(ident)
@@ -39,6 +40,7 @@ class GatherNotifier:
 
     def notify_again(self) -> int:
         """Notify of rounds whose message was lost or whose gatherer died; returns how many."""
+        # Messages that lie there may be about these rounds; more would only multiply them.
         if self._notifier.depth_of_gather():
             return 0
         lost = self._rounds.abandoned()

@@ -86,6 +86,7 @@ class Rounds:
         needed(policy, len(task_ids))
         ident = ident or uuid4().hex[:12]
         options = {"policy": policy, "held": held, "after": list(after), "unblocked": not after}
+        # The id says what the round is about: that it is there already is as good as having made it.
         with reachable(), suppress(DuplicateKeyError):
             self._rounds.insert_one({**new_document(ident, pool, task_ids, purpose, self._store.now()), **options})
         return ident
@@ -105,6 +106,7 @@ class Rounds:
             try:
                 if not self._leased.claim({"_id": ident, "$or": free}, worker, {"status": RoundState.GATHERING}):
                     return None
+            # Its fence may be text, with which no server can count: then the document is to blame and not the server.
             except Unavailable as error:  # the server cannot compute with what is there
                 if isinstance(error.__cause__, OperationFailure) and self._dead_letter(ident) is None:
                     return None
@@ -183,6 +185,8 @@ class Rounds:
                     "reason": "",
                     "failed_by_dependency": False,
                 }
+                # The state is compared again in the write: another process may have opened one of them, and be
+                # gathering it.
                 still = {"_id": {"$in": ids}, "status": RoundState.FAILED}
                 count += self._rounds.update_many(still, {"$set": changes}).modified_count
                 failed = {
@@ -193,9 +197,10 @@ class Rounds:
             return count
 
     def give_up(self, idents: Sequence[str], reason: str) -> None:
-        """Fail rounds that are not gathered, for good: nobody gathers them, also if their tasks are tried again."""
+        """Fail rounds that are not gathered, for good: they are not gathered even if their tasks are tried again."""
         going = {"$in": ROUND_STATES.starts(FAILED)}
         ended = {"status": FAILED, "given_up": True, "lease": None, "reason": literal(reason)}
+        # The fence is raised, so that a coordinator at work on one of them writes nothing any more.
         changes = {**ended, "finished_at": NOW, "fence": {"$add": ["$fence", 1]}}
         with reachable():
             self._rounds.update_many({"_id": {"$in": list(idents)}, "status": going}, [{"$set": changes}])
