@@ -111,7 +111,7 @@ def bring_up_to(
     make = trainer or (DelayTrainer if registered.delayed else Trainer)
     reached: Routine | None = None
     found = agenda(backend, registered, strategy, session)
-    # A date that was a mistake of the data is gone when they are mended; nothing is left that waits for it for ever.
+    # A date that was a mistake of the data is gone when they are repaired; nothing is left that waits for it for ever.
     routines.forget_waiting(name, found.known)
     for day, why in found.waiting.items():
         routines.wait_for_data(name, day, why)
