@@ -65,6 +65,7 @@ def begun_round(backend: Backend, ident: str) -> Round | None:
         found = backend.rounds.get(ident)
     except NotFound:
         return None
+    # Once more, because the process that opened it may have died before it did so.
     backend.tasks.join_round(found.task_ids, ident)
     return found
 
@@ -72,6 +73,7 @@ def begun_round(backend: Backend, ident: str) -> Round | None:
 def _as_gathered(backend: Backend, found: Round) -> bool:
     """Whether the tasks of a gathered round have the results that it was made of."""
     tasks = backend.tasks.find(ids=found.task_ids)
+    # A task that is removed or trained again makes it another round, whatever it came to.
     if len(tasks) < len(found.task_ids) or not all(task.status.is_terminal for task in tasks):
         return False
     runs = {str((task.result or {}).get("recorder_id")) for task in tasks if task.status is TaskState.DONE}

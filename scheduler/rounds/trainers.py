@@ -85,6 +85,7 @@ class Trainer:
             NotFound: there is no round that it could wait for.
             Unavailable: the store does not answer. A broker that does not answer delays the round, it loses nothing.
         """
+        # Looked for before anything is made: a misspelt id leaves nothing behind.
         for earlier in after:
             self._backend.rounds.get(earlier)  # nothing is created if it is not there
         tasks = self._backend.tasks

@@ -87,6 +87,7 @@ def expected(sessions: Sequence[str], tasks: Sequence[Task], done: Sequence[Task
     """Sessions that ``done`` must cover, and those that the policy leaves out with the windows that failed."""
     finished = {task.id for task in done}
     lost = [planned_test(task.definition) for task in tasks if task.id not in finished]
+    # By the planned segments: what a failed window would have predicted is known, though it predicted nothing.
     gaps = [day for day in sessions if any(a <= day and (b is None or day <= b) for a, b in lost)]
     return [day for day in sessions if day not in set(gaps)], gaps
 

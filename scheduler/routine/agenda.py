@@ -43,6 +43,7 @@ def agenda(backend: Backend, registered: RegisteredStrategy, strategy: OnlineStr
 
     due = [day for day in sessions if wanted(day)]
     waiting = {day: said for day, said in odd.items() if wanted(day)}
+    # Only if there is something to do: it reads what was ever published.
     gone = taken_back(backend, strategy, {*sessions, *odd}) if due else []
     for day in due:
         # Signals of a later session would be published beside a hole that was none before.

@@ -86,6 +86,7 @@ def _update(job: Job, routine: Routine) -> Updated:
     job.check()
     if routine.reason:  # it failed: the data may have been repaired since
         try_data_again(job.backend, updates.prediction_pool(job.registered.pool), ids, job.by)
+    # The ids are remembered with the wait: the next look asks for these tasks and not for new ones.
     if not updates.settled(job.backend, ids, check=job.check):
         raise Waiting("predictions", Notes(predictions=ids))
     return Updated(tasks=len(ids))

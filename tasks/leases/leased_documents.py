@@ -3,6 +3,9 @@
 Claiming a leased document raises its ``fence`` and writes ``lease: {worker, expires_at}`` by the server's clock. Every
 later write of the holder is one conditional update with the fence in its filter, so that one who was overtaken writes
 nothing and is told by whom. Tasks, rounds and routines are held so.
+
+Sources: Gray and Cheriton, Leases: An Efficient Fault-Tolerant Mechanism for Distributed File Cache Consistency, 1989;
+for the fence, Kleppmann, How to do distributed locking, 2016.
 """
 
 from __future__ import annotations

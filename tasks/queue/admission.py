@@ -126,6 +126,7 @@ class TaskAdmission:
         if not ids:
             return 0
         seen = {task.status for task in tasks}
+        # A task that was in its backoff when it was held goes on with what is left of it.
         due = {"$cond": [{"$gt": ["$not_before", NOW]}, Stage.DELAYED, Stage.STAGED]}
         stage = {"$cond": [{"$eq": ["$stage", Stage.HELD]}, due, "$stage"]}
         # The states are compared inside the write, so a task that a person or another caller moved meanwhile is left as

@@ -66,6 +66,8 @@ class TaskCreator:
             self._store.pools.update_one(
                 {"_id": pool}, {"$setOnInsert": {"schema": SCHEMA, "created_at": now}}, upsert=True
             )
+            # A task that was removed and is made anew begins above every fence that it had: a worker that held it then
+            # is refused.
             floor = self._fence_floor(pool)
             for document in documents if floor else ():
                 document["fence"] = document["history"][0]["fence"] = floor
@@ -78,6 +80,8 @@ class TaskCreator:
                 self._store.tasks.update_many(
                     {"_id": {"$in": ids}, "fence": {"$lt": risen}}, {"$set": {"fence": risen}}
                 )
+            # The tasks first, then their blocks: killed in between, they are found by the stager's search, once its
+            # blocks are used up.
             self._stager.add(pool, queue, [] if held else [(priority, document["seq"]) for document in new])
         return Created(tuple(document["_id"] for document in documents), len(new))
 
@@ -102,6 +106,7 @@ class TaskCreator:
 
     def _insert(self, documents: list[Document]) -> list[Document]:
         """Insert those that are not there yet; returns them."""
+        # Reversed, so that of two equal definitions in one call the first one counts.
         unique = {document["_id"]: document for document in reversed(documents)}
         try:
             self._store.tasks.insert_many(list(unique.values()), ordered=False)
@@ -111,6 +116,7 @@ class TaskCreator:
             failed = error.details["writeErrors"]
             if any(failure["code"] != DUPLICATE_KEY for failure in failed):
                 raise
+            # A duplicate key is the answer, not an error: another creator, or an earlier call, made the same task.
             there = {failure["index"] for failure in failed}
             return [document for position, document in enumerate(unique.values()) if position not in there]
         return list(unique.values())
@@ -133,6 +139,7 @@ def _documents(
         plain = canonical(definition)
         key = plain_key(plain)
         document = new_document(task_id(pool, key), pool, key, plain, now, seq + position, options)
+        # Read as it will be read: what would be dead-lettered later is refused now, and named.
         if why := TASKS.problem(document):
             raise TemplateError(f"the definition cannot be used: {why}.", "See docs/reference/template.md.")
         made.append({**document, **(attachment.fields(position) if attachment else {})})

@@ -46,6 +46,7 @@ class TaskReader:
     def count(self, query: Document) -> dict[TaskState, int]:
         """How many of the tasks that a query over documents finds are in each state."""
         with reachable():
+            # One question for all states: one by one, a task that moves meanwhile could be counted twice, or never.
             groups = self._store.tasks.aggregate([{"$match": query}, {"$group": {"_id": "$status", "n": {"$sum": 1}}}])
             counts = {group["_id"]: group["n"] for group in groups if isinstance(group["_id"], str)}
         return {state: int(counts.get(state, 0)) for state in TaskState}

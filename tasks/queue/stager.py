@@ -126,6 +126,7 @@ class TaskStager:
         if not urgent:
             return []
         self._mark_notified(urgent)
+        # The last of the lowest priority give way; their messages are out, and bring a worker to the better ones.
         lesser = [task.id for task in notified if task.priority == lowest]
         self._store.move_stage(lesser[len(lesser) - max(len(urgent) - free, 0) :], Stage.NOTIFIED, Stage.STAGED)
         # The messages of those that went back are out already, and any message brings a worker to the best task.
@@ -139,6 +140,7 @@ class TaskStager:
     def _best_staged(self, pool: str, queue: str, count: int) -> list[Ranked]:
         """The best of the staged tasks; more are staged if there are too few or something better is unstaged."""
         query = _waiting(pool, queue)
+        # Backoffs end by the clock and nothing writes that down: they are looked at whenever staged tasks are.
         self._stage_due(query)
         staged = self._staged(query, count)
         blocks = self._blocks(pool, queue)

@@ -262,6 +262,8 @@ class Rounds:
         failed = ROUND_STATES.check(OPEN, FAILED)
         changes = {"status": failed, "failed_by_dependency": True, "reason": reason, "finished_at": self._store.now()}
         with reachable():
+            # `unblocked` is in the filter: a round that another process has just unblocked is not failed by what it no
+            # longer waits for.
             self._rounds.update_one({"_id": ident, "status": RoundState.OPEN, "unblocked": False}, {"$set": changes})
 
     def abandoned(self) -> list[str]:
@@ -290,4 +292,5 @@ def needed(policy: str, tasks: int) -> int:
         fraction = -1.0
     if not 0 < fraction <= 1:
         raise SettingsError(f"Round policy {policy!r} is unknown.", "Use all, best_effort, or a fraction such as 0.9.")
+    # Rounded up (the ceiling as a floor of the negative), and never none: a round without a model has nothing to serve.
     return max(1, -int(-fraction * tasks // 1))
