@@ -27,7 +27,7 @@ SEGMENTS = {
     "valid": ["2019-01-01", "2019-06-28"],
     "test": ["2019-07-01", "2019-12-31"],
 }
-MADE_UP = {"recorder": "4f0c..."}
+MADE_UP = {"recorder": "4f0c...", "experiment": "daily"}  # MLflow is that of all tests: a name is used once
 NEEDS_MLFLOW = "mlflow.pyfunc"  # the full package, which is not installed here
 
 
@@ -88,13 +88,15 @@ def test_metrics() -> None:
 def test_tracking(here: Path) -> None:
     (block,) = blocks("docs/reference/tracking.md")
     given = predictions(1)
-    pd.testing.assert_series_equal(run(block, {"predictions": given})["predictions"], given)
+    pd.testing.assert_series_equal(
+        run(block, {"predictions": given}, experiment="page of tracking")["predictions"], given
+    )
 
 
 def test_ensembles(here: Path, backend: Backend) -> None:
-    work_through(backend, "daily")  # the run of the round's signals is in the same experiment
+    work_through(backend, "page-of-ensembles")  # the run of the round's signals is in the same experiment
     (block,) = blocks("docs/concepts/ensembles.md")
-    names = run(block, {})
+    names = run(block, {}, experiment="page-of-ensembles")
     assert len(names["windows"]) == 3
     assert names["signal"].index.is_unique
 
