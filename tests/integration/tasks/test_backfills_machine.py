@@ -72,7 +72,7 @@ def machine(backend: Backend) -> type[RuleBasedStateMachine]:
                 raise Killed
 
             with pytest.MonkeyPatch.context() as patch:
-                patch.setattr(tasks, where, die)
+                patch.setattr(tasks.admission, where, die)
                 try:
                     backfills.advance(self.id)
                 except Killed:
