@@ -222,7 +222,7 @@ def _fail(backend: Backend, claim: Claim, error: BaseException) -> Outcome:
 
 def _notify(backend: Backend, claim: Claim) -> None:
     """See to the backfill, to staging and to finished rounds; a sweep does it later if this fails."""
-    for attempt in range(2):
+    for last in (False, True):
         try:
             _see_to_backfill(backend, claim)
             # While workers are notified of many tasks, more are staged now and then only.
@@ -234,7 +234,8 @@ def _notify(backend: Backend, claim: Claim) -> None:
                 backend.notifier.notify_routine(*routine)
         except RollqError as error:
             log.warning("notifying failed: %s", error)
-            time.sleep(0.2 * attempt)
+            if not last:
+                time.sleep(0.2)
         else:
             return
 
