@@ -4,13 +4,19 @@ from __future__ import annotations
 
 import itertools
 import os
+import signal
 import sys
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
 os.environ.update({"OMP_NUM_THREADS": "1", "OMP_WAIT_POLICY": "PASSIVE"})
 # The tests start hundreds of processes; without bytecode each would compile its libraries anew, for seconds.
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+
+# A shell has Ctrl-C ignored by what it runs in the background, and so would every process that the tests start.
+if threading.current_thread() is threading.main_thread():
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 import hypothesis
 import pytest
@@ -32,7 +38,7 @@ hypothesis.settings.register_profile("rollq", deadline=None, suppress_health_che
 hypothesis.settings.load_profile("rollq")
 
 
-LONGEST_FIRST = ("chaos", "acceptance", "fuzz", "tracking", "integration", "conformance", "unit")
+LONGEST_FIRST = ("chaos", "acceptance", "fuzz", "integration", "conformance", "unit")
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
