@@ -57,7 +57,7 @@ def run_worker(settings: Settings, concurrency: int, run: Run | None = None) -> 
         quiet=True,  # no banner: standard error holds log lines alone
     )
     code = _run(worker.start) or int(worker.exitcode or 0)
-    return RESTART if life.restart_wanted or life.stumbled(code) else code
+    return RESTART if life.restart_wanted or life.stumbled(code) else life.exit_code(code)
 
 
 def run_beat(settings: Settings) -> int:

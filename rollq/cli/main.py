@@ -17,6 +17,7 @@ from rollq.cli.online import predictions, routine, serving, signals, simulate
 from rollq.tasks.errors import RollqError, Unavailable
 
 LOOK = "`rollq doctor` looks at all of it."
+INTERRUPTED = 130
 
 # No rich markup and no pretty exceptions: both import rich, and `rollq --help` is to answer at once.
 app = typer.Typer(
@@ -79,7 +80,7 @@ def main() -> None:
         if signal.getsignal(number) is not signal.SIG_IGN:  # as under nohup
             signal.signal(number, _leave_orderly)
     try:
-        code = app(standalone_mode=False) or 0
+        code = _run()
         sys.stdout.flush()  # here its error can be told
         sys.exit(code)
     except RollqError as error:
@@ -90,12 +91,20 @@ def main() -> None:
         sys.exit(error.exit_code)
     except KeyboardInterrupt:
         sys.stderr.write("\nStopped. What is done stays done.\n")
-        sys.exit(130)
+        sys.exit(INTERRUPTED)
     except BrokenPipeError:
         _forget_output()
         sys.exit(0)
     except Exception as error:  # noqa: BLE001 - the last resort: a line, not a traceback
         _leave(error, debug)
+
+
+def _run() -> int:
+    """The exit code of a verb; Ctrl-C, of which Typer makes an exit code, is raised again."""
+    code = int(app(standalone_mode=False) or 0)
+    if code == INTERRUPTED:
+        raise KeyboardInterrupt
+    return code
 
 
 def _leave_orderly(number: int, _: object) -> None:
@@ -111,7 +120,7 @@ def _leave(error: Exception, debug: bool) -> None:
     if isinstance(error, typer.Exit):
         sys.exit(error.exit_code)
     if isinstance(error, typer.Abort):
-        sys.exit(130)
+        sys.exit(INTERRUPTED)
     if debug:
         raise error
     # Imported late: the happy path of every command would pay for it.

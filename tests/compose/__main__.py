@@ -17,6 +17,7 @@ import json
 import os
 import secrets
 import shlex
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -39,6 +40,8 @@ STANDINS = os.environ.get("STANDINS", "") not in ("", "0")
 
 def main() -> int:
     """Build, start, train, look, remove."""
+    if problem := engine_problem():
+        sys.exit(f"Error: {problem}\n  Fix: start it, or name another: docs/how-to/many-machines.md.")
     build(ROOT / "deploy" / "Containerfile", ROOT, {"rollq": "rollq:latest", "mlflow": "rollq-mlflow:latest"})
     if STANDINS:
         names = ("valkey", "mongo", "postgres")
@@ -55,6 +58,14 @@ def main() -> int:
         f"round {found['id']} is {found['status']}, {len(online['models'])} models serve, signals of {signals['date']}"
     )
     return 0 if (found["status"], len(online["models"])) == ("gathered", WINDOWS) and signals["signals"] else 1
+
+
+def engine_problem() -> str:
+    """Why the engine cannot be used; empty if it can."""
+    if not shutil.which(ENGINE):
+        return f"{ENGINE} is not installed."
+    asked = subprocess.run([ENGINE, "info"], capture_output=True, text=True, check=False)
+    return f"{ENGINE} does not answer: {asked.stderr.strip()[-200:]}" if asked.returncode else ""
 
 
 def build(file: Path, context: Path, images: dict[str, str]) -> None:

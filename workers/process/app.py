@@ -184,6 +184,10 @@ class WorkerLife:
         """
         return code == EX_FAILURE and self._sweeper is not None and self._drain_timer is None
 
+    def exit_code(self, code: int) -> int:
+        """The worker's exit code, from Celery's: Celery calls it a failure when Ctrl-C told it to stop."""
+        return 0 if code == EX_FAILURE and self._drain_timer is not None else code
+
     def heartbeat(self) -> None:
         """Register this worker, or say that it still lives."""
         settings = self.backend.settings

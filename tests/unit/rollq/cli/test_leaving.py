@@ -56,3 +56,14 @@ def test_output_that_finds_no_space_is_exit_code_4() -> None:
         )
     assert left.returncode == 4
     assert "no space left" in left.stderr
+
+
+def test_ctrl_c_says_that_nothing_is_lost() -> None:
+    code = (
+        "import os, signal, time; signal.signal(signal.SIGINT, signal.default_int_handler)\n"
+        "from rollq.cli import main\n"
+        "def verb(): os.kill(os.getpid(), signal.SIGINT); time.sleep(60)\n"
+        "main.app.command('verb')(verb); main.main()"
+    )
+    left = subprocess.run([sys.executable, "-P", "-c", code, "verb"], capture_output=True, text=True, check=False)
+    assert (left.returncode, left.stderr) == (130, "\nStopped. What is done stays done.\n")
