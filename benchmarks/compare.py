@@ -20,10 +20,10 @@ from benchmarks.table import show
 
 # Options that make each short enough to be run several times, and leave the reference out.
 SHORT: dict[str, list[str]] = {
-    "create": ["--tasks", "2000", "--sizes", "5000", "--no-reference"],
-    "claim": ["--waiting", "1000", "20000", "--claims", "200"],
-    "drain": ["--waiting", "5000", "--no-reference"],
-    "gather": ["--rounds", "100"],
+    "create": ["--tasks", "1000", "--sizes", "2000", "--no-reference"],
+    "claim": ["--waiting", "1000", "5000", "--claims", "200"],
+    "drain": ["--waiting", "2000", "--repeat", "1", "--no-reference"],
+    "gather": ["--rounds", "50"],
     "recorder": ["--runs", "30", "--listed", "1000", "--no-reference"],
     "collect": ["--windows", "60"],
     "promotion": ["--rounds", "10"],
@@ -40,8 +40,10 @@ def main() -> int:
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--json", action="store_true", help="one JSON object instead of a table")
     given = parser.parse_args()
-    rows = [row for name in given.names or SHORT for row in _compared(name, given.other, given.rounds)]
-    show("this checkout and the other, the best of each", rows, given.json, rounds=given.rounds)
+    for name in given.names or SHORT:
+        rows = list(_compared(name, given.other.resolve(), given.rounds))
+        show(f"{name}: this checkout and the other, the best of {given.rounds}", rows, given.json)
+        sys.stdout.flush()
     return 0
 
 
@@ -57,7 +59,7 @@ def _compared(name: str, other: Path, rounds: int) -> Iterator[dict[str, object]
         theirs = best[other].get(figure)
         if theirs:
             ratio = theirs / ours if figure.endswith(RATES) else ours / theirs
-            yield {"benchmark": name, "figure": figure, "this": ours, "other": theirs, "ratio": ratio}
+            yield {"figure": figure, "this": ours, "other": theirs, "ratio": ratio}
 
 
 def _run(name: str, checkout: Path) -> Figures:
