@@ -7,6 +7,7 @@ collects; its resident set is read before (libraries loaded, store open, one fra
 from __future__ import annotations
 
 import argparse
+import gc
 import json
 import subprocess
 import sys
@@ -86,6 +87,8 @@ def _collect(uri: str) -> dict[str, Any]:
     (first,) = experiment.list_recorders("list", max_results=1)
     first.load_object("pred.pkl")  # Arrow loads its libraries at the first frame: they are no part of what is collected
     collector = RecorderCollector(experiment, [RollingGroup()])
+    gc.collect()
+    gc.freeze()  # else a pass over all modules may or may not fall into what is timed
     base, begun = _status("VmRSS"), time.perf_counter()
     Path("/proc/self/clear_refs").write_text("5")  # the peak begins anew
     ((result,),) = (found.values() for found in collector().values())
