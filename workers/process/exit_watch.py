@@ -7,6 +7,8 @@ from typing import Protocol
 
 from billiard.common import human_status
 
+from rollq.tasks.tracking.runs.process import exists
+
 GONE = "its process is gone"
 
 
@@ -60,15 +62,4 @@ class PoolWatch:
         if process := self._seen.get(pid):
             # Between reaping it and writing its exit code down there is a moment: then the next look tells.
             return None if process.exitcode is None else str(human_status(process.exitcode))
-        return None if _is_alive(pid) else GONE
-
-
-def _is_alive(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    # The process exists and belongs to another user.
-    except PermissionError:
-        return True
-    return True
+        return None if exists(pid) else GONE

@@ -66,7 +66,7 @@ class Process:
         """Whether it lives; in doubt it is not said to be gone."""
         machine, boot, namespace = _place()
         if not boot or not self.boot:  # a system without /proc
-            return Life.GONE if self.host == socket.gethostname() and not _exists(self.pid) else Life.UNKNOWN
+            return Life.GONE if self.host == socket.gethostname() and not exists(self.pid) else Life.UNKNOWN
         if (self.boot, self.namespace) == (boot, namespace):
             return self._life_here()
         # Images and clones share a machine id, so the host's name must be the same, too.
@@ -75,7 +75,7 @@ class Process:
         return Life.GONE if same_machine and restarted else Life.UNKNOWN
 
     def _life_here(self) -> Life:
-        if not _exists(self.pid):
+        if not exists(self.pid):
             return Life.GONE
         found = _stat(self.pid)
         if found is None:  # hidden from us, or gone this moment
@@ -106,7 +106,8 @@ def _read(path: Path) -> str:
         return ""
 
 
-def _exists(pid: int) -> bool:
+def exists(pid: int) -> bool:
+    """Whether this machine has a process of this number; also one of another user."""
     try:
         os.kill(pid, 0)
     except (ProcessLookupError, OverflowError):

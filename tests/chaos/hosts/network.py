@@ -10,6 +10,8 @@ import sys
 from enum import StrEnum
 from pathlib import Path
 
+from rollq.tasks.tracking.runs.process import exists
+
 LAUNCHER = Path(__file__).with_name("launcher.py")
 HUB = "hub"
 BRIDGE = "net"
@@ -155,16 +157,6 @@ def _remove_leftovers() -> None:
         name = line.split()[0]
         prefix, _, rest = name.partition("-")
         pid = rest.partition("-")[0]
-        if prefix == PREFIX and pid.isdigit() and not _lives(int(pid)):
+        if prefix == PREFIX and pid.isdigit() and not exists(int(pid)):
             with contextlib.suppress(subprocess.CalledProcessError):
                 _ip("netns", "del", name)
-
-
-def _lives(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return True
