@@ -97,12 +97,8 @@ def canonical(value: Any, key: str = "", level: int = 0) -> Any:
     )
 
 
-def canonical_json(value: object) -> str:
-    """The one JSON text of ``value``: keys sorted, no spaces, ASCII."""
-    return _json(canonical(value))
-
-
 def _json(plain: object) -> str:
+    """The one JSON text of a canonical value: keys sorted, no spaces, ASCII."""
     return json.dumps(plain, sort_keys=True, separators=(",", ":"), allow_nan=False)
 
 

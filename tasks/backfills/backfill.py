@@ -22,11 +22,6 @@ class BackfillState(StrEnum):
     FINISHED = "finished"  # every task is finished, well or not
     CANCELLED = "cancelled"
 
-    @property
-    def is_live(self) -> bool:
-        """Whether it may still train something."""
-        return not BACKFILL_STATES.is_final(self)
-
 
 class BackfillMode(StrEnum):
     """Which windows of the range a backfill takes."""
