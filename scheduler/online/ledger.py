@@ -61,6 +61,8 @@ class OnlineSets:
                 version = self._latest_version(online.strategy) + 1
                 if newer := self._made_later(online.strategy, online.planned_at):
                     return newer, False
+                if version == 1:  # every later set is inserted into a collection that has its indexes
+                    self.ensure_indexes()
                 check(sure=True)
                 if self._insert(online, version, origin=online.round_id):
                     return self.version(online.strategy, version), True
@@ -155,9 +157,7 @@ class OnlineSets:
 
     def find(self, strategy: str) -> OnlineSet | None:
         """The set that serves now, if there is one."""
-        with reachable():
-            found = list(self._sets.find({"strategy": strategy}).sort("version", DESCENDING).limit(1))
-        return ONLINE_SETS.read(found[0]) if found else None
+        return self._last({"strategy": strategy})
 
     def version(self, strategy: str, version: int) -> OnlineSet:
         """One version.
@@ -240,9 +240,7 @@ class OnlineSets:
     def _made_later(self, strategy: str, planned_at: datetime | None) -> OnlineSet | None:
         if planned_at is None:
             return None
-        later: Document = {"strategy": strategy, "planned_at": {"$gt": planned_at}}
-        newer = list(self._sets.find(later).sort("version", DESCENDING).limit(1))
-        return ONLINE_SETS.read(newer[0]) if newer else None
+        return self._last({"strategy": strategy, "planned_at": {"$gt": planned_at}})
 
     def _latest_version(self, strategy: str) -> int:
         numbered = {"strategy": strategy, "version": {"$gte": 0}}  # compares with numbers alone
@@ -254,9 +252,14 @@ class OnlineSets:
         return max(versions, default=0)
 
     def _newest(self, query: Document, missing: str) -> OnlineSet:
-        with reachable():
-            found = list(self._sets.find(query).sort("version", DESCENDING).limit(1))
-        if not found:
+        found = self._last(query)
+        if found is None:
             names = ", ".join(self.strategies()) or "nothing yet: `rollq enqueue TEMPLATE` puts models online"
             raise NotFound(missing, f"Online is or was: {names}.")
-        return ONLINE_SETS.read(found[0])
+        return found
+
+    def _last(self, query: Document) -> OnlineSet | None:
+        """The set with the highest version of those that a query finds."""
+        with reachable():
+            found = list(self._sets.find(query).sort("version", DESCENDING).limit(1))
+        return ONLINE_SETS.read(found[0]) if found else None

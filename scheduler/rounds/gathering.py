@@ -40,11 +40,9 @@ def gather_round(backend: Backend, finished: Round, by: str, check: Check = no_l
     """
     made: OnlineSet | Findings | None = None
     if isinstance(finished.purpose, Serve):
-        sets = OnlineSets(backend.store)
-        sets.ensure_indexes()
         # A set that is there was inserted by a coordinator that died before it could say so: what is left is to finish
         # the round.
-        made = sets.of_round(finished.id)
+        made = OnlineSets(backend.store).of_round(finished.id)
     if made is None:
         results = load_results(backend, finished)
         verdict = judge(results)
