@@ -49,6 +49,15 @@ def at_once(sets: OnlineSets, rounds: list[str]) -> list[tuple[OnlineSet, bool]]
     return made
 
 
+def test_the_first_set_of_a_strategy_comes_into_a_collection_with_indexes(backend: Backend, sets: OnlineSets) -> None:
+    collection = backend.store.collection("online_sets")
+    collection.drop()
+    publish(sets, "round")
+    twice = {**(collection.find_one({}) or {}), "_id": "another"}
+    with pytest.raises(DuplicateKeyError):
+        collection.insert_one(twice)
+
+
 def test_a_set_is_kept_as_it_was_published(sets: OnlineSets) -> None:
     with pytest.raises(NotFound):
         sets.current("s")
