@@ -24,10 +24,10 @@ from rollq.tasks.queue.task import Task
 from rollq.tasks.rounds.documents import RoundState
 from rollq.tasks.tracking.mlflow.experiment import MLflowExperiment
 from rollq.tasks.tracking.mlflow.recorder import MLflowRecorder
-from rollq.tasks.tracking.runs.attempt_tags import TASK
 from rollq.tasks.tracking.runs.lifecycle import RecorderStatus
 from rollq.tasks.tracking.runs.orphans import SEARCH_SECONDS, Orphan
 from rollq.tasks.tracking.runs.process import Life, Process
+from rollq.tasks.tracking.runs.run_tags import ROUND, TASK
 
 log = logging.getLogger(__name__)
 
@@ -158,7 +158,7 @@ def _why_over(backend: Backend, recorder: MLflowRecorder, is_pool: bool, life: L
         task = _task(backend, ident)
         judged = is_pool or (task is not None and life is not Life.ALIVE)
         return why_lost(recorder, task) if judged else ""
-    if is_pool and (ident := recorder.tags.get("rollq.round")):
+    if is_pool and (ident := recorder.tags.get(ROUND)):
         return _gathering_over(backend, recorder, ident)
     return ""
 

@@ -14,13 +14,12 @@ from rollq.scheduler.collect.values import Collected, Process
 from rollq.scheduler.collect.window_join import WindowJoin
 from rollq.tasks.errors import ArtifactMissing, BadInput, EnsembleError
 from rollq.tasks.rolling.model_identity import model_identity, window_of
-from rollq.tasks.tracking.runs.attempt_tags import TASK
 from rollq.tasks.tracking.runs.experiment import Experiment
 from rollq.tasks.tracking.runs.lifecycle import RecorderStatus
 from rollq.tasks.tracking.runs.recorder import Recorder
+from rollq.tasks.tracking.runs.run_tags import KIND, TASK
 
 Key = TypeVar("Key", bound=Hashable)
-KIND = "rollq.kind"  # the tag of runs that hold signals, no model
 SHOWN = 10  # holes that an error names
 
 

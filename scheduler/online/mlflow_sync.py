@@ -10,6 +10,7 @@ from rollq.tasks.leases.renewer import Check, no_lease
 from rollq.tasks.rounds.purpose import LIVE
 from rollq.tasks.tracking.mlflow.experiment import MLflowExperiment
 from rollq.tasks.tracking.mlflow.registry import Candidate, ModelRegistry
+from rollq.tasks.tracking.runs.run_tags import TASK
 
 
 def sync(backend: Backend, online: OnlineSet, check: Check = no_lease) -> None:
@@ -49,6 +50,6 @@ def sync_models(backend: Backend, online: OnlineSet) -> str | None:
     for model in sorted(online.models, key=lambda model: model.test[0]):
         recorder = experiment.get_recorder(model.recorder_id)
         if "model/MLmodel" in recorder.checksums():
-            tags = {"rollq.task": model.task_id, "rollq.test": " to ".join(str(bound) for bound in model.test)}
+            tags = {TASK: model.task_id, "rollq.test": " to ".join(str(bound) for bound in model.test)}
             candidates.append(Candidate(recorder.id, recorder.get_artifact_uri(), tags))
     return ModelRegistry(backend.settings.mlflow_uri).promote(online.strategy, candidates) if candidates else None

@@ -22,6 +22,7 @@ from rollq.tasks.queue.task import Task
 from rollq.tasks.rounds.documents import Round
 from rollq.tasks.rounds.purpose import Research, Serve
 from rollq.tasks.tracking.runs.provenance import provenance
+from rollq.tasks.tracking.runs.run_tags import KIND, ROUND, STRATEGY
 
 SIGNALS = "signals.parquet"
 
@@ -121,7 +122,7 @@ def challengers(results: RoundResults) -> dict[str, tuple[OnlineModel, ...]]:
 def write_run(results: RoundResults, verdict: Verdict, check: Check) -> SignalFile:
     """Write the joint signals of a round to a run of their own; returns where they are."""
     strategy = results.round.purpose.strategy
-    tags = {"rollq.round": results.round.id, "rollq.strategy": strategy, "rollq.kind": "signals"}
+    tags = {ROUND: results.round.id, STRATEGY: strategy, KIND: "signals"}
     check()
     recorder = results.experiment.create_recorder(f"signals {strategy}", tags, start=True)
     with tempfile.TemporaryDirectory(prefix="rollq-") as folder:

@@ -31,6 +31,7 @@ from rollq.tasks.mongo.records import Reader
 from rollq.tasks.tracking.artifacts.manifest import safe_name
 from rollq.tasks.tracking.mlflow.experiment import MLflowExperiment
 from rollq.tasks.tracking.mlflow.recorder import MLflowRecorder
+from rollq.tasks.tracking.runs.run_tags import KIND, STRATEGY
 
 FOLDER = "signals"
 
@@ -201,7 +202,7 @@ class SignalLedger:
         with suppress(NotFound):  # it was deleted: what it holds is read again once it is restored
             if known:
                 return experiment.get_recorder(known[0]["recorder_id"])
-        tags = {"rollq.kind": "published signals", "rollq.strategy": strategy}
+        tags = {KIND: "published signals", STRATEGY: strategy}
         recorder = experiment.create_recorder(f"published signals {strategy}", tags, start=True)
         # Ended at once, because artifacts may be added to a run that has ended, and a run that shows RUNNING would be
         # closed as a stray one.

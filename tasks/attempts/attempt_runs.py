@@ -8,9 +8,9 @@ from contextlib import AbstractContextManager
 from rollq.tasks.queue.prefetch import Claim
 from rollq.tasks.queue.states import TaskState
 from rollq.tasks.queue.task import Attempt, Task
-from rollq.tasks.tracking.runs.attempt_tags import ATTEMPT, FENCE, POOL, TASK, WORKER, tagged
 from rollq.tasks.tracking.runs.lifecycle import RecorderStatus
 from rollq.tasks.tracking.runs.run import Run
+from rollq.tasks.tracking.runs.run_tags import ATTEMPT, FENCE, POOL, TASK, WORKER, tagged
 
 
 def tags_of(claim: Claim) -> dict[str, str]:

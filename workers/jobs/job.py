@@ -17,7 +17,7 @@ from rollq.tasks.ingredients.project import project_tags
 from rollq.tasks.queue.prefetch import Claim
 from rollq.tasks.tracking.mlflow.experiment import MLflowExperiment
 from rollq.tasks.tracking.mlflow.recorder import MLflowRecorder
-from rollq.tasks.tracking.runs import attempt_tags
+from rollq.tasks.tracking.runs import run_tags
 from rollq.tasks.tracking.runs.lifecycle import RecorderStatus
 from rollq.workers.jobs.prediction import predict
 from rollq.workers.jobs.training import check_parts, train
@@ -152,7 +152,7 @@ class Training(Job):
 
     def _close_earlier(self, experiment: MLflowExperiment) -> None:
         """Close the runs that lost workers left behind, RUNNING or FINISHED; what was committed once stays."""
-        found = list(experiment.iter_recorders(f"tags.`{attempt_tags.TASK}` = '{self.claim.task_id}'"))
+        found = list(experiment.iter_recorders(f"tags.`{run_tags.TASK}` = '{self.claim.task_id}'"))
         task = self.backend.tasks.get(self.claim.task_id)
         for recorder in found:
             if recorder.status is not RecorderStatus.FAILED and attempt_runs.why_lost(recorder, task):

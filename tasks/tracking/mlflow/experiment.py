@@ -18,7 +18,7 @@ from rollq.tasks.tracking.mlflow.names import MAX_TAG, quoted
 from rollq.tasks.tracking.mlflow.recorder import MLflowRecorder
 from rollq.tasks.tracking.mlflow.run_table import records_of
 from rollq.tasks.tracking.mlflow.store import artifact_location, as_mlflow_reads, prepare_once
-from rollq.tasks.tracking.runs import attempt_tags
+from rollq.tasks.tracking.runs import run_tags
 from rollq.tasks.tracking.runs.experiment import Experiment
 from rollq.tasks.tracking.runs.hands_off import check_hands_off
 from rollq.tasks.tracking.runs.lifecycle import RECORDER_STATES, RecorderStatus
@@ -123,7 +123,7 @@ class MLflowExperiment(Experiment):
         first = {key: value for key, value in (tags or {}).items() if key not in long}
         status = RECORDER_STATES.check(None, RecorderStatus.RUNNING if start else RecorderStatus.SCHEDULED)
         # With the first call: a process that dies right after it leaves a run of which others can tell whose it was.
-        began = {**Process.this().tags(), **attempt_tags.current_tags()}
+        began = {**Process.this().tags(), **run_tags.current_tags()}
         try:
             run = self._client.create_run(self.id, run_name=name, tags={**provenance().tags, **began, **first})
             if status is not RecorderStatus.RUNNING:

@@ -12,8 +12,9 @@ from rollq.tasks.runtime import find_running
 from rollq.tasks.tracking.runs.lifecycle import RecorderStatus
 from rollq.tasks.tracking.runs.references import FIX, References
 from rollq.tasks.tracking.runs.run import Run
+from rollq.tasks.tracking.runs.run_tags import KIND, ROUND, TASK
 
-OURS = ("rollq.task", "rollq.round", "rollq.kind")  # tags of runs that rollq made
+OURS = (TASK, ROUND, KIND)  # tags of runs that rollq made
 
 
 def check_hands_off(recorders: Iterable[Run], deed: str) -> None:

@@ -12,7 +12,7 @@ from itertools import chain
 
 from rollq.tasks.errors import StateError
 from rollq.tasks.mongo.client import Document, Store, reachable
-from rollq.tasks.tracking.runs import attempt_tags
+from rollq.tasks.tracking.runs import run_tags
 from rollq.tasks.tracking.runs.run import Run
 
 log = logging.getLogger(__name__)
@@ -83,7 +83,7 @@ class References:
         """Who refers to a run. One that was made under a claim can only be the result of its own task: the others, of
         which there may be a million, are not searched.
         """
-        task = recorder.tags.get(attempt_tags.TASK)
+        task = recorder.tags.get(run_tags.TASK)
         with reachable():
             results = self._results([recorder.id], {"_id": task} if task else None)
             return _among([recorder.id], chain(results, self._serving([recorder.id]))).get(recorder.id, [])

@@ -33,7 +33,7 @@ from rollq.scheduler.strategies.base import Plan
 from rollq.scheduler.updates.prediction_tasks import prediction_pool
 from rollq.tasks.attempts.attempt_runs import tags_of, why_lost
 from rollq.tasks.backfills.backfill import BackfillMode
-from rollq.tasks.tracking.runs.attempt_tags import TASK
+from rollq.tasks.tracking.runs.run_tags import TASK
 from rollq.workers.jobs.attempt import Outcome, WorkerContext, run_one
 from tests.online_strategies import DAYS, LIVED, manager, template, write_prices
 

@@ -49,7 +49,7 @@ COVERED: dict[str, list[str]] = {
     "tests/integration/scheduler/test_serving_stays.py": [
         "scheduler.online.trained",
         "tasks.attempts.attempt_runs",
-        "tasks.tracking.runs.attempt_tags",
+        "tasks.tracking.runs.run_tags",
         "tasks.tracking.runs.hands_off",
         "tasks.tracking.runs.references",
     ],

@@ -1,4 +1,4 @@
-"""The tags of a run that is made under a claim: they say which attempt at which task it belongs to."""
+"""Tags of the runs that rollq makes: which attempt or round a run belongs to, and what it holds."""
 
 from __future__ import annotations
 
@@ -7,6 +7,9 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 
 POOL, TASK, ATTEMPT, FENCE, WORKER = ("rollq.pool", "rollq.task", "rollq.attempt", "rollq.fence", "rollq.worker")
+
+# Of runs that hold no model, but the signals of a round or of a strategy.
+ROUND, STRATEGY, KIND = "rollq.round", "rollq.strategy", "rollq.kind"
 
 NO_TAGS: Mapping[str, str] = {}
 _current: ContextVar[Mapping[str, str]] = ContextVar("rollq_attempt", default=NO_TAGS)
