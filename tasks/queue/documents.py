@@ -9,6 +9,7 @@ from typing import Any
 from rollq.tasks.definition import Definition, segments_of
 from rollq.tasks.errors import TemplateError
 from rollq.tasks.labels import check_label
+from rollq.tasks.leases.leased_documents import FENCE_RAISED
 from rollq.tasks.mongo.client import Document
 from rollq.tasks.mongo.expressions import NOW, Write, literal
 from rollq.tasks.mongo.layout import SCHEMA
@@ -49,7 +50,7 @@ class Options:
 
 def fence_after(raised: bool) -> Any:
     """The task's fence after a write that raises it, or does not."""
-    return {"$add": ["$fence", 1]} if raised else "$fence"
+    return FENCE_RAISED if raised else "$fence"
 
 
 def history_after(start: TaskState, end: TaskState, by: str, why: str, raised: bool) -> Document:

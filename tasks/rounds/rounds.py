@@ -18,7 +18,7 @@ from pymongo.errors import DuplicateKeyError, OperationFailure
 
 from rollq.tasks.config.settings import Settings
 from rollq.tasks.errors import DocumentCorrupted, NotFound, SettingsError, Unavailable
-from rollq.tasks.leases.leased_documents import LeasedDocuments, expired
+from rollq.tasks.leases.leased_documents import FENCE_RAISED, LeasedDocuments, expired
 from rollq.tasks.leases.renewer import Lease
 from rollq.tasks.mongo.client import Document, Store, reachable
 from rollq.tasks.mongo.expressions import NOW, literal
@@ -201,7 +201,7 @@ class Rounds:
         going = {"$in": ROUND_STATES.starts(FAILED)}
         ended = {"status": FAILED, "given_up": True, "lease": None, "reason": literal(reason)}
         # The fence is raised, so that a coordinator at work on one of them writes nothing any more.
-        changes = {**ended, "finished_at": NOW, "fence": {"$add": ["$fence", 1]}}
+        changes = {**ended, "finished_at": NOW, "fence": FENCE_RAISED}
         with reachable():
             self._rounds.update_many({"_id": {"$in": list(idents)}, "status": going}, [{"$set": changes}])
 
