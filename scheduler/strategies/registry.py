@@ -141,14 +141,14 @@ class StrategyRegistry:
         Raises:
             NotFound: it is not in the registry.
         """
-        with reachable():
-            document = self._registry.find_one({"_id": name})
-            if document is None:
-                known = ", ".join(str(found["_id"]) for found in self._registry.find({}, {"_id": 1})) or "none"
-                raise NotFound(
-                    f"No strategy {name!r} is kept online.", f"There is: {known}. `rollq online add TEMPLATE` adds one."
-                )
-        return STRATEGIES.read(document)
+        found = self.find(name)
+        if found is None:
+            with reachable():
+                known = ", ".join(str(entry["_id"]) for entry in self._registry.find({}, {"_id": 1})) or "none"
+            raise NotFound(
+                f"No strategy {name!r} is kept online.", f"There is: {known}. `rollq online add TEMPLATE` adds one."
+            )
+        return found
 
     def all(self) -> list[RegisteredStrategy]:
         """All strategies that can be read, by name."""
