@@ -56,12 +56,13 @@ format: $(STAMP)
 	@$(BIN)/ruff format .
 	@$(BIN)/ruff check --fix .
 
-$(STAMP): pyproject.toml constraints.txt deploy/check-system.sh tests/conformance/store-python.txt
+$(STAMP): pyproject.toml constraints.txt deploy/check-system.sh tests/conformance/store-python.txt tests/conformance/qlib.txt
 	@PYTHON="$(PYTHON)" sh deploy/check-system.sh
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev]'
 	@rm -rf $(VENV)/store-python
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --target $(VENV)/store-python --requirement tests/conformance/store-python.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --requirement tests/conformance/qlib.txt
 	@touch $@
 
 clean:

@@ -70,7 +70,7 @@ def enqueue_plan(
     trainer = _trainer(backend, pool or plan.strategy, policy, len(plan.definitions))
     options: TaskOptions = {**plan.options, "priority": priority}
     # `once`: enqueuing the same template again finds its round, instead of making another version of the same models.
-    return trainer.train(plan.definitions, plan.purpose, policy, options, after, force=force, once=True)
+    return trainer.open_round(plan.definitions, plan.purpose, policy, options, after, force=force, once=True)
 
 
 def enqueue_research(
@@ -93,7 +93,7 @@ def enqueue_research(
         lookahead = strategy.dataset_of(variant).label_lookahead
         purpose = Research(plan.strategy, plan.sessions, name, lookahead)
         options: TaskOptions = {**plan.options, "priority": priority}
-        opened[name] = trainer.train(plan.definitions, purpose, policy, options, after, force=force, once=True)
+        opened[name] = trainer.open_round(plan.definitions, purpose, policy, options, after, force=force, once=True)
     return opened
 
 

@@ -174,16 +174,16 @@ class _Watched(Trainer):
     # Of the class and not of the object: the manager makes the trainers, and knows nothing of a watch.
     watch: ClassVar[Watch]
 
-    def train(self, *args: Any, **kwargs: Any) -> TrainedRound:
+    def open_round(self, *args: Any, **kwargs: Any) -> TrainedRound:
         """As the trainer's."""
-        trained = super().train(*args, **kwargs)
+        trained = super().open_round(*args, **kwargs)
         self.watch.trained(trained)
         return trained
 
-    def end_train(self, trained: TrainedRound) -> TrainedRound:
+    def start_round(self, trained: TrainedRound) -> TrainedRound:
         """As the trainer's."""
         self.watch.unheld()
-        return super().end_train(trained)
+        return super().start_round(trained)
 
     def wait(self, trained: TrainedRound, *_: object, **__: object) -> OnlineSet:
         """As the trainer's, until the time of the whole simulation is over."""

@@ -55,7 +55,7 @@ class Trainer:
         self._pool = pool
         self._options = options
 
-    def train(
+    def open_round(
         self,
         definitions: Sequence[Definition],
         purpose: Purpose,
@@ -68,7 +68,7 @@ class Trainer:
         once: bool = False,
         check: Check = no_lease,
     ) -> TrainedRound:
-        """Open a round over ``definitions``; workers start at once (or at ``end_train``, if this is a DelayTrainer).
+        """Open a round over ``definitions``; workers start at once (or at ``start_round``, if this is a DelayTrainer).
 
         Args:
             definitions: what the tasks are made of, one for each window.
@@ -113,7 +113,7 @@ class Trainer:
             self._notify(round_id)
         return TrainedRound(round_id, self._pool, created)
 
-    def end_train(self, trained: TrainedRound) -> TrainedRound:
+    def start_round(self, trained: TrainedRound) -> TrainedRound:
         """Let the tasks of a round go, if they are held; workers start at once. Calling it again is harmless."""
         self._backend.rounds.start(trained.id)
         # Read after `start`: should the round be unblocked just now, one of the two, this or `settle`, sees both and
@@ -134,7 +134,7 @@ class Trainer:
         """Wait until the round is gathered; returns what serves then.
 
         Args:
-            trained: what ``train`` returned.
+            trained: what ``open_round`` returned.
             timeout: seconds; None waits for ever.
             progress: called with the states of the round's tasks.
             alive: called at every look; raises when waiting has become pointless.
@@ -203,6 +203,6 @@ class Trainer:
 
 
 class DelayTrainer(Trainer):
-    """Registers tasks now and trains them all together later: ``train`` holds them, ``end_train`` lets them go."""
+    """Registers tasks now, trains them together later: ``open_round`` holds them, ``start_round`` lets them go."""
 
     is_delay = True

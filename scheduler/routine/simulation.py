@@ -77,7 +77,7 @@ class Simulation:
         """
         for part in self._parts:
             for trained in part.rounds:
-                part.job.trainer.end_train(trained)
+                part.job.trainer.start_round(trained)
         for part in self._parts:
             for trained in part.rounds:
                 part.job.trainer.wait(trained, self._timeout)
@@ -94,7 +94,7 @@ class Simulation:
             # A rule looks at what serves, so even a trainer that delays must train now: who is champion decides what
             # comes next.
             if not part.job.trainer.is_delay or part.job.strategy.promotion_rule:
-                part.job.trainer.wait(part.job.trainer.end_train(trained), self._timeout)
+                part.job.trainer.wait(part.job.trainer.start_round(trained), self._timeout)
         if part.job.strategy.promotion_rule:
             job = part.job
             champions.by_rule(job.backend, job.strategy, job.sets.current(job.strategy.name), session, job.by)
@@ -115,7 +115,7 @@ class Simulation:
             ids = known.task_ids
             if len(ids) == len(plan.definitions):
                 return TrainedRound(ident, known.pool, Created(ids, 0))
-        return part.job.trainer.train(plan.definitions, purpose, options=plan.options, ident=ident)
+        return part.job.trainer.open_round(plan.definitions, purpose, options=plan.options, ident=ident)
 
     def _publish(self, job: Job) -> SignalEntry | None:
         """Predict what is missing and publish the signals of all sessions; the routine never does these again."""

@@ -110,7 +110,7 @@ def _prepare(job: Job, routine: Routine) -> Prepared:
     why_each = summary(judge(job.backend.tasks.reader, job.registered.pool, plan.definitions))
     # The id of the round is made of strategy and session: should this process die after it, the next one finds the
     # round.
-    trained = job.trainer.train(plan.definitions, purpose, options=plan.options, ident=ident, check=job.check)
+    trained = job.trainer.open_round(plan.definitions, purpose, options=plan.options, ident=ident, check=job.check)
     job.check()
     if job.registered.plan:  # planned anew: tasks that were given up are tried again
         again = job.backend.tasks.retry(trained.created.ids, job.by, held=job.trainer.is_delay)
@@ -125,7 +125,7 @@ def _train(job: Job, routine: Routine) -> Trained:
         return Trained()
     job.check()
     if not routine.notes.released:
-        job.trainer.end_train(TrainedRound(prepared.round, job.registered.pool, Created(prepared.ids, 0)))
+        job.trainer.start_round(TrainedRound(prepared.round, job.registered.pool, Created(prepared.ids, 0)))
     if job.backend.tasks.has_active(prepared.round):
         raise Waiting("training", replace(routine.notes, released=True))
     counts = job.backend.tasks.stat(ids=prepared.ids)

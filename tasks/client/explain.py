@@ -69,7 +69,7 @@ def _held(backend: Backend, task: Task) -> list[str]:
         first = waiting[0]
         return [f"It is held: round {first.id} waits for {', '.join(first.after)}. {first.reason}".strip()]
     if delayed := [found for found in rounds if found.held]:
-        return [f"It is held: delayed round {delayed[0].id} has not been released yet (end_train)."]
+        return [f"It is held: delayed round {delayed[0].id} has not been released yet (start_round)."]
     if task.backfill:
         return [f"It is held by backfill {task.backfill} until it is admitted: rollq backfill show {task.backfill}"]
     return [f"It is held. To end that: rollq tasks unhold {task.id}"]

@@ -38,7 +38,7 @@ def _unblock(backend: Backend, waiting: Round) -> None:
     if not waiting.held:
         backend.tasks.unhold(waiting.task_ids)
     now = backend.rounds.unblock(waiting.id)
-    if waiting.held and not now.held:  # end_train came in between, and saw that it was not unblocked yet
+    if waiting.held and not now.held:  # start_round came in between, and saw that it was not unblocked yet
         backend.tasks.unhold(waiting.task_ids)
     log.info("round %s is unblocked: those that it waited for are gathered", waiting.id)
     try:

@@ -30,7 +30,7 @@ def plan(settings: Settings, **model: Any) -> Plan:
 
 def open_round(backend: Backend, found: Plan, policy: str = "all") -> tuple[Trainer, Any]:
     trainer = DelayTrainer(backend, "small")
-    return trainer, trainer.end_train(trainer.train(found.definitions, found.purpose, policy))
+    return trainer, trainer.start_round(trainer.open_round(found.definitions, found.purpose, policy))
 
 
 def train(backend: Backend, found: Plan, processes: int = 2) -> OnlineSet:

@@ -79,7 +79,7 @@ def run(folder: Path, how: Cut) -> Report:
         for name, script in (("honest", ()), ("deaf", (str(DEAF),))):
             hosts.hire("a", name, *script)
         other = hosts.hire("b", "other")
-        trained = Trainer(backend, POOL).train(plan.definitions, plan.purpose)
+        trained = Trainer(backend, POOL).open_round(plan.definitions, plan.purpose)
         stale = _wait_for(lambda: _training_on_a(backend))
 
         hosts.network.cut_off("a", how)

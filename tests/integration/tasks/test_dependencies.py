@@ -16,7 +16,7 @@ PURPOSE = Serve("s")
 
 
 def open_round(trainer: Trainer, number: int, *after: TrainedRound) -> TrainedRound:
-    return trainer.train([definition(number)], PURPOSE, after=[found.id for found in after])
+    return trainer.open_round([definition(number)], PURPOSE, after=[found.id for found in after])
 
 
 def end(backend: Backend, trained: TrainedRound, *, well: bool) -> None:
@@ -69,9 +69,9 @@ def test_a_failure_is_told_down_the_chain_and_taken_back_when_it_is_tried_again(
 @pytest.mark.parametrize("gathered_first", [True, False])
 def test_a_delayed_round_needs_both_its_release_and_the_others(backend: Backend, gathered_first: bool) -> None:
     trainer = DelayTrainer(backend, "p")
-    first = Trainer(backend, "p").train([definition(1)], PURPOSE)
+    first = Trainer(backend, "p").open_round([definition(1)], PURPOSE)
     second = open_round(trainer, 2, first)
-    steps = [lambda: end(backend, first, well=True), lambda: trainer.end_train(second)]
+    steps = [lambda: end(backend, first, well=True), lambda: trainer.start_round(second)]
     for step in steps if gathered_first else reversed(steps):
         assert state(backend, second) == (RoundState.OPEN, True)
         step()
@@ -82,4 +82,4 @@ def test_a_delayed_round_needs_both_its_release_and_the_others(backend: Backend,
 
 def test_a_round_cannot_wait_for_what_is_not_there(backend: Backend) -> None:
     with pytest.raises(NotFound, match="no round"):
-        Trainer(backend, "p").train([definition(1)], PURPOSE, after=["0123456789ab"])
+        Trainer(backend, "p").open_round([definition(1)], PURPOSE, after=["0123456789ab"])

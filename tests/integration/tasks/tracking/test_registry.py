@@ -50,7 +50,7 @@ def online(backend: Backend) -> OnlineSet:
     found = plan(backend.settings)
     trainer = DelayTrainer(backend, f"registry{backend.settings.mongo_database}")
     purpose = replace(found.purpose, strategy=trainer._pool)
-    trained = trainer.end_train(trainer.train(found.definitions, purpose))
+    trained = trainer.start_round(trainer.open_round(found.definitions, purpose))
     with worker(backend.settings, 2):
         return trainer.wait(trained, timeout=120)
 
