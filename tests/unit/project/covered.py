@@ -135,6 +135,7 @@ COVERED: dict[str, list[str]] = {
     "tests/unit/workers/models/test_lightgbm.py": ["workers.models.lightgbm_params", "workers.models.lightgbm_table"],
     "tests/unit/workers/models/test_models.py": ["tasks.components.model", "workers.models.training_rows"],
     "tests/unit/workers/process/test_machine.py": ["workers.process.capacity"],
+    "tests/unit/workers/qlib/test_pickles.py": ["workers.qlib.pickle_classes"],
     "tests/unit/workers/records/test_records.py": [
         "tasks.components.record",
         "workers.records.analysis",
