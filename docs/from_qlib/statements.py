@@ -1,7 +1,7 @@
 """What a script does, as a list for each of its functions: which kind of statement, and which calls in which order.
 
-It keeps neither the text of a script nor its values: of a call its last name, how many positional arguments, and
-the names of the others. A script can be compared with one that is not here.
+It keeps neither the text of a script nor its values. Of a call it keeps the last name, how many arguments are given by
+position, and the names of the others. So a script can be compared with one that is not here.
 """
 
 from __future__ import annotations

@@ -50,6 +50,19 @@ def test_group_and_reduce_are_the_two_halves() -> None:
     assert joined({("A", 1): 10, ("A", 2): 20, ("B", 1): 5}) == {"A": 30, "B": 5}
 
 
+def test_calls_of_the_reference_are_taken() -> None:
+    """How many processes join makes no difference to the result; what else is given goes to the group function."""
+
+    def by(values: dict[Any, Any], place: int, *, last: bool = False) -> dict[Any, Any]:
+        return {key[-1 if last else place]: {key: item} for key, item in values.items()}
+
+    group = Group(by, lambda values: sum(values.values()))
+    given = {("A", 1): 10, ("B", 2): 5}
+    assert group(given, 2, 1, 0) == {"A": 10, "B": 5}
+    assert group(given, n_jobs=-1, verbose=0, place=0, last=True) == {1: 10, 2: 5}
+    assert RollingGroup(lambda values: len(values)).group(rolling_dict=given) == {("A",): {1: 10}, ("B",): {2: 5}}
+
+
 def test_nothing_in_nothing_out() -> None:
     assert RollingGroup()({}) == {}
 
