@@ -16,13 +16,14 @@ import numpy as np
 import pyarrow as pa
 from pandas.compat import pickle_compat
 
-from rollq.tasks.errors import ArtifactCorrupted, BadInput, RollqError
+from rollq.tasks.errors import ArtifactCorrupted, BadInput, PermanentError, RollqError
 from rollq.workers.qlib.pickle_classes import CALLED, FILLED, MOVED, MOVED_MODULES, Name
 
+PROTOCOL = 4  # Qlib's
 FIX = "It is not read. Only exact classes of Qlib, pandas, numpy and the tree libraries are, and ROLLQ_PICKLE_CLASSES."
 
 
-def load_pickle(content: bytes, more: Collection[str] = ()) -> object:
+def load(content: bytes, more: Collection[str] = ()) -> object:
     """What a pickle holds.
 
     Args:
@@ -44,6 +45,22 @@ def load_pickle(content: bytes, more: Collection[str] = ()) -> object:
     except Exception as error:
         why = f"{type(error).__name__}: {' '.join(str(error).split())[:200]}"
         raise ArtifactCorrupted(f"The pickle cannot be read: {why}.", "Restore it, or train again.") from error
+
+
+def dump(value: object, more: Collection[str] = ()) -> bytes:
+    """A pickle that ``load`` can read.
+
+    Raises:
+        PermanentError: it cannot be pickled, or holds something that is not allowed.
+    """
+    try:
+        content = pickle.dumps(value, protocol=PROTOCOL)
+        # Read through the same gate at once: what could never be loaded fails here, and not when it is to serve.
+        load(content, more)
+    except (pickle.PickleError, TypeError, AttributeError, BadInput, ArtifactCorrupted) as error:
+        why = " ".join(str(error).split())[:200]
+        raise PermanentError(f"A {type(value).__name__} of Qlib cannot be kept: {why}", FIX) from error
+    return content
 
 
 class _Gate(pickle._Unpickler):

@@ -12,8 +12,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from rollq.tasks.errors import ArtifactCorrupted, BadInput
-from rollq.workers.qlib.pickles import load_pickle
+from rollq.tasks.errors import ArtifactCorrupted, BadInput, PermanentError
+from rollq.workers.qlib.pickles import dump, load
 
 INDEX = pd.MultiIndex.from_product(
     [pd.date_range("2020-01-01", periods=3), ["A", "B"]], names=["datetime", "instrument"]
@@ -49,7 +49,7 @@ class Calls:
 @pytest.mark.parametrize("protocol", [2, 4, 5])
 def test_values_come_back(name: str, protocol: int) -> None:
     """Frames, series, configurations and arrays, in every protocol that Qlib can be told to write."""
-    read = load_pickle(pickle.dumps(VALUES[name], protocol=protocol))
+    read = load(pickle.dumps(VALUES[name], protocol=protocol))
     if isinstance(VALUES[name], pd.DataFrame | pd.Series):
         same: Callable[..., None] = (
             pd.testing.assert_frame_equal if name != "series" else pd.testing.assert_series_equal
@@ -65,7 +65,7 @@ def test_a_model_of_qlib_comes_back() -> None:
 
     model, features = LGBModel(), np.random.default_rng(7).random((50, 3))
     model.model = lightgbm.train({"verbose": -1}, lightgbm.Dataset(features, features[:, 0]), 3)
-    read = load_pickle(pickle.dumps(model, protocol=4))
+    read = load(pickle.dumps(model, protocol=4))
     assert isinstance(read, LGBModel)
     assert np.array_equal(read.model.predict(features), model.model.predict(features))
 
@@ -106,7 +106,7 @@ def test_what_could_do_harm_is_refused(what: str) -> None:
     """And named."""
     make, named = REFUSED[what]
     with pytest.raises((BadInput, ArtifactCorrupted), match="pickle") as caught:
-        load_pickle(make())
+        load(make())
     assert named in caught.value.message
 
 
@@ -116,26 +116,33 @@ def test_qlibs_constructors_are_not_called() -> None:
 
     command = {"class": "system", "module_path": "os", "kwargs": {"command": "exit 1"}}
     with pytest.raises(BadInput, match=r"calls qlib\.data\.dataset:DatasetH"):
-        load_pickle(pickle.dumps(Calls(DatasetH, command, {})))
+        load(pickle.dumps(Calls(DatasetH, command, {})))
 
 
 def test_own_classes_are_read_where_they_are_named() -> None:
     """By the setting pickle_classes."""
     content = pickle.dumps(Calls(os.path.basename, "a/b"))
     with pytest.raises(BadInput, match="posixpath:basename"):
-        load_pickle(content)
-    assert load_pickle(content, ("posixpath:basename",)) == "b"
+        load(content)
+    assert load(content, ("posixpath:basename",)) == "b"
 
 
 @pytest.mark.parametrize("content", [b"", b"\x80\x04", b"no pickle", pickle.dumps([1, 2])[:-1]])
 def test_half_a_pickle_is_named(content: bytes) -> None:
     """As corrupted, whatever the unpickler raises."""
     with pytest.raises(ArtifactCorrupted, match="cannot be read"):
-        load_pickle(content)
+        load(content)
 
 
 def test_a_missing_package_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     """A model of a library that is not installed."""
     monkeypatch.setitem(__import__("sys").modules, "catboost.core", None)
     with pytest.raises(BadInput, match=r"catboost\.core"):
-        load_pickle(_opcodes(_name("catboost.core", "CatBoost"), b")\x81"))
+        load(_opcodes(_name("catboost.core", "CatBoost"), b")\x81"))
+
+
+def test_what_could_not_be_read_again_is_not_kept() -> None:
+    """It is refused when it is pickled."""
+    assert load(dump(VALUES["task"])) == VALUES["task"]
+    with pytest.raises(PermanentError, match="posix:system"):
+        dump(Calls(os.system, "exit 1"))
