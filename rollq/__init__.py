@@ -87,6 +87,7 @@ _PUBLIC = {
     "rollq.workers.jobs.updaters": ["LabelUpdater", "PredUpdater"],
     "rollq.trainers": ["DelayInProcessTrainer", "InProcessTrainer"],
     "rollq.local.stack": ["LocalStack"],
+    "rollq.initialization": ["init"],
 }
 _MODULE_OF = {name: module for module, names in _PUBLIC.items() for name in names}
 __all__ = sorted([*_MODULE_OF, "__version__"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 
 from celery import Celery
@@ -63,9 +64,13 @@ class Backend:
     def connect(cls, settings: Settings | None = None) -> Backend:
         """The servers that the settings name, or those of the stack that runs in the state folder, ready for use.
 
+        After ``rollq.init`` all that are given no settings share one.
+
         Raises:
             Unavailable: there are none, or they do not answer.
         """
+        if settings is None and (shared := shared_backend()):
+            return shared
         found = settings or load_settings()
         if not found.mongo_uri:
             runtime = find_running(found.state_dir)
@@ -93,3 +98,16 @@ class Backend:
         self.rounds.ensure_indexes()
         self.backfills.ensure_indexes()
         self.worker_registry.ensure_indexes()
+
+
+_shared: list[tuple[int, Backend]] = []  # none or one, with the process that it is of: connections survive no fork
+
+
+def shared_backend() -> Backend | None:
+    """What all of this process share that connect without settings; None if each has its own."""
+    return _shared[0][1] if _shared and _shared[0][0] == os.getpid() else None
+
+
+def share(backend: Backend | None) -> None:
+    """Let all of this process share a backend that connect without settings; None: each has its own again."""
+    _shared[:] = [] if backend is None else [(os.getpid(), backend)]

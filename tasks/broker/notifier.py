@@ -106,6 +106,8 @@ class Notifier:
         return self._length(GATHER)
 
     def _length(self, name: str) -> int:
+        if not self._url:
+            return 0
         try:
             with redis.Redis.from_url(self._url, socket_timeout=5) as client:
                 return int(client.llen(name))
@@ -113,6 +115,8 @@ class Notifier:
             raise _silent(error) from error
 
     def _send(self, name: str, queue: str, args: Sequence[object]) -> None:
+        if not self._url:  # no broker is set: the process that asks does the work itself
+            return
         try:
             # Without a retry: the caller may hold a lease, and a sweep sends again what is not sent now.
             self._app.send_task(name, args=list(args), queue=queue, retry=False, ignore_result=True)

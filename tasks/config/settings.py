@@ -1,4 +1,4 @@
-"""Settings: defaults < ``rollq.toml`` < environment (``ROLLQ_...``) < command line."""
+"""Settings: defaults < ``rollq.toml`` < environment (``ROLLQ_...``) < ``rollq.init`` < command line."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where settings come from: ``rollq.toml``, the environment, the command line; each value remembers its place."""
+"""Where settings come from: ``rollq.toml``, environment, script, command line; each value remembers its place."""
 
 from __future__ import annotations
 
@@ -22,6 +22,7 @@ OTHERS = {"ROLLQ_DEBUG", "ROLLQ_WORKER_RESTARTS", "ROLLQ_FUZZ_SEED", "ROLLQ_TEST
 # What Kubernetes and Docker say about a service that is called rollq-something.
 OF_A_SERVICE = re.compile(r".*_(SERVICE_(HOST|PORT)(_.*)?|PORT(_\d+_(TCP|UDP)(_.*)?)?|NAME|ENV_.*)")
 ALIKE = 0.6  # from here on a name is taken for a misspelt one
+_of_script: dict[str, object] = {}  # what the script of this process said in its call of ``rollq.init``
 
 
 @dataclass(frozen=True)
@@ -45,8 +46,17 @@ def gather(known: Mapping[str, bool], overrides: Mapping[str, object], folder: P
     """
     found = _of_file((folder or Path()) / CONFIG_FILE, known)
     found.update(_of_environment(known))
+    found.update({name: Given(value, "the call of rollq.init") for name, value in _of_script.items()})
     found.update(_of_command_line(known, overrides))
     return found
+
+
+def set_for_script(values: Mapping[str, object]) -> dict[str, object]:
+    """Settings of this process, in place of those that were set so before, which are returned."""
+    before = dict(_of_script)
+    _of_script.clear()
+    _of_script.update(values)
+    return before
 
 
 def _of_file(path: Path, known: Mapping[str, bool]) -> dict[str, Given]:

@@ -192,6 +192,19 @@ class TimeAdjuster:
         )
 
 
+_default: list[TimeAdjuster] = []  # that of this process: none, or one
+
+
+def set_default_calendar(calendar: TimeAdjuster | None) -> None:
+    """The calendar of what this process makes without naming one; None: there is none."""
+    _default[:] = [] if calendar is None else [calendar]
+
+
+def default_calendar() -> TimeAdjuster | None:
+    """The calendar that ``set_default_calendar`` was given; None if there is none."""
+    return _default[0] if _default else None
+
+
 def _pair(segment: object) -> Written:
     if isinstance(segment, str) or not isinstance(segment, Sequence) or len(segment) != 2:
         raise SegmentError(f"A segment is (start, end), not {segment!r}.", "Write two dates.")

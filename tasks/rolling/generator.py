@@ -12,7 +12,7 @@ from numbers import Integral
 
 from rollq.tasks.definition import TEST, TRAIN, Definition, segments_of_window, set_segments
 from rollq.tasks.errors import SegmentError, TemplateError
-from rollq.tasks.rolling.calendar import EXPANDING, SLIDING, Segment, Time, TimeAdjuster
+from rollq.tasks.rolling.calendar import EXPANDING, SLIDING, Segment, Time, TimeAdjuster, default_calendar
 from rollq.tasks.rolling.handlers import extend_end_time, roll_fit_dates
 from rollq.tasks.rolling.segments import (
     Segments,
@@ -65,7 +65,7 @@ class RollingGen(TaskGen):
         train_key: the name of the train segment.
         trunc_days: segments other than test end at least so many sessions before the test start.
         task_copy_func: how a task is copied.
-        calendar: the sessions.
+        calendar: the sessions; None: those that ``rollq.init`` found.
         purge: sessions left out between a segment's end and the start of the next one, so that its labels do not look
             into that one (López de Prado, Advances in Financial Machine Learning, 2018, chapter 7). ``trunc_days``
             counts from session to session: ``purge=d`` before test is ``trunc_days=d+1``.
@@ -89,7 +89,7 @@ class RollingGen(TaskGen):
         calendar: TimeAdjuster | None = None,
         purge: int = 0,
     ) -> None:
-        """The defaults are Qlib's, so that a template of its users means the same here; a calendar must be given."""
+        """The defaults are Qlib's, so that a template of its users means the same here."""
         _check_count("rolling.kwargs.step", step, 1)
         _check_count("rolling.kwargs.purge", purge, 0)
         if trunc_days is not None:
@@ -186,7 +186,7 @@ class MultiHorizonGenBase(TaskGen):
     Args:
         horizon: sessions that the label looks ahead, one task each.
         label_leak_n: further sessions between the prediction and the first price of the label.
-        calendar: the sessions.
+        calendar: the sessions; None: those that ``rollq.init`` found.
         test_key: the name of the test segment.
 
     Raises:
@@ -242,6 +242,8 @@ def _check_count(key: str, value: object, least: int) -> None:
 
 
 def _check_calendar(name: str, calendar: TimeAdjuster | None) -> TimeAdjuster:
-    if not isinstance(calendar, TimeAdjuster):
-        raise TemplateError(f"{name} needs a calendar.", "Pass calendar=TimeAdjuster(sessions).", "calendar")
-    return calendar
+    found = default_calendar() if calendar is None else calendar
+    if not isinstance(found, TimeAdjuster):
+        fix = "Pass calendar=TimeAdjuster(sessions), or name the prices in rollq.init(provider_uri=...)."
+        raise TemplateError(f"{name} needs a calendar.", fix, "calendar")
+    return found

@@ -12,6 +12,7 @@ import pandas as pd
 from mlflow.exceptions import MlflowException
 from mlflow.tracking import MlflowClient
 
+from rollq.tasks.config.tracking_uri import usable_uri
 from rollq.tasks.errors import BadInput, NotFound, StateError
 from rollq.tasks.tracking.mlflow.experiment import MLflowExperiment, away
 from rollq.tasks.tracking.mlflow.store import as_mlflow_reads, prepare_tracking
@@ -22,16 +23,28 @@ from rollq.tasks.tracking.runs.lifecycle import RecorderStatus
 DEFAULT_EXPERIMENT = "Experiment"
 
 
+def checked_uri(uri: str) -> str:
+    """``uri`` as settings would have it: absolute, and a database where it names a plain folder.
+
+    Raises:
+        BadInput: no runs can be kept there.
+    """
+    try:
+        return usable_uri(uri)
+    except ValueError as error:
+        raise BadInput(f"The tracking URI {uri!r} cannot be used: {error}.", "Name another one.") from None
+
+
 class ExpManager(ABC):
     """Experiments at a tracking URI.
 
     Args:
-        uri: the default tracking URI.
+        uri: the default tracking URI; a plain folder stands for the SQLite store inside it.
         default_exp_name: the experiment that is meant when none is named.
     """
 
     def __init__(self, uri: str, default_exp_name: str = DEFAULT_EXPERIMENT) -> None:
-        self.default_uri = uri
+        self.default_uri = checked_uri(uri)
         self.default_exp_name = default_exp_name
         self._uri: str | None = None
         self._active: tuple[int, Experiment] | None = None  # with the process that it is active in
@@ -49,7 +62,7 @@ class ExpManager(ABC):
     @contextmanager
     def uri_context(self, uri: str) -> Iterator[None]:
         """Use another tracking URI inside the block."""
-        before, self._uri = self._uri, uri
+        before, self._uri = self._uri, checked_uri(uri)
         try:
             yield
         finally:
@@ -76,7 +89,7 @@ class ExpManager(ABC):
                 f"Experiment {self.active_experiment.name!r} is active (recorder {active.id if active else '-'}).",
                 "End it first: R.start() cannot be nested, nor used by two threads at once.",
             )
-        self._uri = uri or self._uri
+        self._uri = checked_uri(uri) if uri else self._uri
         experiment = self.get_exp(experiment_id=experiment_id, experiment_name=experiment_name)
         experiment.start(recorder_id=recorder_id, recorder_name=recorder_name, resume=resume)
         self._active = (os.getpid(), experiment)

@@ -25,9 +25,10 @@ import pandas as pd
 
 from rollq.tasks.components.registry import build
 from rollq.tasks.config.settings import load_settings
-from rollq.tasks.errors import BadInput, RollqError
+from rollq.tasks.definition import MODULE
+from rollq.tasks.errors import BadInput, RollqError, StateError
 from rollq.tasks.runtime import find_running
-from rollq.tasks.tracking.manager import ExpManager, MLflowExpManager
+from rollq.tasks.tracking.manager import ExpManager, MLflowExpManager, checked_uri
 from rollq.tasks.tracking.mlflow.store import local_tracking_uri
 from rollq.tasks.tracking.runs.experiment import Experiment
 from rollq.tasks.tracking.runs.lifecycle import RecorderStatus
@@ -36,6 +37,7 @@ from rollq.tasks.tracking.runs.recorder import Recorder
 log = logging.getLogger(__name__)
 
 TRACEBACK = "traceback.txt"
+OF_QLIB = "qlib.workflow.expm"  # the module that holds MLflowExpManager there
 
 
 class Workflow:
@@ -52,15 +54,18 @@ class Workflow:
 
         Args:
             exp_manager: one, or ``{"class": "MLflowExpManager", "module_path": ..., "kwargs": {"uri":
-                ..., "default_exp_name": ...}}``.
+                ..., "default_exp_name": ...}}``; Qlib's module is known, too.
 
         Raises:
             BadInput: the class is not registered, or is no experiment manager.
+            StateError: a recorder is active, which would be lost.
         """
-        made = exp_manager if isinstance(exp_manager, ExpManager) else build(exp_manager, "exp_manager")
+        made = exp_manager if isinstance(exp_manager, ExpManager) else build(_ours(exp_manager), "exp_manager")
         if not isinstance(made, ExpManager):
             raise BadInput(f"{type(made).__name__} is no experiment manager.", "Use MLflowExpManager.")
         with self._lock:
+            if self._manager is not None and (active := self._manager.active_experiment):
+                raise StateError(f"A recorder of experiment {active.name!r} is active.", "End it first: R.end_exp().")
             self._manager = made
 
     @property
@@ -184,7 +189,7 @@ class Workflow:
 
     def set_uri(self, uri: str) -> None:
         """Use another tracking URI by default."""
-        self.exp_manager.default_uri = uri
+        self.exp_manager.default_uri = checked_uri(uri)
 
     def uri_context(self, uri: str) -> AbstractContextManager[None]:
         """Use another tracking URI inside a ``with`` block."""
@@ -231,6 +236,13 @@ class Workflow:
 
 
 R = Workflow()
+
+
+def _ours(config: object) -> object:
+    """``config`` with rollq's class where it names Qlib's."""
+    if not isinstance(config, Mapping) or config.get(MODULE) != OF_QLIB:
+        return config
+    return {name: value for name, value in config.items() if name != MODULE}
 
 
 def _default_manager() -> ExpManager:

@@ -19,6 +19,14 @@ from rollq.tasks.errors import SettingsError
         ("sqlite:///./runs/../m.db", "{here}/m.db"),
         ("sqlite+pysqlite:///mlflow.db?timeout=30", "{here}/mlflow.db"),
         ("sqlite:////var/lib/mlflow.db", "/var/lib/mlflow.db"),
+        # A plain folder stands for the database inside it.
+        ("mlruns", "{here}/mlruns/mlflow.db"),
+        ("./mlruns", "{here}/mlruns/mlflow.db"),
+        ("file:mlruns", "{here}/mlruns/mlflow.db"),
+        ("/var/mlruns/", "/var/mlruns/mlflow.db"),
+        ("file:/var/ml%20runs", "/var/ml%20runs/mlflow.db"),
+        ("file:///var/ml%20runs", "/var/ml runs/mlflow.db"),
+        ("file://localhost/var/mlruns", "/var/mlruns/mlflow.db"),
     ],
 )
 def test_a_database_is_relative_to_the_folder(
@@ -39,16 +47,12 @@ def test_servers_stay_as_they_are(typed: str) -> None:
 @pytest.mark.parametrize(
     ("typed", "why"),
     [
-        ("mlruns", "plain folders"),
-        ("./mlruns", "plain folders"),
-        ("/var/mlruns", "plain folders"),
-        ("file:///var/mlruns", "plain folders"),
+        ("file://host/mlruns", "another host"),
         ("sqlite://", "memory"),
         ("sqlite:///:memory:", "memory"),
     ],
 )
 def test_what_cannot_work_is_refused_at_once(monkeypatch: pytest.MonkeyPatch, typed: str, why: str) -> None:
-    monkeypatch.delenv("MLFLOW_ALLOW_FILE_STORE", raising=False)
     monkeypatch.setenv("MLFLOW_TRACKING_URI", typed)
     with pytest.raises(SettingsError, match=why) as refused:
         load_settings()
