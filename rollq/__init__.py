@@ -65,6 +65,7 @@ _PUBLIC = {
     "rollq.scheduler.collect.ensembles": ["AverageEnsemble", "Ensemble", "RollingEnsemble", "SingleKeyEnsemble"],
     "rollq.scheduler.collect.groups": ["Group", "RollingGroup"],
     "rollq.scheduler.collect.recorder_collector": ["RecorderCollector"],
+    "rollq.scheduler.collect.recorders": ["list_recorders"],
     "rollq.scheduler.online_manager": ["OnlineManager"],
     "rollq.scheduler.online.online_set": ["OnlineModel", "OnlineSet"],
     "rollq.scheduler.online.ledger": ["OnlineSets"],

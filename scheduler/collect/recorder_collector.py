@@ -10,6 +10,7 @@ from typing import Literal, TypeVar
 from rollq.scheduler.collect.collectors import Collector, Processes
 from rollq.scheduler.collect.groups import RollingGroup
 from rollq.scheduler.collect.options import FilterFunc, KeyFunc, ListOptions, Loader, Recorders
+from rollq.scheduler.collect.recorders import experiment_of
 from rollq.scheduler.collect.values import Collected, Process
 from rollq.scheduler.collect.window_join import WindowJoin
 from rollq.tasks.errors import ArtifactMissing, BadInput, EnsembleError
@@ -76,7 +77,7 @@ class RecorderCollector(Collector):
         super().__init__(process_list)
         if on_duplicate not in ("error", "latest"):
             raise BadInput(f"on_duplicate {on_duplicate!r} is unknown.", "Use 'error' or 'latest'.")
-        self.experiment = _experiment(experiment)
+        self.experiment = experiment_of(experiment)
         self.artifacts_path = dict({"pred": "pred.pkl"} if artifacts_path is None else artifacts_path)
         self.rec_key_func = rec_key_func or recorder_key
         self.rec_filter_func = rec_filter_func
@@ -265,16 +266,6 @@ def _is_same_task(one: _Run, two: _Run) -> bool:
     """Whether two runs are trainings of one task: the earlier one may serve still, the later one is its result."""
     tasks = [getattr(run.recorder, "tags", {}).get(TASK) for run in (one, two)]
     return tasks[0] is not None and tasks[0] == tasks[1]
-
-
-def _experiment(experiment: Experiment | str | Recorders) -> Experiment | Recorders:
-    if isinstance(experiment, str):
-        from rollq.tasks.tracking.workflow import R  # two seconds to import: only where it is needed
-
-        return R.get_exp(experiment_name=experiment, create=False)
-    if isinstance(experiment, Experiment) or callable(experiment):
-        return experiment
-    raise BadInput(f"Recorders cannot be collected from {experiment!r}.", "Pass an experiment or its name.")
 
 
 def _comparable(key: object) -> tuple[object, ...]:
