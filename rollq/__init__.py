@@ -85,6 +85,7 @@ _PUBLIC = {
     "rollq.workers.records.analysis": ["SignalAnalysisRecord"],
     "rollq.tasks.components.record": ["Record"],
     "rollq.workers.records.signal": ["SignalRecord"],
+    "rollq.workers.jobs.task_train": ["begin_task_train", "end_task_train", "task_train"],
     "rollq.workers.jobs.updaters": ["LabelUpdater", "PredUpdater"],
     "rollq.trainers": ["DelayInProcessTrainer", "InProcessTrainer"],
     "rollq.local.stack": ["LocalStack"],

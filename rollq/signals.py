@@ -14,7 +14,7 @@ from rollq.scheduler.signals.files import read_signals
 from rollq.scheduler.signals.ledger import SignalLedger
 from rollq.tasks.backend import Backend
 from rollq.tasks.errors import NotFound
-from rollq.tasks.tracking.mlflow.experiment import MLflowExperiment
+from rollq.tasks.tracking.mlflow.experiment import find_run
 
 
 @dataclass(frozen=True)
@@ -59,7 +59,7 @@ def current_signals(backend: Backend, strategy: str, as_of: datetime | None = No
     online = sets.as_of(strategy, as_of) if as_of else sets.current(strategy)
     if online.signals is None:
         raise NotFound(f"{strategy!r} has published no signals yet.", f"Run `rollq routine run {strategy}`.")
-    recorder = MLflowExperiment.open(online.pool, backend.settings.mlflow_uri).get_recorder(online.signals.recorder_id)
+    recorder = find_run(online.signals.recorder_id, backend.settings.mlflow_uri)
     return CurrentSignals(strategy, online.version, read_signals(recorder.load_object(online.signals.artifact)))
 
 

@@ -19,6 +19,7 @@ from rollq.scheduler.online.ledger import OnlineSets
 from rollq.tasks.attempts.attempt_runs import why_lost
 from rollq.tasks.backend import Backend
 from rollq.tasks.broker.messages import RECONCILE
+from rollq.tasks.definition import experiment_of
 from rollq.tasks.errors import NotFound, RollqError, Unavailable
 from rollq.tasks.queue.task import Task
 from rollq.tasks.rounds.documents import RoundState
@@ -27,7 +28,7 @@ from rollq.tasks.tracking.mlflow.recorder import MLflowRecorder
 from rollq.tasks.tracking.runs.lifecycle import RecorderStatus
 from rollq.tasks.tracking.runs.orphans import SEARCH_SECONDS, Orphan
 from rollq.tasks.tracking.runs.process import Life, Process
-from rollq.tasks.tracking.runs.run_tags import ROUND, TASK
+from rollq.tasks.tracking.runs.run_tags import POOL, ROUND, TASK
 
 log = logging.getLogger(__name__)
 
@@ -122,10 +123,12 @@ def survey(backend: Backend) -> Survey:
         for recorder in list(experiment.iter_recorders(status=RecorderStatus.RUNNING)):
             process = Process.of_tags(recorder.tags)
             life = process.life() if process else Life.UNKNOWN
-            if why := _why_over(backend, recorder, experiment.name in pools, life) or _why_gone(process, life):
+            # A task may have another experiment than its pool's.
+            pool = recorder.tags.get(POOL, experiment.name)
+            if why := _why_over(backend, recorder, pool in pools, life) or _why_gone(process, life):
                 # Listing all experiments takes a while, in which many a run ends as it should.
                 if _still_shows(experiment, recorder):
-                    found.orphaned.append(OrphanedRun(experiment.name, recorder, why))
+                    found.orphaned.append(OrphanedRun(pool, recorder, why))
             elif process and life is Life.UNKNOWN and TASK not in recorder.tags:
                 found.elsewhere[process.host] += 1
     return found
@@ -140,13 +143,21 @@ def close(backend: Backend, orphaned: OrphanedRun) -> bool:
 
 
 def _of_task(backend: Backend, end: Orphan) -> list[OrphanedRun]:
-    experiment = MLflowExperiment.find(end.pool, backend.settings.mlflow_uri)
-    if experiment is None:
-        return []
-    found = list(experiment.iter_recorders(f"tags.`{TASK}` = '{end.task_id}'"))
+    of_task = f"tags.`{TASK}` = '{end.task_id}'"
+    found = [run for experiment in _experiments(backend, end) for run in experiment.iter_recorders(of_task)]
     task = _task(backend, end.task_id)  # read after the runs: an attempt that began since has none of these
     reasons = [(recorder, why_lost(recorder, task)) for recorder in found if recorder.status not in CLOSED]
     return [OrphanedRun(end.pool, recorder, why) for recorder, why in reasons if why]
+
+
+def _experiments(backend: Backend, end: Orphan) -> list[MLflowExperiment]:
+    """Where the runs of a task may be: a task that was removed does not say it any more."""
+    uri = backend.settings.mlflow_uri
+    task = next(iter(backend.tasks.find(ids=[end.task_id], definitions=True)), None)
+    if task is None:
+        return list(MLflowExperiment.all(uri))
+    found = MLflowExperiment.find(experiment_of(task.definition, end.pool), uri)
+    return [found] if found else []
 
 
 def _why_over(backend: Backend, recorder: MLflowRecorder, is_pool: bool, life: Life) -> str:

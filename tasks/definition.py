@@ -6,9 +6,10 @@ A definition is the plain JSON dict that Qlib users know, and that is how it is 
     dataset: {class, module_path, kwargs: {segments: {train: [start, end], ...}, handler: {...}, path, ...}}
     record: [{class, module_path, kwargs}, ...]
 
-rollq adds what it planned: ``window``, ``variant``, ``init_model``, ``predict``, ``data`` and ``identity``. Where a
-function reads what a person may have written, it takes whatever there is; the checks of templates and tasks name what
-is wrong (``rolling/segment_checks.py``, ``rolling/segments.py``).
+rollq adds what it planned: ``window``, ``variant``, ``init_model``, ``predict``, ``data`` and ``identity``; and
+``experiment``, where that is not the pool's. Where a function reads what a person may have written, it takes whatever
+there is; the checks of templates and tasks name what is wrong (``rolling/segment_checks.py``,
+``rolling/segments.py``).
 """
 
 from __future__ import annotations
@@ -39,6 +40,7 @@ PREDICT = "predict"  # of a prediction task: the run of the model, and the days
 DATA = "data"  # the state of all of the data when it was planned
 PROJECT = "project"  # the commit of the template's folder
 ROUTINE = "routine"  # (strategy, session) of the routine that waits for it
+EXPERIMENT = "experiment"  # the MLflow experiment of its runs; left out where it has the name of the pool
 
 
 def component(cls: str, kwargs: Mapping[str, object] | None = None) -> Component:
@@ -87,9 +89,15 @@ def components_of(definition: Mapping[str, Any]) -> Iterator[tuple[str, Componen
 
 def records_of(definition: Mapping[str, object]) -> Iterator[tuple[str, Component]]:
     """The records of a task, each with its place: ``record[0]``."""
-    records = definition.get(RECORD)
+    records = with_record_list(definition)[RECORD]
     for position, record in enumerate(records if isinstance(records, list) else ()):
         yield f"{RECORD}[{position}]", record
+
+
+def with_record_list(definition: Mapping[str, object]) -> Definition:
+    """A copy of a definition in which the records are a list: the reference takes one alone, or none, too."""
+    records = definition.get(RECORD)
+    return {**definition, RECORD: [records] if isinstance(records, Mapping) else [] if records is None else records}
 
 
 def dataset_kwargs(definition: Mapping[str, object]) -> Mapping[str, object]:
@@ -129,6 +137,18 @@ def segments_of_window(definition: Definition) -> dict[str, Any]:
 def set_segments(definition: Definition, segments: Mapping[str, object]) -> None:
     """Give a definition other segments, in place."""
     definition[DATASET][KWARGS][SEGMENTS] = dict(segments)
+
+
+def experiment_of(definition: Mapping[str, object], pool: str) -> str:
+    """The experiment of a task's runs."""
+    named = definition.get(EXPERIMENT)
+    return named if isinstance(named, str) and named else pool
+
+
+def with_experiment(definition: Mapping[str, object], experiment: str, pool: str) -> Definition:
+    """A copy of a definition whose runs are in ``experiment``."""
+    kept = {name: value for name, value in definition.items() if name != EXPERIMENT}
+    return kept if experiment == pool else {**kept, EXPERIMENT: experiment}
 
 
 def with_test(definition: Definition, start: str, end: str | None) -> Definition:

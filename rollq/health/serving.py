@@ -16,7 +16,7 @@ from rollq.scheduler.online.online_set import OnlineSet
 from rollq.scheduler.signals.ledger import SignalLedger
 from rollq.tasks.backend import Backend
 from rollq.tasks.errors import NotFound, RollqError
-from rollq.tasks.tracking.mlflow.experiment import MLflowExperiment
+from rollq.tasks.tracking.mlflow.experiment import MLflowExperiment, find_run
 from rollq.tasks.tracking.mlflow.recorder import SUPERSEDED, MLflowRecorder
 from rollq.tasks.tracking.runs.lifecycle import RecorderStatus
 from rollq.tasks.tracking.runs.process import Life, Process
@@ -118,16 +118,16 @@ def _runs(backend: Backend, needed: list[Needed], faults: list[str]) -> dict[str
     for pool in dict.fromkeys(one.pool for one in needed):
         wanted = {one.run: one for one in needed if one.pool == pool}
         experiment = MLflowExperiment.find(pool, backend.settings.mlflow_uri)
-        if experiment is None:
-            what = next(iter(wanted.values())).what
-            faults.append(f"experiment {pool!r} of {what} is gone or was deleted: `mlflow experiments restore`")
-            continue
-        if len(wanted) > FEW:
+        if experiment and len(wanted) > FEW:
             found |= {recorder.id: recorder for recorder in experiment.iter_recorders() if recorder.id in wanted}
         for run in wanted.keys() - found.keys():
             try:
-                found[run] = experiment.get_recorder(run)
+                found[run] = find_run(run, backend.settings.mlflow_uri)
             except NotFound:
+                if experiment is None:
+                    what = wanted[run].what
+                    faults.append(f"experiment {pool!r} of {what} is gone or was deleted: `mlflow experiments restore`")
+                    break
                 why = "it was deleted: `mlflow runs restore`" if experiment.was_deleted(run) else "it is gone"
                 faults.append(f"run {run} of {wanted[run].what}: {why}")
     return found

@@ -20,7 +20,7 @@ from rollq.tasks.backend import Backend
 from rollq.tasks.queue.states import TaskState
 from rollq.tasks.queue.task import Task
 from rollq.tasks.rounds.documents import Round
-from rollq.tasks.tracking.mlflow.experiment import MLflowExperiment
+from rollq.tasks.tracking.mlflow.experiment import find_run
 from rollq.workers.process.machine import this_machine
 
 LIBRARIES = ("rollq", "celery", "mlflow-skinny", "lightgbm", "pandas", "pymongo")
@@ -28,7 +28,7 @@ LIBRARIES = ("rollq", "celery", "mlflow-skinny", "lightgbm", "pandas", "pymongo"
 
 def export_signals(backend: Backend, pool: str, signals: SignalFile, folder: Path) -> dict[str, object]:
     """Copy the signals of a round into ``folder``; returns ``{path, rows, start, end, sha256}``."""
-    recorder = MLflowExperiment.open(pool, backend.settings.mlflow_uri).get_recorder(signals.recorder_id)
+    recorder = find_run(signals.recorder_id, backend.settings.mlflow_uri)
     path = folder / "signals.parquet"
     # Byte for byte, so that the checksum in the ledger is that of the copy, too.
     path.write_bytes(Path(recorder.load_object(signals.artifact)).read_bytes())
@@ -38,8 +38,7 @@ def export_signals(backend: Backend, pool: str, signals: SignalFile, folder: Pat
 
 def daily_ic(backend: Backend, tasks: list[Task]) -> pd.DataFrame:
     """Daily ``ic`` and ``rank_ic`` of all windows, indexed by datetime; empty if none was analysed."""
-    experiment = MLflowExperiment.open(tasks[0].pool, backend.settings.mlflow_uri)
-    frames = [load_daily_ic(experiment, task) for task in tasks if task.committed is not None]
+    frames = [load_daily_ic(backend.settings.mlflow_uri, task) for task in tasks if task.committed is not None]
     known = [frame for frame in frames if frame is not None]
     return pd.concat(known).sort_index() if known else pd.DataFrame(columns=["ic", "rank_ic"])
 

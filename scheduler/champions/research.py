@@ -19,7 +19,7 @@ from rollq.tasks.errors import CoverageError, NotFound, StateError
 from rollq.tasks.rolling.online_options import BASE
 from rollq.tasks.rounds.documents import Round
 from rollq.tasks.rounds.purpose import Research, Serve
-from rollq.tasks.tracking.mlflow.experiment import MLflowExperiment
+from rollq.tasks.tracking.mlflow.experiment import find_run
 
 SHORTEST = 4  # digits that an id may be shortened to
 
@@ -64,7 +64,7 @@ def signals_of(backend: Backend, found: Round) -> pd.DataFrame:
         ArtifactCorrupted: they are not what was written.
     """
     where = findings(backend, found).signals
-    recorder = MLflowExperiment.open(found.pool, backend.settings.mlflow_uri).get_recorder(where.recorder_id)
+    recorder = find_run(where.recorder_id, backend.settings.mlflow_uri)
     return read_signals(recorder.load_object(where.artifact))
 
 
@@ -75,8 +75,8 @@ def labels_of(backend: Backend, found: Round) -> pd.Series:
         StateError: as ``findings``.
         NotFound: a window has no label.
     """
-    experiment = MLflowExperiment.open(found.pool, backend.settings.mlflow_uri)
-    labels = [experiment.get_recorder(run).load_object("label.parquet") for run in findings(backend, found).runs]
+    runs = (find_run(run, backend.settings.mlflow_uri) for run in findings(backend, found).runs)
+    labels = [recorder.load_object("label.parquet") for recorder in runs]
     return pd.concat([_series(label) for label in labels]).sort_index().rename("label")
 
 

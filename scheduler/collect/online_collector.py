@@ -11,7 +11,7 @@ from rollq.scheduler.online.ledger import OnlineSets
 from rollq.scheduler.online.online_set import OnlineModel
 from rollq.scheduler.online.predictions import Predictions
 from rollq.tasks.backend import Backend
-from rollq.tasks.tracking.mlflow.experiment import MLflowExperiment
+from rollq.tasks.tracking.mlflow.experiment import find_run
 from rollq.tasks.tracking.runs.recorder import Recorder
 
 PREDICTIONS = {"pred.pkl": "pred", "pred.parquet": "pred", "label.pkl": "label", "label.parquet": "label"}
@@ -30,9 +30,8 @@ def online_collector(backend: Backend, strategy: str, **options: Unpack[Collecto
         for online in OnlineSets(backend.store).history(strategy):
             # Oldest first: what a later set says of a model goes before.
             models.update({model.recorder_id: (online.pool, model) for model in online.models})
-        pools = {pool: MLflowExperiment.open(pool, backend.settings.mlflow_uri) for pool, _ in models.values()}
-        for ident, (pool, _) in models.items():
-            yield pools[pool].get_recorder(ident)
+        for ident in models:
+            yield find_run(ident, backend.settings.mlflow_uri)
 
     def load(recorder: Recorder, name: str) -> object:
         if name not in PREDICTIONS:

@@ -8,7 +8,7 @@ from rollq.scheduler.online.tool import OnlineTool
 from rollq.tasks.backend import Backend
 from rollq.tasks.leases.renewer import Check, no_lease
 from rollq.tasks.rounds.purpose import LIVE
-from rollq.tasks.tracking.mlflow.experiment import MLflowExperiment
+from rollq.tasks.tracking.mlflow.experiment import find_run
 from rollq.tasks.tracking.mlflow.registry import Candidate, ModelRegistry
 from rollq.tasks.tracking.runs.run_tags import TASK
 
@@ -45,10 +45,9 @@ def sync_models(backend: Backend, online: OnlineSet) -> str | None:
     Raises:
         Unavailable: MLflow does not answer.
     """
-    experiment = MLflowExperiment.open(online.pool, backend.settings.mlflow_uri)
     candidates = []
     for model in sorted(online.models, key=lambda model: model.test[0]):
-        recorder = experiment.get_recorder(model.recorder_id)
+        recorder = find_run(model.recorder_id, backend.settings.mlflow_uri)
         if "model/MLmodel" in recorder.checksums():
             tags = {TASK: model.task_id, "rollq.test": " to ".join(str(bound) for bound in model.test)}
             candidates.append(Candidate(recorder.id, recorder.get_artifact_uri(), tags))

@@ -20,7 +20,7 @@ from rollq.tasks.mongo.layout import SCHEMA
 from rollq.tasks.mongo.records import Id, Reader
 from rollq.tasks.predictions.increments import Increment, load_increment
 from rollq.tasks.queue.task import Task
-from rollq.tasks.tracking.mlflow.experiment import MLflowExperiment
+from rollq.tasks.tracking.mlflow.experiment import find_run
 from rollq.tasks.tracking.mlflow.recorder import MLflowRecorder
 
 ADDED, REVISED, LABELS = "added", "revised", "labels"  # of the last, the labels alone count
@@ -48,7 +48,6 @@ class Predictions:
 
     def __init__(self, backend: Backend) -> None:
         self._backend = backend
-        self._experiments: dict[str, MLflowExperiment] = {}
 
     @property
     def _added(self) -> MongoCollection[Document]:
@@ -114,7 +113,7 @@ class Predictions:
             ArtifactMissing, ArtifactCorrupted: what the ledger names is not there, or is not what was written.
         """
         wanted = None if days is None else set(days)
-        recorder = self._experiment(pool).get_recorder(model.recorder_id)
+        recorder = find_run(model.recorder_id, self._backend.settings.mlflow_uri)
         parts: list[Increment] = []
         seen: set[str] = set()
 
@@ -132,11 +131,6 @@ class Predictions:
         learned = [] if scores_only else [one for one in added if one.why == LABELS]
         labels = [load_increment(recorder, one.result).label for one in learned]
         return _labelled(_joined(parts), labels)
-
-    def _experiment(self, pool: str) -> MLflowExperiment:
-        if pool not in self._experiments:
-            self._experiments[pool] = MLflowExperiment.open(pool, self._backend.settings.mlflow_uri)
-        return self._experiments[pool]
 
 
 PREDICTIONS = Reader("predictions", "prediction", Added, "Restore the document from a backup.")

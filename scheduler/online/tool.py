@@ -8,8 +8,11 @@ from rollq.scheduler.online.ledger import OnlineSets
 from rollq.scheduler.online.online_set import OnlineSet
 from rollq.tasks.backend import Backend
 from rollq.tasks.errors import NotFound, SettingsError
-from rollq.tasks.tracking.mlflow.experiment import MLflowExperiment
+from rollq.tasks.tracking.manager import MLflowExpManager
+from rollq.tasks.tracking.mlflow.experiment import MLflowExperiment, find_run
 from rollq.tasks.tracking.mlflow.recorder import MLflowRecorder
+from rollq.tasks.tracking.runs.experiment import Experiment
+from rollq.tasks.tracking.runs.recorder import Recorder
 
 
 class OnlineTool:
@@ -31,7 +34,7 @@ class OnlineTool:
         self._sets = OnlineSets(backend.store)
         self._experiment = MLflowExperiment.open(pool or strategy, backend.settings.mlflow_uri)
 
-    def set_online_tag(self, tag: str, recorders: MLflowRecorder | Iterable[MLflowRecorder]) -> None:
+    def set_online_tag(self, tag: str, recorders: Recorder | Iterable[Recorder]) -> None:
         """Tag recorders.
 
         Raises:
@@ -39,7 +42,7 @@ class OnlineTool:
         """
         if tag not in (self.ONLINE_TAG, self.OFFLINE_TAG):
             raise SettingsError(f"{tag!r} is no online status.", "Use 'online' or 'offline'.")
-        for recorder in [recorders] if isinstance(recorders, MLflowRecorder) else recorders:
+        for recorder in [recorders] if isinstance(recorders, Recorder) else recorders:
             recorder.set_tags({self.ONLINE_KEY: tag})
             # Tags are written by a thread; here they are waited for, so that an error is raised where it belongs.
             recorder.flush()
@@ -54,7 +57,7 @@ class OnlineTool:
             current = self._sets.current(self._strategy)
         except NotFound:
             return []
-        return [self._experiment.get_recorder(model.recorder_id) for model in current.models]
+        return [find_run(model.recorder_id, self._backend.settings.mlflow_uri) for model in current.models]
 
     def reset_online_tag(self, recorders: Sequence[MLflowRecorder]) -> None:
         """Tag ``recorders`` as online, and every other recorder of the experiment that was online as offline.
@@ -62,7 +65,7 @@ class OnlineTool:
         The tags alone change; what serves is changed by ``rollq online rollback`` and ``promote``.
         """
         chosen = {recorder.id for recorder in recorders}
-        before = [recorder for ident, recorder in self._tagged().items() if ident not in chosen]
+        before = [recorder for ident, recorder in self._tagged(self._experiment).items() if ident not in chosen]
         self.set_online_tag(self.OFFLINE_TAG, before)
         self.set_online_tag(self.ONLINE_TAG, recorders)
 
@@ -72,14 +75,18 @@ class OnlineTool:
         The process that made an earlier set may have died before it wrote the tags: no recorder of any stays online.
         """
         ids = {model.recorder_id for model in online.models}
-        tagged = self._tagged()
+        uri = self._backend.settings.mlflow_uri
+        tagged = self._tagged(self._experiment)
+        new = [find_run(ident, uri) for ident in sorted(ids - tagged.keys())]
+        # Tasks may have another experiment than their pool's.
+        for other in {recorder.experiment_id for recorder in new} - {self._experiment.id}:
+            tagged |= self._tagged(MLflowExpManager(uri).get_exp(experiment_id=other, create=False))
         own = {model.recorder_id for earlier in self._sets.history(self._strategy) for model in earlier.models}
         # Of this strategy only: several may share an experiment.
         self.set_online_tag(self.OFFLINE_TAG, [tagged[ident] for ident in sorted(tagged.keys() & own - ids)])
-        new = (self._experiment.get_recorder(ident) for ident in sorted(ids - tagged.keys()))
-        self.set_online_tag(self.ONLINE_TAG, new)
+        self.set_online_tag(self.ONLINE_TAG, [recorder for recorder in new if recorder.id not in tagged])
 
-    def _tagged(self) -> dict[str, MLflowRecorder]:
-        """The recorders of the experiment that are tagged online, whichever strategy they are of."""
-        found = self._experiment.iter_recorders(f"tags.`{self.ONLINE_KEY}` = '{self.ONLINE_TAG}'")
+    def _tagged(self, experiment: Experiment) -> dict[str, Recorder]:
+        """The recorders of an experiment that are tagged online, whichever strategy they are of."""
+        found = experiment.iter_recorders(f"tags.`{self.ONLINE_KEY}` = '{self.ONLINE_TAG}'")
         return {recorder.id: recorder for recorder in found}

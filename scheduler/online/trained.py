@@ -8,7 +8,7 @@ from rollq.scheduler.online.online_set import OnlineModel
 from rollq.tasks.backend import Backend
 from rollq.tasks.definition import Definition, segments_of
 from rollq.tasks.errors import ArtifactMissing
-from rollq.tasks.tracking.mlflow.experiment import MLflowExperiment
+from rollq.tasks.tracking.mlflow.experiment import find_run
 
 KNOWN = 4_096  # definitions that a process remembers: those of finished runs do not change
 
@@ -25,7 +25,7 @@ def trained_definition(backend: Backend, pool: str, model: OnlineModel) -> Defin
         Unavailable: MLflow does not answer.
     """
     try:
-        return _definition(backend.settings.mlflow_uri, pool, model.recorder_id)
+        return _definition(backend.settings.mlflow_uri, model.recorder_id)
     # The run is older than the artifact `task`; its task may still be there.
     except ArtifactMissing:
         return backend.tasks.get(model.task_id).definition
@@ -38,6 +38,6 @@ def trained_test(backend: Backend, pool: str, model: OnlineModel) -> tuple[str, 
 
 
 @lru_cache(KNOWN)
-def _definition(uri: str, pool: str, run: str) -> Definition:
-    definition: Definition = MLflowExperiment.open(pool, uri).get_recorder(run).load_object("task")
+def _definition(uri: str, run: str) -> Definition:
+    definition: Definition = find_run(run, uri).load_object("task")
     return definition

@@ -20,7 +20,7 @@ from rollq.tasks.rolling.model_identity import model_identity
 from rollq.tasks.rolling.online_options import BASE
 from rollq.tasks.rounds.documents import Round
 from rollq.tasks.rounds.purpose import Serve
-from rollq.tasks.tracking.mlflow.experiment import MLflowExperiment
+from rollq.tasks.tracking.mlflow.experiment import MLflowExperiment, find_run
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,7 @@ class RoundResults:
 
     @cached_property
     def experiment(self) -> MLflowExperiment:
-        """The experiment of the runs; a round that misses its policy is judged without it."""
+        """Where the signals of the round go; its tasks may have runs elsewhere."""
         return MLflowExperiment.open(self.round.pool, self.mlflow_uri)
 
     @property
@@ -84,18 +84,18 @@ def to_model(task: Task) -> OnlineModel:
     return OnlineModel(task.id, recorder_of(task), planned_test(task.definition), _identity(task))
 
 
-def load_window(experiment: MLflowExperiment, task: Task) -> WindowPrediction:
+def load_window(mlflow_uri: str, task: Task) -> WindowPrediction:
     """The predictions of a DONE task, and the index that its labels say they must have."""
-    recorder = experiment.get_recorder(recorder_of(task))
+    recorder = find_run(recorder_of(task), mlflow_uri)
     predictions = recorder.load_object("pred.parquet")
     frame = predictions.to_frame("score") if isinstance(predictions, pd.Series) else predictions
     expected = recorder.load_object("label.parquet").index if "label.parquet" in recorder.checksums() else None
     return WindowPrediction(planned_test(task.definition), frame, expected)
 
 
-def load_daily_ic(experiment: MLflowExperiment, task: Task) -> pd.DataFrame | None:
+def load_daily_ic(mlflow_uri: str, task: Task) -> pd.DataFrame | None:
     """Daily ``ic`` and ``rank_ic`` of a window, indexed by datetime; None if it was not analysed."""
-    recorder = experiment.get_recorder(recorder_of(task))
+    recorder = find_run(recorder_of(task), mlflow_uri)
     if "sig_analysis/ic.parquet" not in recorder.checksums():
         return None
     frame: pd.DataFrame = recorder.load_object("sig_analysis/ic.parquet")

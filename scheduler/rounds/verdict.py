@@ -48,12 +48,12 @@ def judge(results: RoundResults) -> Verdict:
     purpose, tasks = results.round.purpose, results.judged
     done = check_policy(results.round.policy, tasks, results.asked, routine=_of_routine(results))
     sessions, gaps = expected(purpose.sessions, tasks, done)
-    metrics = mean_metrics([load_daily_ic(results.experiment, task) for task in done])
+    metrics = mean_metrics([load_daily_ic(results.mlflow_uri, task) for task in done])
     signals = pd.DataFrame({"score": []})
     if isinstance(purpose, Serve) and purpose.session:  # the routine looks for holes when it publishes
         check_segments([planned_test(task.definition) for task in done], sessions)
     else:
-        signals = join_windows([load_window(results.experiment, task) for task in done], sessions)
+        signals = join_windows([load_window(results.mlflow_uri, task) for task in done], sessions)
     return Verdict(tuple(done), tuple(sessions), tuple(gaps), metrics, signals)
 
 

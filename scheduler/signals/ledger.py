@@ -29,7 +29,7 @@ from rollq.tasks.mongo.client import Document, reachable
 from rollq.tasks.mongo.layout import SCHEMA
 from rollq.tasks.mongo.records import Reader
 from rollq.tasks.tracking.artifacts.manifest import safe_name
-from rollq.tasks.tracking.mlflow.experiment import MLflowExperiment
+from rollq.tasks.tracking.mlflow.experiment import MLflowExperiment, find_run
 from rollq.tasks.tracking.mlflow.recorder import MLflowRecorder
 from rollq.tasks.tracking.runs.run_tags import KIND, STRATEGY
 
@@ -185,7 +185,7 @@ class SignalLedger:
 
     def load(self, entry: SignalEntry) -> pd.DataFrame:
         """The signals of one entry. Raises as ``read``."""
-        recorder = MLflowExperiment.open(entry.pool, self._backend.settings.mlflow_uri).get_recorder(entry.recorder_id)
+        recorder = find_run(entry.recorder_id, self._backend.settings.mlflow_uri)
         content = recorder.storage.read(safe_name(entry.artifact))
         if hashlib.sha256(content).hexdigest() != entry.sha256:
             raise ArtifactCorrupted(

@@ -18,7 +18,7 @@ from rollq.tasks.components.dataset import Dataset
 from rollq.tasks.errors import DataError
 from rollq.tasks.predictions.day_hashes import changed_days, day_hashes
 from rollq.tasks.predictions.fitted_dataset import fitted_dataset
-from rollq.tasks.tracking.mlflow.experiment import MLflowExperiment
+from rollq.tasks.tracking.mlflow.experiment import find_run
 
 GONE = "gone"  # in place of a hash: the data have the day no more
 
@@ -99,7 +99,7 @@ def _revised(backend: Backend, strategy: OnlineStrategy, part: Served) -> Update
     predicted = {day: found for day, found in known.items() if found}
     if not predicted:
         return None
-    recorder = MLflowExperiment.open(part.pool, backend.settings.mlflow_uri).get_recorder(part.model.recorder_id)
+    recorder = find_run(part.model.recorder_id, backend.settings.mlflow_uri)
     config = strategy.dataset_config(trained_definition(backend, part.pool, part.model))
     dataset = fitted_dataset(recorder, config, backend.settings.components)
     changed = changed_days(dataset, predicted)

@@ -364,7 +364,7 @@ MUTANTS = (
     Mutant(
         "what a model was trained from is asked of its task",
         "scheduler/online/trained.py",
-        "return _definition(backend.settings.mlflow_uri, pool, model.recorder_id)",
+        "return _definition(backend.settings.mlflow_uri, model.recorder_id)",
         "raise ArtifactMissing(pool)",
         SERVING,
     ),

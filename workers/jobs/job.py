@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 from rollq.tasks.attempts import attempt_runs
 from rollq.tasks.backend import Backend
-from rollq.tasks.definition import MODEL, PREDICT, PROJECT, ROUTINE, TEST, class_of, segments_of
+from rollq.tasks.definition import PREDICT, PROJECT, ROUTINE, experiment_of
 from rollq.tasks.errors import DataError, NotYet
 from rollq.tasks.failures import described
 from rollq.tasks.ingredients.code_check import check_code, check_loaded, others_serve
@@ -20,7 +20,7 @@ from rollq.tasks.tracking.mlflow.recorder import MLflowRecorder
 from rollq.tasks.tracking.runs import run_tags
 from rollq.tasks.tracking.runs.lifecycle import RecorderStatus
 from rollq.workers.jobs.prediction import predict
-from rollq.workers.jobs.training import check_parts, train
+from rollq.workers.jobs.training import check_parts, run_name, train
 from rollq.workers.jobs.warm_start import find_earlier
 
 log = logging.getLogger(__name__)
@@ -92,7 +92,7 @@ class Training(Job):
             self.claim.definition, self.backend.tasks.reader
         )  # before a run is opened that would come to nothing
         self._recorder = recorder = self._open()
-        result = train(self.claim, recorder, checkpoint, self.backend.settings, self.backend.tasks.reader)
+        result = train(self.claim.definition, recorder, checkpoint, self.backend.settings, self.backend.tasks.reader)
         # A claim that was lost meanwhile must not leave a run that looks as if its result counted.
         checkpoint()
         recorder.end_run()
@@ -134,18 +134,17 @@ class Training(Job):
         )
 
     def _open(self) -> MLflowRecorder:
-        """Begin the run of this attempt in the experiment of its pool, after what earlier attempts left open was
+        """Begin the run of this attempt in its experiment, after what earlier attempts left open was
         closed.
         """
         claim = self.claim
         settings = self.backend.settings
         options = {"components": settings.components, "pickle_classes": settings.pickle_classes}
-        experiment = MLflowExperiment.open(claim.pool, settings.mlflow_uri, **options)
+        experiment = MLflowExperiment.open(experiment_of(claim.definition, claim.pool), settings.mlflow_uri, **options)
         # A first attempt has no predecessor, so it is spared a search through the experiment.
         if claim.attempt > 1:
             self._close_earlier(experiment)
-        test, _ = segments_of(claim.definition).get(TEST, ("", None))
-        name = f"{class_of(claim.definition[MODEL])} {test or ''}".strip()
+        name = run_name(claim.definition)
         sources = sources_of(claim.definition, settings.components).values()
         tags = {**attempt_runs.tags_of(claim), **project_tags(sources, claim.definition.get(PROJECT))}
         return experiment.create_recorder(name, tags, start=True)

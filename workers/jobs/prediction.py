@@ -14,12 +14,12 @@ from rollq.tasks.components.model import Model
 from rollq.tasks.components.registry import resolve
 from rollq.tasks.config.settings import Settings
 from rollq.tasks.definition import DATASET, MODEL, PREDICT, SEGMENTS_KEY, TEST, Definition, segments_of
-from rollq.tasks.errors import DataError, NotFound, StateError, TemplateError
+from rollq.tasks.errors import DataError, StateError, TemplateError
 from rollq.tasks.predictions.day_hashes import day_hashes
 from rollq.tasks.predictions.fitted_dataset import fitted_dataset
 from rollq.tasks.predictions.increments import Increment, save_increment
 from rollq.tasks.queue.prefetch import Claim
-from rollq.tasks.tracking.mlflow.experiment import MLflowExperiment
+from rollq.tasks.tracking.mlflow.experiment import find_run
 from rollq.tasks.tracking.mlflow.recorder import MLflowRecorder
 from rollq.tasks.tracking.runs.lifecycle import RecorderStatus
 from rollq.workers.jobs.scores import checked_scores
@@ -48,7 +48,7 @@ def predict(claim: Claim, checkpoint: Callable[[], None], settings: Settings) ->
     """
     definition = claim.definition
     check_prediction(definition)
-    recorder = _finished(definition[PREDICT]["pool"], definition[PREDICT]["recorder_id"], settings)
+    recorder = _finished(definition[PREDICT]["recorder_id"], settings)
     dataset = fitted_dataset(recorder, definition[DATASET], settings.components)
     model = load_model(recorder, settings.components)
     checkpoint()
@@ -115,12 +115,9 @@ def predict_range(model: Model, dataset: Dataset, start: str, end: str | None, h
     return increment.only([day for day in increment.days if day >= start]) if hist_ref else increment
 
 
-def _finished(pool: str, recorder_id: str, settings: Settings) -> MLflowRecorder:
+def _finished(recorder_id: str, settings: Settings) -> MLflowRecorder:
     """The run whose model predicts; one that is not FINISHED may still change, or was refused."""
-    experiment = MLflowExperiment.find(pool, settings.mlflow_uri, components=settings.components)
-    if experiment is None:
-        raise NotFound(f"There is no experiment {pool!r}.", "Train the model again.")
-    recorder = experiment.get_recorder(recorder_id)
+    recorder = find_run(recorder_id, settings.mlflow_uri, components=settings.components)
     if recorder.status is not RecorderStatus.FINISHED:
         raise StateError(
             f"The model of run {recorder.id} is not trained: the run is {recorder.status}.",

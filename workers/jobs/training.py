@@ -12,11 +12,21 @@ from rollq.tasks.components.model import Model
 from rollq.tasks.components.record import Record
 from rollq.tasks.components.registry import build
 from rollq.tasks.config.settings import Settings
-from rollq.tasks.definition import CHAIN, DATASET, MODEL, RECORD, Definition, records_of
+from rollq.tasks.definition import (
+    CHAIN,
+    DATASET,
+    MODEL,
+    RECORD,
+    TEST,
+    Definition,
+    class_of,
+    records_of,
+    segments_of,
+    with_record_list,
+)
 from rollq.tasks.errors import TemplateError
 from rollq.tasks.failures import described
 from rollq.tasks.ingredients.ingredients import other_data
-from rollq.tasks.queue.prefetch import Claim
 from rollq.tasks.queue.reader import TaskReader
 from rollq.tasks.tracking.mlflow.recorder import MLflowRecorder
 from rollq.workers.jobs import warm_start
@@ -27,7 +37,7 @@ LOGGED = (MODEL, DATASET, CHAIN)  # parts of a definition that become params
 
 
 def train(
-    claim: Claim,
+    definition: Definition,
     recorder: MLflowRecorder,
     checkpoint: Callable[[], None],
     settings: Settings,
@@ -36,6 +46,7 @@ def train(
     """Run the whole of a window.
 
     Args:
+        recorder: a run that has begun; the caller ends it.
         checkpoint: called often; raises when the attempt must stop.
         tasks: where the task is looked for whose model this one starts from, if its definition names one.
 
@@ -46,7 +57,7 @@ def train(
         NotYet: that task is not finished (``workers/jobs/warm_start.py``).
         PermanentError: it ended without a model.
     """
-    definition, extra = claim.definition, settings.components
+    extra = settings.components
     earlier = warm_start.find_earlier(definition, tasks)
     recorder.log_params({part: definition[part] for part in LOGGED if part in definition})
     started = time.perf_counter()
@@ -78,6 +89,12 @@ def train(
     }
 
 
+def run_name(definition: Definition) -> str:
+    """What a run of a window is called: its model and the first day that it predicts."""
+    test, _ = segments_of(definition).get(TEST, ("", None))
+    return f"{class_of(definition[MODEL])} {test or ''}".strip()
+
+
 def check_parts(definition: Definition) -> None:
     """Refuse a definition that was put into the pool past every check.
 
@@ -85,7 +102,7 @@ def check_parts(definition: Definition) -> None:
         TemplateError: a part of it is missing or of the wrong form.
     """
     for part, form in ((MODEL, dict), (DATASET, dict), (RECORD, list)):
-        if not isinstance(definition.get(part), form):
+        if not isinstance(with_record_list(definition).get(part), form):
             raise TemplateError(f"{part!r} is missing or no {form.__name__}.", "Create the task anew.", part)
 
 

@@ -16,7 +16,7 @@ from rollq.tasks.errors import ComponentError, NotFound, NotYet, PermanentError,
 from rollq.tasks.queue.reader import TaskReader
 from rollq.tasks.queue.states import TaskState
 from rollq.tasks.queue.task import Task
-from rollq.tasks.tracking.mlflow.experiment import MLflowExperiment
+from rollq.tasks.tracking.mlflow.experiment import find_run
 from rollq.tasks.tracking.mlflow.recorder import MLflowRecorder
 
 
@@ -98,8 +98,7 @@ def _load(task: Task, settings: Settings) -> Model:
 
 def _recorder(task: Task, settings: Settings) -> MLflowRecorder:
     options = {"components": settings.components, "pickle_classes": settings.pickle_classes}
-    experiment = MLflowExperiment.find(task.pool, settings.mlflow_uri, **options)
     ident = (task.committed or {}).get("recorder_id")
-    if experiment is None or not isinstance(ident, str):
-        raise NotFound("its result names no recorder." if experiment else "its experiment is gone.")
-    return experiment.get_recorder(ident, create=False)
+    if not isinstance(ident, str):
+        raise NotFound("its result names no recorder.")
+    return find_run(ident, settings.mlflow_uri, **options)

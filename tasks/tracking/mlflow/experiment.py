@@ -216,15 +216,11 @@ class MLflowExperiment(Experiment):
         return next(iter(self.iter_recorders(named)), None)
 
     def _by_id(self, ident: str) -> MLflowRecorder | None:
-        try:
-            run = self._client.get_run(ident)
-        except MlflowException as error:
-            if error.error_code in ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"):
-                return None
-            raise away(error) from error
-        # MLflow finds a run by its id in whatever experiment, deleted ones too.
-        other = run.info.experiment_id != self.id or run.info.lifecycle_stage == "deleted"
-        return None if other else MLflowRecorder(self._client, run, **self._options)
+        run = _run(self._client, ident)
+        # MLflow finds a run by its id in whatever experiment.
+        if run is None or run.info.experiment_id != self.id:
+            return None
+        return MLflowRecorder(self._client, run, **self._options)
 
     def _runs(self, filter_string: str, view: int, order: list[str]) -> Iterator[Run]:
         """The runs that a filter finds, page by page."""
@@ -244,6 +240,20 @@ class MLflowExperiment(Experiment):
                 return
 
 
+def find_run(ident: str, uri: str, **options: Any) -> MLflowRecorder:
+    """The run with this id, whatever experiment it is in: a task may have another one than its pool.
+
+    Raises:
+        NotFound: there is none, or it was deleted.
+        Unavailable: the tracking store does not answer.
+    """
+    client = _client(uri)
+    run = _run(client, ident)
+    if run is None:
+        raise NotFound(f"There is no recorder {ident!r}.", "See list_recorders().")
+    return MLflowRecorder(client, run, **options)
+
+
 def away(error: MlflowException) -> Unavailable:
     """MLflow's failure as one that says what to do."""
     return Unavailable(f"MLflow does not answer: {error}.", "Check MLFLOW_TRACKING_URI and that the server runs.")
@@ -253,6 +263,17 @@ def _client(uri: str) -> MlflowClient:
     """A client of a store whose schema is there."""
     prepare_once(uri)
     return MlflowClient(as_mlflow_reads(uri))
+
+
+def _run(client: MlflowClient, ident: str) -> Run | None:
+    """A run by its id; None if there is none, or it was deleted."""
+    try:
+        run = client.get_run(ident)
+    except MlflowException as error:
+        if error.error_code in ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"):
+            return None
+        raise away(error) from error
+    return None if run.info.lifecycle_stage == "deleted" else run
 
 
 def _with_status(filter_string: str, status: str | None) -> str:

@@ -11,6 +11,10 @@ POOL, TASK, ATTEMPT, FENCE, WORKER = ("rollq.pool", "rollq.task", "rollq.attempt
 # Of runs that hold no model, but the signals of a round or of a strategy.
 ROUND, STRATEGY, KIND = "rollq.round", "rollq.strategy", "rollq.kind"
 
+# As the reference calls them: how far a training is, and of which task.
+TRAIN_STATUS, BEGIN, END = "train_status", "begin_task_train", "end_task_train"
+TASK_OF_POOL = "_id in TaskManager"
+
 NO_TAGS: Mapping[str, str] = {}
 _current: ContextVar[Mapping[str, str]] = ContextVar("rollq_attempt", default=NO_TAGS)
 

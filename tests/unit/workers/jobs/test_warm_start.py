@@ -258,7 +258,7 @@ def run(settings: Settings, definition: Definition, tasks: Any = None) -> tuple[
     ident = task_id(POOL, key)
     claim = Claim(ident, POOL, key, "default", 1, "w", 1, 0, definition)
     recorder = MLflowExperiment.open(POOL, settings.mlflow_uri).create_recorder(start=True)
-    result = train(claim, recorder, lambda: None, settings, tasks)
+    result = train(claim.definition, recorder, lambda: None, settings, tasks)
     recorder.end_run()
     return task_in(TaskState.DONE, result, ident), recorder
 
@@ -299,6 +299,3 @@ def test_a_result_without_a_model_is_permanent(first: PanelDataset, settings: Se
     for result in (None, {}, {"recorder_id": "gone"}, {"recorder_id": empty.id}):
         with pytest.raises(PermanentError, match=f"{earlier.id} .* no model to start from.*tasks retry {earlier.id}"):
             run(settings, warm, OneTask(dataclasses.replace(earlier, result=result)))
-    elsewhere: Any = dataclasses.replace(earlier, pool="nowhere")
-    with pytest.raises(PermanentError, match="its experiment is gone"):
-        keywords(LGBModel(), elsewhere, settings)
