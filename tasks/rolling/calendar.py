@@ -24,30 +24,40 @@ class TimeAdjuster:
     """Times on a calendar of sessions.
 
     Args:
-        sessions: the known sessions, any dates, in any order.
+        sessions: the known sessions, any dates, in any order; None: the calendar that ``rollq.init`` found.
         future_sessions: the known and the coming sessions, if the exchange has published them.
-        future: use ``future_sessions`` where they are given.
+        future: use the coming sessions, too, where they are known.
+        end_time: as for ``set_end_time``.
 
     Attributes:
         cals: the sessions in use, sorted.
         last_known: the last of the known sessions; later ones have no data yet.
 
     Raises:
-        CalendarError: there is no session, one is not a date, or the future sessions lack known ones.
+        CalendarError: there is no session, one is not a date, or the future sessions lack known ones; or no sessions
+            are given, and ``rollq.init`` found none.
     """
 
     SHIFT_SD, SHIFT_EX = SLIDING, EXPANDING
 
     def __init__(
-        self, sessions: Iterable[Time], future_sessions: Iterable[Time] | None = None, future: bool = True
+        self,
+        sessions: Iterable[Time] | None = None,
+        future_sessions: Iterable[Time] | None = None,
+        future: bool = True,
+        end_time: Time = None,
     ) -> None:
         """Known sessions must be among the coming ones, or an index would mean one day with data and another
         without.
         """
+        if sessions is None:
+            sessions, future_sessions = _of_this_process()
+        if not isinstance(sessions, Iterable):
+            raise CalendarError(f"Sessions are dates, not {sessions!r}.", "Give future and end_time by name.")
         known = _timestamps(sessions)
         if not known:
             raise CalendarError("The calendar has no session.", "Give at least one date.")
-        coming = _timestamps(future_sessions or []) if future else []
+        coming = _timestamps(future_sessions) if future and future_sessions is not None else []
         missing = sorted(set(known) - set(coming)) if coming else []
         if missing:
             raise CalendarError(
@@ -55,8 +65,8 @@ class TimeAdjuster:
                 "Give the known and the coming sessions together.",
             )
         self._all = coming or known
-        self.cals = self._all
         self.last_known = known[-1]
+        self.set_end_time(end_time)
 
     def set_end_time(self, end_time: Time = None) -> None:
         """Use the sessions up to ``end_time`` only; None: all of them again.
@@ -68,6 +78,10 @@ class TimeAdjuster:
         if not kept:
             raise CalendarError(f"No session is on or before {end_time}.", f"The first is {self._all[0]:%Y-%m-%d}.")
         self.cals = kept
+
+    def known_and_all(self) -> tuple[list[pd.Timestamp], list[pd.Timestamp]]:
+        """The known sessions, and all of them, whatever the end time is."""
+        return self._all[: bisect_right(self._all, self.last_known)], self._all
 
     def get(self, idx: int | None) -> pd.Timestamp | None:
         """The session with an index; None for None and past the last session.
@@ -134,13 +148,13 @@ class TimeAdjuster:
         start, end = _pair(segment)
         return self.align_time(start, "start"), self.align_time(end, "end")
 
-    def cal_interval(self, time_point_a: Time, time_point_b: Time) -> int:
-        """Number of sessions from ``b`` to ``a``, both aligned as starts: negative if ``a`` is earlier.
+    def cal_interval(self, time_point_A: Time, time_point_B: Time) -> int:
+        """Number of sessions from ``B`` to ``A``, both aligned as starts: negative if ``A`` is earlier.
 
         Raises:
             CalendarError: one of them is None or no date.
         """
-        a, b = self.align_idx(time_point_a), self.align_idx(time_point_b)
+        a, b = self.align_idx(time_point_A), self.align_idx(time_point_B)
         if a is None or b is None:
             raise CalendarError("An interval needs two times.", "Give two dates.")
         return a - b
@@ -203,6 +217,20 @@ def set_default_calendar(calendar: TimeAdjuster | None) -> None:
 def default_calendar() -> TimeAdjuster | None:
     """The calendar that ``set_default_calendar`` was given; None if there is none."""
     return _default[0] if _default else None
+
+
+def _of_this_process() -> tuple[list[pd.Timestamp], list[pd.Timestamp]]:
+    """The known sessions of the default calendar, and all of them.
+
+    Raises:
+        CalendarError: there is none.
+    """
+    calendar = default_calendar()
+    if calendar is None:
+        raise CalendarError(
+            "There is no calendar in this process.", "Pass the sessions, or call rollq.init(provider_uri=...) first."
+        )
+    return calendar.known_and_all()
 
 
 def _pair(segment: object) -> Written:

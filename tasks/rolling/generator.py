@@ -9,6 +9,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Sequence
 from copy import deepcopy
 from numbers import Integral
+from typing import Any
 
 from rollq.tasks.definition import TEST, TRAIN, Definition, segments_of_window, set_segments
 from rollq.tasks.errors import SegmentError, TemplateError
@@ -22,7 +23,7 @@ from rollq.tasks.rolling.segments import (
     purge_segments,
     read_segments,
     refuse_future,
-    truncate_segments,
+    trunc_segments,
 )
 
 Task = Definition
@@ -35,9 +36,9 @@ class TaskGen(ABC):
     def generate(self, task: Task) -> list[Task]:
         """The tasks of one template, which stays as it is."""
 
-    def __call__(self, task: Task) -> list[Task]:
+    def __call__(self, *args: Any, **kwargs: Any) -> list[Task]:
         """The same as ``generate``."""
-        return self.generate(task)
+        return self.generate(*args, **kwargs)
 
 
 def task_generator(tasks: Task | Sequence[Task], generators: TaskGen | Sequence[TaskGen]) -> list[Task]:
@@ -48,10 +49,10 @@ def task_generator(tasks: Task | Sequence[Task], generators: TaskGen | Sequence[
     return found
 
 
-def handler_mod(task: Task, generator: RollingGen) -> None:
+def handler_mod(task: Task, rolling_gen: RollingGen) -> None:
     """Let the handler of a dataset load data up to the window's test end, where it would stop earlier."""
-    test_end = segments_of_window(task)[generator.test_key][1]
-    extend_end_time(task, test_end, generator.ta)
+    test_end = segments_of_window(task)[rolling_gen.test_key][1]
+    extend_end_time(task, test_end, rolling_gen.ta)
 
 
 class RollingGen(TaskGen):
@@ -121,7 +122,7 @@ class RollingGen(TaskGen):
         range_end = self._range_end(segments[self.test_key][1])
         segments[self.test_key] = self._first_test(segments[self.test_key][0])
         if self.trunc_days is not None:
-            segments = truncate_segments(segments, self.trunc_days, self.ta, self.test_key)
+            trunc_segments(self.ta, segments, self.trunc_days, self.test_key)
         if self.purge:
             segments = purge_segments(segments, self.purge, self.ta, self.test_key)
         refuse_future(segments, self.test_key)
@@ -231,7 +232,8 @@ class MultiHorizonGenBase(TaskGen):
             for name, bounds in segments.items():
                 with named(name):
                     segments[name] = self.ta.align_seg(bounds)
-            set_segments(made, truncate_segments(segments, hr + self.label_leak_n, self.ta, self.test_key))
+            trunc_segments(self.ta, segments, hr + self.label_leak_n, self.test_key)
+            set_segments(made, segments)
             found.append(made)
         return found
 

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from itertools import pairwise
 
-from rollq.tasks.definition import SEGMENTS_KEY, written_segments
+from rollq.tasks.definition import SEGMENTS_KEY, TEST, written_segments
 from rollq.tasks.errors import CalendarError, SegmentError
 from rollq.tasks.rolling.calendar import Segment, TimeAdjuster, Written, timestamp
 
@@ -85,20 +85,18 @@ def refuse_future(segments: Segments, test_key: str) -> None:
             )
 
 
-def truncate_segments(segments: Segments, days: int, calendar: TimeAdjuster, test_key: str) -> Segments:
-    """Every segment but test with bounds at most ``days`` sessions before the test start.
+def trunc_segments(ta: TimeAdjuster, segments: Segments, days: int, test_key: str = TEST) -> None:
+    """Cut every segment but test, in place: its bounds are at most ``days`` sessions before the test start.
 
     Raises:
         SegmentError: nothing is left of a segment.
     """
     # A test segment inside a gap of the calendar is aligned to start after its end: the earlier bound is the safe one.
     test_start = min(bound for bound in segments[test_key] if bound is not None)
-    cut = dict(segments)
     for name, bounds in segments.items():
         if name != test_key:
             with named(name):
-                cut[name] = calendar.truncate(bounds, test_start, days)
-    return cut
+                segments[name] = ta.truncate(bounds, test_start, days)
 
 
 def purge_segments(segments: Segments, sessions: int, calendar: TimeAdjuster, test_key: str) -> Segments:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import date
 from typing import Any
 
@@ -10,6 +11,7 @@ import pandas as pd
 import pytest
 
 from rollq import CalendarError, SegmentError, TimeAdjuster
+from rollq.tasks.rolling.calendar import default_calendar, set_default_calendar
 from tests.golden_cases import adjuster, cases, plain
 
 # What rollq does where the reference raises by accident or answers with a negative index.
@@ -127,3 +129,45 @@ def test_a_segment_may_start_one_session_past_the_calendar() -> None:
     assert adjuster("biz30").shift(last, 1) == (None, None)
     with pytest.raises(SegmentError):
         adjuster("biz30").shift(last, 2)
+
+
+@pytest.fixture
+def of_the_process() -> Iterator[TimeAdjuster]:
+    """The calendar that ``rollq.init`` would find: ten sessions, of which the last two have no data yet."""
+    days = pd.bdate_range("2020-01-01", periods=10)
+    calendar = TimeAdjuster(days[:8], days)
+    before = default_calendar()
+    set_default_calendar(calendar)
+    yield calendar
+    set_default_calendar(before)
+
+
+def test_without_sessions_it_is_the_calendar_of_the_process(of_the_process: TimeAdjuster) -> None:
+    of_the_process.set_end_time("2020-01-03")  # of another object
+    assert TimeAdjuster().max() == pd.Timestamp("2020-01-14")
+    assert TimeAdjuster().last_known == TimeAdjuster(future=False).max() == pd.Timestamp("2020-01-10")
+    shorter = TimeAdjuster(end_time="2020-01-08")
+    assert shorter.max() == pd.Timestamp("2020-01-08")
+    shorter.set_end_time()
+    assert shorter.max() == pd.Timestamp("2020-01-14")
+
+
+@pytest.mark.usefixtures("of_the_process")
+def test_what_is_no_list_of_sessions_is_refused() -> None:
+    with pytest.raises(CalendarError, match="by name"):
+        TimeAdjuster(True)  # type: ignore[arg-type]
+
+
+def test_without_sessions_and_without_a_calendar_it_says_what_to_do() -> None:
+    before = default_calendar()
+    set_default_calendar(None)
+    try:
+        with pytest.raises(CalendarError, match=r"rollq\.init"):
+            TimeAdjuster()
+    finally:
+        set_default_calendar(before)
+
+
+def test_an_interval_by_name() -> None:
+    days = TimeAdjuster(pd.bdate_range("2020-01-01", periods=10))
+    assert days.cal_interval(time_point_A="2020-01-06", time_point_B="2020-01-02") == 2

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from rollq import CalendarError, RollingGen, TemplateError
+from rollq import CalendarError, RollingGen, TemplateError, trunc_segments
 from tests.small_tasks import BIZ30, SEGMENTS, segment_of, task_of
 
 
@@ -87,3 +87,17 @@ def test_truncation_cuts_what_reaches_into_test() -> None:
 def test_a_followers_start_past_the_calendar_ends_the_windows() -> None:
     beyond = task_of(test=["2021-01-22", "2021-02-04"])
     assert RollingGen(3, calendar=BIZ30).gen_following_tasks(beyond, "2022-01-01") == []
+
+
+def test_segments_are_truncated_in_place() -> None:
+    segments = {"train": ("2020-01-01", "2020-01-10"), "mine": ("2020-01-15", "2020-01-22")}
+    trunc_segments(BIZ30, segments, days=3, test_key="mine")
+    assert [str(bound.date()) for bound in segments["train"]] == ["2020-01-01", "2020-01-10"]
+    trunc_segments(BIZ30, segments, 5, test_key="mine")
+    assert str(segments["train"][1].date()) == "2020-01-08"
+    assert segments["mine"] == ("2020-01-15", "2020-01-22")
+
+
+def test_a_generator_takes_the_calls_of_generate() -> None:
+    generator = RollingGen(4, calendar=BIZ30)
+    assert generator(task=task_of()) == generator(task_of()) == generator.generate(task_of())
