@@ -92,7 +92,7 @@ def _mlflow(settings: Settings) -> str:
     finally:
         recorder.discard()
     # MLflow keeps the artifacts of a run that is deleted until its garbage collection; a trial must leave nothing.
-    if folder := recorder.get_local_dir():
+    if folder := recorder.storage.local:
         shutil.rmtree(folder.parent, ignore_errors=True)
     return f"takes runs and artifacts ({without_password(settings.mlflow_uri)})"
 

@@ -10,6 +10,8 @@ from typing import Any, Protocol
 from rollq.tasks.components.dataset import Dataset
 from rollq.tasks.components.model import Model
 
+Metrics = Mapping[str, float] | int | None  # metrics by name, or a step
+
 
 class RunWriter(Protocol):
     """What a record asks of the recorder that it writes to; ``rollq.Recorder`` says what each method does."""
@@ -19,12 +21,10 @@ class RunWriter(Protocol):
     ) -> None:
         """Save values as artifacts."""
 
-    def load_object(self, name: str) -> Any:
+    def load_object(self, name: str, unpickler: object = None) -> Any:
         """What was saved under ``name``."""
 
-    def log_metrics(
-        self, metrics: Mapping[str, float] | None = None, /, step: int | None = None, **more: float
-    ) -> None:
+    def log_metrics(self, *given: Metrics, step: int | None = None, **more: float) -> None:
         """Log metrics."""
 
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import os
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, TypeVar
 
 import pandas as pd
 from mlflow.exceptions import MlflowException
@@ -19,7 +19,9 @@ from rollq.tasks.tracking.mlflow.store import as_mlflow_reads, prepare_tracking
 from rollq.tasks.tracking.runs.experiment import Experiment
 from rollq.tasks.tracking.runs.hands_off import check_hands_off
 from rollq.tasks.tracking.runs.lifecycle import RecorderStatus
+from rollq.tasks.tracking.runs.recorder import Recorder
 
+T = TypeVar("T")
 DEFAULT_EXPERIMENT = "Experiment"
 
 
@@ -140,6 +142,14 @@ class ExpManager(ABC):
         return found
 
     @abstractmethod
+    def get_recorder(self, recorder_id: str) -> Recorder:
+        """The recorder of an id, whatever its experiment.
+
+        Raises:
+            NotFound: there is none.
+        """
+
+    @abstractmethod
     def create_exp(self, experiment_name: str | None = None) -> Experiment:
         """The experiment of this name; made once, however many processes try."""
 
@@ -199,6 +209,14 @@ class MLflowExpManager(ExpManager):
         except MlflowException as error:
             raise away(error) from error
 
+    def get_recorder(self, recorder_id: str) -> Recorder:
+        """The recorder of an id."""
+        prepare_tracking(self.uri)
+        run = _found(lambda: MlflowClient(as_mlflow_reads(self.uri)).get_run(recorder_id))
+        if run is None:
+            raise NotFound(f"There is no recorder {recorder_id!r}.", "See list_recorders().")
+        return self.get_exp(experiment_id=run.info.experiment_id, create=False).get_recorder(recorder_id)
+
     def list_experiments(self) -> dict[str, Experiment]:
         """All experiments by name."""
         prepare_tracking(self.uri)
@@ -219,11 +237,17 @@ class MLflowExpManager(ExpManager):
         if experiment_id is None:
             return MLflowExperiment.find(experiment_name, self.uri, **self._options)
         client = MlflowClient(as_mlflow_reads(self.uri))
-        try:
-            found = client.get_experiment(experiment_id)
-        except MlflowException as error:
-            if error.error_code in ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"):
-                return None
-            raise away(error) from error
-        gone = found.lifecycle_stage == "deleted"
-        return None if gone else MLflowExperiment(client, found.experiment_id, found.name, **self._options)
+        found = _found(lambda: client.get_experiment(experiment_id))
+        if found is None or found.lifecycle_stage == "deleted":
+            return None
+        return MLflowExperiment(client, found.experiment_id, found.name, **self._options)
+
+
+def _found(ask: Callable[[], T]) -> T | None:
+    """What MLflow says of an id; None if it knows none such."""
+    try:
+        return ask()
+    except MlflowException as error:
+        if error.error_code in ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"):
+            return None
+        raise away(error) from error

@@ -23,8 +23,9 @@ from typing import Any
 
 import pandas as pd
 
+from rollq.tasks.components.record import Metrics
 from rollq.tasks.components.registry import build
-from rollq.tasks.config.settings import load_settings
+from rollq.tasks.config.settings import Settings, load_settings
 from rollq.tasks.definition import MODULE
 from rollq.tasks.errors import BadInput, RollqError, StateError
 from rollq.tasks.runtime import find_running
@@ -97,7 +98,7 @@ class Workflow:
             StateError: another recorder is active.
             NotLogged: something could not be written.
         """
-        recorder = self.start_exp(
+        experiment = self.start_exp(
             experiment_id=experiment_id,
             experiment_name=experiment_name,
             recorder_id=recorder_id,
@@ -105,6 +106,7 @@ class Workflow:
             uri=uri,
             resume=resume,
         )
+        recorder = _begun(experiment)
         try:
             with _sigterm_raises():
                 yield recorder
@@ -113,15 +115,13 @@ class Workflow:
             raise
         self.end_exp(RecorderStatus.FINISHED)
 
-    def start_exp(self, **names: Any) -> Recorder:
+    def start_exp(self, **names: Any) -> Experiment:
         """Begin a recorder without a block; end it with ``end_exp``. Arguments and errors as for ``start``."""
         with self._lock:
-            experiment = self.exp_manager.start_exp(**names)
-        assert experiment.active_recorder  # noqa: S101 - it was just started
-        return experiment.active_recorder
+            return self.exp_manager.start_exp(**names)
 
     def end_exp(self, recorder_status: str = RecorderStatus.FINISHED) -> None:
-        """End the active recorder; nothing happens if there is none."""
+        """End the active recorder, with any status as ``Recorder.end_run``; nothing happens if there is none."""
         with self._lock:
             self.exp_manager.end_exp(recorder_status)
 
@@ -160,19 +160,21 @@ class Workflow:
         experiment_id: str | None = None,
         experiment_name: str | None = None,
     ) -> Recorder:
-        """The recorder that is named, else the active one; none is made.
+        """The recorder that is named, else the active one; none is made. An id is enough, whatever its experiment.
 
         Raises:
             NotFound: there is none.
         """
+        if recorder_id is not None and experiment_id is None and experiment_name is None:
+            return self.exp_manager.get_recorder(recorder_id)
         experiment = self.get_exp(experiment_id=experiment_id, experiment_name=experiment_name, create=False)
         return experiment.get_recorder(recorder_id, recorder_name, create=False)
 
     def list_recorders(
         self, experiment_id: str | None = None, experiment_name: str | None = None, **filters: Any
     ) -> dict[str, Recorder] | list[Recorder]:
-        """As ``Experiment.list_recorders``, of the experiment that is named."""
-        experiment = self.get_exp(experiment_id=experiment_id, experiment_name=experiment_name, create=False)
+        """As ``Experiment.list_recorders``, of the experiment that is named; one that is not there is made."""
+        experiment = self.get_exp(experiment_id=experiment_id, experiment_name=experiment_name)
         return experiment.list_recorders(**filters)
 
     def search_records(self, experiment_ids: Sequence[str] | None = None, **kwargs: object) -> pd.DataFrame:
@@ -187,9 +189,14 @@ class Workflow:
         """The tracking URI that is used now."""
         return self.exp_manager.uri
 
-    def set_uri(self, uri: str) -> None:
-        """Use another tracking URI by default."""
-        self.exp_manager.default_uri = checked_uri(uri)
+    @property
+    def uri(self) -> str:
+        """The same as ``get_uri``."""
+        return self.get_uri()
+
+    def set_uri(self, uri: str | None) -> None:
+        """Use another tracking URI by default; None: that of the settings again."""
+        self.exp_manager.default_uri = checked_uri(uri) if uri else _default_uri(load_settings())
 
     def uri_context(self, uri: str) -> AbstractContextManager[None]:
         """Use another tracking URI inside a ``with`` block."""
@@ -201,11 +208,9 @@ class Workflow:
         """As ``Recorder.log_params``, into the active recorder; one is started if there is none."""
         self._active().log_params(params, **more)
 
-    def log_metrics(
-        self, metrics: Mapping[str, float] | None = None, /, step: int | None = None, **more: float
-    ) -> None:
+    def log_metrics(self, *given: Metrics, step: int | None = None, **more: float) -> None:
         """As ``Recorder.log_metrics``."""
-        self._active().log_metrics(metrics, step=step, **more)
+        self._active().log_metrics(*given, step=step, **more)
 
     def set_tags(self, tags: Mapping[str, object] | None = None, /, **more: object) -> None:
         """As ``Recorder.set_tags``."""
@@ -217,9 +222,13 @@ class Workflow:
         """As ``Recorder.save_objects``."""
         self._active().save_objects(local_path, artifact_path, **objects)
 
-    def load_object(self, name: str) -> Any:
+    def load_object(self, name: str, unpickler: object = None) -> Any:
         """As ``Recorder.load_object``."""
-        return self._active().load_object(name)
+        return self._active().load_object(name, unpickler)
+
+    def set_recorder_name(self, rname: str) -> None:
+        """As ``Recorder.set_recorder_name``."""
+        self._active().set_recorder_name(rname)
 
     def log_artifact(self, local_path: str | Path, artifact_path: str | None = None) -> None:
         """As ``Recorder.log_artifact``."""
@@ -247,9 +256,20 @@ def _ours(config: object) -> object:
 
 def _default_manager() -> ExpManager:
     settings = load_settings()
+    return MLflowExpManager(
+        _default_uri(settings), components=settings.components, pickle_classes=settings.pickle_classes
+    )
+
+
+def _default_uri(settings: Settings) -> str:
+    """Where the settings have MLflow, else the stack that runs in the state folder; else a store there."""
     running = None if settings.mlflow_uri else find_running(settings.state_dir)
-    uri = settings.mlflow_uri or (running.mlflow_uri if running else local_tracking_uri(settings.state_dir))
-    return MLflowExpManager(uri, components=settings.components, pickle_classes=settings.pickle_classes)
+    return settings.mlflow_uri or (running.mlflow_uri if running else local_tracking_uri(settings.state_dir))
+
+
+def _begun(experiment: Experiment) -> Recorder:
+    assert experiment.active_recorder  # noqa: S101 - it was just started
+    return experiment.active_recorder
 
 
 @contextmanager

@@ -177,7 +177,7 @@ def test_a_failing_window_fails_its_round_and_says_which(backend: Backend) -> No
 def test_a_corrupted_prediction_fails_the_round(backend: Backend) -> None:
     online = train(backend, plan(backend.settings))
     recorder = MLflowExperiment.open("small", backend.settings.mlflow_uri).get_recorder(online.models[2].recorder_id)
-    folder = recorder.get_local_dir()
+    folder = recorder.storage.local
     assert folder
     (folder / "pred.parquet").write_bytes(b"x")
     backend.store.collection("online_sets").delete_many({})

@@ -85,7 +85,7 @@ def written(backend: Backend, pool: str) -> dict[str, Any]:
 
 def files_of(run: MLflowRecorder) -> list[str]:
     """The artifacts of a run, also those that no manifest names."""
-    folder = run.get_local_dir()
+    folder = run.storage.local
     return sorted(str(path) for path in folder.rglob("*")) if folder else []
 
 

@@ -9,7 +9,8 @@ import operator
 import posixpath
 import re
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from typing import SupportsIndex, cast
 
 from rollq.tasks.errors import BadInput
 from rollq.tasks.identity import canonical
@@ -99,14 +100,33 @@ def number(value: float, name: str) -> float:
         raise BadInput(f"The metric {name!r} is no number: {error}.", "Give a float.") from None
 
 
-def step_of(value: int | None) -> int:
+def metrics_and_step(
+    given: Sequence[object], step: int | None, more: Mapping[str, float]
+) -> tuple[dict[str, float], int]:
+    """Metrics by name and their step, of the arguments of ``log_metrics``, in whichever order they come.
+
+    Raises:
+        BadInput: two steps are given, or the step is no whole number.
+    """
+    metrics, steps = dict(more), [] if step is None else [step]
+    for one in given:
+        if isinstance(one, Mapping):
+            metrics.update(one)
+        elif one is not None:
+            steps.append(step_of(one))
+    if len(steps) > 1:
+        raise BadInput(f"Metrics are of one step, not of {len(steps)}.", "Give one: log_metrics(step=3, loss=1.0).")
+    return metrics, step_of(steps[0] if steps else None)
+
+
+def step_of(value: object) -> int:
     """``value`` as the step of a metric; None is 0.
 
     Raises:
         BadInput: it is no whole number, or too large.
     """
     try:
-        step = 0 if value is None else operator.index(value)
+        step = 0 if value is None else operator.index(cast(SupportsIndex, value))
     except TypeError:
         raise BadInput(f"A step is a whole number, not {value!r}.", "Count the steps.") from None
     if not -LARGEST_STEP <= step < LARGEST_STEP:

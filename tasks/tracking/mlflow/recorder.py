@@ -14,6 +14,7 @@ from typing import Any
 from mlflow.entities import Metric, Param, Run, RunTag
 from mlflow.tracking import MlflowClient
 
+from rollq.tasks.components.record import Metrics
 from rollq.tasks.errors import NotFound, NotLogged, RollqError, StateError
 from rollq.tasks.tracking.artifacts.artifacts import Artifacts
 from rollq.tasks.tracking.artifacts.storage import Storage, storage_of
@@ -24,11 +25,11 @@ from rollq.tasks.tracking.mlflow.names import (
     escape,
     flatten,
     infinite_again,
+    metrics_and_step,
     number,
-    step_of,
 )
 from rollq.tasks.tracking.mlflow.stored_run import StoredRun, now, time_of
-from rollq.tasks.tracking.mlflow.writer import Item, Writer
+from rollq.tasks.tracking.mlflow.writer import Item, Writer, not_logged
 from rollq.tasks.tracking.runs.hands_off import check_hands_off
 from rollq.tasks.tracking.runs.lifecycle import RECORDER_STATES, RecorderStatus
 from rollq.tasks.tracking.runs.process import Process
@@ -36,7 +37,6 @@ from rollq.tasks.tracking.runs.provenance import provenance
 from rollq.tasks.tracking.runs.recorder import Recorder
 
 SUPERSEDED = "rollq.superseded"
-SHOWN = 3  # items named in an error
 
 
 class MLflowRecorder(Recorder):
@@ -63,6 +63,17 @@ class MLflowRecorder(Recorder):
         self._artifacts = Artifacts(storage_of(client, self.id, self.artifact_uri), own=own, **options)
         self._long = LongTexts(self._artifacts)
 
+    @property
+    def uri(self) -> str:
+        """The tracking URI."""
+        return self._stored.uri
+
+    def set_recorder_name(self, rname: str) -> None:
+        """Give it another name."""
+        self._check_process()
+        self._check_unneeded("renamed")
+        self.name = self._stored.rename(rname)
+
     # -- life ---------------------------------------------------------------------------------------------------------
 
     def start_run(self) -> MLflowRecorder:
@@ -80,7 +91,7 @@ class MLflowRecorder(Recorder):
     def end_run(self, status: str = RecorderStatus.FINISHED) -> None:
         """Write what is left and end; also if something cannot be written."""
         self._check_process()
-        end = RECORDER_STATES.check(self.status, status)
+        end = self.status if status == self.status == "RUNNING" else RECORDER_STATES.check(self.status, status)
         self._check_unneeded(f"ended as {status}")
         failed = self._written()
         # Ended in any case: a run that cannot be written whole must not show RUNNING for ever.
@@ -118,12 +129,10 @@ class MLflowRecorder(Recorder):
         long = self._long
         self._put([Param(long.key(name), long.value(PARAMS, name, value, MAX_VALUE)) for name, value in flat.items()])
 
-    def log_metrics(
-        self, metrics: Mapping[str, float] | None = None, /, step: int | None = None, **more: float
-    ) -> None:
+    def log_metrics(self, *given: Metrics, step: int | None = None, **more: float) -> None:
         """Log metrics of one step."""
-        time, at, given = now(), step_of(step), {**(metrics or {}), **more}
-        self._put([Metric(self._long.key(name), number(value, name), time, at) for name, value in given.items()])
+        time, (metrics, at) = now(), metrics_and_step(given, step, more)
+        self._put([Metric(self._long.key(name), number(value, name), time, at) for name, value in metrics.items()])
 
     def log_history(self, history: Mapping[str, Sequence[float]]) -> None:
         """Log series, one value a step (a step is a boosting round, for example)."""
@@ -191,7 +200,7 @@ class MLflowRecorder(Recorder):
         if objects:
             self._artifacts.save(objects, artifact_path)
 
-    def load_object(self, name: str) -> Any:
+    def load_object(self, name: str, unpickler: object = None) -> Any:
         """What was saved under ``name``."""
         return self._artifacts.load(name)
 
@@ -225,9 +234,12 @@ class MLflowRecorder(Recorder):
         """Where the artifacts lie."""
         return self.artifact_uri
 
-    def get_local_dir(self) -> Path | None:
-        """The artifact folder, if it is on this machine."""
-        return self._artifacts.storage.local
+    def get_local_dir(self) -> str:
+        """The folder of the run, which holds ``artifacts``."""
+        local = self._artifacts.storage.local
+        if local is None:
+            raise StateError(f"The artifacts of {self.id} are not on this machine.", "Use download_artifact().")
+        return str(local.parent)
 
     def keep_provenance(self) -> None:
         """Attach where this run comes from: written with the first artifacts, or at the end."""
@@ -257,18 +269,16 @@ class MLflowRecorder(Recorder):
 
     def _not_logged(self) -> NotLogged | None:
         failed = self._writer.take_failures()
-        if not failed:
-            return None
-        shown = "; ".join(str(one) for one in failed[:SHOWN])
-        more = f" and {len(failed) - SHOWN} more" if len(failed) > SHOWN else ""
-        return NotLogged(f"Recorder {self.id}: MLflow did not take {shown}{more}.", "Everything else was written.")
+        return not_logged(self.id, failed) if failed else None
 
     def _terminate(self, status: RecorderStatus) -> None:
+        ended = status in (RecorderStatus.FINISHED, RecorderStatus.FAILED)
         try:
-            self._stored.end(str(status))
+            # One that is given back, or goes on in another process, has no end.
+            self._stored.end(str(status)) if ended else self._stored.begin(str(status))
         finally:
             self._writer.close()
-        self.status, self.end_time = status, time_of(now())
+        self.status, self.end_time = status, time_of(now()) if ended else None
 
     def _whole_texts(self) -> Long:
         """The long texts in the store, once what this process has logged is there."""

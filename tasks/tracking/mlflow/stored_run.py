@@ -56,6 +56,16 @@ class StoredRun:
             raise
         return True
 
+    @property
+    def uri(self) -> str:
+        """The tracking URI, as MLflow reads it."""
+        return str(self._client.tracking_uri)
+
+    def rename(self, name: str) -> str:
+        """Give it another name, and return that. Raises Unavailable."""
+        _call(lambda: self._client.update_run(self.id, name=name))
+        return name
+
     def begin(self, status: str) -> None:
         """It has begun, and has this status now. Raises Unavailable."""
         _call(lambda: self._client.update_run(self.id, status=status))

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 
 from mlflow.entities import Metric, Param, RunTag
 
+from rollq.tasks.errors import NotLogged
 from rollq.tasks.tracking.runs.retry import PATIENCE_SECONDS, is_passing, retry
 
 log = logging.getLogger(__name__)
@@ -22,6 +23,8 @@ Item = Metric | Param | RunTag
 
 CAPACITY = 10_000  # items that wait at most
 MAX_ITEMS, MAX_PARAMS, MAX_TAGS = 1_000, 100, 100  # per call, MLflow's limits
+
+SHOWN = 3  # items named in an error
 
 
 @dataclass(frozen=True)
@@ -140,3 +143,10 @@ class Writer:
         why = " ".join(str(error).split())[:200]
         with self._changed:
             self._failed += [NotWritten(item, why) for item in batch]
+
+
+def not_logged(ident: str, failed: Sequence[NotWritten]) -> NotLogged:
+    """What MLflow did not take of a recorder, as one error."""
+    shown = "; ".join(str(one) for one in failed[:SHOWN])
+    more = f" and {len(failed) - SHOWN} more" if len(failed) > SHOWN else ""
+    return NotLogged(f"Recorder {ident}: MLflow did not take {shown}{more}.", "Everything else was written.")

@@ -10,7 +10,7 @@ from rollq.tasks.state_machine import StateMachine
 class RecorderStatus(StrEnum):
     """Where a recorder is in its life."""
 
-    SCHEDULED = "SCHEDULED"  # registered; nothing was trained yet
+    SCHEDULED = "SCHEDULED"  # registered: nothing was trained yet, or it was given back to be started again
     RUNNING = "RUNNING"
     FINISHED = "FINISHED"
     FAILED = "FAILED"
@@ -30,7 +30,7 @@ RECORDER_STATES = StateMachine[RecorderStatus](
     {
         None: frozenset({S, R}),
         S: frozenset({R, FAILED}),
-        R: frozenset({FINISHED, FAILED}),
+        R: frozenset({FINISHED, FAILED, S}),
         FINISHED: frozenset({R, FAILED}),  # resumed; or superseded: its task's commit was refused
         FAILED: frozenset({R}),  # resumed
     },

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from rollq.tasks.components.record import Metrics
 from rollq.tasks.tracking.runs.lifecycle import RecorderStatus
 
 
@@ -47,6 +48,19 @@ class Recorder(ABC):
         """By the run."""
         return hash(self.id)
 
+    @property
+    @abstractmethod
+    def uri(self) -> str:
+        """The tracking URI."""
+
+    @abstractmethod
+    def set_recorder_name(self, rname: str) -> None:
+        """Give it another name.
+
+        Raises:
+            StateError: it is finished, and an online set, signals or a task's result needs it.
+        """
+
     # -- life ---------------------------------------------------------------------------------------------------------
 
     @abstractmethod
@@ -60,6 +74,9 @@ class Recorder(ABC):
     @abstractmethod
     def end_run(self, status: str = RecorderStatus.FINISHED) -> None:
         """Write what is left and end with FINISHED or FAILED.
+
+        With SCHEDULED it is given back, to be started again later; with RUNNING it is let go as it is, and counts as
+        killed once this process has ended.
 
         Raises:
             InvalidTransition: it cannot end so.
@@ -86,10 +103,11 @@ class Recorder(ABC):
         """
 
     @abstractmethod
-    def log_metrics(
-        self, metrics: Mapping[str, float] | None = None, /, step: int | None = None, **more: float
-    ) -> None:
-        """Log metrics. Raises as ``log_params``."""
+    def log_metrics(self, *given: Metrics, step: int | None = None, **more: float) -> None:
+        """Log metrics: ``(loss=1.0, step=3)``, ``(3, loss=1.0)``, ``({"loss": 1.0}, 3)`` or ``(3, {"loss": 1.0})``.
+
+        Raises as ``log_params``.
+        """
 
     @abstractmethod
     def log_history(self, history: Mapping[str, Sequence[float]]) -> None:
@@ -135,8 +153,10 @@ class Recorder(ABC):
         """
 
     @abstractmethod
-    def load_object(self, name: str) -> Any:
+    def load_object(self, name: str, unpickler: object = None) -> Any:
         """What was saved under ``name``; the reference's names (``pred.pkl``, ``params.pkl``) are understood.
+
+        ``unpickler`` is the reference's: it is not used, because what is saved is no pickle.
 
         Raises:
             ArtifactMissing: nothing was, or it is gone.
@@ -164,5 +184,9 @@ class Recorder(ABC):
         """Where the artifacts lie."""
 
     @abstractmethod
-    def get_local_dir(self) -> Path | None:
-        """The artifact folder, if it is on this machine."""
+    def get_local_dir(self) -> str:
+        """The folder of the run, which holds ``artifacts``.
+
+        Raises:
+            StateError: it is not on this machine.
+        """

@@ -218,7 +218,7 @@ def test_the_doctor_names_each_model_that_cannot_be_loaded(backend: Backend, onl
     assert "earlier version" in shown.detail
     assert "FINISHED again" in serving_check(backend, repair=True).detail
     assert (runs.get_recorder(first.recorder_id).status, serving_check(backend, repair=False).ok) == ("FINISHED", True)
-    folder = runs.get_recorder(last.recorder_id).get_local_dir()
+    folder = runs.get_recorder(last.recorder_id).storage.local
     assert folder
     next(path for path in (folder / "model").iterdir() if path.suffix == ".txt").write_text("x")
     assert last.recorder_id in serving_check(backend, repair=True).detail

@@ -224,7 +224,7 @@ def test_a_prediction_that_fails_leaves_the_models_run_alone(scene: Scene) -> No
     (run,) = scene.runs.iter_recorders()
     assert run.status == "FINISHED"
     assert {"rollq.error", "rollq.superseded"}.isdisjoint(run.tags)
-    folder = run.get_local_dir()
+    folder = run.storage.local
     assert folder
     assert not (folder / "predictions").exists()
 

@@ -9,10 +9,11 @@ import sys
 import threading
 from pathlib import Path
 
+import mlflow
 import pytest
 
-from rollq import R
-from rollq.tasks.errors import BadInput, ComponentError, NotFound, NotLogged, StateError
+from rollq import R, Recorder
+from rollq.tasks.errors import BadInput, ComponentError, InvalidTransition, NotFound, NotLogged, StateError
 from rollq.tasks.tracking.manager import MLflowExpManager
 from rollq.tasks.tracking.mlflow.experiment import MLflowExperiment
 from rollq.tasks.tracking.workflow import Workflow
@@ -198,3 +199,87 @@ def test_setup_by_config(sqlite_uri: str, name: str) -> None:
     with pytest.raises(BadInput, match="no experiment manager"):
         made.setup({"class": "LGBModel"})
     assert isinstance(R, Workflow)
+
+
+def test_metrics_and_their_step_in_either_order(r: Workflow, name: str) -> None:
+    with r.start(experiment_name=name) as recorder:
+        r.log_metrics(1, loss=3.0)
+        r.log_metrics(loss=2.0, step=2)
+        recorder.log_metrics({"loss": 1.0}, 3)
+        recorder.log_metrics(4, {"loss": 0.5}, other=0.25)
+        r.log_metrics(None, plain=1.0)
+        with pytest.raises(BadInput, match="one step"):
+            r.log_metrics(1, step=2, loss=0.0)
+        with pytest.raises(BadInput, match="whole number"):
+            r.log_metrics("loss", loss=0.0)  # type: ignore[arg-type]
+    client = mlflow.MlflowClient(r.uri)
+    assert [(one.step, one.value) for one in client.get_metric_history(recorder.id, "loss")] == [
+        (1, 3.0),
+        (2, 2.0),
+        (3, 1.0),
+        (4, 0.5),
+    ]
+    assert recorder.list_metrics() == {"loss": 0.5, "other": 0.25, "plain": 1.0}
+
+
+def test_a_recorder_ends_with_each_status(r: Workflow, name: str) -> None:
+    ended = {}
+    for status in (Recorder.STATUS_FI, "FAILED", Recorder.STATUS_S, "RUNNING"):
+        experiment = r.start_exp(experiment_name=name, recorder_name=str(status))
+        ended[str(status)] = experiment.active_recorder.id
+        r.log_metrics(m=1.0)
+        r.end_exp(status)
+        assert r.exp_manager.active_experiment is None
+    found = {status: r.get_recorder(recorder_id=ident) for status, ident in ended.items()}
+    assert {status: str(recorder.status) for status, recorder in found.items()} == {one: one for one in ended}
+    assert {status for status, recorder in found.items() if recorder.end_time} == {"FINISHED", "FAILED"}
+    assert all(recorder.list_metrics() == {"m": 1.0} for recorder in found.values())
+    # One that was given back is begun again.
+    with r.start(experiment_name=name, recorder_id=ended["SCHEDULED"], resume=True) as recorder:
+        assert recorder.status == "RUNNING"
+    assert r.get_recorder(recorder_id=recorder.id).status == "FINISHED"
+    r.start_exp(experiment_name=name)
+    with pytest.raises(InvalidTransition, match="DONE"):
+        r.end_exp("DONE")
+
+
+def test_names_uris_and_folders_of_a_recorder(r: Workflow, name: str, tmp_path: Path) -> None:
+    with r.start(experiment_name=name, recorder_name="first") as recorder:
+        r.set_recorder_name("second")
+        recorder.set_recorder_name(f"{recorder.name} and last")
+        r.save_objects(**{"pred.pkl": [1]})
+        assert r.load_object("pred.pkl", None) == recorder.load_object("pred.pkl", unpickler=object) == [1]
+    assert r.get_recorder(recorder_id=recorder.id).name == "second and last"  # an id is enough
+    with pytest.raises(NotFound):
+        r.get_recorder(recorder_id="0" * 32)
+    assert recorder.uri == r.uri == r.get_uri()
+    assert (Path(recorder.get_local_dir()) / "artifacts" / "pred.json").exists()
+    assert recorder.get_artifact_uri() == recorder.artifact_uri
+    assert r.list_recorders(experiment_name=f"{name} new") == {}
+    before = r.uri
+    with r.uri_context(f"file:{tmp_path}/mlruns"):
+        assert r.uri == f"sqlite:///{tmp_path}/mlruns/mlflow.db"
+        with r.start(experiment_name=name):
+            pass
+    assert r.uri == before
+    r.set_uri(str(tmp_path / "mlruns"))
+    assert len(r.list_recorders(experiment_name=name)) == 1
+    r.set_uri(None)
+    assert r.uri == load_uri()
+
+
+def load_uri() -> str:
+    """The URI that a process finds which says nothing."""
+    return Workflow().uri
+
+
+def test_the_manager_of_the_reference_is_known_by_its_module(tmp_path: Path) -> None:
+    made = Workflow()
+    kwargs = {"uri": f"file:{tmp_path}/mlruns", "default_exp_name": "mine"}
+    made.setup({"class": "MLflowExpManager", "module_path": "qlib.workflow.expm", "kwargs": kwargs})
+    with made.start() as recorder, pytest.raises(StateError, match="active"):
+        made.setup(MLflowExpManager("sqlite:///other.db"))
+    assert made.get_exp().name == "mine"
+    assert Path(recorder.get_local_dir()).is_relative_to(tmp_path / "mlruns" / "artifacts" / "mine")
+    with pytest.raises(BadInput, match="memory"):
+        made.set_uri("sqlite://")
