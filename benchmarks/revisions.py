@@ -28,7 +28,7 @@ from rollq.tasks.backend import Backend
 from rollq.tasks.components.registry import build
 from rollq.tasks.rolling.template import load_template
 from rollq.tasks.tracking.mlflow.store import prepare_tracking
-from rollq.trainers import InProcessTrainer
+from rollq.trainers import TrainerR
 
 PRICES = ROOT / "examples" / "pse" / "prices.parquet"
 NAME = "revised"
@@ -92,7 +92,7 @@ def measure(bench: Bench, count: int, begin: str, end: str, seed: int) -> tuple[
     prices, path = pd.read_parquet(PRICES), bench.folder / "prices.parquet"
     prices.to_parquet(path)
     written = template(bench.folder, begin, end)
-    OnlineManager(backend, [_strategy(written, backend)], InProcessTrainer).simulate(end)
+    OnlineManager(backend, [_strategy(written, backend)], TrainerR).simulate(end)
     before, signals = features(written, backend), SignalLedger(backend).read(NAME)
     calm = find_revised(backend, _strategy(written, backend))
 
@@ -102,7 +102,7 @@ def measure(bench: Bench, count: int, begin: str, end: str, seed: int) -> tuple[
     begun = time.perf_counter()
     found = find_revised(backend, _strategy(written, backend))
     searched = time.perf_counter() - begun
-    done = revise(backend, _strategy(written, backend), InProcessTrainer(backend, NAME), "bench")
+    done = revise(backend, _strategy(written, backend), TrainerR(NAME, backend=backend), "bench")
     took = time.perf_counter() - begun - searched
 
     again = _predicted_again(backend)

@@ -11,7 +11,7 @@ import contextlib
 import json
 import os
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -30,7 +30,7 @@ from rollq.tasks.config.settings import current_settings
 from rollq.tasks.queue.states import TaskState
 from rollq.tasks.rolling.template import load_template
 from rollq.tasks.tracking.mlflow.store import prepare_tracking
-from rollq.trainers import InProcessTrainer
+from rollq.trainers import TrainerR
 
 EXAMPLE = ROOT / "examples" / "pse" / "lightgbm.yaml"
 FASTER = 1.8
@@ -82,9 +82,7 @@ def strategies(backend: Backend, written: list[Path]) -> list[RollingStrategy]:
     return [RollingStrategy(load_template(path, backend.settings), backend.settings) for path in written]
 
 
-def simulate(
-    backend: Backend, written: list[Path], end: str, trainer: Callable[[Backend, str], Trainer], folder: Path
-) -> Outcome:
+def simulate(backend: Backend, written: list[Path], end: str, trainer: type[Trainer], folder: Path) -> Outcome:
     """Simulate both strategies up to ``end`` on an empty database."""
     begun, worked = time.perf_counter(), _worked()
     manager = OnlineManager(backend, strategies(backend, written), trainer)
@@ -136,7 +134,7 @@ def measure(bench: Bench, begin: str, end: str, step: int) -> tuple[dict[str, Ou
     warm(serial, written)
     with two_processes(bench, parallel):
         found = {"DelayTrainer, two processes": simulate(parallel, written, end, DelayTrainer, bench.folder)}
-    found["Trainer, one after the other"] = simulate(serial, written, end, InProcessTrainer, bench.folder)
+    found["Trainer, one after the other"] = simulate(serial, written, end, TrainerR, bench.folder)
     fast, slow = found.values()
     same = {
         "histories_equal": fast.history == slow.history,

@@ -88,7 +88,7 @@ _PUBLIC = {
     "rollq.workers.records.signal": ["SignalRecord"],
     "rollq.workers.jobs.task_train": ["begin_task_train", "end_task_train", "task_train"],
     "rollq.workers.jobs.updaters": ["LabelUpdater", "PredUpdater"],
-    "rollq.trainers": ["DelayInProcessTrainer", "InProcessTrainer"],
+    "rollq.trainers": ["DelayTrainerR", "DelayTrainerRM", "TrainerR", "TrainerRM"],
     "rollq.local.stack": ["LocalStack"],
     "rollq.initialization": ["init"],
 }

@@ -104,4 +104,4 @@ def _trainer(backend: Backend, pool: str, policy: str, windows: int) -> Trainer:
     check_name(pool, "--pool")
     # Its answer is not needed; a wrong policy is an error here, before a task exists.
     needed(policy, windows)
-    return Trainer(backend, pool)
+    return Trainer(pool, backend=backend)

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from enum import StrEnum
 from typing import TypedDict
 
 from rollq.scheduler.online.ledger import OnlineSets
 from rollq.scheduler.online.predictions import ADDED, LABELS
 from rollq.scheduler.online.serving import served
-from rollq.scheduler.rounds.trainers import Trainer
+from rollq.scheduler.rounds.trainers import Trainer, trainer_for
 from rollq.scheduler.signals import publication as publishing
 from rollq.scheduler.signals.ledger import SignalLedger
 from rollq.scheduler.strategies.base import OnlineStrategy
@@ -39,7 +38,7 @@ class Updated(TypedDict):
 def update_predictions(
     backend: Backend,
     name: str,
-    make: Callable[[Backend, str], Trainer] | None,
+    make: type[Trainer] | None,
     by: str,
     what: What = What.MISSING,
     *,
@@ -65,7 +64,7 @@ def update_predictions(
     registered = registry.get(name)
     strategy = registry.strategy(registered)
     # Without `make` the trainer only enqueues, and workers do the rest.
-    trainer = (make or Trainer)(backend, registered.pool)
+    trainer = trainer_for(make or Trainer, backend, registered.pool)
     found = _find(backend, strategy, what, start, end)
     answer: Updated = {
         "model_days": sum(len(update.days) for update in found),

@@ -16,7 +16,7 @@ from rollq.scheduler.collect.options import CollectorOptions
 from rollq.scheduler.collect.values import Frame
 from rollq.scheduler.online.ledger import OnlineSets
 from rollq.scheduler.online.online_set import OnlineSet
-from rollq.scheduler.rounds.trainers import DelayTrainer, Trainer
+from rollq.scheduler.rounds.trainers import DelayTrainer, Trainer, trainer_for
 from rollq.scheduler.routine.driver import bring_up_to
 from rollq.scheduler.routine.ledger import Routine, RoutineState
 from rollq.scheduler.routine.registration import register_strategy
@@ -30,7 +30,7 @@ from rollq.scheduler.strategies.registry import StrategyRegistry
 from rollq.tasks.backend import Backend
 from rollq.tasks.errors import NotFound, RoundFailed, StateError
 
-TrainerType = Callable[[Backend, str], Trainer]
+TrainerType = Trainer | type[Trainer]
 
 
 class OnlineManager:
@@ -259,7 +259,7 @@ class OnlineManager:
 
     def _job(self, name: str, allow_gaps: bool = False) -> Job:
         registered = self._registry.get(name)
-        trainer = self._make(self._backend, registered.pool)
+        trainer = trainer_for(self._make, self._backend, registered.pool)
         return Job(self._backend, registered, self.strategies[name], trainer, registered.begin, self._by, allow_gaps)
 
     def _first(self, name: str) -> str:
@@ -268,4 +268,4 @@ class OnlineManager:
 
     def _delayed(self) -> bool:
         # `_make` may be a function that makes trainers, which has no such attribute.
-        return bool(getattr(self._make, "is_delay", False))
+        return self._make.delay

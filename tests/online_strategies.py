@@ -19,7 +19,7 @@ from rollq.scheduler.signals.files import write_signals
 from rollq.tasks.definition import Definition
 from rollq.tasks.rolling.online_options import OnlineOptions
 from rollq.tasks.rolling.template import Template
-from rollq.trainers import InProcessTrainer
+from rollq.trainers import TrainerR
 from rollq.workers.models.ridge import RidgeModel
 from tests.conftest import EXAMPLES
 from tests.golden_cases import FOLDER
@@ -89,7 +89,7 @@ def with_components(backend: Backend) -> Backend:
     return replace(backend, settings=settings)
 
 
-def manager(backend: Backend, made: Template, trainer: Any = InProcessTrainer, **options: Any) -> OnlineManager:
+def manager(backend: Backend, made: Template, trainer: Any = TrainerR, **options: Any) -> OnlineManager:
     """The manager of one template."""
     options = {"name": made.name, **options}
     return OnlineManager(backend, RollingStrategy(made, backend.settings), trainer, **options)

@@ -23,7 +23,7 @@ from rollq.stopwatch import Phase, Update
 from rollq.tasks.backend import Backend
 from rollq.tasks.config.settings import Settings
 from rollq.tasks.errors import BadInput, RoundFailed, StateError
-from rollq.trainers import DelayInProcessTrainer, InProcessTrainer
+from rollq.trainers import DelayTrainerR, TrainerR
 from rollq.workers.process.machine import this_machine
 
 TIMEOUT = 3_600.0
@@ -204,7 +204,7 @@ class _Watched(Trainer):
 
 def _trainer(request: Request, watch: Watch) -> type[Trainer]:
     if request.here:
-        base: type[Trainer] = InProcessTrainer if request.serial else DelayInProcessTrainer
+        base: type[Trainer] = TrainerR if request.serial else DelayTrainerR
     else:
         base = Trainer if request.serial else DelayTrainer
     # The manager makes its trainers itself, one for each strategy, so it is given a class; the watch rides on it.

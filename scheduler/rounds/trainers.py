@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+import copy
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Unpack
+from typing import Self, Unpack
 
 from rollq.scheduler.online.ledger import OnlineSets
 from rollq.scheduler.online.online_set import OnlineSet
 from rollq.scheduler.rounds.known_round import Wanted, known_round
 from rollq.tasks.backend import Backend
 from rollq.tasks.definition import Definition
-from rollq.tasks.errors import RoundFailed, StateError, Unavailable
+from rollq.tasks.errors import BadInput, RoundFailed, StateError, Unavailable
 from rollq.tasks.leases.renewer import Check, no_lease
 from rollq.tasks.queue.states import TaskState
 from rollq.tasks.queue.task import Created
@@ -43,17 +44,50 @@ class Trainer:
     """Trains a list of tasks through the queue, now.
 
     Args:
-        backend: the servers.
-        pool: the task pool, and the name of the MLflow experiment.
+        experiment_name: the MLflow experiment of its runs.
+        task_pool: the task pool; None: it has the name of the experiment.
+        backend: the servers; None: as for ``TaskManager``.
         options: of the tasks: ``priority``, ``queue``, ``requested``, ``time_limit``, as for ``create_tasks``.
     """
 
-    is_delay = False
+    delay = False
 
-    def __init__(self, backend: Backend, pool: str, **options: Unpack[TaskOptions]) -> None:
-        self._backend = backend
-        self._pool = pool
+    def __init__(
+        self,
+        experiment_name: str | None = None,
+        task_pool: str | None = None,
+        *,
+        backend: Backend | None = None,
+        **options: Unpack[TaskOptions],
+    ) -> None:
+        """No server is asked: a trainer may be made before ``rollq.init``, as a default argument for example."""
+        self.experiment_name = experiment_name
+        self.task_pool = task_pool
+        self._connected = backend
         self._options = options
+
+    def of(self, experiment_name: str, task_pool: str | None = None, backend: Backend | None = None) -> Self:
+        """The same trainer for another experiment and pool."""
+        made = copy.copy(self)
+        made.experiment_name, made.task_pool = experiment_name, task_pool
+        made._connected = backend or self._connected
+        return made
+
+    def is_delay(self) -> bool:
+        """Whether tasks are only registered at first, and trained together later."""
+        return self.delay
+
+    @property
+    def _backend(self) -> Backend:
+        self._connected = self._connected or Backend.connect()
+        return self._connected
+
+    @property
+    def _pool(self) -> str:
+        pool = self.task_pool or self.experiment_name
+        if pool is None:
+            raise BadInput("The trainer has neither a pool nor an experiment.", "Give experiment_name.")
+        return pool
 
     def open_round(
         self,
@@ -68,7 +102,7 @@ class Trainer:
         once: bool = False,
         check: Check = no_lease,
     ) -> TrainedRound:
-        """Open a round over ``definitions``; workers start at once (or at ``start_round``, if this is a DelayTrainer).
+        """Open a round over ``definitions``; workers start at once (or at ``start_round``, if this trainer delays).
 
         Args:
             definitions: what the tasks are made of, one for each window.
@@ -90,7 +124,7 @@ class Trainer:
             self._backend.rounds.get(earlier)  # nothing is created if it is not there
         tasks = self._backend.tasks
         chosen: TaskOptions = {**self._options, **(options or TaskOptions())}
-        held = self.is_delay or bool(after)
+        held = self.delay or bool(after)
         check()
         created = tasks.create_tasks(self._pool, definitions, held=held, **chosen)
         if force and created.existing:
@@ -103,13 +137,13 @@ class Trainer:
             return TrainedRound(ident, self._pool, created, ended)
         check()
         round_id = self._backend.rounds.create(
-            self._pool, created.ids, purpose, policy=policy, held=self.is_delay, after=after, ident=ident
+            self._pool, created.ids, purpose, policy=policy, held=self.delay, after=after, ident=ident
         )
         # After the round exists: a task that names a round which is not there could not be explained.
         tasks.join_round(created.ids, round_id)
         if after:
             settle(self._backend)
-        elif not self.is_delay:
+        elif not self.delay:
             self._notify(round_id)
         return TrainedRound(round_id, self._pool, created)
 
@@ -205,4 +239,9 @@ class Trainer:
 class DelayTrainer(Trainer):
     """Registers tasks now, trains them together later: ``open_round`` holds them, ``start_round`` lets them go."""
 
-    is_delay = True
+    delay = True
+
+
+def trainer_for(given: Trainer | type[Trainer], backend: Backend, pool: str) -> Trainer:
+    """A trainer of this class, or like this one, for a pool."""
+    return given(pool, backend=backend) if isinstance(given, type) else given.of(pool, backend=backend)

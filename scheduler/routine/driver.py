@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
 from datetime import timedelta
@@ -16,7 +15,7 @@ from datetime import timedelta
 from celery import Celery
 
 from rollq.scheduler.rounds.remedies import reason_of, steps_after_error
-from rollq.scheduler.rounds.trainers import DelayTrainer, Trainer
+from rollq.scheduler.rounds.trainers import DelayTrainer, Trainer, trainer_for
 from rollq.scheduler.routine.agenda import agenda
 from rollq.scheduler.routine.ledger import DATA, Routine, Routines, RoutineState
 from rollq.scheduler.routine.steps import STEPS, Job, Waiting
@@ -32,7 +31,7 @@ log = logging.getLogger(__name__)
 
 LOOK_AGAIN_SECONDS = 5.0  # a routine that waits is looked at so often, should its message be lost
 
-TrainerType = Callable[[Backend, str], Trainer]
+TrainerType = Trainer | type[Trainer]
 
 
 def register(app: Celery, backend: Backend, worker: str) -> None:
@@ -125,7 +124,7 @@ def bring_up_to(
             if reached.status is RoutineState.DONE:
                 continue
             return reached
-        job = Job(backend, registered, strategy, make(backend, registered.pool), due, by, allow_gaps)
+        job = Job(backend, registered, strategy, trainer_for(make, backend, registered.pool), due, by, allow_gaps)
         reached = _go_on(job, claimed, since)
         if reached.status is not RoutineState.DONE:
             return reached

@@ -93,7 +93,7 @@ class Simulation:
             part.rounds.append(trained)
             # A rule looks at what serves, so even a trainer that delays must train now: who is champion decides what
             # comes next.
-            if not part.job.trainer.is_delay or part.job.strategy.promotion_rule:
+            if not part.job.trainer.is_delay() or part.job.strategy.promotion_rule:
                 part.job.trainer.wait(part.job.trainer.start_round(trained), self._timeout)
         if part.job.strategy.promotion_rule:
             job = part.job

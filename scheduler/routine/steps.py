@@ -113,7 +113,7 @@ def _prepare(job: Job, routine: Routine) -> Prepared:
     trained = job.trainer.open_round(plan.definitions, purpose, options=plan.options, ident=ident, check=job.check)
     job.check()
     if job.registered.plan:  # planned anew: tasks that were given up are tried again
-        again = job.backend.tasks.retry(trained.created.ids, job.by, held=job.trainer.is_delay)
+        again = job.backend.tasks.retry(trained.created.ids, job.by, held=job.trainer.is_delay())
         job.backend.rounds.reopen(job.registered.pool, again)
     return Prepared(tasks=len(plan.definitions), round=ident, ids=tuple(trained.created.ids), why=tuple(why_each))
 

@@ -12,8 +12,8 @@ from contextlib import contextmanager
 from rollq.tasks.attempts.attempt_lease import AttemptLease
 from rollq.tasks.backend import Backend
 from rollq.tasks.client.queries import translate
+from rollq.tasks.client.results import to_result
 from rollq.tasks.errors import BadInput, LeaseLost, Unavailable
-from rollq.tasks.identity import canonical
 from rollq.tasks.queue.prefetch import Claim, claim_on
 from rollq.tasks.queue.states import TaskState
 from rollq.tasks.queue.task import Task, TaskError
@@ -56,14 +56,13 @@ class HeldTasks:
                 raise
             self._return(claim)
 
-    def commit(self, task: Task, res: Mapping[str, object], end: TaskState) -> None:
+    def commit(self, task: Task, res: object, end: TaskState) -> None:
         """Store a result; then see whether that was the last task of a round."""
         if end not in (TaskState.DONE, TaskState.PART_DONE):
             raise BadInput(f"A result cannot be committed as {end}.", "Use DONE or PART_DONE.")
-        if not isinstance(res, Mapping):
-            raise BadInput(f"A result is a mapping, not a {type(res).__name__}.", "Return {'name': value}.")
+        result = to_result(res)
         claim = claim_on(task)
-        self._tasks.commit(claim, canonical(res, "result"), part=end is TaskState.PART_DONE)
+        self._tasks.commit(claim, result, part=end is TaskState.PART_DONE)
         self._after(claim)
 
     def fail(self, task: Task, error: BaseException) -> TaskState:

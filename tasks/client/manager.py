@@ -169,17 +169,17 @@ class TaskManager:
                     return
                 yield task
 
-    def commit_task_res(self, task: Task, res: Mapping[str, object], status: object = TaskState.DONE) -> None:
+    def commit_task_res(self, task: Task, res: object, status: object = TaskState.DONE) -> None:
         """Store the result of a fetched task.
 
         Args:
             task: as it was fetched.
-            res: small JSON.
+            res: a mapping of small JSON, a recorder, or None.
             status: DONE, or PART_DONE after the first phase.
 
         Raises:
             LeaseLost: another worker has the task now; nothing was stored.
-            BadInput: ``res`` is no mapping, or has no JSON form.
+            BadInput: ``res`` is none of these, or has no JSON form.
         """
         self._held.commit(task, res, as_state(status) if status is not None else TaskState.DONE)
 

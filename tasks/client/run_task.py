@@ -12,6 +12,7 @@ from rollq.tasks.attempts.attempt_runs import made_under
 from rollq.tasks.backend import Backend
 from rollq.tasks.client.manager import TaskManager
 from rollq.tasks.client.queries import as_state
+from rollq.tasks.client.results import from_result
 from rollq.tasks.components.user_code import place_of
 from rollq.tasks.errors import BadInput, LeaseLost
 from rollq.tasks.failures import Kind, described, kind_of, text_of, wait_after
@@ -25,7 +26,7 @@ log = logging.getLogger(__name__)
 WHOLE = (TaskState.WAITING, TaskState.DONE)
 PHASES = (WHOLE, (TaskState.WAITING, TaskState.PART_DONE), (TaskState.PART_DONE, TaskState.DONE))
 
-TaskFunction = Callable[..., Mapping[str, object]]
+TaskFunction = Callable[..., object]  # its result: small JSON, a recorder, or None
 
 
 def run_task(
@@ -45,7 +46,7 @@ def run_task(
 
     Args:
         task_func: called with a task's definition, or, if ``before_status`` is PART_DONE, with the result of its first
-            phase; and with ``kwargs``. Returns the result: small JSON.
+            phase; and with ``kwargs``. Returns the result: a mapping of small JSON, a recorder, or None.
         task_pool: its name.
         query: only tasks that it finds, as for ``TaskManager.query``.
         before_status: WAITING or PART_DONE.
@@ -85,13 +86,14 @@ def _attempt(
     kwargs: Mapping[str, object],
 ) -> bool:
     """One attempt under a lease that began ``since`` (monotonic); whether its result was committed."""
-    given = task.definition if before is TaskState.WAITING else task.result
     claim = replace(claim_on(task), since=since)
     with AttemptLease(manager.backend.tasks, claim):
         try:
             if before is TaskState.WAITING:
                 check_code(task.definition, manager.backend.settings.components, as_found=task.any_code)
             with made_under(claim):
+                first = before is TaskState.WAITING
+                given = task.definition if first else from_result(task.result, manager.backend.settings)
                 result = task_func(given, **kwargs)
             manager.commit_task_res(task, result, after)
         except StaleCode:

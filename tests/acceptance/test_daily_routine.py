@@ -25,7 +25,7 @@ from rollq.scheduler.updates.prediction_tasks import prediction_pool
 from rollq.tasks.config.settings import worker_environment
 from rollq.tasks.definition import segments_of
 from rollq.tasks.queue.task import Task
-from rollq.trainers import InProcessTrainer
+from rollq.trainers import TrainerR
 from tests.acceptance.processes.fast_beat import FastClock
 from tests.acceptance.processes.worker_processes import children, kill, wait_until, worker
 from tests.conftest import EXAMPLES
@@ -204,7 +204,7 @@ def check_against_calm(backend: Backend, online: OnlineManager, folder: Path) ->
     other = Backend.of(backend.settings.model_copy(update={"mongo_database": f"{backend.settings.mongo_database}calm"}))
     other.prepare()
     try:
-        calm = manager(other, folder, "daily-calm", InProcessTrainer)
+        calm = manager(other, folder, "daily-calm", TrainerR)
         assert online.history() == calm.simulate(END)
         assert signals(backend, folder) == signals(other, folder)
     finally:

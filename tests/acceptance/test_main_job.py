@@ -29,7 +29,7 @@ def plan(settings: Settings, **model: Any) -> Plan:
 
 
 def open_round(backend: Backend, found: Plan, policy: str = "all") -> tuple[Trainer, Any]:
-    trainer = DelayTrainer(backend, "small")
+    trainer = DelayTrainer("small", backend=backend)
     return trainer, trainer.start_round(trainer.open_round(found.definitions, found.purpose, policy))
 
 

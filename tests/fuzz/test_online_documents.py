@@ -19,7 +19,7 @@ from rollq.scheduler.signals.ledger import SignalLedger
 from rollq.scheduler.strategies.registry import StrategyRegistry
 from rollq.scheduler.updates import revisions
 from rollq.tasks.mongo.client import Document
-from rollq.trainers import InProcessTrainer
+from rollq.trainers import TrainerR
 from tests.fuzz.junk import SEED, allowed, mutated, stored_junk
 from tests.online_strategies import BEGIN, LIVED, RIDGE, manager, template, write_prices
 
@@ -46,7 +46,7 @@ def reads(backend: Backend) -> dict[str, list[Callable[[], Any]]]:
     current = sets.current(NAME)
 
     def routine() -> Any:
-        return bring_up_to(backend, NAME, LIVED[1], "me", InProcessTrainer)
+        return bring_up_to(backend, NAME, LIVED[1], "me", TrainerR)
 
     def strategy() -> Any:
         return registry.strategy(registry.get(NAME)).first_tasks(BEGIN)

@@ -75,7 +75,7 @@ def test_definitions_are_stored_or_refused(backend: Backend) -> None:
 def test_a_trainer_opens_no_round_over_nonsense(backend: Backend) -> None:
     chance = random.Random(SEED)
     for number in range(60):
-        trainer = Trainer(backend, "pool", **{chance.choice(["priority", "queue", "requested"]): junk(chance)})
+        trainer = Trainer("pool", backend=backend, **{chance.choice(["priority", "queue", "requested"]): junk(chance)})
         wrong, policy = mutated(definition(number), chance, foreign), chance.choice(["all", "0", "x", "nan"])
         allowed(trainer.train, [wrong], Serve(), policy=policy)
     assert all(found.policy == "all" for found in backend.rounds.find())

@@ -10,19 +10,17 @@ if TYPE_CHECKING:
     from rollq.scheduler.rounds.trainers import Trainer
     from rollq.tasks.backend import Backend
 
-    Make = Callable[[Backend, str], Trainer]
 
-
-def trainer_of(backend: Backend, here: bool) -> tuple[Make | None, Callable[[Backend, str], None]]:
+def trainer_of(backend: Backend, here: bool) -> tuple[type[Trainer] | None, Callable[[Backend, str], None]]:
     """How tasks are put into a pool, and how time passes until they are done."""
     from rollq.scheduler.strategies.registry import StrategyRegistry
 
     if not here:
         return None, lambda *_: time.sleep(0.2)
-    from rollq.trainers import InProcessTrainer
+    from rollq.trainers import TrainerR
 
     registry = StrategyRegistry(backend)
-    return InProcessTrainer, lambda backend, name: InProcessTrainer(backend, registry.get(name).pool).work()
+    return TrainerR, lambda backend, name: TrainerR(registry.get(name).pool, backend=backend).work()
 
 
 def has_worker(backend: Backend) -> bool:

@@ -79,7 +79,7 @@ def run(folder: Path, how: Cut) -> Report:
         for name, script in (("honest", ()), ("deaf", (str(DEAF),))):
             hosts.hire("a", name, *script)
         other = hosts.hire("b", "other")
-        trained = Trainer(backend, POOL).open_round(plan.definitions, plan.purpose)
+        trained = Trainer(POOL, backend=backend).open_round(plan.definitions, plan.purpose)
         stale = _wait_for(lambda: _training_on_a(backend))
 
         hosts.network.cut_off("a", how)
@@ -91,7 +91,7 @@ def run(folder: Path, how: Cut) -> Report:
         hosts.network.join("a")
         cut_seconds = time.monotonic() - cut
 
-        online = Trainer(backend, POOL).wait(trained, timeout=PATIENCE)
+        online = Trainer(POOL, backend=backend).wait(trained, timeout=PATIENCE)
         truths = dict(zip(trained.created.ids, calm.windows, strict=True))
         wrong = _settled(lambda: _wrong_runs(backend))
         found = backend.tasks.find(POOL, definitions=True)

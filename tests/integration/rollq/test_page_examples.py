@@ -13,7 +13,7 @@ import pytest
 import yaml
 
 import rollq
-from rollq import Backend, DelayInProcessTrainer, InProcessTrainer, TaskManager, TaskState, load_settings
+from rollq import Backend, DelayTrainerR, TaskManager, TaskState, TrainerR, load_settings
 from rollq.enqueueing import enqueue_plan, plan_template
 from rollq.tasks.config.settings import worker_environment
 
@@ -111,14 +111,14 @@ def test_update_predictions(here: Path, backend: Backend) -> None:
     names = run(as_task, {**names, "kwargs_of_the_models_task": first["def"]["dataset"]["kwargs"]}, **real)
     (ident,) = TaskManager("again", backend).create_task([names["definition"]])
     while (task := TaskManager("again", backend).re_query(ident)).status is not TaskState.DONE:
-        InProcessTrainer(backend, "again").work()
+        TrainerR("again", backend=backend).work()
     assert len(run(increment, {**names, "task": task})["increment"].days) == 5
     assert run(revised, names)["changed_days"]
 
 
 def test_keep_online(here: Path, backend: Backend, monkeypatch: pytest.MonkeyPatch) -> None:
     (block,) = blocks("docs/how-to/keep-online.md")
-    monkeypatch.setattr(rollq, "DelayTrainer", DelayInProcessTrainer)  # there is no worker here
+    monkeypatch.setattr(rollq, "DelayTrainer", DelayTrainerR)  # there is no worker here
     late = {"train": ["2020-01-02", "2021-12-31"], "valid": ["2022-01-03", "2022-06-30"], "test": ["2022-09-01", None]}
     write_template(here, "kept", late, begin="2022-12-27")
     assert run(block, {})["manager"].get_signals().index.is_unique
@@ -148,4 +148,4 @@ def write_template(folder: Path, name: str, segments: object = SEGMENTS, begin: 
 def work_through(backend: Backend, name: str) -> None:
     """Train all windows of the small example, in an experiment of this name."""
     opened = enqueue_plan(plan_template(write_template(Path(), name), load_settings()), backend)
-    InProcessTrainer(backend, opened.pool).wait_gathered(opened, timeout=120)
+    TrainerR(opened.pool, backend=backend).wait_gathered(opened, timeout=120)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from rollq import Backend, InProcessTrainer, OnlineManager, RoundFailed
+from rollq import Backend, OnlineManager, RoundFailed, TrainerR
 from rollq.enqueueing import enqueue_plan
 from rollq.scheduler.online.ledger import OnlineSets
 from rollq.scheduler.signals.ledger import SignalLedger
@@ -78,7 +78,7 @@ def test_a_round_that_failed_is_seen_and_research_that_failed_is_no_alarm(
     made = manager(backend, template(write_prices(tmp_path / "prices.parquet"), "round", broken(cause)))
     trained = enqueue_plan(made.strategies["round"].first_tasks(), backend)
     with pytest.raises(RoundFailed):
-        InProcessTrainer(backend, "round").wait(trained, timeout=60)
+        TrainerR("round", backend=backend).wait(trained, timeout=60)
     (failure,) = rollq("status", "--json").json["failures"]
     assert failure["what"] == f"round {trained.id}"
     assert "rollq tasks retry --pool round --status failed" in failure["fix"]

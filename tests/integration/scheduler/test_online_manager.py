@@ -10,7 +10,7 @@ import pytest
 
 from rollq import Backend, NotFound, OnlineManager, RollingGroup, RollingStrategy, StateError
 from rollq.scheduler.signals.ledger import SignalLedger
-from rollq.trainers import DelayInProcessTrainer, InProcessTrainer
+from rollq.trainers import DelayTrainerR, TrainerR
 from tests.online_strategies import (
     BEGIN,
     DAYS,
@@ -67,7 +67,7 @@ def lived(backend: Backend, folder: Path, trainer: Any) -> OnlineManager:
 
 
 def test_simulation_and_life_at_once_and_delayed_are_the_same_bytes(backend: Backend, tmp_path: Path) -> None:
-    ways = [(way, trainer) for way in (simulated, lived) for trainer in (InProcessTrainer, DelayInProcessTrainer)]
+    ways = [(way, trainer) for way in (simulated, lived) for trainer in (TrainerR, DelayTrainerR)]
     made = [way(backend, tmp_path, trainer) for way, trainer in ways]
     found = [said(one, tmp_path) for one in made]
     assert all(one == found[0] for one in found)
@@ -101,7 +101,7 @@ def test_a_wrong_begin_and_a_strategy_without_signals_are_said(backend: Backend,
 def test_a_strategy_chooses_what_serves_and_collects_what_was_predicted(backend: Backend, tmp_path: Path) -> None:
     backend = with_components(backend)
     made = template(write_prices(tmp_path / "prices.parquet"), "keeps")
-    online = OnlineManager(backend, KeepsTheOld(made, backend.settings), InProcessTrainer, name="keeps")
+    online = OnlineManager(backend, KeepsTheOld(made, backend.settings), TrainerR, name="keeps")
     online.routine(LIVED[5], timeout=60)
     first, second = (one["models"] for one in online.history())
     assert [model["test"] for model in second] == [first[-1]["test"], [LIVED[3], None]]

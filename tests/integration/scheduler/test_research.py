@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from rollq import Backend, InProcessTrainer, RollingStrategy
+from rollq import Backend, RollingStrategy, TrainerR
 from rollq.enqueueing import enqueue_plan, enqueue_research
 from rollq.scheduler.champions.research import compare_rounds, find_round, promote_round, signals_of
 from rollq.scheduler.online.ledger import OnlineSets
@@ -29,7 +29,7 @@ def strategy(backend: Backend, folder: Path, name: str, **options: object) -> Ro
 
 def work(backend: Backend, *rounds: TrainedRound) -> None:
     for trained in rounds:
-        InProcessTrainer(backend, trained.pool).wait_gathered(trained, timeout=60)
+        TrainerR(trained.pool, backend=backend).wait_gathered(trained, timeout=60)
 
 
 @pytest.fixture
@@ -172,7 +172,7 @@ def test_the_report_is_html_or_markdown(backend: Backend, tmp_path: Path, rollq:
     path.write_text(yaml.safe_dump({"name": "tried", **made.definition, "rolling": rolling}))
     (answer,) = rollq("enqueue", path, "--research", "--json").json
     assert (answer["name"], answer["ended"], answer["new"]) == ("tried", False, len(answer["tasks"]))
-    InProcessTrainer(backend, "tried").wait_gathered(_trained(backend, answer["round"]), timeout=60)
+    TrainerR("tried", backend=backend).wait_gathered(_trained(backend, answer["round"]), timeout=60)
     page = tmp_path / "page.md"
     assert rollq("research", "report", "tried", "--out", page).code == 0
     text = page.read_text()

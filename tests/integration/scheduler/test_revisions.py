@@ -13,7 +13,7 @@ from rollq.scheduler.online.serving import served
 from rollq.scheduler.signals.ledger import SignalLedger
 from rollq.scheduler.updates.prediction_tasks import prediction_pool
 from rollq.scheduler.updates.revisions import find_revised, revise
-from rollq.trainers import InProcessTrainer
+from rollq.trainers import TrainerR
 from rollq.workers.datasets.panel import PanelDataset
 from tests.online_strategies import DAYS, LIVED, RIDGE, closes, manager, sha256_of, template, write_prices
 
@@ -42,7 +42,7 @@ def test_a_hundred_revisions(backend: Backend, tmp_path: Path) -> None:
     path, name = write_prices(tmp_path / "prices.parquet"), "revised"
     made = manager(backend, template(path, name, RIDGE, challengers=[LINE]))
     made.simulate(LIVED[-1], timeout=60)
-    strategy, trainer, ledger = made.strategies[name], InProcessTrainer(backend, name), SignalLedger(backend)
+    strategy, trainer, ledger = made.strategies[name], TrainerR(name, backend=backend), SignalLedger(backend)
     signals, known = ledger.read(name), features(path, tmp_path / "cache")
     assert find_revised(backend, strategy) == []
     (first,) = ledger.entries(name)

@@ -7,7 +7,7 @@ from pathlib import Path
 from rollq import Backend, MLflowExperiment, Task
 from rollq.scheduler.online.ledger import OnlineSets
 from rollq.tasks.definition import segments_of
-from rollq.trainers import DelayInProcessTrainer, InProcessTrainer
+from rollq.trainers import DelayTrainerR, TrainerR
 from tests.online_strategies import DAYS, LIVED, manager, sha256_of, template, write_prices
 
 
@@ -28,9 +28,9 @@ def trees(backend: Backend, task: Task) -> int:
 def test_the_chain_of_a_delayed_simulation_is_that_of_life(backend: Backend, tmp_path: Path) -> None:
     path = write_prices(tmp_path / "prices.parquet")
     signals = []
-    for name, trainer in (("warm simulated", DelayInProcessTrainer), ("warm lived", InProcessTrainer)):
+    for name, trainer in (("warm simulated", DelayTrainerR), ("warm lived", TrainerR)):
         made = manager(backend, template(path, name, warm_start=True), trainer)
-        if trainer is DelayInProcessTrainer:
+        if trainer is DelayTrainerR:
             made.simulate(LIVED[4], timeout=60)
         else:
             made.routine(LIVED[4], timeout=60)

@@ -32,7 +32,7 @@ def state(backend: Backend, trained: TrainedRound) -> tuple[RoundState, bool]:
 
 
 def test_a_round_waits_for_all_that_it_is_after(backend: Backend) -> None:
-    trainer = Trainer(backend, "p")
+    trainer = Trainer("p", backend=backend)
     first, second = open_round(trainer, 1), open_round(trainer, 2)
     third = open_round(trainer, 3, first, second)
     end(backend, first, well=True)
@@ -48,7 +48,7 @@ def test_a_round_waits_for_all_that_it_is_after(backend: Backend) -> None:
 
 
 def test_a_failure_is_told_down_the_chain_and_taken_back_when_it_is_tried_again(backend: Backend) -> None:
-    trainer = Trainer(backend, "p")
+    trainer = Trainer("p", backend=backend)
     first = open_round(trainer, 1)
     second = open_round(trainer, 2, first)
     third = open_round(trainer, 3, second)
@@ -68,8 +68,8 @@ def test_a_failure_is_told_down_the_chain_and_taken_back_when_it_is_tried_again(
 
 @pytest.mark.parametrize("gathered_first", [True, False])
 def test_a_delayed_round_needs_both_its_release_and_the_others(backend: Backend, gathered_first: bool) -> None:
-    trainer = DelayTrainer(backend, "p")
-    first = Trainer(backend, "p").open_round([definition(1)], PURPOSE)
+    trainer = DelayTrainer("p", backend=backend)
+    first = Trainer("p", backend=backend).open_round([definition(1)], PURPOSE)
     second = open_round(trainer, 2, first)
     steps = [lambda: end(backend, first, well=True), lambda: trainer.start_round(second)]
     for step in steps if gathered_first else reversed(steps):
@@ -82,4 +82,4 @@ def test_a_delayed_round_needs_both_its_release_and_the_others(backend: Backend,
 
 def test_a_round_cannot_wait_for_what_is_not_there(backend: Backend) -> None:
     with pytest.raises(NotFound, match="no round"):
-        Trainer(backend, "p").open_round([definition(1)], PURPOSE, after=["0123456789ab"])
+        Trainer("p", backend=backend).open_round([definition(1)], PURPOSE, after=["0123456789ab"])

@@ -21,7 +21,7 @@ from rollq.tasks.errors import Draining, NotYet, Unavailable
 from rollq.tasks.queue.task import Task
 from rollq.tasks.rounds.documents import RoundState
 from rollq.tasks.upkeep.sweeper import SweepTimer
-from rollq.trainers import InProcessTrainer
+from rollq.trainers import TrainerR
 from rollq.workers.jobs import attempt
 from rollq.workers.jobs import job as jobs
 from rollq.workers.jobs.attempt import Outcome, WorkerContext, run_one, serve
@@ -100,7 +100,7 @@ def test_an_outage_is_told_to_the_user_who_waits(backend: Backend, raising: Any)
     create(backend.tasks)
     raising(full())
     with pytest.raises(Unavailable, match="No space left"):
-        InProcessTrainer(backend, POOL).work()
+        TrainerR(POOL, backend=backend).work()
 
 
 def test_a_process_that_met_an_outage_rests(backend: Backend, raising: Any) -> None:
@@ -259,7 +259,7 @@ def test_a_routine_waits_for_prices_that_come_later_and_goes_on_by_itself(
     backend: Backend, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     prices = write_prices(tmp_path / "prices.parquet")
-    made = manager(backend, template(prices, "late", LGB), InProcessTrainer)
+    made = manager(backend, template(prices, "late", LGB), TrainerR)
     made.first_train(timeout=60)
     made.routine(BEGIN, timeout=60)
     from rollq import DataError

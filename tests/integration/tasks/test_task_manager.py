@@ -218,6 +218,16 @@ def test_two_phases(manager: TaskManager) -> None:
         run_task(lambda task: task, POOL, None, "DONE", "DONE", manager.backend)
 
 
+def test_a_function_may_return_nothing(manager: TaskManager) -> None:
+    (ident,) = make(manager, 1)
+    assert run_task(lambda task: None, POOL, backend=manager.backend) == 1
+    assert manager.re_query(ident).result == {}
+    make(manager, 2)
+    run_task(lambda task: 3, POOL, backend=manager.backend)
+    (failed,) = manager.query({"status": "FAILED"})
+    assert "a mapping, a recorder or None, not a int" in str(failed.error)
+
+
 def test_two_loops_share_a_pool_and_a_bad_task_stops_neither(manager: TaskManager) -> None:
     ids = make(manager, 20)
 

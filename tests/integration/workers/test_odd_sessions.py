@@ -17,7 +17,7 @@ from rollq.scheduler.routine.registration import register_strategy
 from rollq.scheduler.signals.ledger import SignalLedger
 from rollq.scheduler.strategies.registry import StrategyRegistry
 from rollq.tasks.queue.states import TaskState
-from rollq.trainers import InProcessTrainer
+from rollq.trainers import TrainerR
 from tests.online_strategies import (
     BEGIN,
     LIVED,
@@ -60,7 +60,7 @@ def states(backend: Backend) -> dict[str, RoutineState]:
 
 
 def run(backend: Backend, session: str | None = None) -> Any:
-    made = OnlineManager.load(backend, NAME, InProcessTrainer)
+    made = OnlineManager.load(backend, NAME, TrainerR)
     return made.routine(session, timeout=60)[NAME]
 
 
@@ -140,7 +140,7 @@ def test_a_session_that_is_not_whole_waits_and_goes_on_when_it_is(
     backend.store.collection("routines").update_one({"session": LIVED[2]}, {"$set": {"looked_at": waiting.created_at}})
     write_prices(path, until(LIVED[2]))
     notify_unfinished(backend)  # what beat does: the worker that receives it goes on
-    assert bring_up_to(backend, NAME, LIVED[2], "me", InProcessTrainer)
+    assert bring_up_to(backend, NAME, LIVED[2], "me", TrainerR)
     run(backend)
     assert published(backend) == LIVED[:3]
     assert same_as_calm(backend, tmp_path, LIVED[2])
@@ -176,11 +176,11 @@ def test_what_is_accepted_is_published_and_stays_accepted(backend: Backend, path
 def test_what_is_accepted_after_its_predictions_were_asked_for_counts(backend: Backend, path: Path) -> None:
     manager(backend, template(path, NAME)).routine(timeout=60)
     write_prices(path, until(LIVED[2]))
-    asked = bring_up_to(backend, NAME, LIVED[2], "me", InProcessTrainer)
+    asked = bring_up_to(backend, NAME, LIVED[2], "me", TrainerR)
     assert asked
     assert asked.waits_for == "predictions"
     write_prices(path, until(LIVED[2], only=2, of=LIVED[2]))  # before a worker has looked
-    InProcessTrainer(backend, NAME).work()
+    TrainerR(NAME, backend=backend).work()
     assert run(backend) is None
     StrategyRegistry(backend).accept(NAME, [LIVED[2]])
     assert run(backend).session == LIVED[2]

@@ -17,15 +17,17 @@ from rollq import (
     OnlineTool,
     R,
     Serve,
+    TaskManager,
     TemplateError,
     begin_task_train,
     end_task_train,
+    run_task,
     task_train,
 )
 from rollq.scheduler.online.predictions import Predictions
 from rollq.scheduler.reconciler import resolve_orphans
 from rollq.tasks.definition import with_experiment
-from rollq.trainers import InProcessTrainer
+from rollq.trainers import TrainerR
 from tests.online_strategies import DAYS, RIDGE, template, write_prices
 
 WINDOWS = [("2018-03-07", "2018-03-13"), ("2018-03-14", "2018-03-20")]
@@ -77,12 +79,30 @@ def test_its_two_halves(backend: Backend, tmp_path: Path) -> None:
     assert end_task_train(cut_off, name) != cut_off, "a run that was begun belongs to the process that began it"
 
 
+def test_tasks_of_a_pool_are_trained_by_it(backend: Backend, tmp_path: Path) -> None:
+    pool = f"looped{backend.settings.mongo_database}"
+    manager = TaskManager(pool, backend)
+    ids = manager.create_task(definitions(tmp_path))
+    assert run_task(task_train, pool, {"_id": ids[0]}, experiment_name=f"of {pool}", backend=backend) == 1
+    task = manager.re_query(ids[0])
+    recorder = R.get_exp(experiment_name=f"of {pool}").get_recorder(task["res"]["recorder_id"])
+    assert (recorder.tags["rollq.task"], recorder.status) == (ids[0], "FINISHED")
+    assert task["res"]["metrics"]
+    assert task["res"]["artifacts"]
+    # In two phases: the recorder of the first one is given to the second.
+    run_task(begin_task_train, pool, after_status="part_done", experiment_name=f"of {pool}", backend=backend)
+    begun = manager.re_query(ids[1])["res"]["recorder_id"]
+    run_task(end_task_train, pool, before_status="part_done", experiment_name=f"of {pool}", backend=backend)
+    done = manager.re_query(ids[1])
+    assert (done.status, done["res"]["recorder_id"]) == ("DONE", begun)
+
+
 def test_a_round_whose_runs_are_in_another_experiment(backend: Backend, tmp_path: Path) -> None:
     pool = f"pool{backend.settings.mongo_database}"
     other = f"experiment of {pool}"
     windows = [with_experiment(task, other, pool) for task in definitions(tmp_path)]
     assert all("experiment" not in with_experiment(task, pool, pool) for task in windows)
-    trainer = InProcessTrainer(backend, pool)
+    trainer = TrainerR(pool, backend=backend)
     online = trainer.wait(
         trainer.open_round(
             windows, Serve("elsewhere", tuple(day for day in DAYS if WINDOWS[0][0] <= day <= WINDOWS[1][1]))

@@ -73,6 +73,7 @@ COVERED: dict[str, list[str]] = {
         "tasks.client.held_tasks",
         "tasks.client.manager",
         "tasks.client.queries",
+        "tasks.client.results",
         "tasks.client.run_task",
         "tasks.client.waiting",
         "tasks.mongo.change_stream",

@@ -48,7 +48,7 @@ def test_aliases_move_forwards_and_back(experiment: MLflowExperiment, uri: str, 
 @pytest.fixture
 def online(backend: Backend) -> OnlineSet:
     found = plan(backend.settings)
-    trainer = DelayTrainer(backend, f"registry{backend.settings.mongo_database}")
+    trainer = DelayTrainer(f"registry{backend.settings.mongo_database}", backend=backend)
     purpose = replace(found.purpose, strategy=trainer._pool)
     trained = trainer.start_round(trainer.open_round(found.definitions, purpose))
     with worker(backend.settings, 2):
