@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import inspect
+import re
 from collections.abc import Iterator
 
 import rollq
 from docs.from_qlib.qlib_names import Name, Parameter
 
 _RENAMED = {"QlibRecorder": "Workflow"}
+SET_IN_INIT = object()  # an attribute whose value is not known without an object
 _POSITIONAL = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
 
 
@@ -24,7 +26,7 @@ def find(name: str) -> object:
     first, *rest = name.split(".")
     found: object = getattr(rollq, _RENAMED.get(first, first))
     for part in rest:
-        found = getattr(found, part)
+        found = SET_IN_INIT if _is_set_in_init(found, part) else getattr(found, part)
     return found
 
 
@@ -39,6 +41,14 @@ def has(name: str) -> bool:
     except AttributeError:
         return False
     return True
+
+
+def _is_set_in_init(found: object, name: str) -> bool:
+    """Whether only the objects of a class have an attribute: what their methods set."""
+    if not isinstance(found, type) or hasattr(found, name):
+        return False
+    own = [one for one in found.__mro__ if one.__module__.startswith("rollq.")]
+    return any(re.search(rf"\bself\.{name}\b(: .+)? = ", inspect.getsource(one)) for one in own)
 
 
 def wrong(name: Name) -> list[str]:
@@ -69,7 +79,8 @@ def _differences(qlib: tuple[Parameter, ...], here: list[inspect.Parameter]) -> 
     takes_any = any(one.kind is inspect.Parameter.VAR_KEYWORD for one in here)
     order = [one.name for one in here if one.kind in _POSITIONAL]
     wanted = [one.name for one in qlib if not one.kind]
-    if order[: len(wanted)] != wanted:
+    takes_all = any(one.kind is inspect.Parameter.VAR_POSITIONAL for one in here)
+    if not takes_all and order[: len(wanted)] != wanted:
         yield f"by position it takes {order}"
     for one in qlib:
         if one.kind == "**" and not takes_any:

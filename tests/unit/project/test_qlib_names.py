@@ -88,6 +88,13 @@ def test_a_parameter_that_is_needed_here_alone_is_named() -> None:
     ]
 
 
+def test_what_only_objects_have_is_found() -> None:
+    name = Name("qlib.x", "MergeCollector.collector_dict")
+    assert found({name.shown(): "same"}, [name]) == []
+    name = Name("qlib.x", "MergeCollector.collector")
+    assert found({name.shown(): "same"}, [name]) == ["qlib.x: `MergeCollector.collector`: it is not there"]
+
+
 def test_another_value_is_named() -> None:
     name = Name("qlib.x", "RecorderCollector.ART_KEY_RAW", None, "__other")
     assert found({name.shown(): "same"}, [name]) == ["qlib.x: `RecorderCollector.ART_KEY_RAW`: it is '__raw'"]
