@@ -67,6 +67,27 @@ class OnlineSets:
                 if self._insert(online, version, origin=online.round_id):
                     return self.version(online.strategy, version), True
 
+    def found(self, online: OnlineSet) -> tuple[OnlineSet, bool]:
+        """Put the first set of a strategy online; a strategy that ever had one stays as it is.
+
+        Args:
+            online: the set; version and time in it do not count.
+
+        Returns:
+            The set of this origin (``round_id``), and whether this call made it.
+
+        Raises:
+            StateError: the strategy has a set of another origin.
+        """
+        with reachable():
+            self.ensure_indexes()
+            if self._insert(online, 1, origin=online.round_id):
+                return self.version(online.strategy, 1), True
+            made = self.of_round(online.round_id)
+        if made is None:
+            raise StateError(f"Strategy {online.strategy!r} is online already.", "Choose another name.")
+        return made, False
+
     def rollback(self, strategy: str, by: str, session: str = "", to: int | None = None, why: str = "") -> OnlineSet:
         """Make an earlier version serve again, as a new entry.
 

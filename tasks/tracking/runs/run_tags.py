@@ -15,6 +15,10 @@ ROUND, STRATEGY, KIND = "rollq.round", "rollq.strategy", "rollq.kind"
 TRAIN_STATUS, BEGIN, END = "train_status", "begin_task_train", "end_task_train"
 TASK_OF_POOL = "_id in TaskManager"
 
+# Of runs that were brought along from another program: the id that the run had there; and, once all of it is written,
+# when that was.
+SOURCE_RUN, IMPORTED = "rollq.source_run", "rollq.imported"
+
 NO_TAGS: Mapping[str, str] = {}
 _current: ContextVar[Mapping[str, str]] = ContextVar("rollq_attempt", default=NO_TAGS)
 

@@ -25,6 +25,7 @@ COVERED: dict[str, list[str]] = {
     "tests/conformance/tasks/test_stager.py": ["tasks.resources"],
     "tests/fuzz/test_messages.py": ["tasks.broker.transport", "tasks.labels"],
     "tests/fuzz/test_readers.py": ["tasks.mongo.records"],
+    "tests/integration/rollq/migration/test_importer.py": ["tasks.tracking.mlflow.past_run"],
     "tests/integration/rollq/test_local_stack.py": ["tasks.runtime"],
     "tests/integration/scheduler/test_challengers.py": ["scheduler.champions.promotion", "scheduler.online.tool"],
     "tests/integration/scheduler/test_coverage.py": ["scheduler.signals.publication"],

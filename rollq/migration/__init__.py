@@ -1,0 +1,1 @@
+"""Bringing along what another program recorded: Qlib's runs in MLflow become rollq's runs, and a first online set."""
