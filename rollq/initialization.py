@@ -69,7 +69,7 @@ def init(
             form. Datasets of rollq name their own files. One that does not exist is only logged.
         region: has no meaning for rollq; accepted.
         mongo: ``{"task_url": ..., "task_db_name": ...}``: the task store, and its database. Without a broker beside it
-            no worker hears of tasks at once, but this process can train by itself.
+            no worker is notified, but this process can train by itself.
         exp_manager: as for ``Workflow.setup``; its ``uri`` is where workers of this process keep runs, too.
         skip_if_reg: do nothing if it was called before.
         settings: any setting of rollq by its name; ``logging_level`` of Qlib; other keywords of ``qlib.init`` are

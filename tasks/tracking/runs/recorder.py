@@ -75,7 +75,7 @@ class Recorder(ABC):
     def end_run(self, status: str = RecorderStatus.FINISHED) -> None:
         """Write what is left and end with FINISHED or FAILED.
 
-        With SCHEDULED it is given back, to be started again later; with RUNNING it is let go as it is, and counts as
+        With SCHEDULED it is given back, to be started again later; with RUNNING it stays as it is, and counts as
         killed once this process has ended.
 
         Raises:
