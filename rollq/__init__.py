@@ -83,7 +83,7 @@ _PUBLIC = {
     "rollq.tasks.components.model": ["Model"],
     "rollq.workers.models.lightgbm": ["LGBModel"],
     "rollq.workers.models.ridge": ["RidgeModel"],
-    "rollq.workers.records.analysis": ["SignalAnalysisRecord"],
+    "rollq.workers.records.analysis": ["SigAnaRecord"],
     "rollq.tasks.components.record": ["Record"],
     "rollq.workers.records.signal": ["SignalRecord"],
     "rollq.workers.jobs.task_train": ["begin_task_train", "end_task_train", "task_train"],

@@ -62,7 +62,7 @@ class MemoryRecorder:
         self.objects: dict[str, Any] = {}
         self.metrics: dict[str, float] = {}
 
-    def save_objects(self, artifact_path: str | None = None, **objects: Any) -> None:
+    def save_objects(self, local_path: None = None, artifact_path: str | None = None, **objects: Any) -> None:
         self.objects.update({f"{artifact_path}/{name}" if artifact_path else name: v for name, v in objects.items()})
 
     def load_object(self, name: str) -> Any:

@@ -11,10 +11,11 @@ from rollq.scheduler.online.ledger import OnlineSets
 from rollq.scheduler.online.online_set import OnlineModel
 from rollq.scheduler.online.predictions import Predictions
 from rollq.tasks.backend import Backend
+from rollq.tasks.tracking.artifacts.manifest import same_artifact
 from rollq.tasks.tracking.mlflow.experiment import find_run
 from rollq.tasks.tracking.runs.recorder import Recorder
 
-PREDICTIONS = {"pred.pkl": "pred", "pred.parquet": "pred", "label.pkl": "label", "label.parquet": "label"}
+PREDICTIONS = ("pred", "label")
 
 
 def online_collector(backend: Backend, strategy: str, **options: Unpack[CollectorOptions]) -> RecorderCollector:
@@ -34,10 +35,11 @@ def online_collector(backend: Backend, strategy: str, **options: Unpack[Collecto
             yield find_run(ident, backend.settings.mlflow_uri)
 
     def load(recorder: Recorder, name: str) -> object:
-        if name not in PREDICTIONS:
+        meant = next((one for one in PREDICTIONS if same_artifact(one, name)), None)
+        if meant is None:
             return recorder.load_object(name)
         pool, model = models[recorder.id]
-        return getattr(predictions.read(pool, model), PREDICTIONS[name])
+        return getattr(predictions.read(pool, model), meant)
 
     chosen: CollectorOptions = {"loader": load, "on_duplicate": "latest", **options}
     return RecorderCollector(recorders, **chosen)

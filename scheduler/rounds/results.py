@@ -22,6 +22,8 @@ from rollq.tasks.rounds.documents import Round
 from rollq.tasks.rounds.purpose import Serve
 from rollq.tasks.tracking.mlflow.experiment import MLflowExperiment, find_run
 
+DAILY = {"ic": "sig_analysis/ic.parquet", "rank_ic": "sig_analysis/ric.parquet"}
+
 
 @dataclass(frozen=True)
 class RoundResults:
@@ -96,10 +98,9 @@ def load_window(mlflow_uri: str, task: Task) -> WindowPrediction:
 def load_daily_ic(mlflow_uri: str, task: Task) -> pd.DataFrame | None:
     """Daily ``ic`` and ``rank_ic`` of a window, indexed by datetime; None if it was not analysed."""
     recorder = find_run(recorder_of(task), mlflow_uri)
-    if "sig_analysis/ic.parquet" not in recorder.checksums():
+    if not set(DAILY.values()) <= recorder.checksums().keys():
         return None
-    frame: pd.DataFrame = recorder.load_object("sig_analysis/ic.parquet")
-    return frame
+    return pd.DataFrame({column: recorder.load_object(name) for column, name in DAILY.items()})
 
 
 def _identity(task: Task) -> str:

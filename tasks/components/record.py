@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 from rollq.tasks.components.dataset import Dataset
 from rollq.tasks.components.model import Model
+from rollq.tasks.errors import ArtifactMissing, BadInput
+
+T = TypeVar("T")
 
 Metrics = Mapping[str, float] | int | None  # metrics by name, or a step
 
@@ -29,12 +33,55 @@ class RunWriter(Protocol):
 
 
 class Record(ABC):
-    """Args: ``recorder`` to write to, and the fitted ``model`` with its ``dataset``."""
+    """Args: ``recorder`` to write to, and the fitted ``model`` with its ``dataset``; None is what is not needed."""
 
-    def __init__(self, recorder: RunWriter, model: Model, dataset: Dataset) -> None:
-        self.recorder = recorder
-        self.model = model
-        self.dataset = dataset
+    artifact_path = ""  # the folder in the run that it writes to
+
+    def __init__(
+        self, recorder: RunWriter | None = None, model: Model | None = None, dataset: Dataset | None = None
+    ) -> None:
+        self._recorder = recorder
+        self._model = model
+        self._dataset = dataset
+
+    @property
+    def recorder(self) -> RunWriter:
+        """Where it writes to."""
+        return self._needed(self._recorder, "recorder")
+
+    @property
+    def model(self) -> Model:
+        """The fitted model."""
+        return self._needed(self._model, "model")
+
+    @property
+    def dataset(self) -> Dataset:
+        """The dataset that the model was fitted on."""
+        return self._needed(self._dataset, "dataset")
+
+    def save(self, **objects: object) -> None:
+        """Save values into the folder of this record."""
+        self.recorder.save_objects(None, self.artifact_path or None, **objects)
+
+    def load(self, name: str) -> Any:
+        """What this record, or one before it, has saved under ``name``.
+
+        Raises:
+            ArtifactMissing: there is no such artifact.
+        """
+        if self.artifact_path:
+            with suppress(ArtifactMissing):
+                return self.recorder.load_object(f"{self.artifact_path}/{name}")
+        return self.recorder.load_object(name)
+
+    def list(self) -> list[str]:
+        """Names of what it writes into its folder, where they are known beforehand."""
+        return []
+
+    def _needed(self, value: T | None, name: str) -> T:
+        if value is None:
+            raise BadInput(f"This {type(self).__name__} has no {name}.", f"Give it {name}=...")
+        return value
 
     @abstractmethod
     def generate(self) -> dict[str, float]:

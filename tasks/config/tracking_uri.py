@@ -51,7 +51,7 @@ def _folder(uri: str, path: str) -> str:
         _typed[absolute] = uri
     if absolute not in _told:
         _told.add(absolute)
-        stay = "; its runs of before stay as they are" if _has_old_runs(folder) else ""
+        stay = "; its runs of before stay as they are: `rollq import qlib` reads them" if _has_old_runs(folder) else ""
         log.warning("%s: MLflow keeps no runs in plain folders any more: they go to %s%s", uri, absolute, stay)
     return absolute
 

@@ -45,6 +45,39 @@ def summary(daily: pd.DataFrame) -> dict[str, float]:
     return metrics
 
 
+def long_short(score: pd.Series, label: pd.Series, share: float = 0.2) -> pd.DataFrame:
+    """Returns of each day, were the best share of its instruments bought and the worst sold short.
+
+    Args:
+        score, label: indexed (datetime, instrument).
+        share: of the instruments of a day, on each side.
+
+    Returns:
+        A frame indexed by datetime: ``long_short`` is half the difference of the mean labels of both sides,
+        ``long_avg`` the mean label of all instruments. A day with too few instruments for one on a side has no
+        ``long_short``. Qlib's ``calc_long_short_return`` takes the same sides and means.
+    """
+    pairs = pd.DataFrame({"score": score.astype(float), "label": label.astype(float)})
+    days = pairs.groupby(level="datetime")
+    count = (days["score"].transform("size") * share).astype(int)
+    # Of equal scores those that stand first count, on either side.
+    best, worst = (days["score"].rank(method="first", ascending=up) <= count for up in (False, True))
+    long, short = (pairs["label"].where(side).groupby(level="datetime").mean() for side in (best, worst))
+    return pd.DataFrame({"long_short": (long - short) / 2, "long_avg": days["label"].mean()})
+
+
+def annualised(returns: pd.DataFrame, sessions: float) -> dict[str, float]:
+    """``Long-Short`` and ``Long-Avg``, each ``Ann Return`` and ``Ann Sharpe``, of what ``long_short`` gives."""
+    metrics: dict[str, float] = {}
+    for column, name in (("long_short", "Long-Short"), ("long_avg", "Long-Avg")):
+        mean, deviation = float(returns[column].mean()), float(returns[column].std(ddof=1))
+        if not np.isnan(mean):
+            metrics[f"{name} Ann Return"] = mean * sessions
+        if deviation > 0:
+            metrics[f"{name} Ann Sharpe"] = mean / deviation * sessions**0.5
+    return metrics
+
+
 def _correlation(pairs: pd.DataFrame) -> pd.Series:
     """Pearson's correlation of the two columns by day: cov(x, y) / (sd(x) sd(y)), without a loop over days."""
     days = pairs.groupby(level="datetime")

@@ -14,14 +14,22 @@ class SignalRecord(Record):
 
     ``days.json`` holds a hash of the features of each session, by which later revisions of the data are found.
 
+    Both are frames, with the column ``score`` and ``label``.
+
     Args:
-        recorder: the run that it writes into.
         model: fitted.
         dataset: gives the test segment.
+        recorder: the run that it writes into.
         allow_constant: the model may give every instrument on every day the same score.
     """
 
-    def __init__(self, recorder: RunWriter, model: Model, dataset: Dataset, allow_constant: bool = False) -> None:
+    def __init__(
+        self,
+        model: Model | None = None,
+        dataset: Dataset | None = None,
+        recorder: RunWriter | None = None,
+        allow_constant: bool = False,
+    ) -> None:
         super().__init__(recorder, model, dataset)
         self._allow_constant = allow_constant
 
@@ -36,5 +44,10 @@ class SignalRecord(Record):
         predictions = checked_scores(scores, label.index)
         check_learned(predictions, allow_constant=self._allow_constant)
         days = day_hashes(self.dataset, "test")
-        self.recorder.save_objects(**{"pred.parquet": predictions, "label.parquet": label, "days.json": days})
+        frames = {"pred.parquet": predictions.to_frame("score"), "label.parquet": label.to_frame("label")}
+        self.save(**frames, **{"days.json": days})
         return {}
+
+    def list(self) -> list[str]:
+        """What it writes, by the names of the reference."""
+        return ["pred.pkl", "label.pkl"]

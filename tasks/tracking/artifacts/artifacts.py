@@ -14,8 +14,8 @@ from rollq.tasks.components.registry import resolve
 from rollq.tasks.definition import MODEL, MODULE, component
 from rollq.tasks.errors import ArtifactCorrupted, ArtifactMissing, BadInput, ComponentError
 from rollq.tasks.tracking.artifacts.codecs import CODECS, Codec, codec_named, codec_of
-from rollq.tasks.tracking.artifacts.draft import FILE, Draft, add_copies
-from rollq.tasks.tracking.artifacts.manifest import MANIFEST, OWN, Manifest, check, safe_name
+from rollq.tasks.tracking.artifacts.draft import Draft, add_copies
+from rollq.tasks.tracking.artifacts.manifest import FILE, MANIFEST, OLD_NAMES, OWN, Manifest, check, safe_name
 from rollq.tasks.tracking.artifacts.storage import Storage
 
 
@@ -105,7 +105,8 @@ class Artifacts:
     def _drafted(self, objects: Mapping[str, object], folder: str | None = None) -> Draft:
         draft = Draft()
         for name, value in objects.items():
-            self._encode(value, safe_name(f"{folder}/{name}" if folder else name), draft)
+            asked = safe_name(f"{folder}/{name}" if folder else name)
+            self._encode(value, asked if isinstance(value, Path) else OLD_NAMES.get(asked, asked), draft)
         return draft
 
     def load(self, name: str) -> Any:

@@ -6,9 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from rollq.tasks.errors import BadInput
-from rollq.tasks.tracking.artifacts.manifest import Entry, Manifest, safe_name
-
-FILE = "file"  # the kind of a file that is copied as it is
+from rollq.tasks.tracking.artifacts.manifest import FILE, Entry, Manifest, safe_name
 
 
 @dataclass

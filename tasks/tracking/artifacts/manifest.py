@@ -16,8 +16,11 @@ MANIFEST = "manifest.json"
 LONG = "long_values.json"  # what the recorder keeps beside the store: texts and names that are too long for it
 OWN = (MANIFEST, LONG)  # the recorder's own files
 MAX_NAME = 500  # characters of an artifact's name
-# What the reference calls an artifact that has another name here; other ``.pkl`` names are found by their stem.
+# What the reference calls an artifact that has another name here.
 OLD_NAMES = {"params.pkl": "model", "params": "model"}
+FILE = "file"  # the kind of a file that is copied as it is: its name is exact
+ANY_ENDING = ".pkl"  # what the reference gives every value: it says no more than no ending does
+ENDINGS = (ANY_ENDING, ".parquet", ".json", ".npy", ".npz", ".txt", ".bin")  # of values
 
 
 @dataclass(frozen=True)
@@ -88,8 +91,8 @@ class Manifest:
         return self.entries[path]
 
     def resolve(self, name: str) -> str | None:
-        """The path under which ``name`` is kept: what was saved under it, itself, a folder, what the reference calls
-        so, or its stem.
+        """The path under which ``name`` is kept: what was saved under it or under another name of the same artifact,
+        itself, a folder, what the reference calls so, or its stem.
 
         Raises:
             BadInput: it is no name of an artifact.
@@ -100,17 +103,19 @@ class Manifest:
             kept = self.names.get(wanted, wanted)
             if kept in self.entries or self.below(kept):
                 return kept
-        fitting = [found for found in self.entries if str(PurePosixPath(found).with_suffix("")) == stem]
-        return fitting[0] if len(fitting) == 1 else None
+        fitting = {found for found in self.entries if str(PurePosixPath(found).with_suffix("")) == stem}
+        fitting |= {self.names[known] for known in self.values_as(asked)}
+        return fitting.pop() if len(fitting) == 1 else None
 
     def put(self, other: Manifest) -> list[str]:
-        """Take what another manifest holds; what was saved under the same names before is dropped, and returned.
+        """Take what another manifest holds; what was saved as the same artifacts before is dropped, and returned.
 
         Raises:
             BadInput: a name of it is the folder of another, or the other way round.
         """
-        replaced = {self.names[name] for name in other.names if name in self.names}
-        replaced -= {kept for name, kept in self.names.items() if name not in other.names}
+        again = {name for name in self.names if name in other.names or (other.values_as(name) and self.is_value(name))}
+        replaced = {self.names[name] for name in again}
+        replaced -= {kept for name, kept in self.names.items() if name not in again}
         dropped = {path for kept in replaced for path in self._parts(kept)}
         left = {path: entry for path, entry in self.entries.items() if path not in dropped}
         _check_apart({*left, *other.entries, *OWN})
@@ -118,8 +123,18 @@ class Manifest:
         self.coming = {path: entry for path, entry in self.coming.items() if path in left.keys() - other.entries.keys()}
         self.entries = {**left, **other.entries}
         self.models = {**models, **other.models}
-        self.names = {**self.names, **other.names}
+        left_names = {name: kept for name, kept in self.names.items() if name not in again}
+        self.names = {**left_names, **other.names}
         return sorted(dropped - other.entries.keys())
+
+    def values_as(self, name: str) -> list[str]:
+        """The names under which values are kept that are the same artifact as ``name``."""
+        return [known for known in self.names if same_artifact(known, name) and self.is_value(known)]
+
+    def is_value(self, name: str) -> bool:
+        """Whether a value was saved under a name, not a file or folder that was copied."""
+        kept = self.names[name]
+        return kept in self.models or (kept in self.entries and self.entries[kept].kind != FILE)
 
     def _parts(self, kept: str) -> list[str]:
         return [kept] if kept in self.entries else list(self.below(kept))
@@ -127,6 +142,21 @@ class Manifest:
     def below(self, folder: str) -> Mapping[str, Entry]:
         """The entries of a folder."""
         return {name: entry for name, entry in self.entries.items() if name.startswith(f"{folder}/")}
+
+
+def same_artifact(one: str, other: str) -> bool:
+    """Whether two names mean one artifact: they are equal, or differ in their ending and one of those says nothing.
+
+    So ``pred``, ``pred.pkl`` and ``pred.parquet`` are one, while ``fit.json`` and ``fit.parquet`` are two.
+    """
+    (stem, bare), (other_stem, other_bare) = _split(one), _split(other)
+    return one == other or (stem == other_stem and (bare or other_bare))
+
+
+def _split(name: str) -> tuple[str, bool]:
+    """A name without its ending, and whether that says nothing of the value; other endings are a part of the name."""
+    ending = PurePosixPath(name).suffix
+    return (name.removesuffix(ending), ending == ANY_ENDING) if ending in ENDINGS else (name, True)
 
 
 def _check_apart(paths: Collection[str]) -> None:

@@ -133,7 +133,7 @@ def test_runs_of_before_stay_in_their_folder(
     for _ in range(2):
         rollq.init(mongo=mongo(settings), exp_manager=config)
     (line,) = [record.message for record in caplog.records if "plain folders" in record.message]
-    assert "stay as they are" in line
+    assert "rollq import qlib" in line
     assert (old / "meta.yaml").read_text() == "name: old\n"
 
 

@@ -128,9 +128,9 @@ def test_training_and_later_days_are_the_bytes_of_one_go(scene: Scene) -> None:
     assert (task.result["from"], task.result["to"], task.result["sessions"]) == (days[5], days[9], 5)
     assert task.result["rows"] == len(found.pred) == len(found.label) > 50
     assert (task.result["recorder_id"], task.result["gone"]) == (scene.recorder.id, [])
-    base = scene.recorder.load_object("pred.parquet").to_frame("score")
+    base = scene.recorder.load_object("pred.parquet")
     assert same(replace_range(base, found.pred), expected.pred)
-    label = scene.recorder.load_object("label.parquet").to_frame("label")
+    label = scene.recorder.load_object("label.parquet")
     assert same(replace_range(label, found.label), expected.label)
     assert {**scene.recorder.load_object("days.json"), **found.days} == expected.days
     assert list(found.days) == days[5:10]
@@ -140,7 +140,7 @@ def test_training_and_later_days_are_the_bytes_of_one_go(scene: Scene) -> None:
 
 def test_revised_days_are_found_and_predicted_again(scene: Scene) -> None:
     day = scene.sessions[2]
-    kept = scene.recorder.load_object("pred.parquet").to_frame("score")
+    kept = scene.recorder.load_object("pred.parquet")
 
     def change(prices: pd.DataFrame) -> pd.DataFrame:
         table = prices.reset_index()
@@ -164,7 +164,7 @@ def test_revised_days_are_found_and_predicted_again(scene: Scene) -> None:
     assert changed_days(now, {**scene.recorder.load_object("days.json"), **increment.days}) == sorted(
         set(found) - set(asked)
     )
-    assert same(scene.recorder.load_object("pred.parquet").to_frame("score"), kept), "the earlier version stays"
+    assert same(scene.recorder.load_object("pred.parquet"), kept), "the earlier version stays"
 
 
 def test_days_that_are_gone_from_the_data_are_named(scene: Scene) -> None:
@@ -201,7 +201,6 @@ BROKEN: dict[str, tuple[Callable[[dict[str, Any]], Any], str, bool]] = {
         True,
     ),
     "no such run": (lambda asked: asked["predict"].update(recorder_id="0" * 32), "no recorder", False),
-    "no such pool": (lambda asked: asked["predict"].update(pool="nobody's"), "no experiment", False),
     "a key too many": (lambda asked: asked["predict"].update(more=1), "predict", True),
     "no days": (lambda asked: asked["predict"].update(days=[]), "predict.days", True),
     "days of nonsense": (lambda asked: asked["predict"].update(days=["soon"]), "predict.days", True),

@@ -99,10 +99,51 @@ def test_the_references_names_are_understood(local: MLflowExperiment) -> None:
     recorder.save_objects(pred=FRAME, label=FRAME, dataset={"class": "D"}, task={"t": 1})
     recorder.save_objects(**{"sig_analysis/ic.parquet": SERIES})
     found = again(local, recorder)
-    for old in ("pred.pkl", "label.pkl", "dataset", "task", "sig_analysis/ic.pkl"):
+    for old in ("pred.pkl", "label.pkl", "dataset", "task", "sig_analysis/ic.pkl", "task.pkl", "sig_analysis/ic"):
         assert found.load_object(old) is not None
     with pytest.raises(ArtifactMissing):
         found.load_object("params.pkl")
+
+
+@pytest.mark.parametrize("folder", ["", "sig_analysis/"])
+@pytest.mark.parametrize("second", ["pred", "pred.pkl", "pred.parquet"])
+@pytest.mark.parametrize("first", ["pred", "pred.pkl", "pred.parquet"])
+def test_a_name_with_any_ending_is_one_artifact(tmp_path: Path, first: str, second: str, folder: str) -> None:
+    artifacts = Artifacts(LocalStorage(tmp_path), own=True)
+    artifacts.save({folder + first: {"a": 1}})  # of another kind: another file
+    artifacts.save({folder + second: FRAME})
+    for found in (artifacts, Artifacts(LocalStorage(tmp_path), own=False)):
+        assert found.names() == [f"{folder}pred.parquet"]
+        for asked in ("pred", "pred.pkl", "pred.parquet"):
+            pd.testing.assert_frame_equal(found.load(folder + asked), FRAME)
+    assert [path.name for path in tmp_path.rglob("pred*")] == ["pred.parquet"]
+    artifacts.save({folder + first: SERIES})
+    assert artifacts.names() == [f"{folder}pred.parquet"]
+    pd.testing.assert_series_equal(artifacts.load(folder + second), SERIES, check_index_type=False, check_freq=False)
+
+
+def test_two_endings_that_say_something_are_two_artifacts(tmp_path: Path) -> None:
+    (tmp_path / "fit.pkl").write_bytes(b"of another program")
+    artifacts = Artifacts(LocalStorage(tmp_path / "run"), own=True)
+    artifacts.save({"fit.parquet": FRAME, "note.md": "text"})
+    artifacts.save({"fit.json": {"a": 1}, "note": "other"})
+    artifacts.save_files(tmp_path / "fit.pkl")  # a file that is copied is what its name says
+    assert artifacts.names() == ["fit.json", "fit.parquet", "fit.pkl", "note.md", "note.txt"]
+    assert artifacts.load("fit.pkl").read_bytes() == b"of another program"
+    with pytest.raises(ArtifactMissing):
+        artifacts.load("fit")
+    artifacts.save({"fit": [1]})  # means both values, and no file
+    assert artifacts.names() == ["fit.json", "fit.pkl", "note.md", "note.txt"]
+    assert artifacts.load("fit") == [1]
+
+
+def test_the_model_has_one_name(sqlite_uri: str) -> None:
+    allowed = MLflowExperiment.open("names of models", sqlite_uri, components=(f"{HERE}:Mean",))
+    recorder = allowed.create_recorder("r", start=True)
+    recorder.save_objects(model=Mean(1.0))
+    recorder.save_objects(**{"params.pkl": Mean(2.0)})
+    for name in ("model", "params.pkl", "params"):
+        assert allowed.get_recorder(recorder.id).load_object(name).value == 2.0
 
 
 def test_no_pickle_unless_each_class_is_named(sqlite_uri: str) -> None:

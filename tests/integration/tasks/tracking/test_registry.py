@@ -69,7 +69,7 @@ def test_an_mlflow_user_loads_what_is_online_and_predicts_the_same(
     mlflow.set_tracking_uri(uri)
     loaded = mlflow.pyfunc.load_model(f"models:/{online.strategy}@online")
     predicted = loaded.predict(dataset.prepare("test", "feature").to_numpy())
-    np.testing.assert_array_equal(predicted, recorder.load_object("pred.parquet").to_numpy())
+    np.testing.assert_array_equal(predicted, recorder.load_object("pred.parquet")["score"].to_numpy())
     np.testing.assert_array_equal(predicted, recorder.load_object("params.pkl").predict(dataset).to_numpy())
     versions = MlflowClient(uri).search_model_versions(f"name='{online.strategy}'")
     assert {version.run_id for version in versions} == {model.recorder_id for model in online.models}

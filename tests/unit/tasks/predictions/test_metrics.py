@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from rollq.tasks.predictions.metrics import daily_ic, summary
+from rollq.tasks.predictions.metrics import annualised, daily_ic, long_short, summary
 
 
 def pairs(days: int = 40, instruments: int = 30, seed: int = 1) -> tuple[pd.Series, pd.Series]:
@@ -90,3 +90,23 @@ def test_the_summary_is_mean_and_mean_over_sample_deviation() -> None:
 def test_a_summary_has_no_nan() -> None:
     assert summary(pd.DataFrame({"ic": [], "rank_ic": []})) == {}
     assert summary(pd.DataFrame({"ic": [0.1], "rank_ic": [0.2]})) == {"IC": 0.1, "Rank IC": 0.2}
+
+
+def test_both_ends_of_a_day_against_one_day_at_a_time() -> None:
+    score, label = pairs(days=12, instruments=23)
+    score = score.round(1)  # with ties: of equal scores those that stand first count
+    found = long_short(score, label)
+    for day, frame in pd.DataFrame({"score": score, "label": label}).groupby(level="datetime"):
+        best, worst = frame.nlargest(4, "score")["label"].mean(), frame.nsmallest(4, "score")["label"].mean()
+        assert found.loc[day, "long_short"] == pytest.approx((best - worst) / 2, rel=1e-12)
+        assert found.loc[day, "long_avg"] == pytest.approx(frame["label"].mean(), rel=1e-12)
+    metrics = annualised(found, 252)
+    assert metrics["Long-Avg Ann Return"] == pytest.approx(found["long_avg"].mean() * 252)
+    sharpe = found["long_short"].mean() / found["long_short"].std() * 252**0.5
+    assert metrics["Long-Short Ann Sharpe"] == pytest.approx(sharpe)
+    few = score.groupby(level="datetime").head(3)  # nobody stands on a side
+    assert long_short(few, label.reindex(few.index))["long_short"].isna().all()
+    assert set(annualised(long_short(few, label.reindex(few.index)), 252)) == {
+        "Long-Avg Ann Return",
+        "Long-Avg Ann Sharpe",
+    }

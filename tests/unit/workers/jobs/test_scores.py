@@ -80,7 +80,7 @@ def test_scores_that_cannot_be_used_are_refused_by_training_and_prediction(name:
     say, why = WRONG[name]
     recorder = MemoryRecorder()
     with pytest.raises(PermanentError, match=why) as refused:
-        SignalRecord(recorder, Says(say), dataset).generate()
+        SignalRecord(Says(say), dataset, recorder).generate()
     assert "predict(dataset, segment) returns a Series" in refused.value.fix
     assert not recorder.objects
     with pytest.raises(PermanentError, match=why):
@@ -90,19 +90,19 @@ def test_scores_that_cannot_be_used_are_refused_by_training_and_prediction(name:
 def test_a_model_that_did_not_learn_is_refused_unless_that_is_meant(dataset: PanelDataset) -> None:
     flat = Says(lambda index: pd.Series(0.25, index))
     with pytest.raises(PermanentError, match=r"the same score, 0\.25") as refused:
-        SignalRecord(MemoryRecorder(), flat, dataset).generate()
+        SignalRecord(flat, dataset, MemoryRecorder()).generate()
     assert "early stopping" in refused.value.fix
     assert "allow_constant" in refused.value.fix
     recorder = MemoryRecorder()
-    SignalRecord(recorder, flat, dataset, allow_constant=True).generate()
-    assert (recorder.objects["pred.parquet"] == 0.25).all()
+    SignalRecord(flat, dataset, recorder, allow_constant=True).generate()
+    assert (recorder.objects["pred.parquet"]["score"] == 0.25).all()
     assert len(predict_range(flat, dataset, "2021-03-31", "2021-03-31").pred), "on a single day it may happen"
 
 
 @pytest.mark.parametrize("say", [lambda index: pd.Series(np.nan, index), lambda index: series(index[:0])])
 def test_a_model_that_says_nothing_is_refused_in_training(say: Any, dataset: PanelDataset) -> None:
     with pytest.raises(PermanentError, match="no score at all"):
-        SignalRecord(MemoryRecorder(), Says(say), dataset, allow_constant=True).generate()
+        SignalRecord(Says(say), dataset, MemoryRecorder(), allow_constant=True).generate()
     assert predict_range(Says(say), dataset, "2021-03-31", "2021-03-31").pred.dropna().empty, "later it is a hole"
 
 

@@ -40,7 +40,7 @@ class FolderRecorder:
         self.storage = LocalStorage(folder)
         self._artifacts = Artifacts(self.storage, own=True)
 
-    def save_objects(self, **objects: Any) -> None:
+    def save_objects(self, local_path: None = None, artifact_path: None = None, **objects: Any) -> None:
         self._artifacts.save(objects)
 
     def load_object(self, name: str) -> Any:
@@ -66,7 +66,7 @@ def recorder(tmp_path: Path) -> Any:
     kwargs = {"cache_dir": str(tmp_path / "cache")}
     task = {"model": {"class": "LGBModel"}, "dataset": {"class": "PanelDataset", "kwargs": kwargs}}
     made.save_objects(model=model, dataset=dataset.to_config(), task=task)
-    SignalRecord(made, model, dataset).generate()
+    SignalRecord(model, dataset, made).generate()
     write(PRICES, tmp_path)
     return made
 
@@ -90,7 +90,7 @@ def test_predictions_go_on_where_they_ended(recorder: Any) -> None:
     assert days_of(new) == DAYS[LAST + 1 :]
     assert list(new.columns) == ["score"]
     assert same(recorder.load_object("pred.parquet"), whole(recorder).pred), "bytes of one go"
-    assert recorder.load_object("pred.parquet").name == "score"
+    assert list(recorder.load_object("pred.pkl").columns) == ["score"]
     assert recorder.load_object("days.json") == whole(recorder).days
     before = recorder.load_object("pred.parquet")
     assert PredUpdater(recorder).update().empty, "nothing is left to do"
@@ -99,7 +99,7 @@ def test_predictions_go_on_where_they_ended(recorder: Any) -> None:
 
 def test_labels_that_were_not_known_then_are_known_now(recorder: Any) -> None:
     before = recorder.load_object("label.parquet")
-    assert days_of(before[before.isna()]) == DAYS[LAST - 5 : LAST + 1]
+    assert days_of(before[before["label"].isna()]) == DAYS[LAST - 5 : LAST + 1]
     new = LabelUpdater(recorder).update()
     assert days_of(new) == DAYS[LAST - 5 :], "label_lookahead is 6"
     assert same(recorder.load_object("label.parquet"), whole(recorder).label)
@@ -135,8 +135,8 @@ def test_an_earlier_to_date_forgets_no_label(recorder: Any) -> None:
 def test_a_range_in_the_past_is_replaced(recorder: Any, tmp_path: Path, series: bool) -> None:
     PredUpdater(recorder).update()
     before, hashes = recorder.load_object("pred.parquet"), recorder.load_object("days.json")
-    if not series:
-        recorder.save_objects(**{"pred.parquet": before.to_frame("score")})
+    before = before["score"] if series else before
+    recorder.save_objects(**{"pred": before})  # by hand, under another of its names
     revised = PRICES.copy()
     revised.loc[DAYS[LAST + 5], "S03"] *= 1.2
     revised.loc[DAYS[LAST + 6], "S04"] = np.nan
@@ -150,6 +150,7 @@ def test_a_range_in_the_past_is_replaced(recorder: Any, tmp_path: Path, series: 
     now = whole(recorder).only(span)
     assert same(after[inside], now.pred)
     assert (pd.Timestamp(span[2]), "S04") not in after.index, "it is gone from the data"
+    before = before if series else before["score"]
     outside = before[~before.index.get_level_values("datetime").isin(pd.DatetimeIndex(span))]
     assert after[~inside].equals(outside)
     assert recorder.load_object("days.json") == {**hashes, **now.days}

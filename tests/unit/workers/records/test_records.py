@@ -8,13 +8,13 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from rollq.tasks.errors import ArtifactMissing
-from rollq.tasks.predictions.metrics import daily_ic, summary
+from rollq.tasks.errors import ArtifactMissing, BadInput
+from rollq.tasks.predictions.metrics import daily_ic, long_short, summary
 from rollq.tasks.tracking.artifacts.artifacts import Artifacts
 from rollq.tasks.tracking.artifacts.storage import LocalStorage
 from rollq.workers.datasets.panel import PanelDataset
 from rollq.workers.models.lightgbm import LGBModel
-from rollq.workers.records.analysis import SignalAnalysisRecord
+from rollq.workers.records.analysis import SigAnaRecord
 from rollq.workers.records.signal import SignalRecord
 from tests.synthetic import MemoryRecorder, closes, panel
 
@@ -31,30 +31,31 @@ def test_signal_record_keeps_predictions_and_the_label_as_it_is(
     trained: tuple[MemoryRecorder, LGBModel, PanelDataset],
 ) -> None:
     recorder, model, dataset = trained
-    assert SignalRecord(recorder, model, dataset).generate() == {}
+    assert SignalRecord(model, dataset, recorder).generate() == {}
     assert sorted(recorder.objects) == ["days.json", "label.parquet", "pred.parquet"]
     predictions, label = recorder.objects["pred.parquet"], recorder.objects["label.parquet"]
-    pd.testing.assert_series_equal(predictions, model.predict(dataset, "test"))
-    pd.testing.assert_series_equal(label, dataset.prepare("test", "raw")["label"])
+    pd.testing.assert_frame_equal(predictions, model.predict(dataset, "test").to_frame("score"))
+    pd.testing.assert_frame_equal(label, dataset.prepare("test", "raw"))
     assert predictions.index.equals(label.index)
-    assert label.min() < -0.03  # a return, not a rank
+    assert label["label"].min() < -0.03  # a return, not a rank
 
 
 def test_a_row_without_a_label_is_predicted_too(trained: tuple[MemoryRecorder, LGBModel, PanelDataset]) -> None:
     recorder, model, dataset = trained
-    SignalRecord(recorder, model, dataset).generate()
-    assert recorder.objects["label.parquet"].isna().any()
-    assert recorder.objects["pred.parquet"].notna().all()
+    SignalRecord(model, dataset, recorder).generate()
+    assert recorder.objects["label.parquet"]["label"].isna().any()
+    assert recorder.objects["pred.parquet"]["score"].notna().all()
 
 
 def test_analysis_record_keeps_the_daily_ic_and_logs_its_summary(
     trained: tuple[MemoryRecorder, LGBModel, PanelDataset],
 ) -> None:
     recorder, model, dataset = trained
-    SignalRecord(recorder, model, dataset).generate()
-    metrics = SignalAnalysisRecord(recorder, model, dataset).generate()
+    SignalRecord(model, dataset, recorder).generate()
+    metrics = SigAnaRecord(recorder).generate()
     expected = daily_ic(model.predict(dataset), dataset.prepare("test", "raw")["label"])
-    pd.testing.assert_frame_equal(recorder.objects["sig_analysis/ic.parquet"], expected)
+    pd.testing.assert_series_equal(recorder.objects["sig_analysis/ic.parquet"], expected["ic"])
+    pd.testing.assert_series_equal(recorder.objects["sig_analysis/ric.parquet"], expected["rank_ic"])
     assert list(expected.columns) == ["ic", "rank_ic"]
     assert metrics == recorder.metrics == summary(expected)
     assert set(metrics) == {"IC", "ICIR", "Rank IC", "Rank ICIR"}
@@ -63,18 +64,41 @@ def test_analysis_record_keeps_the_daily_ic_and_logs_its_summary(
 
 def test_analysis_record_needs_the_signal_record(trained: tuple[MemoryRecorder, LGBModel, PanelDataset]) -> None:
     with pytest.raises(ArtifactMissing):
-        SignalAnalysisRecord(*trained).generate()
+        SigAnaRecord(trained[0]).generate()
 
 
 def test_what_is_saved_comes_back_from_parquet(
     trained: tuple[MemoryRecorder, LGBModel, PanelDataset], tmp_path: Path
 ) -> None:
     recorder, model, dataset = trained
-    SignalRecord(recorder, model, dataset).generate()
+    SignalRecord(model, dataset, recorder).generate()
     for name in ("pred.parquet", "label.parquet"):
         value = recorder.objects[name]
         Artifacts(LocalStorage(tmp_path), own=True).save({name: value})
         found = Artifacts(LocalStorage(tmp_path), own=False).load(name)
-        assert found.name == value.name
+        assert list(found.columns) == list(value.columns)
         assert found.to_numpy().tobytes() == value.to_numpy().tobytes()
         assert list(found.index) == list(value.index)
+
+
+def test_analysis_of_any_label_and_of_both_ends_of_the_day(
+    trained: tuple[MemoryRecorder, LGBModel, PanelDataset],
+) -> None:
+    recorder, model, dataset = trained
+    SignalRecord(dataset=dataset, model=model, recorder=recorder).generate()
+    truth = dataset.prepare("test", "raw")
+    two = pd.concat([truth * 0.0, truth], axis=1)
+    record = SigAnaRecord(recorder, True, 250, label_col=1)
+    metrics = record.generate(two)
+    assert metrics["Rank IC"] == SigAnaRecord(recorder).generate()["Rank IC"]
+    returns = long_short(recorder.objects["pred.parquet"]["score"], truth["label"])
+    assert metrics["Long-Short Ann Return"] == returns["long_short"].mean() * 250
+    assert set(metrics) >= {"Long-Short Ann Sharpe", "Long-Avg Ann Return", "Long-Avg Ann Sharpe"}
+    assert record.list() == ["ic.pkl", "ric.pkl", "long_short_r.pkl", "long_avg_r.pkl"]
+    assert SignalRecord(recorder=recorder).list() == ["pred.pkl", "label.pkl"]
+    with pytest.raises(BadInput, match="column 3"):
+        SigAnaRecord(recorder, label_col=3).generate(two)
+    with pytest.raises(BadInput, match="no model"):
+        SignalRecord(recorder=recorder, dataset=dataset).generate()
+    with pytest.raises(BadInput, match="no recorder"):
+        SignalRecord(model, dataset).generate()
