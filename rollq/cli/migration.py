@@ -40,12 +40,12 @@ def qlib(
     from rollq.migration.importer import Importer
     from rollq.migration.opening import open_source, shown
 
-    opened = open_source(source)
-    try:
-        with of(context).backend() as backend:
+    with of(context).backend() as backend:
+        opened = open_source(source, own=backend.settings.mlflow_uri)
+        try:
             report = Importer(backend, opened, shown(source), me(), dry_run).run(experiment or (), name)
-    finally:
-        opened.close()
+        finally:
+            opened.close()
     if as_json:
         print_json(report.to_dict())
     else:

@@ -12,6 +12,7 @@ from pathlib import Path, PurePosixPath
 
 import pandas as pd
 
+from rollq.migration.frames import todays
 from rollq.migration.source import UNREADABLE, Source, SourceRun
 from rollq.tasks.definition import DATASET, Definition
 from rollq.tasks.errors import ArtifactMissing, BadInput, RollqError, StateError, TemplateError
@@ -95,7 +96,7 @@ def _take(content: Content, name: str, path: Path, classes: Sequence[str]) -> No
     elif name == TASK and (definition := _definition(value)) is not None:
         content.values[TASK] = content.definition = definition
     elif value is not None:
-        shaped = _shaped(name, value)
+        shaped = _shaped(name, todays(value) if isinstance(value, pd.DataFrame | pd.Series) else value)
         if _has_form(shaped):
             content.values[name] = shaped
         else:

@@ -259,4 +259,6 @@ def test_the_verb_says_all_of_it(
     missing = command("import", "qlib", runs, "--experiment", "none")
     assert missing.code == 3
     assert command("import", "qlib", runs / "nowhere").code == 2
+    own = command("import", "qlib", backend.settings.mlflow_uri)
+    assert (own.code, "rollq's own runs" in own.err) == (2, True)
     assert json.loads(dry.out)["dry_run"] is True
