@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
+from rollq.migration.signals import signals_of
 from rollq.scheduler.online.ledger import OnlineSets
 from rollq.scheduler.online.mlflow_sync import sync
 from rollq.scheduler.online.online_set import OnlineModel, OnlineSet
@@ -15,6 +16,7 @@ from rollq.tasks.definition import MODEL, TEST, Definition, planned_test, segmen
 from rollq.tasks.errors import RollqError
 from rollq.tasks.identity import task_id, task_key
 from rollq.tasks.rolling.model_identity import model_identity
+from rollq.tasks.tracking.mlflow.recorder import MLflowRecorder
 
 ONLINE_KEY, ONLINE = "online_status", "online"  # Qlib's tag of a run that serves
 
@@ -83,9 +85,17 @@ def models_of(pool: str, candidates: Sequence[Candidate]) -> tuple[OnlineModel, 
 
 
 def put_online(
-    backend: Backend, strategy: str, candidates: Sequence[Candidate], by: str, source: str
+    backend: Backend,
+    strategy: str,
+    candidates: Sequence[Candidate],
+    known: Mapping[str, MLflowRecorder],
+    by: str,
+    source: str,
 ) -> tuple[OnlineSet, bool]:
-    """Make the first online set of a strategy of what served in Qlib.
+    """Make the first online set of a strategy of what served in Qlib, with its signals.
+
+    Args:
+        known: what was imported before, by the id that it had, or its origin.
 
     Returns:
         The set, and whether this call made it.
@@ -94,16 +104,20 @@ def put_online(
         StateError: the strategy came online otherwise since.
         Unavailable: the store, or MLflow, does not answer.
     """
+    sets, origin = OnlineSets(backend.store), origin_of(strategy)
+    if made := sets.of_round(origin):
+        return made, False
     models = models_of(strategy, candidates)
-    online, new = OnlineSets(backend.store).found(
+    online, new = sets.found(
         OnlineSet(
             strategy=strategy,
             version=0,
             pool=strategy,
-            round_id=origin_of(strategy),
+            round_id=origin,
             at=datetime.now(UTC),
             by=by,
             models=models,
+            signals=signals_of(backend.settings.mlflow_uri, strategy, origin, models, known),
             metrics={},
             # Qlib does not say since when a model serves: its first window is the earliest that it can be.
             session=models[0].test[0],

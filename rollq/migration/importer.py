@@ -84,7 +84,7 @@ class Importer:
             line.runs.append(made)
             candidates += [candidate] if candidate else []
         if candidates:
-            self._first_set(line, candidates)
+            self._first_set(line, candidates, known)
         return line
 
     def _known(self, name: str) -> dict[str, MLflowRecorder]:
@@ -142,13 +142,15 @@ class Importer:
         past.end(run.status, run.end)
         return past.id
 
-    def _first_set(self, line: ExperimentLine, candidates: Sequence[Candidate]) -> None:
+    def _first_set(
+        self, line: ExperimentLine, candidates: Sequence[Candidate], known: Mapping[str, MLflowRecorder]
+    ) -> None:
         """Put online what served in Qlib: all of it, or nothing."""
         line.models, line.not_online = len(candidates), doubtful(candidates)
         if line.not_online or self.dry_run:
             return
         try:
-            online, line.new_version = put_online(self.backend, line.to, candidates, self.by, self.shown)
+            online, line.new_version = put_online(self.backend, line.to, candidates, known, self.by, self.shown)
         except StateError as error:
             line.not_online = error.message
         else:

@@ -19,6 +19,7 @@ from rollq.migration.report import ExperimentLine, Fate, Report
 from rollq.scheduler.collect.online_collector import online_collector
 from rollq.scheduler.online.ledger import OnlineSets
 from rollq.scheduler.online.online_set import OnlineModel
+from rollq.signals import current_signals
 from rollq.tasks.config.settings import worker_environment
 from rollq.tasks.errors import BadInput, StateError
 from rollq.tasks.tracking.mlflow.past_run import PastRun
@@ -104,6 +105,8 @@ def test_what_served_serves(backend: Backend, runs: Path) -> None:
     frames = list(collected["pred"].values())
     wanted = [pd.read_pickle(path) for path in sorted(runs.glob("*/*/artifacts/pred.pkl"))]
     assert sorted(map(len, frames)) == sorted(map(len, wanted))
+    signals = current_signals(backend, line.to)
+    assert (signals.version, len(signals.frame)) == (1, len(pd.concat(wanted).index.unique()))
     for run in recorders(backend, line).values():
         source = next(runs.glob(f"*/{run.list_tags()[SOURCE_RUN]}/artifacts"))
         pd.testing.assert_frame_equal(run.load_object("pred.pkl"), pd.read_pickle(source / "pred.pkl"))
@@ -194,23 +197,50 @@ from rollq.tasks.config.settings import load_settings
 from rollq.tasks.tracking.mlflow.past_run import PastRun
 from rollq.migration.importer import Importer
 from rollq.migration.opening import open_source
-PastRun.end = lambda *_: os.kill(os.getpid(), 9)
+left, end = int(sys.argv[3]), PastRun.end
+def killed(run, *rest):
+    global left
+    left -= 1
+    end(run, *rest) if left else os.kill(os.getpid(), 9)
+PastRun.end = killed
 Importer(Backend.of(load_settings()), open_source(sys.argv[1]), "", "me").run(["daily"], sys.argv[2])
 """
 
 
-def test_an_import_that_was_killed_is_completed(backend: Backend, runs: Path) -> None:
-    """What it left half written goes; nothing is there twice."""
+@pytest.mark.parametrize("at", [1, 3])
+def test_an_import_that_was_killed_is_completed(backend: Backend, runs: Path, at: int) -> None:
+    """In its first run, or in that of the signals: what it left half written goes; nothing is there twice."""
     name, uri = next(_names), backend.settings.mlflow_uri
-    command = [sys.executable, "-c", KILLED, str(runs), name]
+    command = [sys.executable, "-c", KILLED, str(runs), name, str(at)]
     environment = {"PATH": "/usr/bin:/bin", **worker_environment(backend.settings)}
     assert subprocess.run(command, env=environment, check=False, capture_output=True).returncode == -9
     experiment = MLflowExperiment.open(name, uri)
-    assert [IMPORTED in one.tags for one in experiment.iter_recorders()] == [False]
+    assert sorted(IMPORTED in one.tags for one in experiment.iter_recorders()) == [False, *[True] * (at - 1)]
     line = imported(backend, runs, to=name).experiments[0]
     assert line.whole
-    assert sorted(one.id for one in experiment.iter_recorders()) == sorted(one.recorder_id for one in line.runs)
+    signals = OnlineSets(backend.store).current(name).signals
+    assert signals
+    there = {one.id for one in experiment.iter_recorders()}
+    assert there == {*(one.recorder_id for one in line.runs), signals.recorder_id}
     assert {str(one.status) for one in experiment.iter_recorders()} == {"FINISHED"}
+
+
+def test_signals_that_were_written_are_not_written_again(
+    backend: Backend, runs: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An import that ended right before it put the models online goes on there."""
+
+    def interrupted(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    name = next(_names)
+    with monkeypatch.context() as patch:
+        patch.setattr(OnlineSets, "found", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            imported(backend, runs, to=name)
+    assert imported(backend, runs, to=name).whole
+    assert len(list(MLflowExperiment.open(name, backend.settings.mlflow_uri).iter_recorders())) == 3
+    assert len(current_signals(backend, name).frame) > 0
 
 
 def test_two_imports_at_once_are_refused(backend: Backend, runs: Path) -> None:

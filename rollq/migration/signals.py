@@ -1,0 +1,68 @@
+"""The signals of the first set: what the models that served have predicted, in a run of their own."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import pandas as pd
+
+from rollq.scheduler.collect.ensembles import RollingEnsemble
+from rollq.scheduler.online.online_set import OnlineModel, SignalFile
+from rollq.scheduler.signals.files import file_sha256, read_signals, summary, write_signals
+from rollq.tasks.tracking.mlflow.experiment import MLflowExperiment
+from rollq.tasks.tracking.mlflow.past_run import PastRun
+from rollq.tasks.tracking.mlflow.recorder import MLflowRecorder
+from rollq.tasks.tracking.runs.run_tags import KIND, STRATEGY
+
+NAME = "signals.parquet"
+INDEX = ["datetime", "instrument"]
+
+
+def signals_of(
+    uri: str, strategy: str, origin: str, models: Sequence[OnlineModel], known: Mapping[str, MLflowRecorder]
+) -> SignalFile | None:
+    """Join the predictions of the windows of one model, later windows first, and write them once.
+
+    Args:
+        uri: of the tracking store.
+        origin: of the set that they belong to; by this their run is found again.
+        known: what was imported before, by its origin.
+
+    Returns:
+        Where they are; None if several models served at once, or predictions have no column ``score``: then it is not
+        known which are the signals.
+
+    Raises:
+        Unavailable: MLflow does not answer.
+    """
+    if len({model.identity for model in models}) != 1:
+        return None
+    experiment = MLflowExperiment.open(strategy, uri)
+    if origin in known:
+        path = known[origin].load_object(NAME)
+        return SignalFile(known[origin].id, NAME, file_sha256(path), **summary(read_signals(path)))
+    frames = {model.test[0]: experiment.get_recorder(model.recorder_id).load_object("pred.pkl") for model in models}
+    if not all(_has_scores(frame) for frame in frames.values()):
+        return None
+    joined = pd.DataFrame(RollingEnsemble()(frames))
+    run = PastRun(uri, experiment, origin, f"signals {strategy}", now := int(time.time() * 1000))
+    with TemporaryDirectory(prefix="rollq-") as folder:
+        path = Path(folder) / NAME
+        checksum = write_signals(joined, path)
+        run.save({NAME: path})
+    run.log({}, {KIND: "signals", STRATEGY: strategy}, [])
+    run.end("FINISHED", now)
+    return SignalFile(run.id, NAME, checksum, **summary(joined))
+
+
+def _has_scores(frame: object) -> bool:
+    """Whether these are predictions: the column ``score``, indexed (datetime, instrument)."""
+    return (
+        isinstance(frame, pd.DataFrame)
+        and list(frame.columns) == ["score"]
+        and list(frame.index.names) == INDEX
+        and not frame.empty
+    )
