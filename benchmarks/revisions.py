@@ -18,9 +18,9 @@ import yaml
 
 from benchmarks.bench import ROOT, Bench
 from benchmarks.table import show
+from rollq.online.manager import OnlineManager
 from rollq.scheduler.online.ledger import OnlineSets
 from rollq.scheduler.online.predictions import REVISED, Predictions
-from rollq.scheduler.online_manager import OnlineManager
 from rollq.scheduler.signals.ledger import SignalLedger
 from rollq.scheduler.strategies.rolling import RollingStrategy
 from rollq.scheduler.updates.revisions import find_revised, revise
@@ -92,7 +92,7 @@ def measure(bench: Bench, count: int, begin: str, end: str, seed: int) -> tuple[
     prices, path = pd.read_parquet(PRICES), bench.folder / "prices.parquet"
     prices.to_parquet(path)
     written = template(bench.folder, begin, end)
-    OnlineManager(backend, [_strategy(written, backend)], TrainerR).simulate(end)
+    OnlineManager([_strategy(written, backend)], TrainerR, backend=backend).simulate(end)
     before, signals = features(written, backend), SignalLedger(backend).read(NAME)
     calm = find_revised(backend, _strategy(written, backend))
 
@@ -122,7 +122,7 @@ def measure(bench: Bench, count: int, begin: str, end: str, seed: int) -> tuple[
 
 def _strategy(written: Path, backend: Backend) -> RollingStrategy:
     """Made anew, as every process makes it: a dataset reads its file once."""
-    return RollingStrategy(load_template(written, backend.settings), backend.settings)
+    return RollingStrategy.of_template(load_template(written, backend.settings), backend.settings)
 
 
 def _predicted_again(backend: Backend) -> set[str]:

@@ -20,7 +20,7 @@ import yaml
 
 from benchmarks.bench import ROOT, Bench, children, stop, wait_until
 from benchmarks.table import show
-from rollq.scheduler.online_manager import OnlineManager
+from rollq.online.manager import OnlineManager
 from rollq.scheduler.rounds.trainers import DelayTrainer, Trainer
 from rollq.scheduler.signals.files import write_signals
 from rollq.scheduler.strategies.rolling import RollingStrategy
@@ -79,14 +79,15 @@ def templates(folder: Path, begin: str, step: int, prices: Path | None = None) -
 
 def strategies(backend: Backend, written: list[Path]) -> list[RollingStrategy]:
     """Both strategies."""
-    return [RollingStrategy(load_template(path, backend.settings), backend.settings) for path in written]
+    return [RollingStrategy.of_template(load_template(path, backend.settings), backend.settings) for path in written]
 
 
 def simulate(backend: Backend, written: list[Path], end: str, trainer: type[Trainer], folder: Path) -> Outcome:
     """Simulate both strategies up to ``end`` on an empty database."""
     begun, worked = time.perf_counter(), _worked()
-    manager = OnlineManager(backend, strategies(backend, written), trainer)
-    history = json.dumps(manager.simulate(end))
+    manager = OnlineManager(strategies(backend, written), trainer, backend=backend)
+    manager.simulate(end)
+    history = json.dumps(manager.online_history())
     seconds = time.perf_counter() - begun
     busy = (_worked() - worked) / seconds
     tasks = backend.tasks.find()

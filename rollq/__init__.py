@@ -67,7 +67,7 @@ _PUBLIC = {
     "rollq.scheduler.collect.groups": ["Group", "RollingGroup"],
     "rollq.scheduler.collect.recorder_collector": ["RecorderCollector"],
     "rollq.scheduler.collect.recorders": ["list_recorders"],
-    "rollq.scheduler.online_manager": ["OnlineManager"],
+    "rollq.online.manager": ["OnlineManager"],
     "rollq.scheduler.online.online_set": ["OnlineModel", "OnlineSet"],
     "rollq.scheduler.online.ledger": ["OnlineSets"],
     "rollq.scheduler.online.tool": ["OnlineTool"],

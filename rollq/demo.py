@@ -98,7 +98,7 @@ def run_demo(
         strategy = load_strategy(path, attached)
         # A pool of its own for each run: a demo that found its windows trained already would show nothing.
         name = pool or f"{strategy.name}-{datetime.now(UTC):%Y%m%d-%H%M%S}"
-        plan, trainer = strategy.first_tasks(), DelayTrainer(name, backend=backend)
+        plan, trainer = strategy.plan(), DelayTrainer(name, backend=backend)
         trained = trainer.start_round(trainer.open_round(plan.definitions, plan.purpose, options=plan.options))
         clock.start("training windows")
         online = trainer.wait(trained, TIMEOUT, counter(update), local.keep_alive)

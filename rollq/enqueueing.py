@@ -32,7 +32,7 @@ def load_strategy(
     Raises:
         BadInput: something is wrong with it; the message names the key and the fix.
     """
-    return RollingStrategy(load_template(path, settings).accepting(accept), settings, name)
+    return RollingStrategy.of_template(load_template(path, settings).accepting(accept), settings, name)
 
 
 def plan_template(path: Path, settings: Settings) -> Plan:
@@ -41,7 +41,7 @@ def plan_template(path: Path, settings: Settings) -> Plan:
     Raises:
         BadInput: as ``load_strategy``.
     """
-    return load_strategy(path, settings).first_tasks()
+    return load_strategy(path, settings).plan()
 
 
 def enqueue_plan(

@@ -6,9 +6,9 @@ A definition is the plain JSON dict that Qlib users know, and that is how it is 
     dataset: {class, module_path, kwargs: {segments: {train: [start, end], ...}, handler: {...}, path, ...}}
     record: [{class, module_path, kwargs}, ...]
 
-rollq adds what it planned: ``window``, ``variant``, ``init_model``, ``predict``, ``data`` and ``identity``; and
-``experiment``, where that is not the pool's. Where a function reads what a person may have written, it takes whatever
-there is; the checks of templates and tasks name what is wrong (``rolling/segment_checks.py``,
+rollq adds what it planned: ``window``, ``variant``, ``member``, ``init_model``, ``predict``, ``data`` and ``identity``;
+and ``experiment``, where that is not the pool's. Where a function reads what a person may have written, it takes
+whatever there is; the checks of templates and tasks name what is wrong (``rolling/segment_checks.py``,
 ``rolling/segments.py``).
 """
 
@@ -35,6 +35,7 @@ FIT_DATES = ("fit_start_time", "fit_end_time")  # of a handler and its processor
 
 WINDOW = "window"  # the test segment as it was planned, where the data did not reach its end
 VARIANT = "variant"  # which challenger it is; the base has none
+MEMBER = "member"  # which of the models it is that serve together; one that serves alone has none
 CHAIN = "init_model"  # the task whose model this one begins from
 PREDICT = "predict"  # of a prediction task: the run of the model, and the days
 DATA = "data"  # the state of all of the data when it was planned

@@ -14,7 +14,7 @@ from typing import Any
 
 import pandas as pd
 
-from rollq import Backend, OnlineManager, OnlineModel, RollingStrategy
+from rollq import Backend, MLflowRecorder, OnlineManager, RollingStrategy
 from rollq.scheduler.signals.files import write_signals
 from rollq.tasks.definition import Definition
 from rollq.tasks.rolling.online_options import OnlineOptions
@@ -92,7 +92,8 @@ def with_components(backend: Backend) -> Backend:
 def manager(backend: Backend, made: Template, trainer: Any = TrainerR, **options: Any) -> OnlineManager:
     """The manager of one template."""
     options = {"name": made.name, **options}
-    return OnlineManager(backend, RollingStrategy(made, backend.settings), trainer, **options)
+    strategy = RollingStrategy.of_template(made, backend.settings)
+    return OnlineManager(strategy, trainer, backend=backend, **options)
 
 
 def sha256_of(signals: pd.DataFrame, folder: Path) -> str:
@@ -104,10 +105,10 @@ class KeepsTheOld(RollingStrategy):
     """Lets the model that served last go on beside the new ones."""
 
     def prepare_online_models(
-        self, trained: Sequence[OnlineModel], online: Sequence[OnlineModel]
-    ) -> Sequence[OnlineModel]:
+        self, trained_models: Sequence[MLflowRecorder], cur_time: pd.Timestamp | None = None
+    ) -> Sequence[MLflowRecorder]:
         """The new ones and the last of the old ones."""
-        return [*online[-1:], *trained]
+        return [*self.tool.online_models()[-1:], *trained_models]
 
 
 class CalendarDataset:

@@ -58,7 +58,7 @@ def create(
         check_name(pool, "--pool")
     settings = of(context).settings()
     strategy = load_strategy(template, settings, accept=accept or ())
-    plan = strategy.first_tasks()  # bad input is refused before any server is needed
+    plan = strategy.plan()  # bad input is refused before any server is needed
     say_odd(strategy)
 
     def planned_on(backend: Backend | None) -> BackfillPlan:

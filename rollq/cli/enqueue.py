@@ -56,7 +56,7 @@ def enqueue(
 
     settings = of(context).settings()
     strategy = load_strategy(template, settings, accept=accept or ())
-    plan = strategy.first_tasks()  # bad input is refused before any server is needed
+    plan = strategy.plan()  # bad input is refused before any server is needed
     say_odd(strategy)
     where = pool or plan.strategy
     if dry_run:

@@ -72,7 +72,7 @@ def plan_simulation(
                 "Begin there or later.",
             )
         # Cut and thrown away: a template that has no window in the range is refused before anything is started.
-        strategy.first_tasks(first, last)
+        strategy.plan(first, until=last)
     hashes = [_hash(strategy) for strategy in loaded]
     if name is None:
         # Six digits of a hash tell the few simulations of one template and range apart; the name stays short enough to
@@ -83,7 +83,10 @@ def plan_simulation(
     else:
         names = [f"{name}.{label}" for label in labels]
         manager = name
-    made = [RollingStrategy(_timeless(one.template), settings, own) for one, own in zip(loaded, names, strict=True)]
+    made = [
+        RollingStrategy.of_template(_timeless(one.template), settings, own)
+        for one, own in zip(loaded, names, strict=True)
+    ]
     return Planned(manager, first, last, tuple(made), labels)
 
 

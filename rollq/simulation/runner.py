@@ -11,9 +11,9 @@ from typing import Any, ClassVar
 
 from rollq.local.attach import attach
 from rollq.local.workers import LocalWorkers
+from rollq.online.manager import OnlineManager
 from rollq.report.frame import check_drawable
 from rollq.scheduler.online.online_set import OnlineSet
-from rollq.scheduler.online_manager import OnlineManager
 from rollq.scheduler.rounds.trainers import DelayTrainer, TrainedRound, Trainer
 from rollq.simulation.data import OnlineData
 from rollq.simulation.page import write_online_page
@@ -90,9 +90,9 @@ def run_simulation(settings: Settings, request: Request, phase: Phase, update: U
         watch = Watch(backend, phase, update, local.keep_alive, request.timeout, request.here)
         started = time.perf_counter()
         phase("planning")
-        manager = OnlineManager(backend, planned.strategies, _trainer(request, watch), planned.begin, planned.name)
+        trainer = _trainer(request, watch)
+        manager = OnlineManager(planned.strategies, trainer, planned.begin, backend=backend, name=planned.name)
         manager.simulate(planned.end, timeout=request.timeout, progress=watch.planned, allow_gaps=request.allow_gaps)
-        manager.prepare_signals()
         seconds = _phases(watch, began, started)
         trained = watch.trained_now()
         phase("writing the page")

@@ -15,6 +15,7 @@ from rollq.scheduler.online.mlflow_sync import sync
 from rollq.scheduler.online.online_set import OnlineSet
 from rollq.scheduler.online.predictions import Predictions
 from rollq.scheduler.online.serving import served
+from rollq.scheduler.signals.coverage import SCORE, joined_members
 from rollq.scheduler.signals.ledger import SignalLedger
 from rollq.scheduler.strategies.base import OnlineStrategy
 from rollq.tasks.backend import Backend
@@ -144,13 +145,18 @@ def _scorable(sessions: Sequence[str], lookahead: int, end: str | None) -> list[
 
 
 def _side(backend: Backend, history: Sequence[OnlineSet], variant: str, days: Sequence[str]) -> Side:
+    """What a variant predicted on some days; where its models serve together, their average."""
     parts = [part for part in served(history, days, challengers=True) if part.variant == variant]
     if not parts:
         others = ", ".join(sorted(_variants(history) - {variant})) or "none yet"
         raise NotFound(f"{variant!r} has predicted none of these sessions.", f"Other variants: {others}.")
     predictions = Predictions(backend)
-    frames = [predictions.read(part.pool, part.model, part.days, scores_only=True).pred for part in parts]
-    return Side(variant, pd.concat(frames).sort_index())
+    frames: dict[str, list[pd.DataFrame]] = {}
+    for part in parts:
+        read = predictions.read(part.pool, part.model, part.days, scores_only=True).pred
+        frames.setdefault(part.model.member, []).append(read)
+    joined = joined_members({member: pd.concat(found).sort_index() for member, found in frames.items()})
+    return Side(variant, joined[[SCORE]])
 
 
 def _variants(history: Sequence[OnlineSet]) -> set[str]:

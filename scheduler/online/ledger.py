@@ -219,6 +219,11 @@ class OnlineSets:
                 for document in self._sets.find({"strategy": strategy}).sort("version", ASCENDING)
             ]
 
+    def forget(self, strategy: str) -> None:
+        """Remove all versions of a strategy; nothing brings them back."""
+        with reachable():
+            self._sets.delete_many({"strategy": strategy})
+
     def _change(
         self,
         strategy: str,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
 
@@ -14,13 +15,15 @@ from rollq.tasks.rounds.purpose import LIVE
 class OnlineModel:
     """A model that serves: its task, its MLflow run, the test segment it was planned for, and which model it is.
 
-    ``identity`` is the same for all windows of one model (``tasks/rolling/model_identity.py``).
+    ``identity`` is the same for all windows of one model (``tasks/rolling/model_identity.py``). ``member`` names it
+    among the models that serve together; empty: it serves alone.
     """
 
     task_id: str
     recorder_id: str
     test: tuple[str, str | None]
     identity: str = ""
+    member: str = ""
 
 
 @dataclass(frozen=True)
@@ -71,11 +74,22 @@ class OnlineSet:
         signals = asdict(self.signals) if self.signals else {}
         return {**asdict(self), "signals": signals, "at": self.at.isoformat(), "planned_at": planned}
 
-    def serving(self, session: str) -> OnlineModel | None:
-        """The model of this set that serves on ``session``: the newest whose test segment has begun."""
-        begun = [model for model in self.models if model.test[0] <= session]
+    def serving(self, session: str) -> list[OnlineModel]:
+        """The models of this set that serve on ``session``: as ``newest``."""
+        return newest(self.models, session)
+
+
+def newest(models: Iterable[OnlineModel], session: str) -> list[OnlineModel]:
+    """The model that serves on a session: the newest whose test segment has begun; that of each member, where several
+    serve together.
+    """
+    found: dict[str, OnlineModel] = {}
+    for model in models:
         # Beyond the end of its segment, too: a model serves until the next one begins.
-        return max(begun, key=lambda model: model.test[0], default=None)
+        begun = model.test[0] <= session
+        if begun and (model.member not in found or model.test[0] > found[model.member].test[0]):
+            found[model.member] = model
+    return list(found.values())
 
 
 def difference(one: OnlineSet, other: OnlineSet) -> dict[str, dict[str, list[str]]]:

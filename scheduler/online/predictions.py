@@ -85,6 +85,14 @@ class Predictions:
             found = list(self._added.find(query).sort([("at", ASCENDING), ("_id", ASCENDING)]))
         return [_to_added(document) for document in found]
 
+    def forget(self, recorder_ids: Collection[str]) -> list[str]:
+        """Remove what was added to models; returns the ids of the tasks that predicted it."""
+        query: Document = {"recorder_id": {"$in": sorted(recorder_ids)}}
+        with reachable():
+            tasks = [str(found["_id"]) for found in self._added.find(query, {"_id": 1})]
+            self._added.delete_many(query)
+        return tasks
+
     def last_day(self, pool: str, model: OnlineModel, as_of: datetime | None = None) -> str:
         """The last session that a model has predicted."""
         ends = [one.end for one in self.added(model.recorder_id, as_of) if one.why != LABELS]

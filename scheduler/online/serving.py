@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from rollq.scheduler.online.online_set import OnlineModel, OnlineSet
+from rollq.scheduler.online.online_set import OnlineModel, OnlineSet, newest
 
 
 @dataclass(frozen=True)
@@ -18,9 +18,15 @@ class Served:
     model: OnlineModel
     days: tuple[str, ...]
 
+    @property
+    def name(self) -> str:
+        """Of the model in its strategy: the member, or the variant."""
+        return self.model.member or self.variant
+
 
 def served(history: Sequence[OnlineSet], sessions: Sequence[str], challengers: bool = False) -> list[Served]:
-    """Who serves on each of ``sessions``: by the newest set of that session, its newest model that has begun.
+    """Who serves on each of ``sessions``: by the newest set of that session, its newest model that has begun; where
+    several serve together, the newest of each.
 
     Sessions before the first set belong to the first set; those that no model has begun by are left out.
 
@@ -37,9 +43,7 @@ def served(history: Sequence[OnlineSet], sessions: Sequence[str], challengers: b
             continue
         variants = {online.champion: online.models, **(online.challengers if challengers else {})}
         for variant, candidates in variants.items():
-            begun = [model for model in candidates if model.test[0] <= session]
-            if begun:
-                model = max(begun, key=lambda one: one.test[0])
+            for model in newest(candidates, session):
                 key = (online.version, variant, model.recorder_id)
                 found.setdefault(key, []).append(session)
                 models[key] = (online, model)

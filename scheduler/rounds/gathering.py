@@ -14,6 +14,7 @@ from rollq.scheduler.rounds.results import RoundResults, load_results, recorder_
 from rollq.scheduler.rounds.verdict import Verdict, judge
 from rollq.scheduler.signals.files import summary, write_signals
 from rollq.scheduler.strategies.base import variant_of
+from rollq.scheduler.strategies.choice import choose
 from rollq.scheduler.strategies.registry import StrategyRegistry
 from rollq.tasks.backend import Backend
 from rollq.tasks.definition import DATA
@@ -103,7 +104,9 @@ def chosen(
     entry = registry.find(purpose.strategy) if purpose.session else None
     if entry is None:
         return trained
-    return registry.strategy(entry).prepare_online_models(trained, current.models if current else ())
+    strategy = registry.strategy(entry)
+    strategy.use(backend)
+    return choose(strategy, trained, current.models if current else (), purpose)
 
 
 def challengers(results: RoundResults) -> dict[str, tuple[OnlineModel, ...]]:

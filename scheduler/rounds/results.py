@@ -11,7 +11,7 @@ import pandas as pd
 from rollq.scheduler.online.ledger import OnlineSets
 from rollq.scheduler.online.online_set import OnlineModel, OnlineSet
 from rollq.scheduler.signals.coverage import WindowPrediction
-from rollq.scheduler.strategies.base import variant_of
+from rollq.scheduler.strategies.base import member_of, variant_of
 from rollq.tasks.backend import Backend
 from rollq.tasks.definition import planned_test
 from rollq.tasks.errors import TemplateError
@@ -83,7 +83,8 @@ def recorder_of(task: Task) -> str:
 
 def to_model(task: Task) -> OnlineModel:
     """The model that a DONE task made."""
-    return OnlineModel(task.id, recorder_of(task), planned_test(task.definition), _identity(task))
+    test, member = planned_test(task.definition), member_of(task.definition)
+    return OnlineModel(task.id, recorder_of(task), test, _identity(task), member)
 
 
 def load_window(mlflow_uri: str, task: Task) -> WindowPrediction:
@@ -92,7 +93,7 @@ def load_window(mlflow_uri: str, task: Task) -> WindowPrediction:
     predictions = recorder.load_object("pred.parquet")
     frame = predictions.to_frame("score") if isinstance(predictions, pd.Series) else predictions
     expected = recorder.load_object("label.parquet").index if "label.parquet" in recorder.checksums() else None
-    return WindowPrediction(planned_test(task.definition), frame, expected)
+    return WindowPrediction(planned_test(task.definition), frame, expected, member_of(task.definition))
 
 
 def load_daily_ic(mlflow_uri: str, task: Task) -> pd.DataFrame | None:

@@ -10,6 +10,7 @@ import pandas as pd
 from rollq.scheduler.rounds.remedies import steps_after
 from rollq.scheduler.rounds.results import RoundResults, load_daily_ic, load_window
 from rollq.scheduler.signals.coverage import check_segments, join_windows, shown
+from rollq.scheduler.strategies.base import member_of
 from rollq.tasks.definition import planned_test
 from rollq.tasks.errors import RoundFailed
 from rollq.tasks.predictions.metrics import summary
@@ -51,7 +52,9 @@ def judge(results: RoundResults) -> Verdict:
     metrics = mean_metrics([load_daily_ic(results.mlflow_uri, task) for task in done])
     signals = pd.DataFrame({"score": []})
     if isinstance(purpose, Serve) and purpose.session:  # the routine looks for holes when it publishes
-        check_segments([planned_test(task.definition) for task in done], sessions)
+        for member in {member_of(task.definition) for task in done}:
+            tests = [planned_test(task.definition) for task in done if member_of(task.definition) == member]
+            check_segments(tests, sessions)
     else:
         signals = join_windows([load_window(results.mlflow_uri, task) for task in done], sessions)
     return Verdict(tuple(done), tuple(sessions), tuple(gaps), metrics, signals)

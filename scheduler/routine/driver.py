@@ -19,6 +19,7 @@ from rollq.scheduler.rounds.trainers import DelayTrainer, Trainer, trainer_for
 from rollq.scheduler.routine.agenda import agenda
 from rollq.scheduler.routine.ledger import DATA, Routine, Routines, RoutineState
 from rollq.scheduler.routine.steps import STEPS, Job, Waiting
+from rollq.scheduler.strategies.keywords import Keywords
 from rollq.scheduler.strategies.registry import StrategyRegistry
 from rollq.tasks.backend import Backend
 from rollq.tasks.broker.messages import ROUTINE, check_arguments
@@ -84,6 +85,7 @@ def bring_up_to(
     trainer: TrainerType | None = None,
     *,
     allow_gaps: bool = False,
+    keywords: Keywords | None = None,
 ) -> Routine | None:
     """Do what can be done now of the routines of a strategy up to a session, in the order of the sessions.
 
@@ -94,6 +96,7 @@ def bring_up_to(
         by: who or what asked for it.
         trainer: makes the trainer of the strategy's pool; None: as the strategy was added.
         allow_gaps: publish signals in spite of holes.
+        keywords: of the strategy's own methods.
 
     Returns:
         The routine that is under way, has FAILED, or was the last to be DONE; None if there is no session to do. One
@@ -107,6 +110,7 @@ def bring_up_to(
     registry, routines = StrategyRegistry(backend), Routines(backend)
     registered = registry.get(name)
     strategy = registry.strategy(registered)
+    strategy.use(backend)
     make = trainer or (DelayTrainer if registered.delayed else Trainer)
     reached: Routine | None = None
     found = agenda(backend, registered, strategy, session)
@@ -124,7 +128,8 @@ def bring_up_to(
             if reached.status is RoutineState.DONE:
                 continue
             return reached
-        job = Job(backend, registered, strategy, trainer_for(make, backend, registered.pool), due, by, allow_gaps)
+        made = trainer_for(make, backend, registered.pool)
+        job = Job(backend, registered, strategy, made, due, by, allow_gaps, keywords=keywords or Keywords())
         reached = _go_on(job, claimed, since)
         if reached.status is not RoutineState.DONE:
             return reached

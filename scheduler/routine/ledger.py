@@ -231,6 +231,11 @@ class Routines:
         with reachable():
             self._routines.delete_many({"strategy": strategy, **waits, "session": {"$nin": sorted(known)}})
 
+    def forget(self, strategy: str) -> None:
+        """Remove all routines of a strategy."""
+        with reachable():
+            self._routines.delete_many({"strategy": strategy})
+
     def begun(self, strategy: str) -> list[str]:
         """The sessions that are not DONE and for which something was done."""
         query: Document = {"strategy": strategy, "status": {"$ne": RoutineState.DONE}, "steps": {"$ne": {}}}

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from uuid import uuid4
 
 from rollq.scheduler.online.ledger import OnlineSets
 from rollq.scheduler.online.predictions import Predictions
 from rollq.scheduler.routine.ledger import Routines, round_id
 from rollq.scheduler.signals.ledger import SignalLedger
 from rollq.scheduler.strategies.base import OnlineStrategy
-from rollq.scheduler.strategies.registry import RegisteredStrategy, StrategyRegistry
+from rollq.scheduler.strategies.registry import RegisteredStrategy, StrategyRegistry, new_plan
 from rollq.tasks.backend import Backend
 from rollq.tasks.errors import StateError
 
@@ -24,6 +23,7 @@ def register_strategy(
     delayed: bool = True,
     replace: bool = False,
     accept: Sequence[str] = (),
+    published_from: str = "",
 ) -> RegisteredStrategy:
     """Write a strategy into the registry; its template says what is not given. Raises as ``StrategyRegistry.add``.
 
@@ -32,6 +32,7 @@ def register_strategy(
 
     Args:
         accept: odd sessions of its data that are taken as they are.
+        published_from: signals of earlier sessions are not published.
     """
     options = getattr(getattr(strategy, "template", None), "online", None)
     for ledger in (Routines(backend), SignalLedger(backend), Predictions(backend), OnlineSets(backend.store)):
@@ -57,7 +58,8 @@ def register_strategy(
         timezone=options.timezone if options else "UTC",
         added_at=backend.store.now(),
         by=by,
-        plan=uuid4().hex[:8] if anew else "",
+        published_from=published_from,
+        plan=new_plan() if anew else "",
     )
     registered = registry.add(entry, replace=replace)
     if anew:

@@ -57,6 +57,11 @@ class Simulation:
         for job in jobs:
             _refuse_live(job, sessions[-1])
 
+    @property
+    def jobs(self) -> list[Job]:
+        """One per strategy."""
+        return [part.job for part in self._parts]
+
     def plan(self, progress: Progress | None = None) -> None:
         """Walk the sessions: plan and train. A trainer that delays only registers: ``finish`` trains."""
         for session in self._sessions:
@@ -91,9 +96,9 @@ class Simulation:
             trained = self._train(part, plan)
             part.latest = latest_of(plan.definitions, trained.created.ids, part.latest)
             part.rounds.append(trained)
-            # A rule looks at what serves, so even a trainer that delays must train now: who is champion decides what
-            # comes next.
-            if not part.job.trainer.is_delay() or part.job.strategy.promotion_rule:
+            # A rule looks at what serves, and own code may: so even a trainer that delays must train now.
+            looks = part.job.strategy.promotion_rule or part.job.strategy.own_tasks
+            if not part.job.trainer.is_delay() or looks:
                 part.job.trainer.wait(part.job.trainer.start_round(trained), self._timeout)
         if part.job.strategy.promotion_rule:
             job = part.job
@@ -101,16 +106,16 @@ class Simulation:
         return len(plan.definitions)
 
     def _planned(self, part: Simulated, session: str) -> Plan:
-        strategy, until = part.job.strategy, self._sessions[-1]
-        if part.latest.start:
-            return strategy.prepare_tasks(session, part.latest, until)
-        return strategy.first_tasks(session, until)
+        latest = part.latest if part.latest.start else None
+        return part.job.strategy.plan(session, latest, self._sessions[-1], part.job.keywords.tasks)
 
     def _train(self, part: Simulated, plan: Plan) -> TrainedRound:
+        """Open the round of a plan, or find the one that an earlier run of the same simulation opened."""
         why = "simulation" if part.rounds else "first training, simulation"
         follows = part.rounds[-1].id if part.rounds else ""
-        purpose = replace(plan.purpose, mode=SIMULATION, why=why, follows=follows)
-        ident = round_id(part.job.strategy.name, plan.session)
+        given = dict(part.job.keywords.models)
+        purpose = replace(plan.purpose, mode=SIMULATION, why=why, follows=follows, model_kwargs=given)
+        ident = round_id(part.job.strategy.name, plan.session, part.job.registered.plan)
         if known := begun_round(part.job.backend, ident):  # of a simulation that ended earlier, or was interrupted
             ids = known.task_ids
             if len(ids) == len(plan.definitions):
@@ -121,11 +126,12 @@ class Simulation:
         """Predict what is missing and publish the signals of all sessions; the routine never does these again."""
         end = self._sessions[-1]
         history = OnlineSets(job.backend.store).history(job.strategy.name)
-        days = publishing.unpublished(job.backend, job.strategy, end)
+        since = job.registered.published_from
+        days = publishing.unpublished(job.backend, job.strategy, end, since)
         wanted = updates.missing(job.backend, served(history, days, challengers=True))
         updates.predict(job.backend, job.strategy, job.trainer, wanted, self._timeout)
         entry = publishing.publish_signals(
-            job.backend, job.strategy, end, job.by, allow_gaps=job.allow_gaps, why="simulation"
+            job.backend, job.strategy, end, job.by, since=since, allow_gaps=job.allow_gaps, why="simulation"
         )
         # Last: killed before it, the simulation is run again and finds everything done.
         Routines(job.backend).skip(job.registered.name, end, "simulated")
@@ -138,7 +144,10 @@ def _refuse_live(job: Job, end: str) -> None:
     if any(online.mode != SIMULATION for online in history):
         raise StateError(
             f"{job.strategy.name!r} is online: its ledger is no simulation.",
-            "Simulate under another name: RollingStrategy(template, settings, name=...).",
+            "Simulate under another name, or forget what was online: OnlineManager.reset(live=True).",
         )
     if history and latest_planned(history).start > end:
-        raise StateError(f"{job.strategy.name!r} was simulated past {end} already.", "Use another name.")
+        raise StateError(
+            f"{job.strategy.name!r} was simulated past {end} already.",
+            "Use another name, or forget that simulation: OnlineManager.reset().",
+        )

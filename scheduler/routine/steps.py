@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from rollq.scheduler.champions import promotion as champions
 from rollq.scheduler.online.ledger import OnlineSets
@@ -27,6 +27,7 @@ from rollq.scheduler.routine.step_results import (
 from rollq.scheduler.signals import publication as publishing
 from rollq.scheduler.signals.ledger import SignalLedger
 from rollq.scheduler.strategies.base import OnlineStrategy, latest_planned
+from rollq.scheduler.strategies.keywords import Keywords
 from rollq.scheduler.strategies.registry import RegisteredStrategy
 from rollq.scheduler.updates import prediction_tasks as updates
 from rollq.tasks.backend import Backend
@@ -50,7 +51,8 @@ class Waiting(Exception):
 class Job:
     """What the steps work with: one strategy on one session. ``trainer`` puts tasks into its pool.
 
-    ``check`` raises LeaseLost if the routine is not held any more: every step calls it before it writes.
+    ``check`` raises LeaseLost if the routine is not held any more: every step calls it before it writes. ``keywords``
+    are handed through to the strategy.
     """
 
     backend: Backend
@@ -61,6 +63,7 @@ class Job:
     by: str
     allow_gaps: bool = False
     check: Check = no_lease
+    keywords: Keywords = field(default_factory=Keywords)
 
     @property
     def sets(self) -> OnlineSets:
@@ -75,7 +78,8 @@ def _update(job: Job, routine: Routine) -> Updated:
     anew = asked is None or routine.waits_for.startswith(DATA)  # more may be accepted by now
     if anew or len(job.backend.tasks.find(ids=ids)) < len(ids):  # one was removed: it is made again
         history = job.sets.history(job.strategy.name)
-        days = publishing.unpublished(job.backend, job.strategy, job.session) if history else []
+        since = job.registered.published_from
+        days = publishing.unpublished(job.backend, job.strategy, job.session, since) if history else []
         last = SignalLedger(job.backend).last_day(job.strategy.name)
         wanted = updates.missing(job.backend, served(history, days, challengers=True), last)
         job.check()
@@ -99,14 +103,13 @@ def _prepare(job: Job, routine: Routine) -> Prepared:
     if known := begun_round(job.backend, ident):  # the data may be other data by now
         return Prepared(tasks=len(known.task_ids), round=ident, ids=known.task_ids)
     history = job.sets.history(job.strategy.name)
-    if history:
-        plan = job.strategy.prepare_tasks(job.session, latest_planned(history, job.strategy.sessions()))
-    else:
-        plan = job.strategy.first_tasks(job.session)
+    latest = latest_planned(history, job.strategy.sessions()) if history else None
+    plan = job.strategy.plan(job.session, latest, keywords=job.keywords.tasks)
     if not plan.definitions:
         return Prepared()
     why = "routine" if history else "first training"
-    purpose = replace(plan.purpose, why=why, routine=job.strategy.name)
+    given = dict(job.keywords.models)
+    purpose = replace(plan.purpose, why=why, routine=job.strategy.name, model_kwargs=given)
     why_each = summary(judge(job.backend.tasks.reader, job.registered.pool, plan.definitions))
     # The id of the round is made of strategy and session: should this process die after it, the next one finds the
     # round.
@@ -167,7 +170,13 @@ def _promote(job: Job, routine: Routine) -> Promoted:
 def _publish(job: Job, routine: Routine) -> Published:
     """Publish the signals of the sessions that were not published yet."""
     entry = publishing.publish_signals(
-        job.backend, job.strategy, job.session, job.by, allow_gaps=job.allow_gaps, check=job.check
+        job.backend,
+        job.strategy,
+        job.session,
+        job.by,
+        since=job.registered.published_from,
+        allow_gaps=job.allow_gaps,
+        check=job.check,
     )
     return Published(number=entry.number, rows=entry.rows, sha256=entry.sha256) if entry else Published()
 

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import pandas as pd
 
-from rollq.scheduler.collect.ensembles import RollingEnsemble
+from rollq.scheduler.collect.ensembles import AverageEnsemble, RollingEnsemble
 from rollq.tasks.errors import CoverageError
 
 Bounds = tuple[str, str | None]
+SCORE = "score"
 
 
 @dataclass(frozen=True)
@@ -19,29 +20,35 @@ class WindowPrediction:
     """The predictions of one window: a frame with the column ``score``, indexed (datetime, instrument).
 
     ``expected`` is the index that they must have: every instrument that the data has on each day; None: not known.
+    ``member`` names the model, where several serve together.
     """
 
     test: Bounds
     frame: pd.DataFrame
     expected: pd.MultiIndex | None = None
+    member: str = ""
 
 
 def join_windows(windows: Sequence[WindowPrediction], sessions: Sequence[str]) -> pd.DataFrame:
-    """Join windows into signals.
+    """Join windows into signals: those of one model one after the other, and the models that serve together side by
+    side.
 
     Args:
         windows: in any order.
-        sessions: the sessions that the windows must cover, as ``YYYY-MM-DD``.
+        sessions: the sessions that the windows of each model must cover, as ``YYYY-MM-DD``.
 
     Returns:
-        A frame with the column ``score``, unique and sorted by (datetime, instrument).
+        A frame with the column ``score``, unique and sorted by (datetime, instrument); as ``joined_members``.
 
     Raises:
         CoverageError: as ``check_windows``.
     """
-    check_windows(windows, sessions)
-    joined = RollingEnsemble()({window.test[0]: window.frame for window in windows})
-    return joined.sort_index()
+    found: dict[str, pd.DataFrame] = {}
+    for member in sorted({window.member for window in windows}) or [""]:
+        own = [window for window in windows if window.member == member]
+        check_windows(own, sessions)
+        found[member] = RollingEnsemble()({window.test[0]: window.frame for window in own}).sort_index()
+    return joined_members(found)
 
 
 def check_windows(windows: Sequence[WindowPrediction], sessions: Sequence[str]) -> None:
@@ -103,6 +110,22 @@ def holes_in(frame: pd.DataFrame, expected: pd.MultiIndex | None) -> list[str]:
     # With the frame's own rows, too: a row that is there without a score is a hole, even where it was not expected.
     wanted = frame.index if expected is None else expected.union(frame.index)
     return [f"{day:%Y-%m-%d} {instrument}" for day, instrument in wanted.difference(scored)]
+
+
+def joined_members(frames: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
+    """The signals of models that serve together: the column ``score`` is their average, the others are those of each.
+
+    Args:
+        frames: the column ``score`` of each, by name; one model alone has none, and is left as it is.
+
+    Raises:
+        EnsembleError: their rows cannot be matched.
+    """
+    if len(frames) == 1:
+        return next(iter(frames.values()))
+    joined = AverageEnsemble()(dict(frames))
+    average = joined.iloc[:, 0] if isinstance(joined, pd.DataFrame) else joined
+    return pd.DataFrame({SCORE: average, **{name: frame[SCORE] for name, frame in frames.items()}}).sort_index()
 
 
 def is_scored(frame: pd.DataFrame) -> pd.Series:

@@ -20,7 +20,8 @@ def write_signals(signals: pd.DataFrame, path: Path) -> str:
             # same bytes.
             "datetime": pa.array(flat["datetime"].to_numpy("datetime64[ms]")),
             "instrument": pa.array(flat["instrument"].astype(object), pa.string()),
-            "score": pa.array(flat["score"].to_numpy("float64")),
+            # The score; of models that serve together, that of each, too.
+            **{str(name): pa.array(values.to_numpy("float64")) for name, values in signals.items()},
         }
     )
     pq.write_table(table, path, compression="zstd")
@@ -28,7 +29,10 @@ def write_signals(signals: pd.DataFrame, path: Path) -> str:
 
 
 def read_signals(source: Path | BinaryIO) -> pd.DataFrame:
-    """The signals in a Parquet file: column ``score``, indexed (datetime, instrument)."""
+    """The signals in a Parquet file: column ``score``, indexed (datetime, instrument).
+
+    Those of models that serve together have a column for each of them, too.
+    """
     return pq.read_table(source).to_pandas().set_index(["datetime", "instrument"]).sort_index()
 
 

@@ -2,15 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import TypedDict
 
 import pandas as pd
 
 from rollq.scheduler.collect.values import Frame
+from rollq.scheduler.signals.coverage import SCORE
 from rollq.scheduler.signals.ledger import Publication, SignalEntry, SignalLedger
 from rollq.tasks.backend import Backend
+
+Join = Callable[[Mapping[str | tuple[str, str], pd.DataFrame]], Frame]
+
+
+class SignalOptions(TypedDict, total=False):
+    """Keywords of ``OnlineManager.prepare_signals``."""
+
+    prepare_func: Join | None
+    over_write: bool
 
 
 @dataclass(frozen=True)
@@ -22,11 +33,12 @@ class JointSignals:
     strategies: tuple[str, ...]
     pool: str
 
-    def publish(self, join: Callable[[Mapping[str, pd.DataFrame]], Frame], by: str, *, over_write: bool) -> bool:
-        """Join what was published since the last time, and publish the result; whether there was something to join.
+    def publish(self, join: Join, by: str, *, over_write: bool) -> pd.DataFrame:
+        """Join what was published since the last time, and publish the result; returns it, empty if there is nothing.
 
         Args:
-            join: makes one frame of ``{strategy: frame}``.
+            join: makes one frame of ``{strategy: frame}``; the frames of models that serve together are each by
+                ``(strategy, model)``.
             over_write: join every session again.
         """
         ledger = SignalLedger(self.backend)
@@ -40,8 +52,8 @@ class JointSignals:
             stale = {day for day in common if day not in joined or any(part[day] > joined[day] for part in parts)}
             days = common if over_write else stale
             if not days:
-                return False
-            frames = {name: ledger.read(name, days) for name in self.strategies}
+                return pd.DataFrame({SCORE: []})
+            frames = {key: frame for name in self.strategies for key, frame in _models(name, ledger.read(name, days))}
             publication = Publication(
                 strategy=self.name,
                 number=len(known) + 1,
@@ -53,8 +65,20 @@ class JointSignals:
                 by=by,
                 why="prepare_signals",
             )
-            if ledger.publish(publication, _as_frame(join(frames))):
-                return True  # otherwise another process was first: look again what is left
+            joined_now = _as_frame(join(frames))
+            if ledger.publish(publication, joined_now):
+                return joined_now  # otherwise another process was first: look again what is left
+
+
+def _models(strategy: str, signals: pd.DataFrame) -> Iterator[tuple[str | tuple[str, str], pd.DataFrame]]:
+    """The signals of each model of a strategy; those of the strategy itself where one model serves alone."""
+    members = [str(name) for name in signals.columns if name != SCORE]
+    alone = signals[signals[members].isna().all(axis=1)]
+    if not alone.empty:
+        yield strategy, alone[[SCORE]]
+    for member in members:
+        # A model that does not serve on some of these sessions has no score there.
+        yield (strategy, member), signals[[member]].dropna().set_axis([SCORE], axis=1)
 
 
 def _published_at(entries: Sequence[SignalEntry]) -> dict[str, datetime]:
@@ -63,4 +87,4 @@ def _published_at(entries: Sequence[SignalEntry]) -> dict[str, datetime]:
 
 
 def _as_frame(values: Frame) -> pd.DataFrame:
-    return values.to_frame("score") if isinstance(values, pd.Series) else values
+    return values.to_frame(SCORE) if isinstance(values, pd.Series) else values

@@ -143,6 +143,11 @@ class SignalLedger:
         with reachable():
             return [_to_entry(document) for document in self._entries.find(query).sort("number", ASCENDING)]
 
+    def forget(self, strategy: str) -> None:
+        """Remove all entries of a strategy; the files that they name stay."""
+        with reachable():
+            self._entries.delete_many({"strategy": strategy})
+
     def published(self, strategy: str) -> set[str]:
         """The sessions that were published or noted as a gap."""
         return {day[:10] for entry in self.entries(strategy) for day in (*entry.days, *entry.gaps)}

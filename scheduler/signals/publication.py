@@ -9,7 +9,7 @@ import pandas as pd
 from rollq.scheduler.online.ledger import OnlineSets
 from rollq.scheduler.online.predictions import Predictions
 from rollq.scheduler.online.serving import Served, served
-from rollq.scheduler.signals.coverage import holes_in, is_scored, shown
+from rollq.scheduler.signals.coverage import SCORE, holes_in, is_scored, joined_members, shown
 from rollq.scheduler.signals.ledger import Publication, SignalEntry, SignalLedger
 from rollq.scheduler.strategies.base import OnlineStrategy
 from rollq.tasks.backend import Backend
@@ -26,6 +26,7 @@ def publish_signals(
     by: str,
     *,
     days: Sequence[str] | None = None,
+    since: str = "",
     allow_gaps: bool = False,
     why: str = "routine",
     check: Check = no_lease,
@@ -34,6 +35,7 @@ def publish_signals(
 
     Args:
         days: publish these sessions instead (again).
+        since: leave out the sessions before this one.
         allow_gaps: publish in spite of holes; they are written down in the entry.
         check: called before each write; raises LeaseLost if the caller's routine is not held any more.
 
@@ -50,7 +52,7 @@ def publish_signals(
         # Read before everything else: whatever is published after this line takes the number, so this call begins
         # again.
         number = len(ledger.entries(strategy.name)) + 1
-        wanted = list(days) if days is not None else unpublished(backend, strategy, session)
+        wanted = list(days) if days is not None else unpublished(backend, strategy, session, since)
         if not wanted:
             return None
         parts = served(OnlineSets(backend.store).history(strategy.name), wanted)
@@ -75,8 +77,8 @@ def publish_signals(
             return entry
 
 
-def unpublished(backend: Backend, strategy: OnlineStrategy, session: str) -> list[str]:
-    """The sessions up to ``session`` that online models serve and that were not published yet.
+def unpublished(backend: Backend, strategy: OnlineStrategy, session: str, since: str = "") -> list[str]:
+    """The sessions from ``since`` to ``session`` that online models serve and that were not published yet.
 
     Raises:
         StateError: nothing is online.
@@ -84,7 +86,7 @@ def unpublished(backend: Backend, strategy: OnlineStrategy, session: str) -> lis
     history = OnlineSets(backend.store).history(strategy.name)
     if not history:
         raise StateError(f"Nothing of {strategy.name!r} is online.", "Train it first: `rollq routine run`.")
-    first = min(model.test[0] for model in history[0].models)
+    first = max(since, min(model.test[0] for model in history[0].models))
     published = SignalLedger(backend).published(strategy.name)
     return [day for day in strategy.sessions() if first <= day <= session and day not in published]
 
@@ -94,33 +96,35 @@ def covered(
 ) -> tuple[pd.DataFrame, Holes]:
     """The scores of the models that serve, and what is missing of them, as ``YYYY-MM-DD`` or ``YYYY-MM-DD instrument``.
 
-    What must be there is what the strategy's data has now, whatever the workers had.
+    Models that serve together are joined (``joined_members``); each of them must have its part of every session. What
+    must be there is what the strategy's data has now, whatever the workers had.
     """
     predictions, indexes = Predictions(backend), _expected(strategy, parts)
-    frames: list[pd.DataFrame] = []
-    holes = sorted(set(wanted) - {day for part in parts for day in part.days})
+    frames: dict[str, list[pd.DataFrame]] = {}
+    holes = dict.fromkeys(sorted(set(wanted) - {day for part in parts for day in part.days}))
     for part in parts:
         frame = predictions.read(part.pool, part.model, part.days, scores_only=True).pred
-        expected = _on_days(indexes[part.variant], part.days)
+        expected = _on_days(indexes[part.name], part.days)
         if frame.index.has_duplicates:
             raise CoverageError(f"Model {part.model.recorder_id} predicts an instrument twice on a day.")
-        holes += holes_in(frame, expected)
+        holes |= dict.fromkeys(holes_in(frame, expected))  # two models may have the same one
         # Instruments that the data has no more are left out; they are no holes.
-        frames.append(frame[is_scored(frame) & frame.index.isin(expected)])
-    joined = pd.concat(frames).sort_index() if frames else pd.DataFrame({"score": []})
-    return joined, holes
+        scored = frame[is_scored(frame) & frame.index.isin(expected)]
+        frames.setdefault(part.model.member, []).append(scored)
+    joined = {member: pd.concat(found).sort_index() for member, found in frames.items()}
+    return joined_members(joined) if joined else pd.DataFrame({SCORE: []}), list(holes)
 
 
 def _expected(strategy: OnlineStrategy, parts: Sequence[Served]) -> dict[str, pd.MultiIndex]:
-    """The rows that the data has, by variant, from the first to the last day of its parts: read once, not per part."""
+    """The rows that the data has, by model, from the first to the last day of its parts: read once, not per part."""
     found = {}
-    for variant in {part.variant for part in parts}:
-        days = [day for part in parts if part.variant == variant for day in part.days]
-        dataset = strategy.dataset_of(variant).config(segments={"test": [min(days), max(days)]})
+    for name in {part.name for part in parts}:
+        days = [day for part in parts if part.name == name for day in part.days]
+        dataset = strategy.dataset_of(name).config(segments={"test": [min(days), max(days)]})
         try:
-            found[variant] = dataset.prepare("test", "raw").index
+            found[name] = dataset.prepare("test", "raw").index
         except DataError:
-            found[variant] = pd.MultiIndex.from_arrays([pd.DatetimeIndex([]), []], names=["datetime", "instrument"])
+            found[name] = pd.MultiIndex.from_arrays([pd.DatetimeIndex([]), []], names=["datetime", "instrument"])
     return found
 
 

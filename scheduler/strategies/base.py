@@ -2,24 +2,30 @@
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Unpack
+from typing import Any, Self, Unpack
+
+import pandas as pd
 
 from rollq.scheduler.collect.online_collector import online_collector
 from rollq.scheduler.collect.options import CollectorOptions
 from rollq.scheduler.collect.recorder_collector import RecorderCollector
-from rollq.scheduler.online.online_set import OnlineModel, OnlineSet
+from rollq.scheduler.online.online_set import OnlineSet
+from rollq.scheduler.online.tool import OnlineTool
+from rollq.scheduler.strategies.given import OF_PROCESS, Given, of_stored, remembering, to_stored
+from rollq.scheduler.strategies.own_tasks import begun, checked, sessions_of
 from rollq.tasks.backend import Backend
 from rollq.tasks.components.dataset import Dataset, Finding
-from rollq.tasks.config.settings import Settings
-from rollq.tasks.definition import DATASET, VARIANT, Component, Definition, planned_test
+from rollq.tasks.components.registry import build
+from rollq.tasks.config.settings import Settings, load_settings
+from rollq.tasks.definition import DATASET, MEMBER, VARIANT, Component, Definition, planned_test
 from rollq.tasks.errors import TemplateError
 from rollq.tasks.rolling.data_checks import DataChecks
 from rollq.tasks.rolling.online_options import BASE, PromotionRule
 from rollq.tasks.rolling.task_options import TaskOptions
 from rollq.tasks.rounds.purpose import Serve
+from rollq.tasks.tracking.mlflow.recorder import MLflowRecorder
 
 
 @dataclass(frozen=True)
@@ -44,7 +50,7 @@ class Plan:
 
 @dataclass(frozen=True)
 class Latest:
-    """The newest windows that were planned: when they begin, and the task of each variant."""
+    """The newest windows that were planned: when they begin, and the task of each variant, or member."""
 
     start: str
     tasks: Mapping[str, str] = field(default_factory=dict)
@@ -55,38 +61,136 @@ def variant_of(definition: Mapping[str, object]) -> str:
     return str(definition.get(VARIANT, BASE))
 
 
-class OnlineStrategy(ABC):
-    """Decides which tasks exist and which models are online. A session is a date, ``YYYY-MM-DD``."""
+def member_of(definition: Mapping[str, object]) -> str:
+    """Which of the models it is that serve together; empty if it serves alone."""
+    return str(definition.get(MEMBER, ""))
 
-    name: str
 
-    @abstractmethod
-    def first_tasks(self, session: str | None = None, until: str | None = None) -> Plan:
-        """The tasks of the first training.
+class OnlineStrategy:
+    """Decides which tasks exist and which models are online. A session is a date, ``YYYY-MM-DD``.
+
+    One of the user's own has ``first_tasks`` and ``prepare_tasks``, which return ``{model, dataset, record}``, and may
+    have ``prepare_online_models`` and ``get_collector``. Other processes make it again from its arguments.
+
+    Args:
+        name_id: its name.
+    """
+
+    _given: Given
+
+    def __init_subclass__(cls) -> None:
+        """Lets objects of the class remember their arguments, of which ``to_config`` is made."""
+        super().__init_subclass__()
+        if "__init__" in vars(cls):
+            setattr(cls, "__init__", remembering(cls.__init__))  # noqa: B010 - mypy takes no other way
+
+    def __init__(self, name_id: str) -> None:
+        if not hasattr(self, "_given"):
+            self._given = (name_id,), {}
+        self.name_id = name_id
+        self._pool = name_id
+        self._settings = load_settings()
+        self._backend: Backend | None = None
+        self._latest: Latest | None = None
+        self._dataset: Dataset | None = None
+
+    @property
+    def name(self) -> str:
+        """The same as ``name_id``."""
+        return self.name_id
+
+    @property
+    def pool(self) -> str:
+        """Its task pool, which is by default called as it is."""
+        return self._pool
+
+    @property
+    def backend(self) -> Backend:
+        """The servers: those of the manager that keeps it online, or those that the settings name.
+
+        Raises:
+            Unavailable: there are none, or they do not answer.
+        """
+        if self._backend is None:
+            self._backend = Backend.connect()
+        return self._backend
+
+    def use(self, backend: Backend) -> None:
+        """Work with these servers from now on."""
+        self._backend = backend
+        self._settings = backend.settings
+
+    @property
+    def tool(self) -> OnlineTool:
+        """The tags of its recorders, and which of them serve."""
+        return OnlineTool(self.backend, self.name, self.pool)
+
+    def first_tasks(self) -> Sequence[Definition]:
+        """The definitions of all tasks that it can think of, whatever the day.
+
+        Raises:
+            NotImplementedError: its class does not say.
+        """
+        raise NotImplementedError(f"{type(self).__name__}.first_tasks is not there")
+
+    def prepare_tasks(self, cur_time: pd.Timestamp) -> Sequence[Definition]:
+        """The definitions of the tasks that are new on a session; often there are none.
+
+        Raises:
+            NotImplementedError: its class does not say.
+        """
+        raise NotImplementedError(f"{type(self).__name__}.prepare_tasks is not there")
+
+    @property
+    def own_tasks(self) -> bool:
+        """Whether its own code names the tasks, and may look at what serves."""
+        return True
+
+    def plan(
+        self,
+        session: str | None = None,
+        latest: Latest | None = None,
+        until: str | None = None,
+        keywords: Mapping[str, object] | None = None,
+    ) -> Plan:
+        """The tasks that are new on ``session``; after the first training there are often none.
+
+        Those that have not begun by ``session`` are left out, and those that do not begin after what was planned.
 
         Args:
-            session: the clock; None: everything that the strategy can think of, whatever the day.
-            until: predict up to this session; None: up to the clock.
-        """
+            session: the day (``YYYY-MM-DD``), nothing later is known; None: every task that the strategy can think of,
+                whatever the day.
+            latest: what was planned before; None: nothing, this is the first training.
+            until: predict up to this session; None: up to ``session``.
+            keywords: of ``prepare_tasks``.
 
-    @abstractmethod
-    def prepare_tasks(self, session: str, latest: Latest, until: str | None = None) -> Plan:
-        """The tasks that are new on ``session``; often there are none.
-
-        Args:
-            session: the day (``YYYY-MM-DD``); nothing later is known.
-            latest: what was planned before.
-            until: as for ``first_tasks``.
+        Raises:
+            TemplateError: it is the first training, and there is no task yet; or tasks are none.
         """
+        self._latest = latest
+        first = session is None or latest is None
+        prepare: Callable[..., Sequence[Definition]] = self.prepare_tasks
+        tasks = self.first_tasks() if first else prepare(pd.Timestamp(session), **(keywords or {}))
+        source = f"{type(self).__name__}.{'first_tasks' if first else 'prepare_tasks'}"
+        after = latest.start if latest else ""
+        made, days = begun(checked(tasks, source), session, after, until, self._settings.components)
+        if first and not made:
+            raise TemplateError(f"no task has begun by {session or 'now'}.", "Begin later.", source)
+        return Plan(self.name, made, days, session=session or "")
+
+    @property
+    def members(self) -> Sequence[str]:
+        """The names of the models that serve together; empty if one serves alone."""
+        return ()
 
     @property
     def promotion_rule(self) -> PromotionRule | None:
         """When a challenger becomes champion by itself; None: never."""
         return None
 
-    @abstractmethod
     def sessions(self) -> Sequence[str]:
         """The sessions of its data."""
+        return sessions_of(self.dataset_of())
 
     def findings(self) -> Sequence[Finding]:
         """What is odd about the sessions of its data. Raises as ``sessions``."""
@@ -106,43 +210,57 @@ class OnlineStrategy(ABC):
         if list(sessions):
             raise TemplateError(f"{self.name!r} does not look at its data.", "Leave --accept out.")
 
-    @abstractmethod
     def dataset_of(self, variant: str = BASE) -> Dataset:
-        """The dataset that the models of a variant are made from, as it is now."""
+        """The dataset that the models of a variant, or of a member, are made from, as it is now."""
+        if self._dataset is None:
+            first, *_ = checked(self.first_tasks(), f"{type(self).__name__}.first_tasks")
+            self._dataset = build(first[DATASET], DATASET, self._settings.components)
+        return self._dataset
 
     def dataset_config(self, trained: Definition) -> Component:
         """The dataset of a task that was trained, as it is found today: for later predictions of its model."""
         config: Component = trained[DATASET]
         return config
 
-    @abstractmethod
     def to_config(self) -> dict[str, object]:
-        """JSON-able; ``of_config`` of the same class makes the strategy again."""
+        """JSON-able; ``of_config`` of the same class makes the strategy again. By default: its arguments.
+
+        Raises:
+            SettingsError: one of them has no JSON form.
+        """
+        args, kwargs = self._given
+        kept = {name: value for name, value in kwargs.items() if name not in OF_PROCESS}
+        return {
+            "args": [to_stored(value, f"{type(self).__name__}: argument {n}") for n, value in enumerate(args, 1)],
+            "kwargs": {name: to_stored(value, f"{type(self).__name__}: {name}") for name, value in kept.items()},
+        }
 
     @classmethod
-    @abstractmethod
-    def of_config(cls, config: Mapping[str, Any], settings: Settings) -> OnlineStrategy:
+    def of_config(cls, config: Mapping[str, Any], settings: Settings) -> Self:
         """The strategy that ``to_config`` wrote."""
+        args = [of_stored(value, settings.components) for value in config["args"]]
+        kwargs = {name: of_stored(value, settings.components) for name, value in config["kwargs"].items()}
+        make: Callable[..., Self] = cls
+        return make(*args, **kwargs)
 
     def prepare_online_models(
-        self, trained: Sequence[OnlineModel], online: Sequence[OnlineModel]
-    ) -> Sequence[OnlineModel]:
+        self, trained_models: Sequence[MLflowRecorder], cur_time: pd.Timestamp | None = None
+    ) -> Sequence[MLflowRecorder]:
         """The models that serve next; the coordinator asks, wherever it runs. By default: those that were trained.
 
         Args:
-            trained: the champion's models of a round that is gathered; at least one.
-            online: those that serve now; empty at first.
+            trained_models: the recorders of the champion's models of a round that is gathered; empty: nothing changes.
+            cur_time: the session that they were planned on; None: a round without one.
         """
-        return trained
+        return trained_models or self.tool.online_models()
 
-    def get_collector(self, backend: Backend, **options: Unpack[CollectorOptions]) -> RecorderCollector:
+    def get_collector(self, **options: Unpack[CollectorOptions]) -> RecorderCollector:
         """Collects artifacts of all models that this strategy ever put online, with what they have predicted since.
 
         Args:
-            backend: the servers.
             options: as for ``RecorderCollector``.
         """
-        return online_collector(backend, self.name, **options)
+        return online_collector(self.backend, self.name, **options)
 
 
 def latest_of(definitions: Sequence[Definition], ids: Sequence[str], before: Latest | None = None) -> Latest:
@@ -151,7 +269,7 @@ def latest_of(definitions: Sequence[Definition], ids: Sequence[str], before: Lat
     for definition, ident in sorted(zip(definitions, ids, strict=True), key=lambda pair: planned_test(pair[0])[0]):
         # The planned segment, not the dataset's: that one ends where the data ended.
         start = max(start, planned_test(definition)[0])
-        tasks[variant_of(definition)] = ident
+        tasks[member_of(definition) or variant_of(definition)] = ident
     return Latest(start, tasks)
 
 
@@ -167,4 +285,4 @@ def latest_planned(history: list[OnlineSet], sessions: Sequence[str] | None = No
     known = None if sessions is None else set(sessions)
     found = [(name, one) for name, models in named for one in models if known is None or one.test[0] in known]
     start = max((model.test[0] for _, model in found), default="")
-    return Latest(start, {name: model.task_id for name, model in found if model.test[0] == start})
+    return Latest(start, {model.member or name: model.task_id for name, model in found if model.test[0] == start})

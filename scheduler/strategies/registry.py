@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
+from uuid import uuid4
 
 from pymongo import ASCENDING
 from pymongo.collection import Collection
@@ -22,6 +23,12 @@ from rollq.tasks.mongo.records import Id, Reader
 from rollq.tasks.rolling.data_checks import check_accepted
 
 BUILT_IN = {"RollingStrategy": RollingStrategy}
+_given: dict[str, type[OnlineStrategy]] = {}  # classes that this process keeps online, registered or not
+
+
+def know(cls: type[OnlineStrategy]) -> None:
+    """Let this process make strategies of a class that it was given; others need it in the setting ``components``."""
+    _given[cls.__name__] = cls
 
 
 @dataclass(frozen=True)
@@ -35,6 +42,7 @@ class RegisteredStrategy:
         notified: the dates that a message named and that no routine has served yet.
         accepted: odd sessions that are taken as they are.
         plan: tells the rounds of this entry from those of one that it took the place of.
+        published_from: signals of earlier sessions are not published; empty: from the first window on.
     """
 
     name: Id
@@ -50,10 +58,16 @@ class RegisteredStrategy:
     notified: tuple[str, ...] = ()
     accepted: tuple[str, ...] = ()
     plan: str = ""
+    published_from: str = ""
 
     def to_dict(self) -> dict[str, object]:
         """JSON-able."""
         return {**vars(self), "added_at": self.added_at.isoformat()}
+
+
+def new_plan() -> str:
+    """A plan that no entry has."""
+    return uuid4().hex[:8]
 
 
 class StrategyRegistry:
@@ -155,6 +169,11 @@ class StrategyRegistry:
         with reachable():
             return STRATEGIES.read_all(self._registry.find().sort("_id", ASCENDING))
 
+    def plan_anew(self, name: str) -> None:
+        """Give its entry a plan of its own, so that rounds of before are none of it."""
+        with reachable():
+            self._registry.update_one({"_id": name}, {"$set": {"plan": new_plan()}})
+
     def remove(self, name: str) -> None:
         """Remove a strategy. What it did stays: online sets, signals, tasks and runs.
 
@@ -173,9 +192,9 @@ class StrategyRegistry:
             TemplateError: its template cannot be used here.
             DocumentCorrupted: it is not what ``to_config`` wrote.
         """
-        cls = BUILT_IN.get(registered.kind) or resolve(
-            {"class": registered.kind}, "strategy", self._settings.components
-        )
+        kind = registered.kind
+        cls = BUILT_IN.get(kind) or _given.get(kind)
+        cls = cls or resolve({"class": kind}, "strategy", self._settings.components)
         try:
             made: OnlineStrategy = cls.of_config(registered.config, self._settings)
         # `of_config` may be an own class's, and the document may hold anything.

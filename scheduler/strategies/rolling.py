@@ -1,12 +1,13 @@
-"""RollingStrategy: one template, rolled over its range."""
+"""RollingStrategy: one task, or several whose models serve together, rolled over their range."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from copy import deepcopy
-from typing import Any
+from typing import Any, Self
 
-from rollq.scheduler.strategies.base import Latest, OnlineStrategy, Plan, variant_of
+from rollq.scheduler.online.ledger import OnlineSets
+from rollq.scheduler.strategies.base import Latest, OnlineStrategy, Plan, latest_planned, member_of, variant_of
 from rollq.tasks.components.dataset import Dataset
 from rollq.tasks.components.registry import resolve
 from rollq.tasks.config.settings import Settings
@@ -14,6 +15,7 @@ from rollq.tasks.definition import (
     CHAIN,
     CHECKS,
     DATASET,
+    MEMBER,
     MODEL,
     PATH,
     VARIANT,
@@ -24,46 +26,107 @@ from rollq.tasks.definition import (
 )
 from rollq.tasks.errors import TemplateError
 from rollq.tasks.identity import task_id, task_key
+from rollq.tasks.rolling.calendar import Time, TimeAdjuster, timestamp
 from rollq.tasks.rolling.cutter import WindowCutter
 from rollq.tasks.rolling.data_checks import DataChecks
+from rollq.tasks.rolling.generator import RollingGen
 from rollq.tasks.rolling.online_options import BASE, PromotionRule
+from rollq.tasks.rolling.program_template import template_of
 from rollq.tasks.rolling.segment_checks import check_segments
 from rollq.tasks.rolling.template import WARM, Template
 from rollq.tasks.rolling.template_names import check_name
 
+TaskTemplate = Mapping[str, object] | Sequence[Mapping[str, object]] | Template
+
 
 class RollingStrategy(OnlineStrategy):
-    """One template, rolled over its range; its challengers roll with it.
+    """One task, rolled over its range; its challengers roll with it. Several tasks: their models serve together.
 
     Args:
-        template: checked by ``load_template``.
-        settings: say where data and own classes are.
-        name: of the strategy; by default the template's.
+        name_id: its name.
+        task_template: ``{model, dataset, record}``; a list of them; or what ``load_template`` read.
+        rolling_gen: how the tasks roll, on the sessions of their data; None where the template says it.
         pool: its task pool; by default its name.
+        settings: say where data and own classes are; None: those of this process.
+
+    Raises:
+        TemplateError, ComponentError, SegmentError: a task or the generator cannot be used, or cannot be stored.
     """
 
     def __init__(
-        self, template: Template, settings: Settings, name: str | None = None, pool: str | None = None
+        self,
+        name_id: str,
+        task_template: TaskTemplate,
+        rolling_gen: RollingGen | None = None,
+        *,
+        pool: str | None = None,
+        settings: Settings | None = None,
     ) -> None:
-        self.name = name or template.name
-        check_name(self.name, "name")
-        self.pool = pool or self.name
-        self.template = template
-        self._looked = template  # the template with what was accepted since
-        self._settings = settings
+        """What other machines need is taken from the arguments here; what cannot be stored is refused at once."""
+        check_name(name_id, "name_id")
+        super().__init__(name_id)
+        self._pool = pool or name_id
+        self._settings = settings or self._settings
+        self.template = _template(name_id, task_template, rolling_gen, self._settings)
+        self._looked = self.template  # the template with what was accepted since
+        self._calendar = rolling_gen.calendar if rolling_gen else None
         self._cutters: dict[str, WindowCutter] = {}
 
-    def first_tasks(self, session: str | None = None, until: str | None = None) -> Plan:
-        """Every window of the template; with a session, every window that has begun by then.
+    @classmethod
+    def of_template(
+        cls, template: Template, settings: Settings, name: str | None = None, pool: str | None = None
+    ) -> Self:
+        """The strategy of a template that was checked by ``load_template``; its name is by default the template's."""
+        return cls(name or template.name, template, pool=pool, settings=settings)
+
+    def first_tasks(self) -> Sequence[Definition]:
+        """The definitions of every window. Raises as ``plan``."""
+        return self._all().definitions
+
+    def prepare_tasks(self, cur_time: Time) -> Sequence[Definition]:
+        """The definitions of the windows that are new at a time, after those that were planned or are online.
+
+        Args:
+            cur_time: None: on the last session of the data.
+
+        Raises:
+            Unavailable: the servers do not answer.
+            TemplateError, SegmentError, DataError: as ``plan``.
+        """
+        sessions = self.sessions()
+        session = sessions[-1] if cur_time is None else f"{timestamp(cur_time):%Y-%m-%d}"
+        latest = self._latest or latest_planned(OnlineSets(self.backend.store).history(self.name), sessions)
+        return self._due(session, latest, None).definitions
+
+    @property
+    def own_tasks(self) -> bool:
+        """Whether the code of a subclass names the tasks."""
+        own = type(self)
+        return (
+            own.first_tasks is not RollingStrategy.first_tasks or own.prepare_tasks is not RollingStrategy.prepare_tasks
+        )
+
+    def plan(
+        self,
+        session: str | None = None,
+        latest: Latest | None = None,
+        until: str | None = None,
+        keywords: Mapping[str, object] | None = None,
+    ) -> Plan:
+        """Every window of the template; with a session, those that have begun by then and after the latest ones.
+
+        A window is trained on the first session of its own test segment. Of a subclass with methods of its own: what
+        they return.
 
         Raises:
             TemplateError, SegmentError, DataError: the template or its data cannot be used.
         """
+        if self.own_tasks:
+            return super().plan(session, latest, until, keywords)
         if session is None:
-            windows = self._cutter(BASE).all()
-            return Plan(self.name, windows.definitions, windows.sessions, self.template.options)
-        plan = self._plan(session, Latest(""), until)
-        if not plan.definitions:
+            return self._all()
+        plan = self._due(session, latest or Latest(""), until)
+        if latest is None and not plan.definitions:
             raise TemplateError(
                 f"no window of {self.name!r} has begun by {session}.",
                 "Begin later, or let the test segment start earlier.",
@@ -72,17 +135,8 @@ class RollingStrategy(OnlineStrategy):
         return plan
 
     def research_plans(self) -> dict[str, Plan]:
-        """Every window of the template, by variant: the template's own model and its challengers. Raises as above."""
-        plans = {}
-        for variant in self.template.variants:
-            windows = self._cutter(variant).all()
-            made = _of_variant(windows.definitions, variant)
-            plans[variant] = Plan(self.name, made, windows.sessions, self.template.options)
-        return plans
-
-    def prepare_tasks(self, session: str, latest: Latest, until: str | None = None) -> Plan:
-        """The windows that have begun since the latest ones: trained on the first session of their own test segment."""
-        return self._plan(session, latest, until)
+        """Every window of the template by model: its own and its challengers', or its members'. Raises as ``plan``."""
+        return {name: self._whole(name) for name in self.template.models}
 
     def sessions(self) -> Sequence[str]:
         """The sessions of the template's data."""
@@ -104,13 +158,19 @@ class RollingStrategy(OnlineStrategy):
         """When a challenger becomes champion by itself; None: never."""
         return self.template.online.promote
 
+    @property
+    def members(self) -> tuple[str, ...]:
+        """The names of the models that serve together; empty if one serves alone."""
+        return tuple(self.template.members)
+
     def dataset_of(self, variant: str = BASE) -> Dataset:
-        """The dataset of a variant. Raises as ``first_tasks``."""
+        """The dataset of a variant, or of a member. Raises as ``plan``."""
         return self._cutter(variant).dataset
 
     def dataset_config(self, trained: Definition) -> Component:
         """As it was trained, but with the file that the template names now, and what it says of odd sessions."""
-        current = dataset_kwargs(self._looked.variants.get(variant_of(trained), self._looked.definition))
+        name = member_of(trained) or variant_of(trained)
+        current = dataset_kwargs(self._looked.models.get(name, self._looked.definition))
         changes = {CHECKS: current.get(CHECKS)}
         if PATH in dataset_kwargs(trained) and PATH in current:
             changes[PATH] = current[PATH]
@@ -118,32 +178,47 @@ class RollingStrategy(OnlineStrategy):
         return config
 
     def to_config(self) -> dict[str, object]:
-        """``{name, pool, template}``."""
+        """``{name, pool, template}``; of a subclass with arguments of its own: those."""
+        if type(self).__init__ is not RollingStrategy.__init__:
+            return super().to_config()
         return {"name": self.name, "pool": self.pool, "template": self.template.to_config()}
 
     @classmethod
-    def of_config(cls, config: Mapping[str, Any], settings: Settings) -> RollingStrategy:
+    def of_config(cls, config: Mapping[str, Any], settings: Settings) -> Self:
         """The strategy that ``to_config`` wrote.
 
         Raises:
             TemplateError: it is something else.
         """
+        if "template" not in config:
+            return super().of_config(config, settings)
         template = Template.of_config(config["template"])
-        for definition in template.variants.values():
+        for definition in template.models.values():
             check_segments(definition)
         check_name(config["pool"], "pool")
-        return cls(template, settings, config["name"], config["pool"])
+        return cls.of_template(template, settings, config["name"], config["pool"])
 
-    def _plan(self, session: str, latest: Latest, until: str | None) -> Plan:
-        """The windows of every variant that are due on a session, those of a warm start chained to the ones before."""
+    def _all(self) -> Plan:
+        """Every window of the models that serve."""
+        parts = [self._whole(name) for name in self.members or (BASE,)]
+        days = sorted({day for part in parts for day in part.sessions})
+        definitions = tuple(found for part in parts for found in part.definitions)
+        return Plan(self.name, definitions, tuple(days), self.template.options)
+
+    def _whole(self, name: str) -> Plan:
+        windows = self._cutter(name).all()
+        return Plan(self.name, self._named(windows.definitions, name), windows.sessions, self.template.options)
+
+    def _due(self, session: str, latest: Latest, until: str | None) -> Plan:
+        """The windows of every model that are due on a session, those of a warm start chained to the ones before."""
         definitions: list[Definition] = []
         sessions: set[str] = set()
-        for variant in self.template.variants:
-            windows = self._cutter(variant).at(session, latest.start or None, until)
-            made = _of_variant(windows.definitions, variant)
-            # Asked of each variant: a challenger of another class may know no warm start.
+        for name in self.template.models:
+            windows = self._cutter(name).at(session, latest.start or None, until)
+            made = self._named(windows.definitions, name)
+            # Asked of each model: a challenger of another class may know no warm start.
             if self.template.online.warm_start and self._warm_starts(made):
-                made = self._chained(made, latest.tasks.get(variant))
+                made = self._chained(made, latest.tasks.get(name))
             definitions += made
             sessions |= set(windows.sessions)
         return Plan(self.name, tuple(definitions), tuple(sorted(sessions)), self.template.options, session)
@@ -165,15 +240,48 @@ class RollingStrategy(OnlineStrategy):
         models = [resolve(window[MODEL], MODEL, self._settings.components) for window in windows[:1]]
         return any(getattr(cls, WARM, False) for cls in models)
 
-    def _cutter(self, variant: str) -> WindowCutter:
-        if variant not in self._cutters:
-            step, definition = self._looked.online.refit_every, self._looked.variants.get(variant)
+    def _cutter(self, name: str) -> WindowCutter:
+        """What cuts the windows of a model; ``BASE`` is the first one where several serve together."""
+        looked = self._looked
+        name = next(iter(looked.members), BASE) if name == BASE else name
+        if name not in self._cutters:
+            definition = looked.models.get(name)
             if definition is None:
-                raise TemplateError(f"{self.name!r} has no variant {variant!r}.", "See `rollq online show`.")
-            self._cutters[variant] = WindowCutter(self._looked, self._settings, definition, step)
-        return self._cutters[variant]
+                raise TemplateError(f"{self.name!r} has no variant {name!r}.", "See `rollq online show`.")
+            made = WindowCutter(looked, self._settings, definition, looked.online.refit_every)
+            if self._calendar is not None:
+                _check_calendar(self._calendar, made.sessions)
+            self._cutters[name] = made
+        return self._cutters[name]
+
+    def _named(self, definitions: Sequence[Definition], name: str) -> tuple[Definition, ...]:
+        """Definitions that say which model of the strategy they are."""
+        key = MEMBER if self.template.members else VARIANT
+        # The base says nothing, so that its tasks are those of a template without challengers.
+        return tuple(definitions if name == BASE else ({**found, key: name} for found in definitions))
 
 
-def _of_variant(definitions: Sequence[Definition], variant: str) -> tuple[Definition, ...]:
-    """The base says nothing, so that its tasks are those of a template without challengers."""
-    return tuple(definitions if variant == BASE else ({**found, VARIANT: variant} for found in definitions))
+def _template(name: str, given: TaskTemplate, generator: RollingGen | None, settings: Settings) -> Template:
+    """The template of what was given as one."""
+    if isinstance(given, Template):
+        if generator is not None:
+            raise TemplateError("the template says how it rolls.", "Leave rolling_gen out.", "rolling_gen")
+        return given
+    if generator is None:
+        raise TemplateError("nothing says how the tasks roll.", "Give RollingGen(step, rtype).", "rolling_gen")
+    return template_of(name, [given] if isinstance(given, Mapping) else list(given), generator, settings)
+
+
+def _check_calendar(calendar: TimeAdjuster, sessions: Sequence[str]) -> None:
+    """Refuse a calendar that is not that of the data: windows are cut on the sessions that a model can see."""
+    days = [f"{day:%Y-%m-%d}" for day in calendar.cals]
+    first, last = max(days[0], sessions[0]), min(days[-1], sessions[-1])
+    # Where both know something: the calendar may begin earlier, and know coming sessions.
+    if other := sorted(
+        {day for day in days if first <= day <= last} ^ {day for day in sessions if first <= day <= last}
+    ):
+        raise TemplateError(
+            f"its calendar is not that of the data: {other[0]} is in one of them alone.",
+            "Leave the calendar out: a strategy rolls on the sessions of its data.",
+            "rolling_gen.calendar",
+        )

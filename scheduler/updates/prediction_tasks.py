@@ -61,7 +61,7 @@ def unlabelled(backend: Backend, strategy: OnlineStrategy, serving: Iterable[Ser
     predictions, updates = Predictions(backend), []
     for one in serving:
         sessions = list(strategy.sessions())
-        known = sessions[: len(sessions) - strategy.dataset_of(one.variant).label_lookahead]
+        known = sessions[: len(sessions) - strategy.dataset_of(one.name).label_lookahead]
         label = predictions.read(one.pool, one.model, one.days).label
         lacking = {f"{day:%Y-%m-%d}" for day in label.index[label["label"].isna()].get_level_values("datetime")}
         if days := tuple(day for day in one.days if day in lacking and day <= known[-1]):

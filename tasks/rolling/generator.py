@@ -66,7 +66,8 @@ class RollingGen(TaskGen):
         train_key: the name of the train segment.
         trunc_days: segments other than test end at least so many sessions before the test start.
         task_copy_func: how a task is copied.
-        calendar: the sessions; None: those that ``rollq.init`` found.
+        calendar: the sessions; None: those of the data, where a ``RollingStrategy`` has the generator; elsewhere those
+            that ``rollq.init`` found.
         purge: sessions left out between a segment's end and the start of the next one, so that its labels do not look
             into that one (López de Prado, Advances in Financial Machine Learning, 2018, chapter 7). ``trunc_days``
             counts from session to session: ``purge=d`` before test is ``trunc_days=d+1``.
@@ -103,12 +104,26 @@ class RollingGen(TaskGen):
         self.step = step
         self.rtype = rtype
         self.ds_extra_mod_func = ds_extra_mod_func
-        self.ta = _check_calendar("RollingGen", calendar)
+        self._calendar = None if calendar is None else _check_calendar(type(self).__name__, calendar)
         self.test_key = test_key
         self.train_key = train_key
         self.trunc_days = trunc_days
         self.task_copy_func = task_copy_func
         self.purge = purge
+
+    @property
+    def ta(self) -> TimeAdjuster:
+        """The calendar.
+
+        Raises:
+            TemplateError: none was given.
+        """
+        return _check_calendar(type(self).__name__, self._calendar)
+
+    @property
+    def calendar(self) -> TimeAdjuster | None:
+        """The calendar that was given, if one was."""
+        return self._calendar
 
     def generate(self, task: Task) -> list[Task]:
         """All windows of a template. Their segments are tuples of Timestamps; an end past the calendar is None.

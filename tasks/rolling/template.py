@@ -65,6 +65,7 @@ class Template:
     """A checked template. ``definition`` is ``{model, dataset, record}`` with absolute paths.
 
     ``options`` say how its tasks are to be run, and are no part of what they are: keywords of ``create_tasks``.
+    ``members`` are the models that serve together, by name, where there are several; ``definition`` is the first one's.
     ``folder`` is that of its file, if it was read from one.
     """
 
@@ -74,12 +75,15 @@ class Template:
     options: TaskOptions = field(default_factory=TaskOptions)
     online: OnlineOptions = field(default_factory=OnlineOptions)
     challengers: Mapping[str, Definition] = field(default_factory=dict)
+    members: Mapping[str, Definition] = field(default_factory=dict)
     folder: Path | None = field(default=None, compare=False)
 
     @property
-    def variants(self) -> dict[str, Definition]:
-        """The definitions that are trained side by side: the template's own and those of its challengers."""
-        return {BASE: self.definition, **self.challengers}
+    def models(self) -> dict[str, Definition]:
+        """The definitions that are trained side by side, by name: the members, or the template's own and those of its
+        challengers.
+        """
+        return dict(self.members) or {BASE: self.definition, **self.challengers}
 
     def accepting(self, sessions: Iterable[str]) -> Template:
         """The same template, in which odd sessions are accepted: ``YYYY-MM-DD``, or ``YYYY-MM-DD:check``.
@@ -94,12 +98,15 @@ class Template:
             return definition if section is None else with_dataset_kwargs(definition, **{CHECKS: section})
 
         challengers = {name: accepting(definition) for name, definition in self.challengers.items()}
-        return replace(self, definition=accepting(self.definition), challengers=challengers) if more else self
+        members = {name: accepting(definition) for name, definition in self.members.items()}
+        made = replace(self, definition=accepting(self.definition), challengers=challengers, members=members)
+        return made if more else self
 
     def to_config(self) -> dict[str, object]:
         """JSON-able; ``of_config`` reads it."""
         names = ("name", "definition", "rolling", "options")
-        rest = {"online": self.online.to_dict(), "challengers": dict(self.challengers)}
+        rest: dict[str, object] = {"online": self.online.to_dict(), "challengers": dict(self.challengers)}
+        rest |= {"members": dict(self.members)} if self.members else {}
         return canonical({**{name: getattr(self, name) for name in names}, **rest})  # type: ignore[no-any-return]
 
     @classmethod
@@ -127,11 +134,11 @@ def load_template(path: Path, settings: Settings) -> Template:
     # A class of the user's own may lie beside the template.
     add_app_dir(path.parent)
     with file.placed():
-        return _checked(file.content, path, settings)
+        return checked_template(file.content, path, settings)
 
 
-def _checked(written: object, path: Path, settings: Settings) -> Template:
-    """The template that a file holds, once every key, class and keyword of it was looked at."""
+def checked_template(written: object, path: Path, settings: Settings) -> Template:
+    """The template that a file holds, once every key, class and keyword of it was looked at. Raises as above."""
     if not isinstance(written, dict):
         raise TemplateError("A template is a mapping.", f"It has the keys {', '.join(sorted(KEYS))}.")
     content = {name: value for name, value in written.items() if not name.startswith(ASIDE)}
@@ -154,7 +161,7 @@ def _checked(written: object, path: Path, settings: Settings) -> Template:
     }
     name = content.get("name", path.stem)
     check_name(name, "name")
-    return Template(name, definition, rolling, task_options(content), online, challengers, folder)
+    return Template(name, definition, rolling, task_options(content), online, challengers, folder=folder)
 
 
 def _challenger(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Annotated, Literal
 
 from pydantic import Field
@@ -25,6 +25,7 @@ class Serve:
         why: what the online set says of where it comes from.
         routine: the strategy whose routine waits for the round.
         follows: the round that must have ended before: sets come online in the order of their sessions.
+        model_kwargs: what ``prepare_online_models`` of the strategy is given, too.
         kind: tells documents of rounds that serve apart.
     """
 
@@ -37,6 +38,7 @@ class Serve:
     why: str = "round"
     routine: str = ""
     follows: str = ""
+    model_kwargs: dict[str, object] = field(default_factory=dict)
     kind: Literal["serve"] = "serve"
 
 

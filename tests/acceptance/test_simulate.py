@@ -12,8 +12,8 @@ import pandas as pd
 import pytest
 import yaml
 
+from rollq.online.manager import OnlineManager
 from rollq.scheduler.online.ledger import OnlineSets
-from rollq.scheduler.online_manager import OnlineManager
 from rollq.scheduler.routine.registration import register_strategy
 from rollq.scheduler.signals.ledger import SignalLedger
 from rollq.simulation.data import Coverage
@@ -150,7 +150,7 @@ def test_a_name_belongs_to_one_simulation(backend: Backend, settings: Settings, 
     refuse_others(backend, planned)
     with pytest.raises(StateError, match=f"another first session, {begin}"):
         refuse_others(backend, plan_simulation([path], settings, "2022-11-01", end, "mine"))
-    OnlineManager(backend, planned.strategies, begin=begin, name="mine")
+    OnlineManager(planned.strategies, begin_time=begin, backend=backend, name="mine")
     with pytest.raises(StateError, match=r"a simulation of mine\.line"):
         refuse_others(backend, plan_simulation([Path(template(tmp_path, "curve"))], settings, begin, end, "mine"))
     template(tmp_path, "line", model={"class": "RidgeModel", "kwargs": {"alpha": 2.0}})

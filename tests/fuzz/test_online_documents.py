@@ -49,7 +49,7 @@ def reads(backend: Backend) -> dict[str, list[Callable[[], Any]]]:
         return bring_up_to(backend, NAME, LIVED[1], "me", TrainerR)
 
     def strategy() -> Any:
-        return registry.strategy(registry.get(NAME)).first_tasks(BEGIN)
+        return registry.strategy(registry.get(NAME)).plan(BEGIN)
 
     return {
         "routines": [
@@ -69,7 +69,7 @@ def reads(backend: Backend) -> dict[str, list[Callable[[], Any]]]:
         "strategies": [
             lambda: [one.to_dict() for one in registry.all()],
             strategy,
-            lambda: OnlineManager.load(backend, NAME).history(),
+            lambda: OnlineManager.load(NAME, backend=backend).online_history(),
             routine,
         ],
         "predictions": [
@@ -87,7 +87,7 @@ def reads(backend: Backend) -> dict[str, list[Callable[[], Any]]]:
             lambda: champions.compare_variants(backend, strategy_of(backend), "line"),
             routine,
         ],
-        "online_managers": [lambda: OnlineManager.load(backend, NAME).history()],
+        "online_managers": [lambda: OnlineManager.load(NAME, backend=backend).online_history()],
     }
 
 

@@ -503,8 +503,8 @@ MUTANTS = (
     Mutant(
         "what is missing is looked for in what the worker had",
         "scheduler/signals/publication.py",
-        "holes += holes_in(frame, expected)",
-        "holes += holes_in(frame, frame.index)",
+        "holes |= dict.fromkeys(holes_in(frame, expected))",
+        "holes |= dict.fromkeys(holes_in(frame, frame.index))",
         COVERAGE,
     ),
     Mutant(

@@ -54,7 +54,7 @@ def add(
     first = day(begin, "--begin")
     looked = load_strategy(template, settings, name, accept or ())
     say_odd(looked)
-    looked.first_tasks(first or looked.template.online.begin or looked.sessions()[-1])  # wrong input is refused
+    looked.plan(first or looked.template.online.begin or looked.sessions()[-1])  # wrong input is refused
     with of(context).backend(serve=True) as backend:
         registered = register_strategy(backend, strategy, me(), begin=first, replace=replace, accept=accept or ())
     if as_json:
@@ -175,14 +175,14 @@ def as_of(
     with of(context).backend() as backend:
         name = one_strategy(backend, strategy)
         found = OnlineSets(backend.store).as_of(name, moment(when))
-        model = found.serving(when) if len(when) == len("2018-09-24") else None
+        models = found.serving(when) if len(when) == len("2018-09-24") else []
         published = {day for entry in SignalLedger(backend).entries(name) for day in entry.days}
     if as_json:
-        serving = {"recorder_id": model.recorder_id, "test": list(model.test)} if model else None
+        serving = [{"recorder_id": model.recorder_id, "test": list(model.test)} for model in models]
         print_json({**found.to_dict(), "serving": serving})
         return
     _say_set(found)
-    if model:
+    for model in models:
         serves = "served" if when in published or not published else "would serve (no signals were published for it)"
         say(f"On {when} {serves} the model of {segment(model.test)}, run {model.recorder_id}.")
 

@@ -20,7 +20,7 @@ log = logging.getLogger(__name__)
 RUN, TASK = "recorder_id", "task_id"
 RESULTS = ("result", "kept")  # of a task
 SHOWN = 2  # references named in one line
-FIX = "What serves, or ever served, stays as it is."
+FIX = "What serves, or ever served, stays as it is; OnlineManager.reset() forgets what a simulation put online."
 
 Reference = tuple[str, set[str]]  # what it is, in words, and the ids that it holds
 

@@ -42,7 +42,7 @@ def online_tags(backend: Backend, name: str) -> set[str]:
 
 def test_by_hand_there_and_back(backend: Backend, tmp_path: Path) -> None:
     made = manager(backend, template(write_prices(tmp_path / "prices.parquet"), "by hand", challengers=[LINE]))
-    sets, strategy = OnlineSets(backend.store), made.strategies["by hand"]
+    sets, strategy = OnlineSets(backend.store), made.strategies[0]
     made.routine(LIVED[2], timeout=60)
     first = sets.current("by hand")
     assert [(model.test, len(first.models)) for model in first.models] == [
@@ -98,7 +98,7 @@ def test_a_challenger_that_cannot_be_trained_hurts_nobody(backend: Backend, tmp_
         made.routine(LIVED[1], timeout=60)
     assert OnlineSets(backend.store).current("beside").challengers == {}
     with pytest.raises(NotFound):
-        champions.compare_variants(backend, beside.strategies["beside"], "broken")
+        champions.compare_variants(backend, beside.strategies[0], "broken")
     cause.unlink()
     for made in (alone, beside):
         made.routine(LIVED[4], timeout=60)

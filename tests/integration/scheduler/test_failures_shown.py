@@ -76,7 +76,7 @@ def test_a_round_that_failed_is_seen_and_research_that_failed_is_no_alarm(
     backend, cause = with_components(backend), tmp_path / "cause"
     cause.touch()
     made = manager(backend, template(write_prices(tmp_path / "prices.parquet"), "round", broken(cause)))
-    trained = enqueue_plan(made.strategies["round"].first_tasks(), backend)
+    trained = enqueue_plan(made.strategies[0].plan(), backend)
     with pytest.raises(RoundFailed):
         TrainerR("round", backend=backend).wait(trained, timeout=60)
     (failure,) = rollq("status", "--json").json["failures"]

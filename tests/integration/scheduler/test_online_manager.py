@@ -30,12 +30,12 @@ KINDS: dict[str, Any] = {"trees": {}, "line": {"model": RIDGE, "rtype": "expandi
 def both(backend: Backend, path: Path, name: str) -> list[RollingStrategy]:
     """Sliding trees and an expanding line."""
     made = [template(path, f"{kind} {name}", **options) for kind, options in KINDS.items()]
-    return [RollingStrategy(one, backend.settings) for one in made]
+    return [RollingStrategy.of_template(one, backend.settings) for one in made]
 
 
 def said(online: OnlineManager, folder: Path) -> dict[str, str]:
     """What a manager has to say for itself, as text: its history, and its signals byte for byte."""
-    shown = {"history": json.dumps(online.history()).replace(online.name, "")}
+    shown = {"history": json.dumps(online.online_history()).replace(online.name, "")}
     for kind in KINDS:
         signals = online.get_signals(f"{kind} {online.name}")
         days = signals.index.get_level_values("datetime").unique()
@@ -47,7 +47,7 @@ def said(online: OnlineManager, folder: Path) -> dict[str, str]:
 
 def simulated(backend: Backend, folder: Path, trainer: Any) -> OnlineManager:
     path, name = write_prices(folder / "prices.parquet"), f"simulated {trainer.__name__}"
-    made = OnlineManager(backend, both(backend, path, name), trainer, name=name)
+    made = OnlineManager(both(backend, path, name), trainer, backend=backend, name=name)
     made.simulate(LIVED[-1])
     return made
 
@@ -55,14 +55,13 @@ def simulated(backend: Backend, folder: Path, trainer: Any) -> OnlineManager:
 def lived(backend: Backend, folder: Path, trainer: Any) -> OnlineManager:
     """Session by session: the file holds what was known then, and every session another process goes on."""
     path, name = write_prices(folder / "prices.parquet", until=LIVED[0]), f"lived {trainer.__name__}"
-    made = OnlineManager(backend, both(backend, path, name), trainer, name=name)
+    made = OnlineManager(both(backend, path, name), trainer, backend=backend, name=name)
     made.first_train(timeout=60)
-    made.prepare_signals()
+    made.prepare_signals()  # `first_train` does not, as in the reference
     for session in LIVED[1:]:
         write_prices(path, until=session)
-        made = OnlineManager.load(backend, name, trainer)
+        made = OnlineManager.load(name, backend=backend, trainer=trainer)
         made.routine(timeout=60)
-        made.prepare_signals()
     return made
 
 
@@ -71,8 +70,7 @@ def test_simulation_and_life_at_once_and_delayed_are_the_same_bytes(backend: Bac
     made = [way(backend, tmp_path, trainer) for way, trainer in ways]
     found = [said(one, tmp_path) for one in made]
     assert all(one == found[0] for one in found)
-    assert made[0].prepare_signals()
-    assert not made[0].prepare_signals()  # nothing is new
+    assert made[0].prepare_signals().empty  # nothing is new
     at_once, bit_by_bit = made[0].get_signals(), made[-1].get_signals()
     assert at_once.index.is_unique  # the reference doubles rows
     assert sha256_of(at_once, tmp_path) == sha256_of(bit_by_bit, tmp_path)
@@ -80,20 +78,20 @@ def test_simulation_and_life_at_once_and_delayed_are_the_same_bytes(backend: Bac
 
 
 def test_a_wrong_begin_and_a_strategy_without_signals_are_said(backend: Backend, tmp_path: Path) -> None:
-    made = manager(backend, template(write_prices(tmp_path / "prices.parquet", until=BEGIN)), begin=DAYS[60])
+    made = manager(backend, template(write_prices(tmp_path / "prices.parquet", until=BEGIN)), begin_time=DAYS[60])
     assert made.routine() == {"small": None}  # its first session is yet to come
     with pytest.raises(NotFound):
         made.first_train()
     with pytest.raises(NotFound):
         made.get_signals()
-    assert made.prepare_signals() is False
+    assert made.prepare_signals().empty
     with pytest.raises(StateError, match="no session"):
         made.simulate(BEGIN)
     with pytest.raises(NotFound):
-        OnlineManager.load(backend, "another")
+        OnlineManager.load("another", backend=backend)
     other = template(tmp_path / "prices.parquet", model=RIDGE)
     with pytest.raises(StateError, match="already, from"):
-        manager(backend, template(tmp_path / "prices.parquet"), begin=LIVED[1])
+        manager(backend, template(tmp_path / "prices.parquet"), begin_time=LIVED[1])
     with pytest.raises(StateError, match="another template"):
         manager(backend, other)
 
@@ -101,9 +99,10 @@ def test_a_wrong_begin_and_a_strategy_without_signals_are_said(backend: Backend,
 def test_a_strategy_chooses_what_serves_and_collects_what_was_predicted(backend: Backend, tmp_path: Path) -> None:
     backend = with_components(backend)
     made = template(write_prices(tmp_path / "prices.parquet"), "keeps")
-    online = OnlineManager(backend, KeepsTheOld(made, backend.settings), TrainerR, name="keeps")
+    strategy = KeepsTheOld.of_template(made, backend.settings)
+    online = OnlineManager(strategy, TrainerR, backend=backend, name="keeps")
     online.routine(LIVED[5], timeout=60)
-    first, second = (one["models"] for one in online.history())
+    first, second = (one["models"] for one in online.online_history())
     assert [model["test"] for model in second] == [first[-1]["test"], [LIVED[3], None]]
     collected = online.get_collector(process_list=[RollingGroup()])()["keeps", "pred"]
     (joined,) = collected.values()

@@ -24,7 +24,9 @@ LINE = {"name": "line", "model": RIDGE}
 
 def strategy(backend: Backend, folder: Path, name: str, **options: object) -> RollingStrategy:
     path = folder / "prices.parquet"
-    return RollingStrategy(template(path if path.exists() else write_prices(path), name, **options), backend.settings)
+    return RollingStrategy.of_template(
+        template(path if path.exists() else write_prices(path), name, **options), backend.settings
+    )
 
 
 def work(backend: Backend, *rounds: TrainedRound) -> None:
@@ -115,7 +117,7 @@ def test_a_name_is_meant_before_the_beginning_of_an_id(backend: Backend, tmp_pat
 
 
 def test_research_is_compared_with_what_serves(backend: Backend, tmp_path: Path) -> None:
-    serves = enqueue_plan(strategy(backend, tmp_path, "serves").first_tasks(), backend)
+    serves = enqueue_plan(strategy(backend, tmp_path, "serves").plan(), backend)
     (tried,) = enqueue_research(strategy(backend, tmp_path, "tried", model=RIDGE), backend).values()
     work(backend, serves, tried)
     found = compare_rounds(backend, find_round(backend, "serves"), find_round(backend, "tried"))
@@ -145,10 +147,10 @@ def test_a_failure_is_seen_and_says_what_to_do(backend: Backend, tmp_path: Path,
 
 def test_enqueuing_a_round_again_makes_no_version_and_results_that_changed_do(backend: Backend, tmp_path: Path) -> None:
     made, sets = strategy(backend, tmp_path, "again"), OnlineSets(backend.store)
-    first = enqueue_plan(made.first_tasks(), backend)
-    assert enqueue_plan(made.first_tasks(), backend).id == first.id  # while it is under way, too
+    first = enqueue_plan(made.plan(), backend)
+    assert enqueue_plan(made.plan(), backend).id == first.id  # while it is under way, too
     work(backend, first)
-    second = enqueue_plan(made.first_tasks(), backend)
+    second = enqueue_plan(made.plan(), backend)
     assert (second.id, second.ended) == (first.id, True)
     assert [one.version for one in sets.history("again")] == [1]
     (research,) = enqueue_research(made, backend).values()
@@ -156,9 +158,9 @@ def test_enqueuing_a_round_again_makes_no_version_and_results_that_changed_do(ba
     work(backend, research)
     assert [one.version for one in sets.history("again")] == [1]
 
-    third = enqueue_plan(made.first_tasks(), backend, force=True)
+    third = enqueue_plan(made.plan(), backend, force=True)
     assert (third.id != first.id, third.ended, third.created.new) == (True, False, 0)
-    assert enqueue_plan(made.first_tasks(), backend).id == third.id
+    assert enqueue_plan(made.plan(), backend).id == third.id
     work(backend, third)
     assert [one.version for one in sets.history("again")] == [1, 2]
     with pytest.raises(StateError, match="trained again"):

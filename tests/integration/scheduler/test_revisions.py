@@ -42,7 +42,7 @@ def test_a_hundred_revisions(backend: Backend, tmp_path: Path) -> None:
     path, name = write_prices(tmp_path / "prices.parquet"), "revised"
     made = manager(backend, template(path, name, RIDGE, challengers=[LINE]))
     made.simulate(LIVED[-1], timeout=60)
-    strategy, trainer, ledger = made.strategies[name], TrainerR(name, backend=backend), SignalLedger(backend)
+    strategy, trainer, ledger = made.strategies[0], TrainerR(name, backend=backend), SignalLedger(backend)
     signals, known = ledger.read(name), features(path, tmp_path / "cache")
     assert find_revised(backend, strategy) == []
     (first,) = ledger.entries(name)

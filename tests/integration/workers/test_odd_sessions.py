@@ -60,7 +60,7 @@ def states(backend: Backend) -> dict[str, RoutineState]:
 
 
 def run(backend: Backend, session: str | None = None) -> Any:
-    made = OnlineManager.load(backend, NAME, TrainerR)
+    made = OnlineManager.load(NAME, backend=backend, trainer=TrainerR)
     return made.routine(session, timeout=60)[NAME]
 
 
@@ -169,7 +169,7 @@ def test_what_is_accepted_is_published_and_stays_accepted(backend: Backend, path
     assert len(SignalLedger(backend).read(NAME, [LIVED[2]])) == 2
     with pytest.raises(NotFound):
         registry.accept("another", [LIVED[2]])
-    register_strategy(backend, RollingStrategy(template(path, NAME), backend.settings), "me", replace=True)
+    register_strategy(backend, RollingStrategy.of_template(template(path, NAME), backend.settings), "me", replace=True)
     assert registry.get(NAME).accepted == (f"{LIVED[2]}:thin",)
 
 
@@ -231,7 +231,9 @@ def test_replacing_plans_what_failed_anew(backend: Backend, path: Path, tmp_path
         kwargs = {"while_there": str(tmp_path / "elsewhere")}
     else:
         cause.unlink()
-    repaired = RollingStrategy(template(path, NAME, {"class": "BrokenModel", "kwargs": kwargs}), backend.settings)
+    repaired = RollingStrategy.of_template(
+        template(path, NAME, {"class": "BrokenModel", "kwargs": kwargs}), backend.settings
+    )
     if way == "removed and added":
         StrategyRegistry(backend).remove(NAME)
     register_strategy(backend, repaired, "me", replace=way != "removed and added")

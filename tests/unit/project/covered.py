@@ -32,9 +32,14 @@ COVERED: dict[str, list[str]] = {
     "tests/integration/scheduler/test_failures_shown.py": ["scheduler.failures", "scheduler.rounds.remedies"],
     "tests/integration/scheduler/test_online_manager.py": [
         "scheduler.collect.online_collector",
+        "scheduler.routine.reset",
         "scheduler.routine.simulation",
         "scheduler.signals.joint",
+        "scheduler.strategies.choice",
+        "scheduler.strategies.given",
+        "scheduler.strategies.keywords",
         "scheduler.strategies.managers",
+        "scheduler.strategies.own_tasks",
     ],
     "tests/integration/scheduler/test_reconciler.py": ["tasks.tracking.runs.orphans", "tasks.tracking.runs.run"],
     "tests/integration/scheduler/test_research.py": ["scheduler.rounds.findings"],
@@ -119,7 +124,12 @@ COVERED: dict[str, list[str]] = {
     "tests/unit/tasks/rolling/test_cutter.py": ["scheduler.strategies.base", "scheduler.strategies.rolling"],
     "tests/unit/tasks/rolling/test_generator.py": ["tasks.rolling.handlers"],
     "tests/unit/tasks/rolling/test_segments.py": ["tasks.rolling.segment_checks"],
-    "tests/unit/tasks/rolling/test_template.py": ["tasks.rolling.template_names", "tasks.rolling.task_options"],
+    "tests/unit/tasks/rolling/test_template.py": [
+        "tasks.rolling.generator_config",
+        "tasks.rolling.program_template",
+        "tasks.rolling.template_names",
+        "tasks.rolling.task_options",
+    ],
     "tests/unit/tasks/test_failures.py": ["tasks.components.user_code"],
     "tests/unit/workers/datasets/test_panel.py": [
         "tasks.components.dataset",

@@ -46,7 +46,7 @@ def walk(strategy: RollingStrategy, days: list[str], until: str | None = None) -
     found: dict[str, Plan] = {}
     latest = Latest("")
     for day in days:
-        plan = strategy.prepare_tasks(day, latest, until) if latest.start else strategy.first_tasks(day, until)
+        plan = strategy.plan(day, latest if latest.start else None, until)
         if plan.definitions:
             ids = [str(number) for number in range(len(plan.definitions))]
             found[day], latest = plan, latest_of(plan.definitions, ids, latest)
@@ -66,7 +66,7 @@ def test_models_come_online_on_the_days_of_the_reference(case: dict[str, Any], l
     made = template(case["calendar"], case["template_segments"], step=case["step"], rtype=case["rtype"])
     days = [day for day in days_of(case["calendar"]) if case["begin"] <= day <= case["end"]]
     assert len(days) == case["routines"]
-    plans = walk(RollingStrategy(made, SETTINGS), days, None if live else case["end"])
+    plans = walk(RollingStrategy.of_template(made, SETTINGS), days, None if live else case["end"])
     changes = [
         {
             "date": day,
@@ -116,7 +116,7 @@ def test_windows_that_come_one_by_one_are_all_windows(
     every = data.draw(st.integers(1, 3))  # a machine that slept catches up, or a simulation looks now and then only
     known = [day for day in days if day >= begin][::every]
     until = days[-1]
-    plans = walk(RollingStrategy(made, SETTINGS), known, until)
+    plans = walk(RollingStrategy.of_template(made, SETTINGS), known, until)
     came = [task for plan in plans.values() for task in plan.definitions]
     starts = [planned_test(task)[0] for task in came]
     endless = {**segments, "test": [segments["test"][0], None]}  # the end of a template is none for the routine
@@ -135,14 +135,17 @@ def test_windows_that_come_one_by_one_are_all_windows(
 
 def test_refit_every_is_the_step_of_the_windows() -> None:
     segments = {"train": [days_of("biz60")[0], days_of("biz60")[9]], "test": [days_of("biz60")[10], None]}
-    slow = walk(RollingStrategy(template("biz60", segments, step=5, refit_every=15), SETTINGS), days_of("biz60")[10:])
+    slow = walk(
+        RollingStrategy.of_template(template("biz60", segments, step=5, refit_every=15), SETTINGS),
+        days_of("biz60")[10:],
+    )
     assert list(slow) == days_of("biz60")[10::15]
     assert [planned_test(task)[0] for plan in slow.values() for task in plan.definitions] == list(slow)
 
 
 def test_variants_come_together_and_are_told_apart() -> None:
     segments = {"train": [days_of("biz60")[0], days_of("biz60")[9]], "test": [days_of("biz60")[10], None]}
-    plan = RollingStrategy(template("biz60", segments, challengers=["other"], step=5), SETTINGS).first_tasks(
+    plan = RollingStrategy.of_template(template("biz60", segments, challengers=["other"], step=5), SETTINGS).plan(
         days_of("biz60")[16]
     )
     assert [task.get("variant") for task in plan.definitions] == [None, None, "other", "other"]
@@ -153,9 +156,9 @@ def test_variants_come_together_and_are_told_apart() -> None:
 
 def test_a_session_before_the_first_window_is_refused() -> None:
     segments = {"train": [days_of("biz60")[0], days_of("biz60")[9]], "test": [days_of("biz60")[20], None]}
-    strategy = RollingStrategy(template("biz60", segments, step=5), SETTINGS)
+    strategy = RollingStrategy.of_template(template("biz60", segments, step=5), SETTINGS)
     for day in (days_of("biz60")[19], "1999-01-01"):
         with pytest.raises(TemplateError, match="no window"):
-            strategy.first_tasks(day)
+            strategy.plan(day)
     with pytest.raises(TemplateError):
         strategy.dataset_of("nobody")

@@ -23,7 +23,6 @@ from tests.small_tasks import BIZ30, SEGMENTS, segment_of, task_of
         ({"trunc_days": -1}, "rolling.kwargs.trunc_days"),
         ({"purge": -1}, "rolling.kwargs.purge"),
         ({"purge": None}, "rolling.kwargs.purge"),
-        ({"calendar": None}, "calendar"),
         ({"calendar": ["2020-01-01"]}, "calendar"),
     ],
 )
