@@ -33,6 +33,7 @@ _PUBLIC = {
         "SettingsError",
         "StateError",
         "TemplateError",
+        "TrainingFailed",
         "Unavailable",
     ],
     "rollq.tasks.predictions.fitted_dataset": ["fitted_dataset"],

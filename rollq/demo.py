@@ -11,7 +11,8 @@ from rollq.enqueueing import load_strategy
 from rollq.local.attach import attach
 from rollq.local.workers import LocalWorkers
 from rollq.scheduler.online.online_set import OnlineSet
-from rollq.scheduler.rounds.trainers import DelayTrainer, TrainedRound
+from rollq.scheduler.rounds.trained_round import TrainedRound
+from rollq.scheduler.rounds.trainers import DelayTrainer
 from rollq.stopwatch import Phase, Stopwatch, Update, counter
 from rollq.tasks.backend import Backend
 from rollq.tasks.config.settings import Settings

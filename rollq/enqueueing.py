@@ -17,7 +17,8 @@ from rollq.tasks.rounds.purpose import Research
 from rollq.tasks.rounds.rounds import needed
 
 if TYPE_CHECKING:
-    from rollq.scheduler.rounds.trainers import TrainedRound, Trainer
+    from rollq.scheduler.rounds.trained_round import TrainedRound
+    from rollq.scheduler.rounds.trainers import Trainer
     from rollq.tasks.backend import Backend
 
 

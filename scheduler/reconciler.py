@@ -32,8 +32,6 @@ from rollq.tasks.tracking.runs.run_tags import POOL, ROUND, TASK
 
 log = logging.getLogger(__name__)
 
-CLOSED = (RecorderStatus.FAILED, RecorderStatus.SCHEDULED)  # SCHEDULED: nothing was begun
-
 
 @dataclass(frozen=True)
 class OrphanedRun:
@@ -117,21 +115,28 @@ def orphaned_runs(backend: Backend) -> Iterator[OrphanedRun]:
 
 
 def survey(backend: Backend) -> Survey:
-    """Look at every run that shows RUNNING, in all experiments. Raises as ``orphaned_runs``."""
+    """Look at every run that shows RUNNING, or is scheduled for a task. Raises as ``orphaned_runs``."""
     pools, found = set(backend.tasks.pools()), Survey([], Counter())
     for experiment in MLflowExperiment.all(backend.settings.mlflow_uri):
-        for recorder in list(experiment.iter_recorders(status=RecorderStatus.RUNNING)):
+        for recorder in _open_runs(experiment):
             process = Process.of_tags(recorder.tags)
             life = process.life() if process else Life.UNKNOWN
             # A task may have another experiment than its pool's.
             pool = recorder.tags.get(POOL, experiment.name)
-            if why := _why_over(backend, recorder, pool in pools, life) or _why_gone(process, life):
+            if why := _why_over(backend, recorder, pool in pools, life) or _why_gone(backend, recorder, process, life):
                 # Listing all experiments takes a while, in which many a run ends as it should.
                 if _still_shows(experiment, recorder):
                     found.orphaned.append(OrphanedRun(pool, recorder, why))
             elif process and life is Life.UNKNOWN and TASK not in recorder.tags:
                 found.elsewhere[process.host] += 1
     return found
+
+
+def _open_runs(experiment: MLflowExperiment) -> list[MLflowRecorder]:
+    """The runs of an experiment that show RUNNING, and those that are scheduled for an attempt at a task."""
+    scheduled = experiment.iter_recorders(status=RecorderStatus.SCHEDULED)
+    running = experiment.iter_recorders(status=RecorderStatus.RUNNING)
+    return [*running, *(recorder for recorder in scheduled if TASK in recorder.tags)]
 
 
 def close(backend: Backend, orphaned: OrphanedRun) -> bool:
@@ -146,7 +151,9 @@ def _of_task(backend: Backend, end: Orphan) -> list[OrphanedRun]:
     of_task = f"tags.`{TASK}` = '{end.task_id}'"
     found = [run for experiment in _experiments(backend, end) for run in experiment.iter_recorders(of_task)]
     task = _task(backend, end.task_id)  # read after the runs: an attempt that began since has none of these
-    reasons = [(recorder, why_lost(recorder, task)) for recorder in found if recorder.status not in CLOSED]
+    reasons = [
+        (recorder, why_lost(recorder, task)) for recorder in found if recorder.status is not RecorderStatus.FAILED
+    ]
     return [OrphanedRun(end.pool, recorder, why) for recorder, why in reasons if why]
 
 
@@ -174,15 +181,21 @@ def _why_over(backend: Backend, recorder: MLflowRecorder, is_pool: bool, life: L
     return ""
 
 
-def _why_gone(process: Process | None, life: Life) -> str:
-    """Why no process will end a run: its own is gone from this machine."""
-    return f"{process} is gone" if process and life is Life.GONE else ""
+def _why_gone(backend: Backend, recorder: MLflowRecorder, process: Process | None, life: Life) -> str:
+    """Why no process will end a run: its own is gone from this machine, and its task does not wait to train into it."""
+    if process is None or life is not Life.GONE:
+        return ""
+    if recorder.status is RecorderStatus.SCHEDULED:
+        task = _task(backend, recorder.tags[TASK])
+        if task and recorder.id in (task.scheduled_run, (task.result or {}).get("recorder_id")):
+            return ""
+    return f"{process} is gone"
 
 
 def _still_shows(experiment: MLflowExperiment, recorder: MLflowRecorder) -> bool:
-    """Whether a run shows RUNNING still: its process may have ended it well after the runs were listed."""
+    """Whether a run shows what it showed: its process may have ended it well after the runs were listed."""
     try:
-        return experiment.get_recorder(recorder.id).status is RecorderStatus.RUNNING
+        return experiment.get_recorder(recorder.id).status is recorder.status
     except NotFound:  # it was deleted
         return False
 

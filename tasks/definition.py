@@ -152,6 +152,12 @@ def with_experiment(definition: Mapping[str, object], experiment: str, pool: str
     return kept if experiment == pool else {**kept, EXPERIMENT: experiment}
 
 
+def run_name(definition: Mapping[str, object]) -> str:
+    """What a run of a task is called: its model and the first day that it predicts."""
+    test, _ = segments_of(definition).get(TEST, ("", None))
+    return f"{class_of(definition.get(MODEL))} {test or ''}".strip()
+
+
 def with_test(definition: Definition, start: str, end: str | None) -> Definition:
     """A copy of a definition with another test segment."""
     made = deepcopy(definition)

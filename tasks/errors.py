@@ -148,6 +148,16 @@ class RoundFailed(StateError):
     """A round could not meet its policy; the message names the tasks to blame."""
 
 
+class TrainingFailed(StateError):
+    """Tasks ended without a model; the message lists all of them. What is trained stays.
+
+    ``failures`` are the tasks, ``recorders`` those of the tasks that are trained.
+    """
+
+    failures: tuple[object, ...] = ()
+    recorders: tuple[object, ...] = ()
+
+
 class DocumentCorrupted(StateError):
     """A task, round or online set in the store is not as rollq writes it: another program changed it."""
 

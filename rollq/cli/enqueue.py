@@ -14,7 +14,7 @@ from rollq.cli.tasks import tasks_change, tasks_manual, tasks_show
 from rollq.cli.values import at_home
 
 if TYPE_CHECKING:
-    from rollq.scheduler.rounds.trainers import TrainedRound
+    from rollq.scheduler.rounds.trained_round import TrainedRound
     from rollq.scheduler.strategies.base import Plan
     from rollq.tasks.backend import Backend
     from rollq.tasks.client.reuse import Verdict

@@ -14,7 +14,8 @@ from rollq.local.workers import LocalWorkers
 from rollq.online.manager import OnlineManager
 from rollq.report.frame import check_drawable
 from rollq.scheduler.online.online_set import OnlineSet
-from rollq.scheduler.rounds.trainers import DelayTrainer, TrainedRound, Trainer
+from rollq.scheduler.rounds.trained_round import TrainedRound
+from rollq.scheduler.rounds.trainers import DelayTrainer, Trainer
 from rollq.simulation.data import OnlineData
 from rollq.simulation.page import write_online_page
 from rollq.simulation.plan import plan_simulation, refuse_others

@@ -1,239 +1,197 @@
-"""Trainers: they put the tasks of a round into the queue, now or later, and wait for what comes of them."""
+"""Trainers: they put tasks into the queue, now or later, and return the recorders of what was trained, as in Qlib."""
 
 from __future__ import annotations
 
-import copy
+import inspect
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import Self, Unpack
+from collections.abc import Mapping, Sequence
+from functools import partial
+from typing import Any
 
-from rollq.scheduler.online.ledger import OnlineSets
-from rollq.scheduler.online.online_set import OnlineSet
-from rollq.scheduler.rounds.known_round import Wanted, known_round
+from rollq.scheduler.rounds.pool_training import UNFINISHED, PoolTraining, tag_as_ended, task_of
+from rollq.scheduler.rounds.round_trainer import POLL_SECONDS, RoundTrainer
 from rollq.tasks.backend import Backend
-from rollq.tasks.definition import Definition
-from rollq.tasks.errors import BadInput, RoundFailed, StateError, Unavailable
-from rollq.tasks.leases.renewer import Check, no_lease
+from rollq.tasks.client.manager import TaskManager
+from rollq.tasks.client.queries import as_state
+from rollq.tasks.client.run_task import WHOLE, TaskFunction, TaskWork, run_next
+from rollq.tasks.definition import run_name, with_experiment
+from rollq.tasks.errors import BadInput, StateError
+from rollq.tasks.ingredients.identified import identified
 from rollq.tasks.queue.states import TaskState
-from rollq.tasks.queue.task import Created
 from rollq.tasks.rolling.task_options import TaskOptions
-from rollq.tasks.rounds.documents import Round, RoundState
-from rollq.tasks.rounds.purpose import Purpose
-from rollq.tasks.upkeep.dependencies import settle
+from rollq.tasks.tracking.runs.recorder import Recorder
 
-POLL_SECONDS = 0.2
-
-Progress = Callable[[dict[TaskState, int]], None]
+OWN_QUEUE = "train_func"  # of tasks that only a function of the user's own can train: no worker serves it
 
 
-@dataclass(frozen=True)
-class TrainedRound:
-    """A round that a trainer opened: its id, its pool, and its tasks in the order of their definitions.
+class Trainer(RoundTrainer):
+    """Trains tasks through the queue, now. Workers do it, except with a ``train_func`` of one's own.
 
-    ``ended``: it was there already, and there is nothing left to do for it.
+    Arguments as for ``RoundTrainer``.
     """
 
-    id: str
-    pool: str
-    created: Created
-    ended: bool = False
+    native: tuple[TaskFunction, ...] = ()  # functions that do what workers do
+    train_func: TaskFunction | None = None
+    end_train_func: TaskFunction | None = None
+    default_rec_name: str | None = None
+    call_in_subproc = False
+    skip_run_task = False
 
+    def __call__(self, *args: Any, **kwargs: Any) -> list[Recorder]:
+        """``train``, then ``end_train``."""
+        return self.end_train(self.train(*args, **kwargs))
 
-class Trainer:
-    """Trains a list of tasks through the queue, now.
-
-    Args:
-        experiment_name: the MLflow experiment of its runs.
-        task_pool: the task pool; None: it has the name of the experiment.
-        backend: the servers; None: as for ``TaskManager``.
-        options: of the tasks: ``priority``, ``queue``, ``requested``, ``time_limit``, as for ``create_tasks``.
-    """
-
-    delay = False
-
-    def __init__(
+    def train(
         self,
+        tasks: Mapping[str, object] | Sequence[Mapping[str, object]],
+        train_func: TaskFunction | None = None,
         experiment_name: str | None = None,
-        task_pool: str | None = None,
-        *,
-        backend: Backend | None = None,
-        **options: Unpack[TaskOptions],
-    ) -> None:
-        """No server is asked: a trainer may be made before ``rollq.init``, as a default argument for example."""
-        self.experiment_name = experiment_name
-        self.task_pool = task_pool
-        self._connected = backend
-        self._options = options
-
-    def of(self, experiment_name: str, task_pool: str | None = None, backend: Backend | None = None) -> Self:
-        """The same trainer for another experiment and pool."""
-        made = copy.copy(self)
-        made.experiment_name, made.task_pool = experiment_name, task_pool
-        made._connected = backend or self._connected
-        return made
-
-    def is_delay(self) -> bool:
-        """Whether tasks are only registered at first, and trained together later."""
-        return self.delay
-
-    @property
-    def _backend(self) -> Backend:
-        self._connected = self._connected or Backend.connect()
-        return self._connected
-
-    @property
-    def _pool(self) -> str:
-        pool = self.task_pool or self.experiment_name
-        if pool is None:
-            raise BadInput("The trainer has neither a pool nor an experiment.", "Give experiment_name.")
-        return pool
-
-    def open_round(
-        self,
-        definitions: Sequence[Definition],
-        purpose: Purpose,
-        policy: str = "all",
-        options: TaskOptions | None = None,
-        after: Sequence[str] = (),
-        ident: str | None = None,
-        *,
-        force: bool = False,
-        once: bool = False,
-        check: Check = no_lease,
-    ) -> TrainedRound:
-        """Open a round over ``definitions``; workers start at once (or at ``start_round``, if this trainer delays).
+        before_status: object = TaskState.WAITING,
+        after_status: object = TaskState.DONE,
+        default_rec_name: str | None = None,
+        **kwargs: object,
+    ) -> list[Recorder]:
+        """Train tasks; if this trainer delays, only register them. What was trained before is not trained again.
 
         Args:
-            definitions: what the tasks are made of, one for each window.
-            purpose: what the coordinator does with the models: ``Serve`` or ``Research``.
-            policy: how many must be DONE: ``all``, a fraction such as ``0.9``, or ``best_effort``.
-            options: as the trainer's, for these tasks.
-            after: rounds that must be gathered first; if one of them fails, this one fails too and says so.
-            ident: of the round; calls with the same one open one round.
-            force: tasks that are there already and finished are trained again; they keep their result until then.
-            once: the same tasks with the same results for the same purpose are one round (``known_round``).
-            check: called before each write; raises LeaseLost if the caller's routine is not held any more.
+            tasks: definitions, of as many models as wanted; or one.
+            train_func: in place of the trainer's own. A function of one's own is called in this process.
+            experiment_name: in place of the trainer's own.
+            before_status, after_status: as for ``run_task``.
+            default_rec_name: in place of the trainer's own.
+            kwargs: for a ``train_func`` of one's own.
+
+        Returns:
+            The recorders, in the order of the tasks; a task that is given twice has one. If this trainer delays, they
+            are SCHEDULED until ``end_train``.
 
         Raises:
-            NotFound: there is no round that it could wait for.
-            Unavailable: the store does not answer. A broker that does not answer delays the round, it loses nothing.
+            BadInput: a task cannot be used; nothing was created.
+            TrainingFailed: tasks ended without a model; it lists all of them. The others are trained, and stay so.
+            Unavailable: a server does not answer; what is done stays done.
         """
-        # Looked for before anything is made: a misspelt id leaves nothing behind.
-        for earlier in after:
-            self._backend.rounds.get(earlier)  # nothing is created if it is not there
-        tasks = self._backend.tasks
-        chosen: TaskOptions = {**self._options, **(options or TaskOptions())}
-        held = self.delay or bool(after)
-        check()
-        created = tasks.create_tasks(self._pool, definitions, held=held, **chosen)
-        if force and created.existing:
-            tasks.retry(created.ids, "enqueue --force", done=True, held=held, any_code=False)
-        ended = False
-        if once:
-            wanted = Wanted(self._pool, tuple(created.ids), purpose, policy, tuple(after))
-            ident, ended = known_round(self._backend, wanted)
-        if ident and ended:
-            return TrainedRound(ident, self._pool, created, ended)
-        check()
-        round_id = self._backend.rounds.create(
-            self._pool, created.ids, purpose, policy=policy, held=self.delay, after=after, ident=ident
-        )
-        # After the round exists: a task that names a round which is not there could not be explained.
-        tasks.join_round(created.ids, round_id)
-        if after:
-            settle(self._backend)
-        elif not self.delay:
-            self._notify(round_id)
-        return TrainedRound(round_id, self._pool, created)
+        definitions = [tasks] if isinstance(tasks, Mapping) else list(tasks)
+        if not definitions:
+            return []
+        func, name = train_func or self.train_func, default_rec_name or self.default_rec_name
+        experiment, pool = self._names(experiment_name)
+        own = self._is_own(func) or (self.delay and self._is_own(self.end_train_func))
+        if not own:
+            known = identified(definitions, self._backend.settings.components)
+            definitions = [with_experiment(one, experiment, pool) for one in known]
+        # Workers know no keywords, and name runs themselves.
+        asked = own or bool(kwargs or self.call_in_subproc or (name and not self.delay))
+        before, after = as_state(before_status), as_state(after_status)
+        if func and (asked or (before, after) != WHOLE):
+            named = {"recorder_name": name} if name and _takes(func, "recorder_name") else {}
+            more = _checked(func, {"experiment_name": experiment, **named, **kwargs})
+            end = TaskState.PART_DONE if self.delay else after
+            work = TaskWork(func, before, end, more, self.call_in_subproc)
+            return self._train_by_hand(definitions, pool, work, own)
+        training = self._training(pool)
+        ids = training.create(definitions, self._options, held=self.delay)
+        if self.delay:
+            return training.schedule(ids, lambda task: name or run_name(task.definition))
+        training.notify()
+        return training.finish(ids)
 
-    def start_round(self, trained: TrainedRound) -> TrainedRound:
-        """Let the tasks of a round go, if they are held; workers start at once. Calling it again is harmless."""
-        self._backend.rounds.start(trained.id)
-        # Read after `start`: should the round be unblocked just now, one of the two, this or `settle`, sees both and
-        # releases the tasks.
-        if self._backend.rounds.get(trained.id).unblocked:
-            self._backend.tasks.unhold(trained.created.ids)
-            self._notify(trained.id)
-        settle(self._backend)
-        return trained
-
-    def wait(
+    def end_train(
         self,
-        trained: TrainedRound,
-        timeout: float | None = None,
-        progress: Progress | None = None,
-        alive: Callable[[], None] | None = None,
-    ) -> OnlineSet:
-        """Wait until the round is gathered; returns what serves then.
+        models: Recorder | Sequence[Recorder],
+        end_train_func: TaskFunction | None = None,
+        experiment_name: str | None = None,
+        **kwargs: object,
+    ) -> list[Recorder]:
+        """If this trainer delays, train what ``train`` registered; in any process, and again after a crash.
 
         Args:
-            trained: what ``open_round`` returned.
-            timeout: seconds; None waits for ever.
-            progress: called with the states of the round's tasks.
-            alive: called at every look; raises when waiting has become pointless.
+            models: what ``train`` returned.
+            end_train_func: in place of the trainer's own.
+            experiment_name: in place of the trainer's own.
+            kwargs: for an ``end_train_func`` of one's own.
+
+        Returns:
+            The recorders that hold the models, in the same order: those of ``models``, unless a second attempt had to
+            be made.
 
         Raises:
-            RoundFailed: too few tasks were done, or their predictions do not fit together.
-            StateError: the time is over, and the round goes on without the caller; or it puts nothing online.
+            BadInput: a recorder is of no task.
+            TrainingFailed, Unavailable: as ``train``.
         """
-        self.wait_gathered(trained, timeout, progress, alive)
-        return self._online(trained)
+        recorders = [models] if isinstance(models, Recorder) else list(models)
+        if self.delay and recorders:
+            ids = [task_of(recorder) for recorder in recorders]
+            experiment, pool = self._names(experiment_name)
+            func = end_train_func or self.end_train_func
+            begun = self._backend.tasks.stat(ids=ids)[TaskState.PART_DONE]
+            if func and (begun or self._is_own(func)):
+                more = _checked(func, {"experiment_name": experiment, **kwargs})
+                work = TaskWork(func, TaskState.PART_DONE, TaskState.DONE, more, self.call_in_subproc)
+                recorders = self._training(pool, work).finish(ids)
+            else:
+                training = self._training(pool)
+                training.release(ids)
+                recorders = training.finish(ids)
+        tag_as_ended(recorders)
+        return recorders
 
-    def wait_gathered(
-        self,
-        trained: TrainedRound,
-        timeout: float | None = None,
-        progress: Progress | None = None,
-        alive: Callable[[], None] | None = None,
-    ) -> Round:
-        """As ``wait``, also for a round that puts nothing online; returns the round."""
-        end = None if timeout is None else time.monotonic() + timeout
-        while True:
-            found = self._backend.rounds.get(trained.id)
-            if progress:
-                progress(self._backend.tasks.stat(ids=trained.created.ids))
-            if found.status is RoundState.GATHERED:
-                return found
-            if found.status is RoundState.FAILED:
-                raise RoundFailed(f"Round {trained.id} failed. {found.reason}")
-            if end is not None and time.monotonic() > end:
-                raise StateError(
-                    f"Round {trained.id} is not finished after {timeout:.0f} s.", "It goes on: `rollq status`."
-                )
-            if alive:
-                alive()
-            self.work()
+    def worker(self, train_func: TaskFunction | None = None, experiment_name: str | None = None) -> None:
+        """Do the work of the pool in this process, until there is none.
 
-    def work(self) -> None:
-        """Let time pass for the work to be done: workers do it. A trainer without workers does some of it here."""
+        Args:
+            train_func: in place of the trainer's own (of one that delays: of its ``end_train_func``).
+            experiment_name: in place of the trainer's own.
+
+        Raises:
+            StateError: this trainer has no workers in Python.
+        """
+        raise StateError(f"A {type(self).__name__} has no worker in Python.", "Start `rollq worker`; or use TrainerRM.")
+
+    def work_on(self, pool: str, ids: Sequence[str]) -> None:
+        """Let time pass for the work on tasks to be done. A trainer that works in its process does some of it."""
         time.sleep(POLL_SECONDS)
 
-    def has_worker(self) -> bool:
-        """Whether the work is done by worker processes."""
-        return True
+    def own_work(self) -> TaskWork | None:
+        """How tasks of its rounds are trained by a function of the user's own; None: as workers do it."""
+        begin, end = self.train_func, self.end_train_func
+        if begin is None or not (self._is_own(begin) or (self.delay and self._is_own(end))):
+            return None
+        named = {"experiment_name": self._names(None)[0]}
+        if not self.delay or end is None:
+            return TaskWork(begin, kwargs=named)
+        return TaskWork(lambda task, **more: end(begin(task, **more), **more), kwargs=named)
 
-    def _online(self, trained: TrainedRound) -> OnlineSet:
-        """The set of a round; the newer one, if it came too late for its own."""
-        sets = OnlineSets(self._backend.store)
-        online = sets.of_round(trained.id)
-        result = self._backend.rounds.get(trained.id).result or {}
-        if online is None and result.get("superseded"):
-            online = sets.version(result["strategy"], result["version"])
-        if online is None:
-            raise StateError(
-                f"Round {trained.id} is gathered but put nothing online.",
-                "Wait for a round of research with `wait_gathered`.",
-            )
-        return online
+    def task_options(self) -> TaskOptions:
+        """How its tasks are run. Workers leave tasks of a function of the user's own."""
+        return {"queue": OWN_QUEUE} if self.own_work() else {}
 
-    def _notify(self, round_id: str) -> None:
-        try:
-            self._backend.notifier.top_up(self._pool)
-            # All tasks may be DONE already: then no worker will notify of the round.
-            self._backend.gather_notifier.notify_if_finished(self._pool, [round_id])
-        except Unavailable:
-            return  # everything is in the store: the next sweep notifies
+    def _train_by_hand(
+        self, definitions: Sequence[Mapping[str, object]], pool: str, work: TaskWork, own: bool
+    ) -> list[Recorder]:
+        """Train with a function that is called in this process; workers leave tasks of a function of one's own."""
+        training = self._training(pool, work)
+        options: TaskOptions = {"queue": OWN_QUEUE, **self._options} if own else self._options
+        ids = training.create(definitions, options, held=False)
+        if not own:
+            training.notify()
+        return training.finish(ids)
+
+    def _training(self, pool: str, work: TaskWork | None = None) -> PoolTraining:
+        """What is done in a pool: as workers do it, or with a function that this process calls."""
+        manager = TaskManager(pool, self._backend)
+
+        def by_hand(ids: Sequence[str]) -> None:
+            if self.skip_run_task or not (work and run_next(manager, {"_id": {"$in": list(ids)}}, work) is not None):
+                self._backend.tasks.reclaim("a trainer")
+                time.sleep(POLL_SECONDS)
+
+        unfinished = (TaskState.PART_DONE,) if work and work.before is TaskState.PART_DONE else ()
+        return PoolTraining(
+            self._backend, pool, by_hand if work else partial(self.work_on, pool), (*UNFINISHED, *unfinished)
+        )
+
+    def _is_own(self, func: TaskFunction | None) -> bool:
+        return func is not None and func not in self.native
 
 
 class DelayTrainer(Trainer):
@@ -245,3 +203,22 @@ class DelayTrainer(Trainer):
 def trainer_for(given: Trainer | type[Trainer], backend: Backend, pool: str) -> Trainer:
     """A trainer of this class, or like this one, for a pool."""
     return given(pool, backend=backend) if isinstance(given, type) else given.of(pool, backend=backend)
+
+
+def _checked(func: TaskFunction, kwargs: dict[str, object]) -> dict[str, object]:
+    """Keywords for a function.
+
+    Raises:
+        BadInput: it does not take one of them.
+    """
+    for name in kwargs:
+        if not _takes(func, name):
+            called = getattr(func, "__name__", type(func).__name__)
+            fix = "It is called with experiment_name, and with the keywords of train."
+            raise BadInput(f"{called} takes no keyword {name!r}.", fix)
+    return kwargs
+
+
+def _takes(func: TaskFunction, keyword: str) -> bool:
+    parameters = inspect.signature(func).parameters.values()
+    return any(one.name == keyword or one.kind is one.VAR_KEYWORD for one in parameters)

@@ -14,7 +14,7 @@ from rollq.scheduler.champions import promotion as champions
 from rollq.scheduler.online.ledger import OnlineSets
 from rollq.scheduler.online.serving import served
 from rollq.scheduler.rounds.known_round import begun_round
-from rollq.scheduler.rounds.trainers import TrainedRound
+from rollq.scheduler.rounds.trained_round import TrainedRound
 from rollq.scheduler.routine.ledger import Routines, round_id
 from rollq.scheduler.routine.steps import Job
 from rollq.scheduler.signals import publication as publishing

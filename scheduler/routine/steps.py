@@ -11,7 +11,8 @@ from rollq.scheduler.online.mlflow_sync import sync
 from rollq.scheduler.online.serving import served
 from rollq.scheduler.rounds.known_round import begun_round
 from rollq.scheduler.rounds.remedies import try_data_again
-from rollq.scheduler.rounds.trainers import TrainedRound, Trainer
+from rollq.scheduler.rounds.trained_round import TrainedRound
+from rollq.scheduler.rounds.trainers import Trainer
 from rollq.scheduler.routine.ledger import DATA, Routine, round_id
 from rollq.scheduler.routine.step_results import (
     Gathered,

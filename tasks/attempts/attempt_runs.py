@@ -38,6 +38,8 @@ def why_lost(recorder: Run, task: Task | None) -> str:
     Returns:
         The reason; empty if the attempt is under way or was committed, or if it is not known.
     """
+    if recorder.status is RecorderStatus.SCHEDULED:
+        return _why_unwanted(recorder, task)
     begun = recorder.status is RecorderStatus.RUNNING  # a finished run may hold a result: of it nothing is guessed
     if task is None:
         return "its task was removed" if begun else ""
@@ -47,6 +49,19 @@ def why_lost(recorder: Run, task: Task | None) -> str:
     if attempt.is_committed or attempt.end is None:
         return ""
     return attempt.why or f"its task is {task.status} without it"
+
+
+def _why_unwanted(recorder: Run, task: Task | None) -> str:
+    """Why no attempt will train into a run that was scheduled; empty if one will, or if it is not known."""
+    if task is None:
+        return "its task was removed"
+    if task.status.is_terminal:
+        return f"its task is {task.status} without it"
+    # One that the task does not name may have been made this moment: it is judged when the task has ended.
+    begins = task.status is TaskState.RUNNING and task.attempts == task.scheduled_for
+    if task.scheduled_run == recorder.id and task.attempts >= task.scheduled_for and not begins:
+        return f"attempt {task.scheduled_for} ended before it began"
+    return ""
 
 
 def _attempt(tags: Mapping[str, str], task: Task) -> Attempt | None:

@@ -5,19 +5,20 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 
 from rollq.tasks.attempts.attempt_lease import AttemptLease
 from rollq.tasks.attempts.attempt_runs import made_under
 from rollq.tasks.backend import Backend
+from rollq.tasks.client.child import in_child
 from rollq.tasks.client.manager import TaskManager
 from rollq.tasks.client.queries import as_state
 from rollq.tasks.client.results import from_result
 from rollq.tasks.components.user_code import place_of
-from rollq.tasks.errors import BadInput, LeaseLost
+from rollq.tasks.errors import BadInput, LeaseLost, StateError
 from rollq.tasks.failures import Kind, described, kind_of, text_of, wait_after
 from rollq.tasks.ingredients.code_check import StaleCode, check_code
-from rollq.tasks.queue.prefetch import claim_on
+from rollq.tasks.queue.prefetch import Claim, claim_on
 from rollq.tasks.queue.states import TaskState
 from rollq.tasks.queue.task import Task
 
@@ -29,12 +30,35 @@ PHASES = (WHOLE, (TaskState.WAITING, TaskState.PART_DONE), (TaskState.PART_DONE,
 TaskFunction = Callable[..., object]  # its result: small JSON, a recorder, or None
 
 
+@dataclass(frozen=True)
+class TaskWork:
+    """What is done with tasks: the function, from which state to which, and how.
+
+    Raises:
+        BadInput: a state is none of ``PHASES``.
+    """
+
+    func: TaskFunction
+    before: TaskState = TaskState.WAITING
+    after: TaskState = TaskState.DONE
+    kwargs: Mapping[str, object] = field(default_factory=dict)
+    force_release: bool = False
+
+    def __post_init__(self) -> None:
+        """Refuse what no task goes through."""
+        if (self.before, self.after) not in PHASES:
+            shown = ", ".join(f"{start} to {end}" for start, end in PHASES)
+            raise BadInput(f"Tasks cannot be run from {self.before} to {self.after}.", f"Known: {shown}.")
+
+
 def run_task(
     task_func: TaskFunction,
     task_pool: str,
     query: Mapping[str, object] | None = None,
+    force_release: bool = False,
     before_status: object = TaskState.WAITING,
     after_status: object = TaskState.DONE,
+    *,
     backend: Backend | None = None,
     **kwargs: object,
 ) -> int:
@@ -49,6 +73,8 @@ def run_task(
             phase; and with ``kwargs``. Returns the result: a mapping of small JSON, a recorder, or None.
         task_pool: its name.
         query: only tasks that it finds, as for ``TaskManager.query``.
+        force_release: call the function in a process of its own for each task, which gives its memory back; if that
+            process dies, the attempt has failed.
         before_status: WAITING or PART_DONE.
         after_status: DONE or PART_DONE.
         backend: the servers; None: as for ``TaskManager``.
@@ -61,52 +87,58 @@ def run_task(
         BadInput: a state is none of these.
         StaleCode: this process has imported older code of a component than a task was made with: start it again.
     """
-    shown = ", ".join(f"{start} to {end}" for start, end in PHASES)
-    before, after = as_state(before_status), as_state(after_status)
-    if (before, after) not in PHASES:
-        raise BadInput(f"Tasks cannot be run from {before} to {after}.", f"Known: {shown}.")
+    work = TaskWork(task_func, as_state(before_status), as_state(after_status), kwargs, force_release)
     manager = TaskManager(task_pool, backend)
     committed = 0
-    while True:
-        # Before the claim: by this process's clock the lease then ends no later than by the store's.
-        since = time.monotonic()
-        task = manager.fetch_task(query, before)
-        if task is None:
-            return committed
-        committed += _attempt(manager, task, since, task_func, before, after, kwargs)
+    while (done := run_next(manager, query, work)) is not None:
+        committed += done
+    return committed
 
 
-def _attempt(
-    manager: TaskManager,
-    task: Task,
-    since: float,
-    task_func: TaskFunction,
-    before: TaskState,
-    after: TaskState,
-    kwargs: Mapping[str, object],
-) -> bool:
-    """One attempt under a lease that began ``since`` (monotonic); whether its result was committed."""
+def run_next(manager: TaskManager, query: Mapping[str, object] | None, work: TaskWork) -> bool | None:
+    """One attempt at the best task that a query finds; whether its result was committed. None: there is no task.
+
+    Raises:
+        StaleCode: as ``run_task``.
+    """
+    # Before the claim: by this process's clock the lease then ends no later than by the store's.
+    since = time.monotonic()
+    task = manager.fetch_task(query, work.before)
+    if task is None:
+        return None
     claim = replace(claim_on(task), since=since)
     with AttemptLease(manager.backend.tasks, claim):
-        try:
-            if before is TaskState.WAITING:
+        if work.before is TaskState.WAITING:
+            try:
                 check_code(task.definition, manager.backend.settings.components, as_found=task.any_code)
-            with made_under(claim):
-                first = before is TaskState.WAITING
-                given = task.definition if first else from_result(task.result, manager.backend.settings)
-                result = task_func(given, **kwargs)
-            manager.commit_task_res(task, result, after)
-        except StaleCode:
-            manager.return_task(task)
-            raise
-        except LeaseLost as error:
-            log.warning("%s", error)
-        except BaseException as error:
-            _give_up(manager, task, error)
-            if kind_of(error) is Kind.STOP:
+            except StaleCode:
+                manager.return_task(task)
                 raise
-        else:
-            return True
+        if not work.force_release:
+            return _attempt(manager, task, claim, work)
+        try:
+            return in_child(lambda: _attempt(manager, task, claim, work))
+        except StateError as error:
+            _give_up(manager, task, error)
+            return False
+
+
+def _attempt(manager: TaskManager, task: Task, claim: Claim, work: TaskWork) -> bool:
+    """Call the function under a lease that this process, or its parent, renews; whether its result was committed."""
+    try:
+        with made_under(claim):
+            first = work.before is TaskState.WAITING
+            given = task.definition if first else from_result(task.result, manager.backend.settings)
+            result = work.func(given, **work.kwargs)
+        manager.commit_task_res(task, result, work.after)
+    except LeaseLost as error:
+        log.warning("%s", error)
+    except BaseException as error:
+        _give_up(manager, task, error)
+        if kind_of(error) is Kind.STOP:
+            raise
+    else:
+        return True
     return False
 
 

@@ -138,6 +138,8 @@ def new_document(
         "error": None,
         "rounds": [],
         "backfill": None,
+        "scheduled_run": None,
+        "scheduled_for": 0,
         "position": None,  # tasks/queue/admission.py says what these mean
         "pending": None,
         "segments": {name: list(map(_day, bounds)) for name, bounds in segments_of(definition).items()},
@@ -170,6 +172,7 @@ def to_claim(found: Candidate, worker: str, seen: int, claimed_from: TaskState) 
         seen=seen,
         backfill=found.backfill,
         any_code=found.any_code,
+        scheduled_run=found.scheduled_run if found.scheduled_for == found.attempts + 1 else None,
     )
 
 

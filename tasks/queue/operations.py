@@ -173,6 +173,13 @@ class TaskOperations:
                 ).deleted_count
             ]
 
+    def schedule_run(self, ident: str, run: str, attempt: int) -> bool:
+        """Let the attempt of this number train into a run that is there already; whether it still lies ahead."""
+        ahead = {"_id": ident, "status": WAITING, "attempts": attempt - 1}
+        with reachable():
+            changes = {"$set": {"scheduled_run": run, "scheduled_for": attempt}}
+            return bool(self._store.tasks.update_one(ahead, changes).matched_count)
+
     def join_round(self, ids: Sequence[str], round_id: str) -> None:
         """Mark tasks as belonging to a round."""
         with reachable():

@@ -35,6 +35,8 @@ class Candidate:
     result: dict[str, Any] | None
     backfill: str | None = None
     any_code: bool = False
+    scheduled_run: str | None = None
+    scheduled_for: Count = 0
 
 
 @dataclass
@@ -68,8 +70,9 @@ class Claim:
 
     ``time_limit`` is how many seconds the attempt may take; ``seen`` is how many notified tasks it was chosen from, at
     most ``claims.CANDIDATES``. ``claimed_from`` is the state that the task returns to if the attempt fails;
-    ``partial`` is the result of its first phase, if it is in its second; ``prefetch`` is what the worker does next, if
-    its tasks are short; ``since`` is when the lease began, by this process's monotonic clock.
+    ``partial`` is the result of its first phase, if it is in its second; ``scheduled_run`` is the MLflow run that this
+    attempt trains into, if there is one already; ``prefetch`` is what the worker does next, if its tasks are short;
+    ``since`` is when the lease began, by this process's monotonic clock.
     """
 
     task_id: str
@@ -88,6 +91,7 @@ class Claim:
     partial: dict[str, object] | None = None
     backfill: str | None = None
     any_code: bool = False
+    scheduled_run: str | None = None
     prefetch: Prefetch | None = field(default=None, repr=False, compare=False)
     since: float = field(default_factory=time.monotonic, repr=False, compare=False)
 

@@ -67,7 +67,8 @@ class Task:
 
     Times are UTC; ``seq`` orders the tasks of one priority; ``claimed_from`` is its state before the
     last claim; ``kept`` is the earlier result of a task that was DONE and is trained again; until there is something
-    newer, ``result`` is the same.
+    newer, ``result`` is the same. ``scheduled_run`` is the MLflow run that the attempt of number ``scheduled_for``
+    trains into.
     """
 
     id: Id
@@ -98,6 +99,8 @@ class Task:
     claimed_from: TaskState = TaskState.WAITING
     backfill: str | None = None
     any_code: bool = False
+    scheduled_run: str | None = None
+    scheduled_for: Count = 0
     definition: Definition = field(default_factory=dict, repr=False)
 
     def __post_init__(self) -> None:

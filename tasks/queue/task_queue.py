@@ -73,3 +73,4 @@ class TaskQueue:
         )
         self.prioritize, self.hold, self.unhold = operations.prioritize, operations.hold, operations.unhold
         self.remove, self.join_round = operations.remove, operations.join_round
+        self.schedule_run = operations.schedule_run

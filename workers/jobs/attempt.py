@@ -100,16 +100,23 @@ def serve(backend: Backend, pool: str, wanted: str, context: WorkerContext) -> i
     return attempts
 
 
-def run_one(backend: Backend, pool: str, wanted: str | None, context: WorkerContext) -> Outcome:
+def run_one(
+    backend: Backend, pool: str, wanted: str | None, context: WorkerContext, among: Sequence[str] | None = None
+) -> Outcome:
     """Claim the best waiting task of ``pool``, run it, notify of what follows.
 
     Args:
         wanted: the task to take among equally urgent ones.
+        among: only one of these tasks, whatever its queue; None: any.
 
     Raises:
         Unavailable: the store does not answer; the lease of a claim that was made runs out by itself.
     """
-    claim = _claim(backend, pool, wanted, context)
+    if among is None:
+        claim = _claim(backend, pool, wanted, context)
+    else:
+        ids = {"_id": {"$in": list(among)}}
+        claim = backend.tasks.claim_among(pool, context.worker, ids, available=context.available)
     return _attempt(backend, claim, context) if claim else Outcome.NOTHING
 
 

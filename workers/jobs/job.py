@@ -8,19 +8,20 @@ from collections.abc import Callable
 
 from rollq.tasks.attempts import attempt_runs
 from rollq.tasks.backend import Backend
-from rollq.tasks.definition import PREDICT, PROJECT, ROUTINE, experiment_of
-from rollq.tasks.errors import DataError, NotYet
+from rollq.tasks.config.settings import Settings
+from rollq.tasks.definition import PREDICT, PROJECT, ROUTINE, experiment_of, run_name
+from rollq.tasks.errors import DataError, NotFound, NotYet
 from rollq.tasks.failures import described
 from rollq.tasks.ingredients.code_check import check_code, check_loaded, others_serve
 from rollq.tasks.ingredients.ingredients import sources_of
 from rollq.tasks.ingredients.project import project_tags
 from rollq.tasks.queue.prefetch import Claim
-from rollq.tasks.tracking.mlflow.experiment import MLflowExperiment
+from rollq.tasks.tracking.mlflow.experiment import MLflowExperiment, find_run
 from rollq.tasks.tracking.mlflow.recorder import MLflowRecorder
 from rollq.tasks.tracking.runs import run_tags
 from rollq.tasks.tracking.runs.lifecycle import RecorderStatus
 from rollq.workers.jobs.prediction import predict
-from rollq.workers.jobs.training import check_parts, run_name, train
+from rollq.workers.jobs.training import check_parts, train
 from rollq.workers.jobs.warm_start import find_earlier
 
 log = logging.getLogger(__name__)
@@ -141,13 +142,20 @@ class Training(Job):
         settings = self.backend.settings
         options = {"components": settings.components, "pickle_classes": settings.pickle_classes}
         experiment = MLflowExperiment.open(experiment_of(claim.definition, claim.pool), settings.mlflow_uri, **options)
+        tags = self._tags()
+        if claim.scheduled_run and (scheduled := _begun(claim.scheduled_run, tags, settings)):
+            return scheduled
         # A first attempt has no predecessor, so it is spared a search through the experiment.
         if claim.attempt > 1:
             self._close_earlier(experiment)
         name = run_name(claim.definition)
-        sources = sources_of(claim.definition, settings.components).values()
-        tags = {**attempt_runs.tags_of(claim), **project_tags(sources, claim.definition.get(PROJECT))}
         return experiment.create_recorder(name, tags, start=True)
+
+    def _tags(self) -> dict[str, str]:
+        claim = self.claim
+        sources = sources_of(claim.definition, self.backend.settings.components).values()
+        reference = {run_tags.TRAIN_STATUS: run_tags.BEGIN, run_tags.TASK_OF_POOL: claim.task_id}
+        return {**attempt_runs.tags_of(claim), **reference, **project_tags(sources, claim.definition.get(PROJECT))}
 
     def _close_earlier(self, experiment: MLflowExperiment) -> None:
         """Close the runs that lost workers left behind, RUNNING or FINISHED; what was committed once stays."""
@@ -157,3 +165,18 @@ class Training(Job):
             if recorder.status is not RecorderStatus.FAILED and attempt_runs.why_lost(recorder, task):
                 why = f"attempt {self.claim.attempt} began on {self.claim.worker}"
                 self.backend.tasks.references.close(recorder, why)
+
+
+def _begun(ident: str, tags: dict[str, str], settings: Settings) -> MLflowRecorder | None:
+    """The run that was scheduled for an attempt, begun by it; None if it was closed or deleted."""
+    options = {"components": settings.components, "pickle_classes": settings.pickle_classes}
+    try:
+        recorder = find_run(ident, settings.mlflow_uri, **options)
+    except NotFound:
+        return None
+    if recorder.status is not RecorderStatus.SCHEDULED:
+        return None
+    # The tags first: a run that shows RUNNING says whose it is.
+    recorder.set_tags(tags)
+    recorder.flush()
+    return recorder.start_run()

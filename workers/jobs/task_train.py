@@ -9,7 +9,7 @@ from collections.abc import Mapping
 
 from rollq.tasks.backend import Backend
 from rollq.tasks.config.settings import load_settings
-from rollq.tasks.definition import CHAIN, EXPERIMENT, Definition
+from rollq.tasks.definition import CHAIN, EXPERIMENT, Definition, run_name
 from rollq.tasks.errors import BadInput
 from rollq.tasks.identity import canonical
 from rollq.tasks.tracking.mlflow.recorder import MLflowRecorder
@@ -17,7 +17,7 @@ from rollq.tasks.tracking.runs.lifecycle import RecorderStatus
 from rollq.tasks.tracking.runs.recorder import Recorder
 from rollq.tasks.tracking.runs.run_tags import BEGIN, TRAIN_STATUS, current_tags
 from rollq.tasks.tracking.workflow import R
-from rollq.workers.jobs.training import check_parts, run_name, train
+from rollq.workers.jobs.training import check_parts, train
 
 
 def task_train(

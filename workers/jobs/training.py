@@ -17,11 +17,8 @@ from rollq.tasks.definition import (
     DATASET,
     MODEL,
     RECORD,
-    TEST,
     Definition,
-    class_of,
     records_of,
-    segments_of,
     with_record_list,
 )
 from rollq.tasks.errors import TemplateError
@@ -87,12 +84,6 @@ def train(
         "artifacts": recorder.checksums(),
         **({"other_data": revised} if revised else {}),
     }
-
-
-def run_name(definition: Definition) -> str:
-    """What a run of a window is called: its model and the first day that it predicts."""
-    test, _ = segments_of(definition).get(TEST, ("", None))
-    return f"{class_of(definition[MODEL])} {test or ''}".strip()
 
 
 def check_parts(definition: Definition) -> None:

@@ -6,6 +6,7 @@ import contextlib
 import fcntl
 import os
 import sqlite3
+import sys
 from pathlib import Path
 
 from rollq.tasks.config.tracking_uri import SQLITE
@@ -50,6 +51,15 @@ def artifact_location(uri: str, experiment: str) -> str | None:
     folder = Path(uri.removeprefix(SQLITE)).parent / "artifacts"
     return (folder / "".join(c if c.isalnum() or c in "-_." else "_" for c in experiment)).as_uri()
 
+
+def _forget_connections() -> None:
+    """A forked child must not use its parent's connections to a database, which the parent goes on using."""
+    module = sys.modules.get("mlflow.store.tracking.sqlalchemy_store")
+    for engine in list(getattr(getattr(module, "SqlAlchemyStore", None), "_engine_map", {}).values()):
+        engine.dispose(close=False)
+
+
+os.register_at_fork(after_in_child=_forget_connections)
 
 _prepared: set[str] = set()
 

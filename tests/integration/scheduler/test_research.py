@@ -11,7 +11,7 @@ from rollq import Backend, RollingStrategy, TrainerR
 from rollq.enqueueing import enqueue_plan, enqueue_research
 from rollq.scheduler.champions.research import compare_rounds, find_round, promote_round, signals_of
 from rollq.scheduler.online.ledger import OnlineSets
-from rollq.scheduler.rounds.trainers import TrainedRound
+from rollq.scheduler.rounds.trained_round import TrainedRound
 from rollq.tasks.errors import BadInput, CoverageError, NotFound, RoundFailed, StateError
 from rollq.tasks.rounds.documents import RoundState
 from rollq.tasks.tracking.mlflow.experiment import MLflowExperiment

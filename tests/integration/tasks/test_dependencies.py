@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from rollq import Backend, DelayTrainer, NotFound, TaskState, Trainer
-from rollq.scheduler.rounds.trainers import TrainedRound
+from rollq.scheduler.rounds.trained_round import TrainedRound
 from rollq.tasks.client.explain import explain
 from rollq.tasks.rounds.documents import RoundState
 from rollq.tasks.rounds.purpose import Serve

@@ -27,6 +27,13 @@ COVERED: dict[str, list[str]] = {
     "tests/fuzz/test_readers.py": ["tasks.mongo.records"],
     "tests/integration/rollq/migration/test_importer.py": ["tasks.tracking.mlflow.past_run"],
     "tests/integration/rollq/test_local_stack.py": ["tasks.runtime"],
+    "tests/integration/rollq/test_trainers.py": [
+        "scheduler.rounds.pool_training",
+        "scheduler.rounds.round_trainer",
+        "scheduler.rounds.trained_round",
+        "tasks.client.child",
+        "tasks.ingredients.identified",
+    ],
     "tests/integration/scheduler/test_challengers.py": ["scheduler.champions.promotion", "scheduler.online.tool"],
     "tests/integration/scheduler/test_coverage.py": ["scheduler.signals.publication"],
     "tests/integration/scheduler/test_failures_shown.py": ["scheduler.failures", "scheduler.rounds.remedies"],
