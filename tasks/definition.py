@@ -140,6 +140,16 @@ def set_segments(definition: Definition, segments: Mapping[str, object]) -> None
     definition[DATASET][KWARGS][SEGMENTS] = dict(segments)
 
 
+def with_tuples(definition: Definition) -> Definition:
+    """A copy whose segments are tuples, as in the reference's tasks: so they may be a part of a key."""
+    segments = written_segments(definition)
+    if not isinstance(segments, Mapping):
+        return definition
+    pairs = {name: tuple(bounds) if isinstance(bounds, list) else bounds for name, bounds in segments.items()}
+    dataset = definition[DATASET]
+    return {**definition, DATASET: {**dataset, KWARGS: {**dataset[KWARGS], SEGMENTS: pairs}}}
+
+
 def experiment_of(definition: Mapping[str, object], pool: str) -> str:
     """The experiment of a task's runs."""
     named = definition.get(EXPERIMENT)

@@ -146,8 +146,6 @@ class RecorderCollector(Collector):
             raise BadInput("The recorders come from a function, not from an experiment.", "Pass an experiment.")
         return self.experiment.name
 
-    # -- inside -------------------------------------------------------------------------------------------------------
-
     def _keys(self, artifacts_key: str | Sequence[str] | None) -> list[str]:
         if artifacts_key is None:
             return list(self.artifacts_path)
@@ -172,13 +170,9 @@ class RecorderCollector(Collector):
             run
             for run in runs
             if (self.status is None or run.recorder.status in self.status)
-            and not self._is_of_no_model(run.recorder)
+            and not (self.rec_key_func is recorder_key and _is_of_no_model(run.recorder))
             and (wanted is None or wanted(run.recorder))
         ]
-
-    def _is_of_no_model(self, recorder: Recorder) -> bool:
-        """Whether a run holds the signals of a round: it stands beside the runs of the models, and has no task."""
-        return self.rec_key_func is recorder_key and KIND in getattr(recorder, "tags", {})
 
     def _asked(self) -> ListOptions:
         """``list_kwargs``, with the status if there is one: then the store compares it."""
@@ -191,9 +185,9 @@ class RecorderCollector(Collector):
         chosen: dict[Hashable, _Run] = {}
         for run in runs:
             try:
-                key = self.rec_key_func(run.recorder)
+                key = _hashable(self.rec_key_func(run.recorder))
             except ArtifactMissing:
-                holes.append((run.recorder.id, "task" if self.rec_key_func is recorder_key else "key"))
+                holes += _hole(run.recorder, "task" if self.rec_key_func is recorder_key else "key")
                 continue
             # Popped, not replaced in place: the one that stays takes the place of the later one in the order.
             other = chosen.pop(key, run)
@@ -221,7 +215,7 @@ class RecorderCollector(Collector):
                     raw = name == self.ART_KEY_RAW
                     yield key, name, recorder if raw else self.loader(recorder, self.artifacts_path[name])
                 except ArtifactMissing:
-                    holes.append((recorder.id, self.artifacts_path[name]))
+                    holes += _hole(recorder, self.artifacts_path[name])
 
     def _joined(self) -> dict[str, Collected] | None:
         """What ``RollingGroup`` makes of the artifacts; None if they cannot be joined one by one."""
@@ -262,6 +256,24 @@ class _Run:
     age: tuple[int | str, ...]
 
 
+def _is_of_no_model(recorder: Recorder) -> bool:
+    """Whether a run holds the signals of a round: it stands beside the runs of the models, and has no task."""
+    return KIND in getattr(recorder, "tags", {})
+
+
+def _hole(recorder: Recorder, name: str) -> list[tuple[str, str]]:
+    return [] if _is_of_no_model(recorder) else [(recorder.id, name)]
+
+
+def _hashable(key: object) -> Hashable:
+    """``key`` with tuples for lists, which a task that was saved by hand may hold."""
+    if isinstance(key, list | tuple):
+        return tuple(_hashable(part) for part in key)
+    if not isinstance(key, Hashable):
+        raise BadInput(f"{key!r} is no key of a recorder.", "Let rec_key_func return text, or a tuple of texts.")
+    return key
+
+
 def _is_same_task(one: _Run, two: _Run) -> bool:
     """Whether two runs are trainings of one task: the earlier one may serve still, the later one is its result."""
     tasks = [getattr(run.recorder, "tags", {}).get(TASK) for run in (one, two)]
@@ -276,7 +288,6 @@ def _comparable(key: object) -> tuple[object, ...]:
 
 
 def _is_plain(process: Process) -> bool:
-    """Whether a process is ``RollingGroup()`` with nothing of the user's own in it."""
     return type(process) is RollingGroup and process.is_plain
 
 

@@ -13,6 +13,7 @@ from rollq.tasks.components.model import Model
 from rollq.tasks.errors import ArtifactMissing, BadInput
 
 T = TypeVar("T")
+Names = list[str]  # a name of its own: in the classes ``list`` is a method
 
 Metrics = Mapping[str, float] | int | None  # metrics by name, or a step
 
@@ -74,7 +75,7 @@ class Record(ABC):
                 return self.recorder.load_object(f"{self.artifact_path}/{name}")
         return self.recorder.load_object(name)
 
-    def list(self) -> list[str]:
+    def list(self) -> Names:
         """Names of what it writes into its folder, where they are known beforehand."""
         return []
 

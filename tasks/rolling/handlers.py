@@ -12,10 +12,10 @@ from rollq.tasks.rolling.calendar import Segment, Time, TimeAdjuster
 
 
 def extend_end_time(task: Definition, test_end: Time, calendar: TimeAdjuster) -> None:
-    """Move the handler's ``end_time`` to the test end if it is earlier; an open end on either side changes nothing."""
+    """Move the handler's ``end_time`` to the test end if it is earlier; where the test end is open, it is, too."""
     options = handler_kwargs(task)
     end_time = options.get(END_TIME)
-    if end_time is not None and test_end is not None and calendar.cal_interval(end_time, test_end) < 0:
+    if end_time is not None and (test_end is None or calendar.cal_interval(end_time, test_end) < 0):
         options[END_TIME] = test_end
 
 

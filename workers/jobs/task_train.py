@@ -9,7 +9,7 @@ from collections.abc import Mapping
 
 from rollq.tasks.backend import Backend
 from rollq.tasks.config.settings import load_settings
-from rollq.tasks.definition import CHAIN, EXPERIMENT, Definition, run_name
+from rollq.tasks.definition import CHAIN, EXPERIMENT, Definition, run_name, with_tuples
 from rollq.tasks.errors import BadInput
 from rollq.tasks.identity import canonical
 from rollq.tasks.tracking.mlflow.recorder import MLflowRecorder
@@ -55,7 +55,7 @@ def begin_task_train(
     definition = _checked(task_config)
     experiment = R.get_exp(experiment_name=experiment_name or definition.get(EXPERIMENT))
     recorder = experiment.create_recorder(recorder_name or run_name(definition), {TRAIN_STATUS: BEGIN})
-    recorder.save_objects(task=definition)
+    recorder.save_objects(task=with_tuples(definition))
     return recorder
 
 

@@ -20,6 +20,7 @@ from rollq.tasks.definition import (
     Definition,
     records_of,
     with_record_list,
+    with_tuples,
 )
 from rollq.tasks.errors import TemplateError
 from rollq.tasks.failures import described
@@ -98,7 +99,7 @@ def check_parts(definition: Definition) -> None:
 
 
 def _save(recorder: MLflowRecorder, model: Model, dataset: Dataset, definition: Definition) -> None:
-    recorder.save_objects(model=model, task=definition, dataset=dataset.to_config())
+    recorder.save_objects(model=model, task=with_tuples(definition), dataset=dataset.to_config())
     type(model).load(recorder.load_folder(MODEL))  # one that cannot be loaded fails here, not when it is to serve
     if history := _history(model):
         recorder.log_history(history)

@@ -6,7 +6,7 @@ import pandas as pd
 
 from rollq.tasks.components.dataset import Dataset
 from rollq.tasks.components.model import Model
-from rollq.tasks.components.record import Record, RunWriter
+from rollq.tasks.components.record import Names, Record, RunWriter
 from rollq.tasks.errors import ArtifactMissing, BadInput
 from rollq.tasks.predictions.metrics import annualised, daily_ic, long_short, summary
 
@@ -70,7 +70,7 @@ class SigAnaRecord(Record):
         self.recorder.log_metrics(metrics)
         return metrics
 
-    def list(self) -> list[str]:
+    def list(self) -> Names:
         """What it writes below ``sig_analysis``, by the names of the reference."""
         more = ["long_short_r.pkl", "long_avg_r.pkl"] if self.ana_long_short else []
         return ["ic.pkl", "ric.pkl", *more]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from rollq.tasks.components.dataset import Dataset
 from rollq.tasks.components.model import Model
-from rollq.tasks.components.record import Record, RunWriter
+from rollq.tasks.components.record import Names, Record, RunWriter
 from rollq.tasks.predictions.day_hashes import day_hashes
 from rollq.workers.jobs.scores import check_learned, checked_scores
 
@@ -48,6 +48,6 @@ class SignalRecord(Record):
         self.save(**frames, **{"days.json": days})
         return {}
 
-    def list(self) -> list[str]:
+    def list(self) -> Names:
         """What it writes, by the names of the reference."""
         return ["pred.pkl", "label.pkl"]

@@ -24,8 +24,11 @@ from rollq import (
     RollingGroup,
     model_identity,
 )
+from rollq.tasks.definition import with_tuples
 from rollq.tasks.tracking.manager import MLflowExpManager
 from rollq.tasks.tracking.mlflow.store import local_tracking_uri, prepare_tracking
+from rollq.tasks.tracking.runs.recorder import Recorder
+from rollq.tasks.tracking.runs.run_tags import KIND
 
 DAYS = pd.bdate_range("2020-01-01", periods=30)
 _numbers = iter(range(10**6))
@@ -329,3 +332,30 @@ def test_on_a_real_store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Non
     assert list(RecorderCollector(experiment).collect()["pred"]) == [key_of(0), key_of(1)]
     with pytest.raises(NotFound):
         RecorderCollector("nightly")
+
+
+def test_the_usual_key_of_the_reference(tmp_path: Path) -> None:
+    uri = local_tracking_uri(tmp_path)
+    prepare_tracking(uri)
+    experiment = MLflowExperiment.open("daily", uri)
+    for window in (0, 1):
+        made = experiment.create_recorder(start=True)
+        # As workers save it, and as someone saves it by hand who has read it from JSON.
+        made.save_objects(task=with_tuples(task(window)) if window else task(window), pred=prediction(window))
+        made.end_run()
+    signals = experiment.create_recorder(tags={KIND: "signals"}, start=True)  # of a round: no task, no predictions
+    signals.end_run()
+
+    def key(recorder: Recorder) -> Any:
+        config = recorder.load_object("task")
+        return config["model"]["class"], config["dataset"]["kwargs"]["segments"]["test"]
+
+    tests = [tuple(task(window)["dataset"]["kwargs"]["segments"]["test"]) for window in (0, 1)]
+    collector = RecorderCollector(experiment, [RollingGroup()], key, lambda _: True, {"pred": "pred.pkl"}, "pred", {})
+    assert list(collector.collect()["pred"]) == [("LGBModel", test) for test in tests]
+    assert {type(key(one)[1]) for one in experiment.list_recorders("list", max_results=2) if one != signals} == {tuple}
+    joined = collector()["pred"]
+    assert {group: len(frame) for group, frame in joined.items()} == {("LGBModel",): 30}
+    assert list(RecorderCollector(experiment, rec_key_func=lambda one: one.id).collect("pred", None, False)) == ["pred"]
+    with pytest.raises(BadInput, match="no key"):
+        RecorderCollector(experiment, rec_key_func=lambda one: {"id": one.id}).collect()
