@@ -23,17 +23,24 @@ if TYPE_CHECKING:
 
 
 def load_strategy(
-    path: Path, settings: Settings, name: str | None = None, accept: Sequence[str] = ()
+    path: Path,
+    settings: Settings,
+    name: str | None = None,
+    accept: Sequence[str] = (),
+    step: int | None = None,
+    rtype: str | None = None,
 ) -> RollingStrategy:
     """The strategy that a template describes; its name is by default the template's.
 
     Args:
         accept: odd sessions of its data that are taken as they are.
+        step, rtype: how it rolls; None: as the template says.
 
     Raises:
         BadInput: something is wrong with it; the message names the key and the fix.
     """
-    return RollingStrategy.of_template(load_template(path, settings).accepting(accept), settings, name)
+    template = load_template(path, settings, step, rtype).accepting(accept)
+    return RollingStrategy.of_template(template, settings, name)
 
 
 def plan_template(path: Path, settings: Settings) -> Plan:

@@ -31,6 +31,7 @@ SEGMENTS, HANDLER, PATH, CACHE_DIR, FITTED, CHECKS = "segments", "handler", "pat
 TRAIN, VALID, TEST = "train", "valid", "test"
 SEGMENTS_KEY = f"{DATASET}.{KWARGS}.{SEGMENTS}"  # where they are written, for messages
 END_TIME, LOADED = "end_time", frozenset({"start_time", "end_time"})  # of a handler: how far it loads
+QLIB_INIT, PROVIDER = "qlib_init", "provider_uri"  # of a dataset of Qlib: where its data are, and how Qlib is set up
 FIT_DATES = ("fit_start_time", "fit_end_time")  # of a handler and its processors: what they are fitted on
 
 WINDOW = "window"  # the test segment as it was planned, where the data did not reach its end

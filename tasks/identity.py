@@ -25,6 +25,8 @@ from rollq.tasks.definition import (
     MODULE,
     PATH,
     PROJECT,
+    PROVIDER,
+    QLIB_INIT,
     RECORD,
     dataset_kwargs,
     kwargs_of,
@@ -182,6 +184,8 @@ def _placeless(dataset: object, whole: bool) -> object:
         return dataset
     given, places = kwargs_of(dataset), PLACES if whole else (*PLACES, CHECKS)  # what checks leave out is in the data
     kwargs = {name: value for name, value in given.items() if name not in places}
+    if isinstance(init := kwargs.get(QLIB_INIT), Mapping):
+        kwargs[QLIB_INIT] = {name: value for name, value in init.items() if name != PROVIDER}
     path = given.get(PATH)
     if whole and isinstance(path, str):
         kwargs[PATH] = re.split(r"[/\\]", path.rstrip("/\\"))[-1]

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from rollq.cli.context import JSON, Context, of, print_json, print_table, say, segment
-from rollq.cli.data import Accept, say_odd
+from rollq.cli.data import Accept, Rtype, Step, say_odd
 from rollq.cli.values import at_home, check_pool
 
 if TYPE_CHECKING:
@@ -45,6 +45,8 @@ def create(
     newest_first: Annotated[bool, typer.Option("--newest-first", help="The latest test segments first")] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would be done, change nothing")] = False,
     accept: Accept = None,
+    step: Step = None,
+    rtype: Rtype = None,
     as_json: Annotated[bool, JSON] = False,
 ) -> None:
     """Train the windows of a template that are tested in a range of days. Nothing is put online by it."""
@@ -57,7 +59,7 @@ def create(
     if pool is not None:
         check_name(pool, "--pool")
     settings = of(context).settings()
-    strategy = load_strategy(template, settings, accept=accept or ())
+    strategy = load_strategy(template, settings, None, accept or (), step, rtype)
     plan = strategy.plan()  # bad input is refused before any server is needed
     say_odd(strategy)
 

@@ -21,6 +21,10 @@ Accept = Annotated[
     list[str] | None,
     typer.Option("--accept", help="Take an odd session as it is: 2019-07-06, or 2019-07-06:jump; may be repeated"),
 ]
+Step = Annotated[
+    int | None, typer.Option("--step", min=1, help="Sessions from one window to the next [the template's]")
+]
+Rtype = Annotated[str | None, typer.Option("--rtype", help="How train rolls: sliding, expanding [the template's]")]
 SHOWN = 5  # sessions that other verbs name
 
 
@@ -39,13 +43,15 @@ def check(
     context: typer.Context,
     template: Annotated[Path, typer.Argument(callback=at_home, help="Task template (YAML)")],
     accept: Accept = None,
+    step: Step = None,
+    rtype: Rtype = None,
     limit: Annotated[int, typer.Option(min=0, help="Only so many that are only named; 0: all")] = 30,
     as_json: Annotated[bool, JSON] = False,
 ) -> None:
     """Show what is odd about the data of a template: what is left out (then it exits with 2), what is named."""
     from rollq.enqueueing import load_strategy
 
-    strategy = load_strategy(template, of(context).settings(), accept=accept or ())
+    strategy = load_strategy(template, of(context).settings(), None, accept or (), step, rtype)
     findings, sessions = strategy.findings(), strategy.sessions()
     out = sorted({one.session for one in findings if one.left_out})
     if as_json:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from rollq.cli.context import JSON, Context, of, print_json, print_table, say, segment
-from rollq.cli.data import Accept, say_odd
+from rollq.cli.data import Accept, Rtype, Step, say_odd
 from rollq.cli.tasks import tasks_change, tasks_manual, tasks_show
 from rollq.cli.values import at_home
 
@@ -48,6 +48,8 @@ def enqueue(
     ] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show the windows, enqueue nothing")] = False,
     accept: Accept = None,
+    step: Step = None,
+    rtype: Rtype = None,
     as_json: Annotated[bool, JSON] = False,
 ) -> None:
     """Cut a template into rolling windows and put them into the queue. Doing it twice makes nothing twice."""
@@ -55,7 +57,7 @@ def enqueue(
     from rollq.tasks.client.reuse import judge
 
     settings = of(context).settings()
-    strategy = load_strategy(template, settings, accept=accept or ())
+    strategy = load_strategy(template, settings, None, accept or (), step, rtype)
     plan = strategy.plan()  # bad input is refused before any server is needed
     say_odd(strategy)
     where = pool or plan.strategy

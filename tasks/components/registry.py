@@ -1,7 +1,9 @@
 """Components: ``{"class", "module_path", "kwargs"}`` in a template, resolved against the registry only.
 
 The registry is the entry-point group ``rollq.components`` of every installed package (rollq uses it for its own
-classes) plus the setting ``components``. A class that is not in it is refused before its module is imported.
+classes) plus the setting ``components``. A class that is not in it is refused before its module is imported. Classes
+of a library for which a package has an adapter (entry-point group ``rollq.adapters``) are left to that: it says which
+of them may be used, and wraps them.
 """
 
 from __future__ import annotations
@@ -13,7 +15,7 @@ from difflib import get_close_matches
 from typing import Any
 
 from rollq.tasks.components.app_dir import app_dirs
-from rollq.tasks.components.installed import GROUP, installed_components
+from rollq.tasks.components.installed import GROUP, installed_adapters, installed_components
 from rollq.tasks.components.source import note_loaded
 from rollq.tasks.components.user_code import place_of
 from rollq.tasks.definition import CLASS, COMPONENT_KEYS, KWARGS, MODULE, kwargs_of
@@ -36,6 +38,8 @@ def resolve(config: object, key: str, extra: Iterable[str] = ()) -> type[Any]:
     registered = _registered(extra)
     # Only names are compared here: nothing is imported before it is known which class is meant, and that it may be.
     found = [target for known, target in registered if _is_named(known, target, name, module)]
+    if not found and (adapted := _adapted(name, module, key)):
+        return adapted
     if not found:
         raise _not_registered(name, module, key, dict(registered))
     if len(found) > 1:
@@ -119,6 +123,18 @@ def _registered(extra: Iterable[str]) -> list[tuple[str, str]]:
     # A pair and no mapping: an own class may have the name of one of rollq's, and then the template must say which.
     own = [(target.rpartition(":")[2], target) for target in extra]
     return list(dict.fromkeys([*own, *installed_components().items()]))
+
+
+def _adapted(name: str, module: str | None, key: str) -> type[object] | None:
+    """The class that stands for one of another library; None if no adapter knows the library."""
+    # The other library's users may write the class with its module: ``a.b.Class``.
+    path = f"{module}.{name}" if module else name
+    place, _, last = path.rpartition(".")
+    entry = installed_adapters().get(place.partition(".")[0])
+    if entry is None:
+        return None
+    cls: type[object] = entry.load()(last, place, key)
+    return cls
 
 
 def _is_named(known: str, target: str, name: str, module: str | None) -> bool:

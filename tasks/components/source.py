@@ -19,7 +19,8 @@ OURS = "rollq"
 COMPUTES = frozenset(
     {"rollq.tasks.predictions.metrics"}
 )  # imported by components of rollq, and part of what they compute
-TRAINS = frozenset({"lightgbm", "numpy", "pandas", "scipy", "sklearn"})  # of what components of rollq import
+# Of what components of rollq import.
+TRAINS = frozenset({"catboost", "lightgbm", "numpy", "pandas", "qlib", "scipy", "sklearn", "torch", "xgboost"})
 INSTALLED = frozenset({"site-packages", "dist-packages"})
 HERE = Path(__file__).absolute().parents[3]  # as it was found, through the links of a checkout
 
@@ -74,12 +75,15 @@ def source_of(cls: type[object]) -> Source:
     for one in cls.__mro__:
         if one is cls or one.__module__.partition(".")[0] == OURS:
             modules |= _closure(one.__module__)
-    names = {name for path in modules.values() for name in _read(path).imports}
+    # What stands for a class of another library is named as that one, and needs what that one needs.
+    named = getattr(cls, "wraps", cls)
+    beside = [Path(str(getattr(sys.modules[named.__module__], "__file__", "")))] if named is not cls else []
+    names = {name for path in (*modules.values(), *beside) for name in _read(path).imports}
     imported = {name.partition(".")[0] for name in names if not name.startswith(".")}
     known = {name.partition(".")[0] for name in modules} | {OURS} | sys.stdlib_module_names
     own = cls.__module__.partition(".")[0] != OURS
     libraries = imported - known if own else imported & TRAINS
-    return Source(f"{cls.__module__}:{cls.__qualname__}", own, modules, frozenset(libraries))
+    return Source(f"{named.__module__}:{named.__qualname__}", own, modules, frozenset(libraries))
 
 
 def note_loaded(cls: type[object]) -> None:

@@ -44,9 +44,10 @@ from rollq.tasks.rolling.online_options import BASE, Challenger, OnlineOptions
 from rollq.tasks.rolling.segment_checks import check_segments
 from rollq.tasks.rolling.task_options import TaskOptions, task_options
 from rollq.tasks.rolling.template_names import check_name
+from rollq.tasks.rolling.workflow_file import is_workflow, refuse_placeholders, template_of_workflow, with_rolling
 
 REQUIRED = {*PARTS, ROLLING}
-KEYS = REQUIRED | {"name", "queue", "resources", "time_limit", "online", CHECKS}
+KEYS = frozenset(REQUIRED) | {"name", "queue", "resources", "time_limit", "online", CHECKS}
 ASIDE = "x-"  # keys that begin so are the user's own: a place for anchors
 WARM = "warm_starts"  # of a model class: its ``fit`` takes an ``init_model``
 PYTHON_ONLY = {"calendar", "task_copy_func", "ds_extra_mod_func", "test_key", "train_key"}
@@ -122,19 +123,29 @@ class Template:
             raise TemplateError(f"It cannot be read ({error}).", "Put the strategy online anew.") from None
 
 
-def load_template(path: Path, settings: Settings) -> Template:
-    """Read a template and check its form and its components; ``WindowCutter`` checks it against its data.
+def load_template(path: Path, settings: Settings, step: int | None = None, rtype: str | None = None) -> Template:
+    """Read a template, or a workflow file of Qlib's, and check its form and its components; ``WindowCutter`` checks it
+    against its data.
+
+    Args:
+        path: of the file.
+        settings: say which own classes it may name.
+        step, rtype: of ``rolling.kwargs``; None: as the file says.
 
     Raises:
         TemplateError: there is no such file, it is not YAML, or a key is missing, misspelt or of the wrong form.
         ComponentError: a class is not registered, or a keyword of one is wrong.
         SegmentError: segments are missing, reversed, or overlap; or a bound is no date.
     """
+    refuse_placeholders(path)
     file = read_yaml(path)
     # A class of the user's own may lie beside the template.
     add_app_dir(path.parent)
     with file.placed():
-        return checked_template(file.content, path, settings)
+        content = with_rolling(file.content, step, rtype)
+        if isinstance(content, Mapping) and is_workflow(content):
+            content = template_of_workflow(content, path, KEYS)
+        return checked_template(content, path, settings)
 
 
 def checked_template(written: object, path: Path, settings: Settings) -> Template:
@@ -196,6 +207,8 @@ def _checked_definition(content: Mapping[str, object], folder: Path, settings: S
         for name in RECORD_PARAMETERS.keys() & kwargs.keys():
             raise TemplateError("the worker gives it.", "Leave it out.", f"{key}.{KWARGS}.{name}")
         check_kwargs(cls, {**RECORD_PARAMETERS, **kwargs}, f"{key}.{KWARGS}", RECORD_PARAMETERS)
+        if check := getattr(cls, "check_config", None):
+            check(kwargs, f"{key}.{KWARGS}")
     return definition
 
 

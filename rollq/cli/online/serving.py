@@ -10,7 +10,7 @@ import typer
 
 from rollq.cli.arguments import Strategy, me, moment, one_strategy, say_failures
 from rollq.cli.context import JSON, metrics_line, of, print_json, print_table, say, segment
-from rollq.cli.data import Accept, say_odd
+from rollq.cli.data import Accept, Rtype, Step, say_odd
 from rollq.cli.online import champions
 from rollq.cli.values import at_home
 
@@ -42,6 +42,8 @@ def add(
     begin: Annotated[str | None, typer.Option(help="First session [the template's, or the last of the data]")] = None,
     replace: Annotated[bool, typer.Option("--replace", help="Take the place of one with this name")] = False,
     accept: Accept = None,
+    step: Step = None,
+    rtype: Rtype = None,
     as_json: Annotated[bool, JSON] = False,
 ) -> None:
     """Keep a template online: from now on its routine runs, by `rollq routine run` and by `rollq beat`."""
@@ -50,9 +52,9 @@ def add(
     from rollq.scheduler.routine.registration import register_strategy
 
     settings = of(context).settings()
-    strategy = load_strategy(template, settings, name)
+    strategy = load_strategy(template, settings, name, (), step, rtype)
     first = day(begin, "--begin")
-    looked = load_strategy(template, settings, name, accept or ())
+    looked = load_strategy(template, settings, name, accept or (), step, rtype)
     say_odd(looked)
     looked.plan(first or looked.template.online.begin or looked.sessions()[-1])  # wrong input is refused
     with of(context).backend(serve=True) as backend:

@@ -154,6 +154,23 @@ COVERED: dict[str, list[str]] = {
     "tests/unit/workers/models/test_lightgbm.py": ["workers.models.lightgbm_params", "workers.models.lightgbm_table"],
     "tests/unit/workers/models/test_models.py": ["tasks.components.model", "workers.models.training_rows"],
     "tests/unit/workers/process/test_machine.py": ["workers.process.capacity"],
+    "tests/integration/workers/test_qlib.py": [
+        "workers.qlib.experiment",
+        "workers.qlib.natives",
+        "workers.qlib.quiet",
+        "workers.qlib.recorder",
+    ],
+    "tests/unit/workers/qlib/test_classes.py": [
+        "workers.qlib.adapter",
+        "workers.qlib.signatures",
+    ],
+    "tests/unit/workers/qlib/test_datasets.py": [
+        "workers.qlib.data.frames",
+        "workers.qlib.data.handlers",
+        "workers.qlib.data.loaders",
+        "workers.qlib.data.provider",
+        "workers.qlib.data.states",
+    ],
     "tests/unit/workers/qlib/test_pickles.py": ["workers.qlib.pickle_classes"],
     "tests/unit/workers/records/test_records.py": [
         "tasks.components.record",

@@ -1,0 +1,33 @@
+"""What the reference's own trainer makes of tasks: run as a program of its own, because Qlib is set up for a process.
+
+Reads ``{provider_uri, tasks}`` from a JSON file and writes the predictions of each task beside it.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+
+import numpy as np
+import qlib
+from qlib.model.trainer import task_train
+
+
+def main(path: Path) -> None:
+    asked = json.loads(path.read_text(encoding="utf-8"))
+    uri = f"sqlite:///{path.parent / 'reference.db'}"
+    manager = {
+        "class": "MLflowExpManager",
+        "module_path": "qlib.workflow.expm",
+        "kwargs": {"uri": uri, "default_exp_name": "reference"},
+    }
+    qlib.init(provider_uri=asked["provider_uri"], region="cn", kernels=1, exp_manager=manager)
+    for number, task in enumerate(asked["tasks"]):
+        np.random.seed(0)
+        recorder = task_train(task, experiment_name="reference")
+        recorder.load_object("pred.pkl").to_parquet(path.parent / f"pred{number}.parquet")
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))

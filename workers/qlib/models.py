@@ -1,0 +1,142 @@
+"""Qlib's models as rollq's."""
+
+from __future__ import annotations
+
+import inspect
+import random
+import sys
+from collections import defaultdict
+from pathlib import Path
+from typing import ClassVar, Self
+
+import numpy as np
+import pandas as pd
+
+from rollq.tasks.components.dataset import Dataset
+from rollq.tasks.components.model import Checkpoint, Model
+from rollq.tasks.errors import ComponentError, PermanentError
+from rollq.tasks.failures import described
+from rollq.workers.qlib import natives, pickles
+from rollq.workers.qlib.classes import check_names
+from rollq.workers.qlib.datasets import QlibDataset
+from rollq.workers.qlib.experiment import logging_to
+from rollq.workers.qlib.quiet import quietly
+from rollq.workers.qlib.signatures import parameters_of, takes_any, wrapped
+
+FILE = "params.pkl"  # Qlib's name
+SEED = 0
+# However many threads a file asks for: a worker has one core.
+THREADS = frozenset({"num_threads", "num_thread", "nthreads", "nthread", "n_jobs", "thread_count"})
+
+
+class QlibModel(Model):
+    """A model of Qlib.
+
+    Args:
+        kwargs: those of Qlib's class.
+    """
+
+    wraps: ClassVar[type[natives.Model]]
+    native: natives.Model
+
+    def __init__(self, **kwargs: object) -> None:
+        """The model is made at once, because only it knows whether it can use its values.
+
+        Raises:
+            ComponentError: it cannot.
+        """
+        check_names(kwargs, "model.kwargs")
+        with quietly():
+            try:
+                self.native = self.wraps(**{name: 1 if name in THREADS else value for name, value in kwargs.items()})
+            except Exception as error:
+                raise ComponentError(
+                    f"{self.wraps.__name__} refuses its kwargs: {described(error)}.", "Correct it.", "model.kwargs"
+                ) from error
+        self.evals: dict[str, list[float]] = {}
+
+    def check_dataset(self, dataset: Dataset) -> None:
+        """A model of Qlib learns from a dataset of Qlib.
+
+        Raises:
+            ComponentError: it is another one.
+        """
+        _native(dataset)
+
+    def fit(self, dataset: Dataset, *, checkpoint: Checkpoint | None = None, init_model: Model | None = None) -> None:
+        """Train. What is random begins from the same seed, so that the same task gives the same model.
+
+        Raises:
+            ComponentError: the dataset is none of Qlib's, or ``init_model`` is given.
+            PermanentError: there is nothing to learn from.
+        """
+        if init_model is not None:
+            raise ComponentError("a model of Qlib cannot start from another one.", "Leave it out.", "init_model")
+        native = _native(dataset)
+        if checkpoint is not None:
+            checkpoint()
+        _seed()
+        found: defaultdict[str, list[float]] = defaultdict(list)
+        with quietly(), logging_to(found):
+            try:
+                self.native.fit(native)
+            except ValueError as error:
+                if "Empty data" in str(error):
+                    raise PermanentError("The train segment has no rows.", "Look at its data.") from error
+                raise
+        self.evals = dict(found)
+
+    def predict(self, dataset: Dataset, segment: str = "test") -> pd.Series:
+        """Scores of a segment."""
+        with quietly():
+            if "segment" in inspect.signature(self.native.predict).parameters:
+                scores = self.native.predict(_native(dataset), segment=segment)
+            else:  # it predicts test, and nothing else
+                asked = dataset if segment == "test" else dataset.config({"test": dataset.segments[segment]})
+                scores = self.native.predict(_native(asked))
+        return scores.rename("score").sort_index()
+
+    def save(self, folder: Path) -> None:
+        """Write Qlib's own pickle.
+
+        Raises:
+            PermanentError: it could not be read again.
+        """
+        with quietly():
+            (folder / FILE).write_bytes(pickles.dump(self.native))
+
+    @classmethod
+    def load(cls, folder: Path) -> Self:
+        """The model that ``save`` wrote."""
+        made = cls.__new__(cls)
+        with quietly():
+            found = pickles.load((folder / FILE).read_bytes())
+        if type(found) is not cls.wraps:
+            raise PermanentError(f"{FILE} holds no {cls.wraps.__name__}.", "Train the task again.")
+        made.native = found
+        made.evals = {}
+        return made
+
+
+def model_of(cls: type[object]) -> type[QlibModel]:
+    """The class of rollq for one of Qlib's models."""
+    # What a model takes beyond its names are parameters of its library.
+    more = [inspect.Parameter("parameters", inspect.Parameter.VAR_KEYWORD)] if takes_any(cls) else []
+    return wrapped(QlibModel, cls, [*parameters_of(cls), *more])
+
+
+def _native(dataset: Dataset) -> natives.Dataset:
+    if not isinstance(dataset, QlibDataset):
+        raise ComponentError(
+            f"a model of Qlib cannot learn from a {type(dataset).__name__}.",
+            "Use Qlib's DatasetH, or a model of rollq.",
+            "dataset.class",
+        )
+    return dataset.native
+
+
+def _seed() -> None:
+    random.seed(SEED)
+    np.random.seed(SEED)
+    if torch := sys.modules.get("torch"):
+        torch.manual_seed(SEED)

@@ -1,0 +1,42 @@
+"""Qlib prints, warns and starts processes of its own; inside a worker it does none of it."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import logging
+import warnings
+from collections.abc import Iterator
+
+log = logging.getLogger(__name__)
+
+
+class _Passed(logging.Handler):
+    """Passes on what Qlib says of errors."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """In rollq's form, whatever Qlib's own configuration of logging says."""
+        log.log(record.levelno, "qlib: %s", record.getMessage())
+
+
+@contextlib.contextmanager
+def quietly() -> Iterator[None]:
+    """Nothing is printed, nothing is warned of, and joblib works in this process alone."""
+    from joblib import parallel_config  # comes with scikit-learn, which Qlib needs
+
+    with (
+        warnings.catch_warnings(),
+        contextlib.redirect_stdout(io.StringIO()),
+        contextlib.redirect_stderr(io.StringIO()),
+        # A worker is a daemon: it may have no children; and its share of the machine is one thread.
+        parallel_config("sequential"),
+    ):
+        warnings.simplefilter("ignore")
+        yield
+
+
+def quieten_logs() -> None:
+    """Let Qlib's log be that of rollq, without what is below an error: Qlib warns of what is usual."""
+    logger = logging.getLogger("qlib")
+    logger.propagate = False
+    logger.handlers = [_Passed(logging.ERROR)]
