@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import subprocess
+import sys
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -66,8 +68,12 @@ def test_front_page() -> None:
 
 
 def test_from_qlib(here: Path) -> None:
-    (block,) = blocks("docs/how-to/from-qlib.md")
-    assert run(block, {})["waited"].states[TaskState.DONE] == 3
+    script, pool = blocks("docs/how-to/from-qlib.md")
+    (here / "script.py").write_text(script)  # in a process of its own, whose settings `rollq.init` may set
+    ran = subprocess.run([sys.executable, "script.py"], cwd=here, capture_output=True, text=True, check=False)
+    assert ran.returncode == 0, ran.stderr
+    assert "('LGBModel',):" in ran.stdout
+    assert run(pool, {})["waited"].states[TaskState.DONE] == 3
 
 
 def test_own_dataset() -> None:
