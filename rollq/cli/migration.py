@@ -61,7 +61,7 @@ def _show(report: Report) -> None:
     for one in report.experiments:
         called = f"{one.name}, here {one.to}" if one.to != one.name else one.name
         if one.why:
-            say(f"{called}: nothing is imported, because {one.why}. Give it another name: --name NAME.")
+            say(f"{called}: nothing is imported: {one.why}")
             continue
         rows = [[run.id, run.name, run.status, run.fate, run.why or run.recorder_id] for run in one.runs]
         print_table(called, ["run", "name", "status", "", "why, or its run here"], rows)

@@ -27,6 +27,7 @@ class FileStore(Source):
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._places: dict[str, Path] = {}  # the folders of the runs
+        self.broken: dict[str, str] = {}
 
     @staticmethod
     def is_one(folder: Path) -> bool:
@@ -37,7 +38,11 @@ class FileStore(Source):
         """By name; the id is the name of the folder."""
         found = {}
         for path in sorted(self._folder.glob(f"[!.]*/{META}")):
-            meta = _meta(path)
+            try:
+                meta = _meta(path)
+            except BadInput as error:
+                self.broken[path.parent.name] = error.message
+                continue
             if meta.get("lifecycle_stage", "active") == "active" and "name" in meta:
                 found[str(meta["name"])] = path.parent.name
         return found

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 from rollq.migration.signals import signals_of
@@ -58,16 +58,16 @@ def served_already(backend: Backend, name: str) -> str:
     """
     for entry in StrategyRegistry(backend).all():
         if name in (entry.name, entry.pool):
-            return f"{entry.name!r} is kept online here"
+            return f"{entry.name!r} is kept online here: choose another name (--name)."
     for online in OnlineSets(backend.store).currents():
         own = online.round_id == origin_of(name) and online.version == 1
         if name in (online.strategy, online.pool) and not own:
-            return f"{online.strategy!r} is online here, with version {online.version}"
+            return f"{online.strategy!r} is online here, with version {online.version}: choose another name (--name)."
     return ""
 
 
 def models_of(pool: str, candidates: Sequence[Candidate]) -> tuple[OnlineModel, ...]:
-    """The models of the candidates, oldest window first.
+    """The models of the candidates, oldest window first; where they are of several models, these serve together.
 
     Raises:
         TemplateError: the task of one has no model or no dataset.
@@ -81,7 +81,9 @@ def models_of(pool: str, candidates: Sequence[Candidate]) -> tuple[OnlineModel, 
         )
         for one in candidates
     ]
-    return tuple(sorted(found, key=lambda model: (model.test[0], model.identity)))
+    found.sort(key=lambda model: (model.test[0], model.identity))
+    alone = len({model.identity for model in found}) == 1
+    return tuple(found if alone else [replace(model, member=model.identity) for model in found])
 
 
 def put_online(

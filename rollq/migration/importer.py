@@ -14,6 +14,7 @@ from rollq.migration.report import ExperimentLine, Fate, Report, RunLine
 from rollq.migration.source import Source, SourceRun
 from rollq.tasks.backend import Backend
 from rollq.tasks.errors import BadInput, NotFound, RollqError, StateError, Unavailable
+from rollq.tasks.labels import check_label
 from rollq.tasks.tracking.mlflow.experiment import MLflowExperiment
 from rollq.tasks.tracking.mlflow.past_run import PastRun, past_runs
 from rollq.tasks.tracking.mlflow.recorder import MLflowRecorder
@@ -55,6 +56,8 @@ class Importer:
             Unavailable: the source, the store or MLflow does not answer.
         """
         chosen = self._chosen(names)
+        if to is not None:
+            check_label(to, "--name")
         if to is not None and len(chosen) > 1:
             raise BadInput(
                 f"{len(chosen)} experiments cannot all be called {to!r}.",
@@ -65,6 +68,8 @@ class Importer:
             line = self._experiment(ident, ExperimentLine(name, to or name))
             if line.runs or line.why or names:
                 report.experiments.append(line)
+        broken = {} if names else self.source.broken
+        report.experiments += [ExperimentLine(name, name, why=why) for name, why in broken.items()]
         return report
 
     def _chosen(self, names: Sequence[str]) -> dict[str, str]:

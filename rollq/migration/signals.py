@@ -11,7 +11,9 @@ import pandas as pd
 
 from rollq.scheduler.collect.ensembles import RollingEnsemble
 from rollq.scheduler.online.online_set import OnlineModel, SignalFile
+from rollq.scheduler.signals.coverage import joined_members
 from rollq.scheduler.signals.files import file_sha256, read_signals, summary, write_signals
+from rollq.tasks.errors import EnsembleError
 from rollq.tasks.tracking.mlflow.experiment import MLflowExperiment
 from rollq.tasks.tracking.mlflow.past_run import PastRun
 from rollq.tasks.tracking.mlflow.recorder import MLflowRecorder
@@ -24,7 +26,7 @@ INDEX = ["datetime", "instrument"]
 def signals_of(
     uri: str, strategy: str, origin: str, models: Sequence[OnlineModel], known: Mapping[str, MLflowRecorder]
 ) -> SignalFile | None:
-    """Join the predictions of the windows of one model, later windows first, and write them once.
+    """Join the predictions of the windows, later windows first, and write them once; of several models, their average.
 
     Args:
         uri: of the tracking store.
@@ -32,22 +34,26 @@ def signals_of(
         known: what was imported before, by its origin.
 
     Returns:
-        Where they are; None if several models served at once, or predictions have no column ``score``: then it is not
-        known which are the signals.
+        Where they are; None if there are predictions without the column ``score``, or those of several models do not
+        match.
 
     Raises:
         Unavailable: MLflow does not answer.
     """
-    if len({model.identity for model in models}) != 1:
-        return None
     experiment = MLflowExperiment.open(strategy, uri)
     if origin in known:
         path = known[origin].load_object(NAME)
         return SignalFile(known[origin].id, NAME, file_sha256(path), **summary(read_signals(path)))
-    frames = {model.test[0]: experiment.get_recorder(model.recorder_id).load_object("pred.pkl") for model in models}
-    if not all(_has_scores(frame) for frame in frames.values()):
+    frames: dict[str, dict[str, pd.DataFrame]] = {}
+    for model in models:
+        frame = experiment.get_recorder(model.recorder_id).load_object("pred.pkl")
+        if not _has_scores(frame):
+            return None
+        frames.setdefault(model.member, {})[model.recorder_id] = frame
+    try:
+        joined = joined_members({member: RollingEnsemble()(found).sort_index() for member, found in frames.items()})
+    except EnsembleError:
         return None
-    joined = pd.DataFrame(RollingEnsemble()(frames))
     run = PastRun(uri, experiment, origin, f"signals {strategy}", now := int(time.time() * 1000))
     with TemporaryDirectory(prefix="rollq-") as folder:
         path = Path(folder) / NAME

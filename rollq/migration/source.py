@@ -6,6 +6,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import MappingProxyType
 
 from rollq.tasks.errors import BadInput
 
@@ -38,7 +39,9 @@ class SourceRun:
 
 
 class Source(ABC):
-    """A tracking store, read only."""
+    """A tracking store, read only. ``broken`` says of experiments whose own record is broken why."""
+
+    broken: Mapping[str, str] = MappingProxyType({})
 
     @abstractmethod
     def experiments(self) -> dict[str, str]:

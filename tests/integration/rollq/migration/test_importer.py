@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import json
+import pickle
 import shutil
 import subprocess
 import sys
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pandas as pd
@@ -19,6 +21,7 @@ from rollq.migration.report import ExperimentLine, Fate, Report
 from rollq.scheduler.collect.online_collector import online_collector
 from rollq.scheduler.online.ledger import OnlineSets
 from rollq.scheduler.online.online_set import OnlineModel
+from rollq.scheduler.strategies.registry import RegisteredStrategy, StrategyRegistry
 from rollq.signals import current_signals
 from rollq.tasks.config.settings import worker_environment
 from rollq.tasks.errors import BadInput, StateError
@@ -159,6 +162,38 @@ def test_what_is_online_here_is_not_touched(backend: Backend, runs: Path) -> Non
         assert MLflowExperiment.find(to, backend.settings.mlflow_uri) is None
     assert sets.history(name) == [live]
     assert imported(backend, runs).whole
+
+
+def test_a_strategy_that_is_kept_online_is_not_touched(backend: Backend, runs: Path) -> None:
+    """Also before its first version."""
+    name, pool = next(_names), next(_names)
+    entry = RegisteredStrategy(
+        name=name, kind="k", config={}, pool=pool, delayed=False, begin="2020-01-01", at=None, timezone="UTC",
+        added_at=datetime.now(UTC), by="me",
+    )  # fmt: skip
+    StrategyRegistry(backend).add(entry)
+    for to in (name, pool):
+        report = imported(backend, runs, to=to)
+        assert "is kept online here" in report.experiments[0].why
+        assert not report.whole
+
+
+def test_models_that_served_together_serve_together(backend: Backend, runs: Path) -> None:
+    """Two models: their average is the signal, and that of each is kept."""
+    task = next(runs.glob("*/*/artifacts/task"))
+    definition = pickle.loads(task.read_bytes())
+    other = next(path for path in runs.glob("*/*/artifacts/task") if path != task)
+    definition["model"]["kwargs"]["num_leaves"] = 7
+    other.write_bytes(pickle.dumps(definition))
+    for name in ("pred.pkl", "label.pkl"):
+        shutil.copy(task.with_name(name), other.with_name(name))
+    line = imported(backend, runs).experiments[0]
+    online = OnlineSets(backend.store).current(line.to)
+    assert len({model.member for model in online.models}) == 2
+    frame = current_signals(backend, line.to).frame
+    assert {*frame.columns} == {"score", *(model.member for model in online.models)}
+    wanted = pd.read_pickle(task.with_name("pred.pkl"))["score"].tolist()
+    assert [frame[model.member].tolist() for model in online.models] == [wanted, wanted]
 
 
 def test_a_strategy_that_comes_online_meanwhile_stays(

@@ -69,6 +69,16 @@ def test_a_broken_record_is_one_run_left_out(folder: Path, text: str) -> None:
         read_content(store, "7", found["b"])
 
 
+def test_a_broken_experiment_is_named(folder: Path) -> None:
+    """The others are read."""
+    other = folder / "8"
+    other.mkdir()
+    (other / "meta.yaml").write_text("name: [")
+    store = FileStore(folder)
+    assert store.experiments() == {"daily": "7"}
+    assert "8/meta.yaml cannot be read" in store.broken["8"]
+
+
 def test_a_broken_metric_is_named(folder: Path) -> None:
     """With its line."""
     (add_run(folder, "a") / "metrics/loss").write_text("9\n")
