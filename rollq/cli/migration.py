@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from rollq.cli.arguments import me
 from rollq.cli.context import JSON, of, print_json, print_table, say
+from rollq.cli.values import at_home
 
 if TYPE_CHECKING:
     from rollq.migration.report import ExperimentLine, Report
@@ -33,17 +35,23 @@ def qlib(
         list[str] | None, typer.Option("--experiment", help="Only this one; may be repeated [all]")
     ] = None,
     name: Annotated[str | None, typer.Option(help="What the experiment and its strategy are called here")] = None,
+    provider_uri: Annotated[
+        Path | None, typer.Option(callback=at_home, help="Folder of Qlib's data: so models can predict later days")
+    ] = None,
+    region: Annotated[str, typer.Option(help="Region of these data: cn, us or tw")] = "cn",
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would be written, and what not")] = False,
     as_json: Annotated[bool, JSON] = False,
 ) -> None:
     """Import the runs of a pyqlib, and what served as a first online set; exits with 5 if something is left out."""
     from rollq.migration.importer import Importer
     from rollq.migration.opening import open_source, shown
+    from rollq.workers.qlib.data.provider import check_init
 
+    init = check_init({"provider_uri": str(provider_uri.absolute()), "region": region}) if provider_uri else None
     with of(context).backend() as backend:
         opened = open_source(source, own=backend.settings.mlflow_uri)
         try:
-            report = Importer(backend, opened, shown(source), me(), dry_run).run(experiment or (), name)
+            report = Importer(backend, opened, shown(source), me(), dry_run, init).run(experiment or (), name)
         finally:
             opened.close()
     if as_json:

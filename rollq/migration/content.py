@@ -6,7 +6,7 @@ of which one part cannot be read is not read at all.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
@@ -14,7 +14,7 @@ import pandas as pd
 
 from rollq.migration.frames import todays
 from rollq.migration.source import UNREADABLE, Source, SourceRun
-from rollq.tasks.definition import DATASET, Definition
+from rollq.tasks.definition import DATASET, QLIB_INIT, Definition, with_dataset_kwargs
 from rollq.tasks.errors import ArtifactMissing, BadInput, RollqError, StateError, TemplateError
 from rollq.tasks.identity import canonical
 from rollq.tasks.tracking.artifacts.codecs import codec_of
@@ -49,11 +49,18 @@ class Content:
         return sorted([*self.values, *self.files, *self.pickles])
 
 
-def read_content(source: Source, experiment: str, run: SourceRun, classes: Sequence[str] = ()) -> Content:
+def read_content(
+    source: Source,
+    experiment: str,
+    run: SourceRun,
+    classes: Sequence[str] = (),
+    qlib_init: Mapping[str, object] | None = None,
+) -> Content:
     """Everything that a run holds.
 
     Args:
         classes: further classes that a pickle may hold (the setting ``pickle_classes``).
+        qlib_init: where the data of Qlib are, which its runs do not say; it becomes part of their tasks.
 
     Raises:
         StateError: the run has not ended.
@@ -73,6 +80,9 @@ def read_content(source: Source, experiment: str, run: SourceRun, classes: Seque
             raise type(error)(f"{name}: {error.message}", error.fix) from error
         except OSError as error:
             raise BadInput(f"{name}: {error.strerror}") from error
+    if qlib_init and content.definition and DATASET in content.definition:
+        content.definition = with_dataset_kwargs(content.definition, **{QLIB_INIT: dict(qlib_init)})
+        content.values[TASK] = content.definition
     if content.model is None and run.tags.get(TRAINED_TAG) == TRAINED and run.status == "FINISHED":
         raise ArtifactMissing(f"its training has ended, and {PARAMS} is missing")
     return content

@@ -34,6 +34,7 @@ class Importer:
         shown: the source, as it is named in the ledger and in reports.
         by: who imports.
         dry_run: everything is read, nothing is written.
+        qlib_init: where the data of Qlib are: ``{provider_uri, region}``. Without it models cannot predict later days.
     """
 
     backend: Backend
@@ -41,6 +42,7 @@ class Importer:
     shown: str
     by: str
     dry_run: bool = False
+    qlib_init: Mapping[str, object] | None = None
 
     def run(self, names: Sequence[str] = (), to: str | None = None) -> Report:
         """Import experiments.
@@ -116,7 +118,8 @@ class Importer:
             line = replace(line, recorder_id=known.id)
             return line, _candidate_of(run.id, known) if is_online(run.tags) else None
         try:
-            content = read_content(self.source, experiment, run, self.backend.settings.pickle_classes)
+            classes = self.backend.settings.pickle_classes
+            content = read_content(self.source, experiment, run, classes, self.qlib_init)
             ident = "" if self.dry_run else self._write(run, content, to)
         except Unavailable:
             raise

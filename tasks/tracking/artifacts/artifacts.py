@@ -225,6 +225,9 @@ class Artifacts:
         Raises:
             BadInput: nothing does: it was made inside a function or another class.
         """
+        if isinstance(stands_for := getattr(cls, "wraps", None), type):
+            # An adapter made this class; it makes the same one again from the name of the class that it stands for.
+            return {**component(stands_for.__name__), MODULE: stands_for.__module__}
         if cls.__qualname__ != cls.__name__:
             raise BadInput(f"The class {cls.__qualname__} cannot be found again.", "Define it at the top of a module.")
         with suppress(ComponentError):

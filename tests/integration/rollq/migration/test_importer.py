@@ -25,10 +25,12 @@ from rollq.scheduler.strategies.registry import RegisteredStrategy, StrategyRegi
 from rollq.signals import current_signals
 from rollq.tasks.config.settings import worker_environment
 from rollq.tasks.errors import BadInput, StateError
+from rollq.tasks.predictions.fitted_dataset import fitted_dataset
 from rollq.tasks.tracking.mlflow.past_run import PastRun
 from rollq.tasks.tracking.mlflow.recorder import MLflowRecorder
 from rollq.tasks.tracking.runs.process import PID, Process
 from rollq.tasks.tracking.runs.run_tags import IMPORTED, SOURCE_RUN
+from rollq.workers.jobs.prediction import load_model, predict_range
 from tests.command_line import CommandLine
 from tests.made_sets import made_set
 from tests.qlib_runs import DAYS, WINDOWS
@@ -115,8 +117,21 @@ def test_what_served_serves(backend: Backend, runs: Path) -> None:
         pd.testing.assert_frame_equal(run.load_object("pred.pkl"), pd.read_pickle(source / "pred.pkl"))
         assert list(run.load_object("label.pkl").columns) == ["label"]
         assert run.load_object("sig_analysis/ric.pkl").equals(pd.read_pickle(source / "sig_analysis/ric.pkl"))
-        kept = run.load_folder("model") / "params.pkl"
-        assert kept.read_bytes() == (source / "params.pkl").read_bytes()
+        assert run.load_object("params.pkl").native.params["num_threads"] == 1
+
+
+def test_models_predict_as_they_did(backend: Backend, runs: Path, recorded: Path) -> None:
+    """By the adapter, with what the processors had learned; and days that came since."""
+    source = open_source(str(runs))
+    init = {"provider_uri": str(recorded.parent / "data"), "region": "cn"}
+    line = Importer(backend, source, "", "me", qlib_init=init).run(["daily"], next(_names)).experiments[0]
+    for run in recorders(backend, line).values():
+        model, dataset = load_model(run), fitted_dataset(run)
+        scores, pred = model.predict(dataset, "test"), run.load_object("pred.pkl")["score"]
+        assert scores.index.equals(pred.index)
+        assert (scores - pred).abs().max() < 1e-12
+        later = predict_range(model, dataset, f"{DAYS[52]:%Y-%m-%d}", f"{DAYS[55]:%Y-%m-%d}")
+        assert len(later.pred) == 16
 
 
 def test_twice_is_once(backend: Backend, runs: Path) -> None:
