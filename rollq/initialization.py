@@ -172,7 +172,7 @@ def _of_mongo(mongo: Mapping[str, object] | None) -> dict[str, object]:
     for name in mongo or {}:
         if name not in MONGO:
             raise SettingsError(f"mongo has no key {name!r}.", did_you_mean(str(name), MONGO))
-    return {MONGO[name]: value for name, value in (mongo or {}).items()}
+    return {MONGO[name]: value for name, value in (mongo or {}).items() if value is not None}
 
 
 def _of_manager(exp_manager: Mapping[str, object] | None) -> dict[str, object]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 
 from rollq.tasks.backend import Backend
@@ -46,7 +47,6 @@ class PoolTraining:
         if created.existing:
             there = self.backend.tasks.find(ids=created.ids)
             self._again([task.id for task in there if task.status in LOST], held)
-            self._again([task.id for task in there if self._is_gone(task)], held)
             if not held:  # registered by a trainer that delays, which was never told to train them
                 self.backend.tasks.unhold([task.id for task in there if task.held and task.scheduled_run])
         return list(created.ids)
@@ -76,17 +76,32 @@ class PoolTraining:
             TrainingFailed: some have ended without a result; the others are finished.
             Unavailable: a server does not answer; what is done stays done.
         """
-        self.wait(ids)
-        tasks = {task.id: task for task in self.backend.tasks.find(ids=ids)}
-        recorders: dict[str, Recorder] = {
-            ident: self._run(task) for ident, task in tasks.items() if task.status not in LOST and task.result
-        }
+        tasks, recorders, gone = self._finished(ids)
+        if gone:  # deleted in MLflow, past rollq
+            self._again(gone, held=False)
+            self.notify()
+            tasks, recorders, _ = self._finished(ids)
         if failed := [ident for ident in dict.fromkeys(ids) if ident not in recorders]:
             raise _failure(len(set(ids)), failed, tasks, recorders)
         for ident, recorder in recorders.items():
             if TRAIN_STATUS not in recorder.list_tags():  # a function of the user's own knows nothing of it
                 _tag(recorder, {TRAIN_STATUS: BEGIN, TASK_OF_POOL: ident})
         return [recorders[ident] for ident in ids]
+
+    def _finished(self, ids: Sequence[str]) -> tuple[dict[str, Task], dict[str, Recorder], list[str]]:
+        """Tasks once they are finished, by id; their recorders; and those whose recorder is gone."""
+        self.wait(ids)
+        tasks = {task.id: task for task in self.backend.tasks.find(ids=ids)}
+        recorders: dict[str, Recorder] = {}
+        gone = []
+        for ident, task in tasks.items():
+            if task.status in LOST or not task.result:
+                continue
+            try:
+                recorders[ident] = self._run(task)
+            except NotFound:
+                gone.append(ident)
+        return tasks, recorders, gone
 
     def wait(self, ids: Sequence[str]) -> None:
         """Until no task waits or runs: what is PART_DONE has done its part."""
@@ -104,16 +119,6 @@ class PoolTraining:
         if ids:
             self.backend.tasks.retry(ids, BY, done=True, held=held, any_code=False)
 
-    def _is_gone(self, task: Task) -> bool:
-        """Whether the run that holds the result of a DONE task was deleted past rollq."""
-        if task.status is not TaskState.DONE or not (task.result or {}).get("recorder_id"):
-            return False
-        try:
-            self._run(task)
-        except NotFound:
-            return True
-        return False
-
     def _run(self, task: Task) -> MLflowRecorder:
         ident = (task.result or {}).get("recorder_id")
         if not isinstance(ident, str):
@@ -128,12 +133,13 @@ class PoolTraining:
     def _recorder(self, task: Task) -> Recorder | None:
         """The recorder of a task that is trained, or is to be trained into; None if there is none."""
         if task.status is TaskState.DONE:
-            return self._run(task)
-        try:
+            with suppress(NotFound):
+                return self._run(task)
+            self._again([task.id], held=True)  # its run was deleted in MLflow, past rollq
+        with suppress(NotFound):
             found = self._find(task.scheduled_run) if task.scheduled_run else None
-        except NotFound:
-            return None
-        return found if found and found.status in TO_BEGIN else None
+            return found if found and found.status in TO_BEGIN else None
+        return None
 
     def _scheduled(self, task: Task, name: str) -> Recorder:
         """A new SCHEDULED recorder of a task, which its next attempt trains into.

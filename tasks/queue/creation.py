@@ -17,10 +17,12 @@ from rollq.tasks.mongo.client import Document, reachable
 from rollq.tasks.mongo.layout import SCHEMA
 from rollq.tasks.queue.admission import Attachment
 from rollq.tasks.queue.documents import TASKS, Options, new_document
+from rollq.tasks.queue.operations import TaskOperations
 from rollq.tasks.queue.stager import TaskStager
 from rollq.tasks.queue.task import Created
 from rollq.tasks.queue.task_store import CHUNK, TaskStore
 from rollq.tasks.resources import Resources
+from rollq.tasks.tracking.runs.deleted_runs import DeletedRuns
 
 DUPLICATE_KEY = 11000
 
@@ -28,9 +30,13 @@ DUPLICATE_KEY = 11000
 class TaskCreator:
     """Puts new tasks into pools."""
 
-    def __init__(self, store: TaskStore, stager: TaskStager) -> None:
+    def __init__(
+        self, store: TaskStore, stager: TaskStager, deleted_runs: DeletedRuns, operations: TaskOperations
+    ) -> None:
         self._store = store
         self._stager = stager
+        self._deleted_runs = deleted_runs
+        self._operations = operations
 
     def create_tasks(
         self,
@@ -45,6 +51,8 @@ class TaskCreator:
         attachment: Attachment | None = None,
     ) -> Created:
         """Put rolling tasks into a pool; those that are there already (same key) stay as they are.
+
+        One whose run a person has deleted is trained anew.
 
         Args:
             priority: higher is sooner.
@@ -83,7 +91,19 @@ class TaskCreator:
             # The tasks first, then their blocks: killed in between, they are found by the stager's search, once its
             # blocks are used up.
             self._stager.add(pool, queue, [] if held else [(priority, document["seq"]) for document in new])
+        if len(new) < len(documents):
+            self._train_anew([document["_id"] for document in documents], held)
         return Created(tuple(document["_id"] for document in documents), len(new))
+
+    def _train_anew(self, ids: Sequence[str], held: bool) -> None:
+        """Let tasks wait again whose run was deleted, unless they have another one since."""
+        lost = self._deleted_runs.of_tasks(ids)
+        if not lost:
+            return
+        there = self._store.tasks.find({"_id": {"$in": list(lost)}}, {"result.recorder_id": 1})
+        gone = [one["_id"] for one in there if (one.get("result") or {}).get("recorder_id") == lost[one["_id"]]]
+        self._operations.retry(gone, "its run was deleted", done=True, held=held, any_code=False)
+        self._deleted_runs.forget(list(lost))
 
     def _follow_files(self, documents: Sequence[Document]) -> None:
         """Let tasks that were there find their files where they are now: a place is no part of what a task is."""

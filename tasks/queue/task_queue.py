@@ -18,6 +18,7 @@ from rollq.tasks.queue.operations import TaskOperations
 from rollq.tasks.queue.reader import TaskReader
 from rollq.tasks.queue.stager import TaskStager
 from rollq.tasks.queue.task_store import TaskStore
+from rollq.tasks.tracking.runs.deleted_runs import DeletedRuns
 from rollq.tasks.tracking.runs.orphans import Orphans
 from rollq.tasks.tracking.runs.references import References
 
@@ -54,7 +55,7 @@ class TaskQueue:
         self.has_active, self.is_running, self.holders = reader.has_active, reader.is_running, reader.holders
         self.wants, self.ahead_of = reader.wants, reader.ahead_of
 
-        self.create_tasks = TaskCreator(tasks, stager).create_tasks
+        self.create_tasks = TaskCreator(tasks, stager, DeletedRuns(store), operations).create_tasks
 
         self.next_to_notify, self.notified_before = stager.next_to_notify, stager.notified_before
         self.queues, self.notified_pools = stager.queues, stager.notified_pools

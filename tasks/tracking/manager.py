@@ -17,7 +17,7 @@ from rollq.tasks.errors import BadInput, NotFound, StateError
 from rollq.tasks.tracking.mlflow.experiment import MLflowExperiment, away
 from rollq.tasks.tracking.mlflow.store import as_mlflow_reads, prepare_tracking
 from rollq.tasks.tracking.runs.experiment import Experiment
-from rollq.tasks.tracking.runs.hands_off import check_hands_off
+from rollq.tasks.tracking.runs.hands_off import check_deletion
 from rollq.tasks.tracking.runs.lifecycle import RecorderStatus
 from rollq.tasks.tracking.runs.recorder import Recorder
 
@@ -196,14 +196,14 @@ class MLflowExpManager(ExpManager):
         """Delete an experiment, as MLflow does: it can be restored.
 
         Raises:
-            StateError: an online set, signals or a task's result needs one of its recorders.
+            StateError: an online set, signals, predictions or an open round needs one of its recorders.
         """
         if experiment_id is None and experiment_name is None:
             raise BadInput("Which experiment?", "Give its id or its name.")
         found = self._find(experiment_id, experiment_name or "")
         if found is None:
             raise NotFound(f"There is no experiment {experiment_id or experiment_name!r}.", "See list_experiments().")
-        check_hands_off(found.iter_recorders(), "deleted with its experiment")
+        check_deletion(found.iter_recorders(), "deleted with its experiment")
         try:
             MlflowClient(as_mlflow_reads(self.uri)).delete_experiment(found.id)
         except MlflowException as error:

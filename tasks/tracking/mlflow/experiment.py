@@ -20,7 +20,7 @@ from rollq.tasks.tracking.mlflow.run_table import records_of
 from rollq.tasks.tracking.mlflow.store import artifact_location, as_mlflow_reads, prepare_once
 from rollq.tasks.tracking.runs import run_tags
 from rollq.tasks.tracking.runs.experiment import Experiment
-from rollq.tasks.tracking.runs.hands_off import check_hands_off
+from rollq.tasks.tracking.runs.hands_off import check_deletion
 from rollq.tasks.tracking.runs.lifecycle import RECORDER_STATES, RecorderStatus
 from rollq.tasks.tracking.runs.process import Process
 from rollq.tasks.tracking.runs.provenance import provenance
@@ -182,13 +182,13 @@ class MLflowExperiment(Experiment):
         """Delete a recorder, as MLflow does: it can be restored until MLflow's garbage collection.
 
         Raises:
-            StateError: an online set, signals or a task's result needs it.
+            StateError: an online set, signals, predictions or an open round needs it.
         """
         found = self._find(recorder_id, recorder_name)
         if found is None:
             raise NotFound(f"There is no recorder {recorder_id or recorder_name!r}.", "See list_recorders().")
         # What serves is asked for right before the deletion; MLflow itself knows nothing of it.
-        check_hands_off([found], "deleted")
+        check_deletion([found], "deleted")
         try:
             self._client.delete_run(found.id)
         except MlflowException as error:

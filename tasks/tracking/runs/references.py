@@ -64,6 +64,36 @@ class References:
         for run, what in self.of_runs(runs).items():
             raise StateError(f"Run {run} cannot be {deed}: it belongs to {shown(what)}.", FIX)
 
+    def check_serving(self, runs: Collection[str], deed: str) -> None:
+        """As ``check_runs``, of what serves or ever served and of rounds that are not finished.
+
+        Raises:
+            StateError, Unavailable: as ``check_runs``.
+        """
+        with reachable():
+            found = _among(runs, chain(self._serving(runs), self._waited_for(runs)))
+        for run, what in found.items():
+            raise StateError(f"Run {run} cannot be {deed}: it belongs to {shown(what)}.", FIX)
+
+    def tasks_of(self, runs: Collection[str]) -> dict[str, str]:
+        """The tasks whose results runs hold, each with its run.
+
+        Raises:
+            Unavailable: the store does not answer.
+        """
+        query = {f"result.{RUN}": {"$in": list(runs)}}
+        with reachable():
+            found = list(self._store.collection("tasks").find(query, {f"result.{RUN}": 1}))
+        return {str(document["_id"]): str(document["result"][RUN]) for document in found}
+
+    def _waited_for(self, runs: Collection[str]) -> Iterator[Reference]:
+        """The rounds that are not finished and have tasks with these runs."""
+        tasks = self.tasks_of(runs)
+        unfinished = {"status": {"$in": ["open", "gathering"]}, "task_ids": {"$in": list(tasks)}}
+        for document in self._store.collection("rounds").find(unfinished, {"task_ids": 1}) if tasks else ():
+            held = {tasks[task] for task in document["task_ids"] if task in tasks}
+            yield f"round {document['_id']}, which is not finished", held
+
     def close(self, recorder: Run, why: str) -> bool:
         """End a run that came to nothing as FAILED, with the reason as a tag; one that something refers to stays.
 

@@ -17,6 +17,7 @@ from rollq import (
     MLflowExpManager,
     R,
     Recorder,
+    Research,
     StateError,
     TaskManager,
     TaskState,
@@ -180,6 +181,39 @@ def dies(task_config: dict[str, Any], experiment_name: str) -> None:
     os.kill(os.getpid(), 9)
 
 
+@pytest.mark.parametrize("kind", [TrainerR, TrainerRM, DelayTrainerR])
+def test_what_is_deleted_by_hand_is_trained_again(
+    backend: Backend, name: str, tasks: list[dict[str, Any]], kind: type[Trainer], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("rollq.tasks.tracking.runs.hands_off.load_settings", lambda: backend.settings)
+    trainer = kind(name, backend=backend)
+    first = trainer(tasks)
+    experiment = R.get_exp(experiment_name=name)
+    for rid in experiment.list_recorders():
+        experiment.delete_recorder(rid)
+    again = trainer(tasks)
+    assert not set(ids(again)) & set(ids(first))
+    assert {recorder.status for recorder in again} == {"FINISHED"}
+    assert ids(trainer(tasks)) == ids(again), "trained anew once"
+    experiment._client.delete_run(again[0].id)  # past rollq, as in the pages of MLflow
+    last = trainer(tasks)
+    assert (last[0] != again[0], last[1] == again[1]) == (True, True)
+
+
+def test_what_a_round_waits_for_is_not_deleted(
+    backend: Backend, name: str, tasks: list[dict[str, Any]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("rollq.tasks.tracking.runs.hands_off.load_settings", lambda: backend.settings)
+    trainer = TrainerR(name, backend=backend)
+    (made,) = trainer.train(tasks[0])
+    opened = backend.rounds.create(name, [task.id for task in backend.tasks.find(name)], Research("s", (), "n", 2))
+    experiment = R.get_exp(experiment_name=name)
+    with pytest.raises(StateError, match=f"round {opened}, which is not finished"):
+        experiment.delete_recorder(made.id)
+    with pytest.raises(StateError, match="which is not finished"):
+        R.delete_exp(experiment_name=name)
+
+
 # -- later ------------------------------------------------------------------------------------------------------------
 
 
@@ -191,7 +225,7 @@ def test_a_delayed_task_has_a_scheduled_recorder(
     begun = trainer.train(tasks)
     assert shown(name, "SCHEDULED") == set(ids(begun))
     assert {recorder.list_tags()["train_status"] for recorder in begun} == {"begin_task_train"}
-    assert begun[0].load_object("task")["dataset"]["kwargs"]["segments"]["test"] == ["2018-03-07", "2018-03-13"]
+    assert tuple(begun[0].load_object("task")["dataset"]["kwargs"]["segments"]["test"]) == ("2018-03-07", "2018-03-13")
     assert ids(trainer.train(tasks)) == ids(begun), "registered once"
     assert backend.tasks.claim(name, "w") is None
     assert [found for found in orphaned_runs(backend) if found.recorder in begun] == [], "they are wanted"

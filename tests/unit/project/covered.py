@@ -33,6 +33,7 @@ COVERED: dict[str, list[str]] = {
         "scheduler.rounds.trained_round",
         "tasks.client.child",
         "tasks.ingredients.identified",
+        "tasks.tracking.runs.deleted_runs",
     ],
     "tests/integration/scheduler/test_challengers.py": ["scheduler.champions.promotion", "scheduler.online.tool"],
     "tests/integration/scheduler/test_coverage.py": ["scheduler.signals.publication"],
