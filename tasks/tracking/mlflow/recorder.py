@@ -272,12 +272,13 @@ class MLflowRecorder(Recorder):
         return not_logged(self.id, failed) if failed else None
 
     def _terminate(self, status: RecorderStatus) -> None:
+        # One that is given back, or goes on, has no end.
         ended = status in (RecorderStatus.FINISHED, RecorderStatus.FAILED)
         try:
-            # One that is given back, or goes on in another process, has no end.
             self._stored.end(str(status)) if ended else self._stored.begin(str(status))
         finally:
             self._writer.close()
+            self._artifacts.share()
         self.status, self.end_time = status, time_of(now()) if ended else None
 
     def _whole_texts(self) -> Long:
