@@ -136,14 +136,9 @@ class MLflowRecorder(Recorder):
 
     def log_history(self, history: Mapping[str, Sequence[float]]) -> None:
         """Log series, one value a step (a step is a boosting round, for example)."""
-        time = now()
-        self._put(
-            [
-                Metric(key, number(value, key), time, step)
-                for key, values in [(self._long.key(name), values) for name, values in history.items()]
-                for step, value in enumerate(values)
-            ]
-        )
+        time, keyed = now(), [(self._long.key(name), values) for name, values in history.items()]
+        steps = [(key, step, value) for key, values in keyed for step, value in enumerate(values)]
+        self._put([Metric(key, number(value, key), time, step) for key, step, value in steps])
 
     def set_tags(self, tags: Mapping[str, object] | None = None, /, **more: object) -> None:
         """Set tags, of any length: one that is too long for the store goes to an artifact that the tag points to."""

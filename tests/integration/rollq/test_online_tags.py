@@ -26,7 +26,6 @@ from rollq import (
     SigAnaRecord,
     SignalRecord,
     StateError,
-    init_instance_by_config,
 )
 from tests.synthetic import closes, panel, write
 
@@ -125,16 +124,3 @@ def test_what_is_missing_is_said(data: PanelDataset, backend: Backend) -> None:
     with pytest.raises(SettingsError, match="no online status"):
         tool.set_online_tag("sleeping", found)
     assert OnlineToolR("not there yet", backend=backend).update_online_pred() == {}
-
-
-def test_objects_of_configurations(data: PanelDataset) -> None:
-    config = {"class": "LGBModel", "module_path": "rollq.workers.models.lightgbm", "kwargs": {"num_boost_round": 3}}
-    made = init_instance_by_config(config, try_kwargs={"nonsense": 1, "num_leaves": 5})
-    assert isinstance(made, LGBModel)
-    assert isinstance(init_instance_by_config("rollq.workers.models.lightgbm.LGBModel", num_leaves=3), LGBModel)
-    assert isinstance(init_instance_by_config({"class": "LGBModel"}, "rollq.workers.models.lightgbm"), LGBModel)
-    assert init_instance_by_config(data, accept_types=PanelDataset) is data
-    with pytest.raises(BadInput, match="not registered"):
-        init_instance_by_config("subprocess.Popen")
-    with pytest.raises(BadInput, match="describes no object"):
-        init_instance_by_config(data)
