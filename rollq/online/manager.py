@@ -21,7 +21,6 @@ from rollq.scheduler.collect.ensembles import AverageEnsemble
 from rollq.scheduler.collect.options import CollectorOptions
 from rollq.scheduler.online.ledger import OnlineSets
 from rollq.scheduler.online.online_set import OnlineSet
-from rollq.scheduler.routine.reset import check_simulated, reset
 from rollq.scheduler.routine.simulation import Progress, Simulation
 from rollq.scheduler.signals.joint import Join, SignalOptions
 from rollq.scheduler.signals.ledger import SignalLedger
@@ -117,14 +116,12 @@ class OnlineManager:
     def reset(self, *, live: bool = False) -> None:
         """Forget what its strategies did online: it can be simulated again, and their tasks and runs be removed.
 
+        Those that were added by others are not in it any more.
+
         Args:
             live: also what really was online; without it a strategy that is live is a StateError, and nothing changes.
         """
-        for strategy in () if live else self.strategies:
-            check_simulated(self._backend, strategy.name)
-        SignalLedger(self._backend).forget(self.ensemble)
-        for strategy in self.strategies:
-            reset(self._backend, self._kept.registry.get(strategy.name))
+        self._kept.reset(live=live)
         self.simulation = None
 
     @property
@@ -195,7 +192,7 @@ class OnlineManager:
         """
         check_taken(self.prepare_signals, signal_kwargs or {}, "signal_kwargs")
         keywords = self._kept.keywords(task_kwargs, model_kwargs)
-        upto = dict.fromkeys((strategy.name for strategy in self.strategies), session_of(cur_time))
+        upto = dict.fromkeys((self._kept.entry(one).name for one in self.strategies), session_of(cur_time))
         by = self._kept.by
         runs = drive(self._backend, upto, self.trainer, by, timeout, allow_gaps=allow_gaps, keywords=keywords)
         self.prepare_signals(**(signal_kwargs or {}))

@@ -12,6 +12,7 @@ from rollq.scheduler.strategies.base import OnlineStrategy
 from rollq.scheduler.strategies.registry import RegisteredStrategy, StrategyRegistry, new_plan
 from rollq.tasks.backend import Backend
 from rollq.tasks.errors import StateError
+from rollq.tasks.rounds.purpose import Serve
 
 
 def register_strategy(
@@ -40,13 +41,14 @@ def register_strategy(
     if begin and not replace and (known := StrategyRegistry(backend).find(strategy.name)) and known.begin != begin:
         raise StateError(
             f"{strategy.name!r} is online already, from {known.begin}.",
-            "Leave the begin out, or replace it: `rollq online add --replace`.",
+            "Leave the begin out, replace it (`rollq online add --replace`), or forget what it did "
+            "(OnlineManager.load(NAME).reset()).",
         )
     first = begin or (options.begin if options else None) or strategy.sessions()[-1]
     registry = StrategyRegistry(backend)
     before, kept = registry.traces(strategy.name)
     # Also without `replace`: a strategy that was removed and comes back must not go on with what its predecessor began.
-    anew = replace or (before is None and bool(Routines(backend).begun(strategy.name)))
+    anew = replace or (before is None and _has_past(backend, strategy))
     entry = RegisteredStrategy(
         name=strategy.name,
         kind=type(strategy).__name__,
@@ -65,6 +67,15 @@ def register_strategy(
     if anew:
         _plan_anew(backend, strategy.name, before)
     return registry.accept(strategy.name, [*kept, *accept]) if kept or accept else registered
+
+
+def _has_past(backend: Backend, strategy: OnlineStrategy) -> bool:
+    """Whether a predecessor of this name began something: a session, or a round, which stays when it is reset."""
+    pool = getattr(strategy, "pool", None) or strategy.name
+    rounds = (
+        one.purpose for one in backend.rounds.find(pool) if isinstance(one.purpose, Serve) and one.purpose.session
+    )
+    return bool(Routines(backend).begun(strategy.name)) or any(one.strategy == strategy.name for one in rounds)
 
 
 def _plan_anew(backend: Backend, name: str, plan: str | None) -> None:

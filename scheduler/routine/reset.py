@@ -37,12 +37,11 @@ def check_simulated(backend: Backend, name: str) -> None:
 
 
 def reset(backend: Backend, registered: RegisteredStrategy) -> None:
-    """Forget what a strategy did online: online sets, routines, predictions, signals. Again it changes nothing more.
+    """Forget what a strategy did online: online sets, routines, predictions, signals, and that it is kept online.
 
-    Its entry in the registry stays, with a plan of its own: no round of before counts for what it does next.
+    Its rounds stay; they count for nothing that a strategy of this name does next.
     """
     name, sets = registered.name, OnlineSets(backend.store)
-    StrategyRegistry(backend).plan_anew(name)
     rounds = [one.id for one in backend.rounds.find(registered.pool) if _of(one.purpose, name)]
     backend.rounds.give_up(rounds, WHY)
     runs = {
@@ -55,7 +54,8 @@ def reset(backend: Backend, registered: RegisteredStrategy) -> None:
     SignalLedger(backend).forget(name)
     backend.tasks.remove(Predictions(backend).forget(runs))
     Routines(backend).forget(name)
-    sets.forget(name)  # last: killed before it, a reset finds again what is left
+    sets.forget(name)
+    StrategyRegistry(backend).remove(name)  # last: killed before it, a reset finds again what is left
     log.info("strategy %s was reset: %d runs may be removed", name, len(runs))
 
 

@@ -19,7 +19,8 @@ from rollq.scheduler.routine.ledger import Routines, round_id
 from rollq.scheduler.routine.steps import Job
 from rollq.scheduler.signals import publication as publishing
 from rollq.scheduler.signals.ledger import SignalEntry
-from rollq.scheduler.strategies.base import Latest, Plan, latest_of, latest_planned
+from rollq.scheduler.strategies.base import Latest, Plan
+from rollq.scheduler.strategies.latest import latest_of, latest_planned
 from rollq.scheduler.updates import prediction_tasks as updates
 from rollq.tasks.errors import StateError
 from rollq.tasks.queue.task import Created

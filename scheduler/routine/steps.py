@@ -27,8 +27,9 @@ from rollq.scheduler.routine.step_results import (
 )
 from rollq.scheduler.signals import publication as publishing
 from rollq.scheduler.signals.ledger import SignalLedger
-from rollq.scheduler.strategies.base import OnlineStrategy, latest_planned
+from rollq.scheduler.strategies.base import OnlineStrategy
 from rollq.scheduler.strategies.keywords import Keywords
+from rollq.scheduler.strategies.latest import latest_planned
 from rollq.scheduler.strategies.registry import RegisteredStrategy
 from rollq.scheduler.updates import prediction_tasks as updates
 from rollq.tasks.backend import Backend

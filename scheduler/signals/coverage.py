@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+import numpy as np
 import pandas as pd
 
 from rollq.scheduler.collect.ensembles import AverageEnsemble, RollingEnsemble
@@ -44,11 +45,28 @@ def join_windows(windows: Sequence[WindowPrediction], sessions: Sequence[str]) -
         CoverageError: as ``check_windows``.
     """
     found: dict[str, pd.DataFrame] = {}
-    for member in sorted({window.member for window in windows}) or [""]:
+    members = sorted({window.member for window in windows}) or [""]
+    for member in members:
         own = [window for window in windows if window.member == member]
+        if len(members) > 1:
+            own = [_without_gaps(window, sessions) for window in own]
         check_windows(own, sessions)
         found[member] = RollingEnsemble()({window.test[0]: window.frame for window in own}).sort_index()
     return joined_members(found)
+
+
+def _without_gaps(window: WindowPrediction, sessions: Sequence[str]) -> WindowPrediction:
+    """A window without the sessions that another model, whose window has failed, leaves out."""
+    days = pd.DatetimeIndex(sessions)
+
+    def own(index: pd.MultiIndex) -> np.ndarray:
+        of = index.get_level_values("datetime")
+        inside = np.array([_contains(window.test, day) for day in of.strftime("%Y-%m-%d")], dtype=bool)
+        kept: np.ndarray = of.isin(days) | ~inside  # what lies outside is an error of its own
+        return kept
+
+    expected = None if window.expected is None else window.expected[own(window.expected)]
+    return replace(window, frame=window.frame[own(window.frame.index)], expected=expected)
 
 
 def check_windows(windows: Sequence[WindowPrediction], sessions: Sequence[str]) -> None:

@@ -11,7 +11,6 @@ import pandas as pd
 from rollq.scheduler.collect.online_collector import online_collector
 from rollq.scheduler.collect.options import CollectorOptions
 from rollq.scheduler.collect.recorder_collector import RecorderCollector
-from rollq.scheduler.online.online_set import OnlineSet
 from rollq.scheduler.online.tool import OnlineTool
 from rollq.scheduler.strategies.given import OF_PROCESS, Given, of_stored, remembering, to_stored
 from rollq.scheduler.strategies.own_tasks import begun, checked, sessions_of
@@ -19,7 +18,7 @@ from rollq.tasks.backend import Backend
 from rollq.tasks.components.dataset import Dataset, Finding
 from rollq.tasks.components.registry import build
 from rollq.tasks.config.settings import Settings, load_settings
-from rollq.tasks.definition import DATASET, MEMBER, VARIANT, Component, Definition, planned_test
+from rollq.tasks.definition import DATASET, MEMBER, VARIANT, Component, Definition, with_experiment
 from rollq.tasks.errors import TemplateError
 from rollq.tasks.rolling.data_checks import DataChecks
 from rollq.tasks.rolling.online_options import BASE, PromotionRule
@@ -89,6 +88,7 @@ class OnlineStrategy:
             self._given = (name_id,), {}
         self.name_id = name_id
         self._pool = name_id
+        self._experiment = ""  # where it is not the pool
         self._settings = load_settings()
         self._backend: Backend | None = None
         self._latest: Latest | None = None
@@ -115,10 +115,21 @@ class OnlineStrategy:
             self._backend = Backend.connect()
         return self._backend
 
-    def use(self, backend: Backend) -> None:
-        """Work with these servers from now on."""
+    def use(self, backend: Backend, pool: str | None = None) -> None:
+        """Work with these servers from now on.
+
+        Args:
+            backend: the servers.
+            pool: of its tasks; their runs are in the experiment that has the name of the strategy. None: as it was.
+        """
         self._backend = backend
         self._settings = backend.settings
+        if pool and pool != self._pool:
+            self._pool, self._experiment = pool, self.name
+
+    def placed(self, definition: Definition) -> Definition:
+        """A definition that says where its runs are, if that is not the pool."""
+        return with_experiment(definition, self._experiment or self._pool, self._pool)
 
     @property
     def tool(self) -> OnlineTool:
@@ -176,7 +187,7 @@ class OnlineStrategy:
         made, days = begun(checked(tasks, source), session, after, until, self._settings.components)
         if first and not made:
             raise TemplateError(f"no task has begun by {session or 'now'}.", "Begin later.", source)
-        return Plan(self.name, made, days, session=session or "")
+        return Plan(self.name, tuple(map(self.placed, made)), days, session=session or "")
 
     @property
     def members(self) -> Sequence[str]:
@@ -231,6 +242,7 @@ class OnlineStrategy:
         args, kwargs = self._given
         kept = {name: value for name, value in kwargs.items() if name not in OF_PROCESS}
         return {
+            **self.place_config(),
             "args": [to_stored(value, f"{type(self).__name__}: argument {n}") for n, value in enumerate(args, 1)],
             "kwargs": {name: to_stored(value, f"{type(self).__name__}: {name}") for name, value in kept.items()},
         }
@@ -241,7 +253,16 @@ class OnlineStrategy:
         args = [of_stored(value, settings.components) for value in config["args"]]
         kwargs = {name: of_stored(value, settings.components) for name, value in config["kwargs"].items()}
         make: Callable[..., Self] = cls
-        return make(*args, **kwargs)
+        return make(*args, **kwargs).at_place(config)
+
+    def place_config(self) -> dict[str, object]:
+        """The pool and the experiment, if they are not the same."""
+        return {"pool": self._pool, "experiment": self._experiment} if self._experiment else {}
+
+    def at_place(self, config: Mapping[str, Any]) -> Self:
+        """Itself, with pool and experiment as ``place_config`` wrote them."""
+        self._pool, self._experiment = config.get("pool", self._pool), config.get("experiment", "")
+        return self
 
     def prepare_online_models(
         self, trained_models: Sequence[MLflowRecorder], cur_time: pd.Timestamp | None = None
@@ -261,28 +282,3 @@ class OnlineStrategy:
             options: as for ``RecorderCollector``.
         """
         return online_collector(self.backend, self.name, **options)
-
-
-def latest_of(definitions: Sequence[Definition], ids: Sequence[str], before: Latest | None = None) -> Latest:
-    """What is latest once ``definitions``, whose tasks have ``ids``, are planned after ``before``."""
-    start, tasks = (before.start, dict(before.tasks)) if before else ("", {})
-    for definition, ident in sorted(zip(definitions, ids, strict=True), key=lambda pair: planned_test(pair[0])[0]):
-        # The planned segment, not the dataset's: that one ends where the data ended.
-        start = max(start, planned_test(definition)[0])
-        tasks[member_of(definition) or variant_of(definition)] = ident
-    return Latest(start, tasks)
-
-
-def latest_planned(history: list[OnlineSet], sessions: Sequence[str] | None = None) -> Latest:
-    """The newest windows that came online, of every variant, as the ledger says it.
-
-    Args:
-        sessions: windows that begin on another day do not count: it was dated wrongly, and was repaired.
-    """
-    named = [(online.champion, online.models) for online in history]
-    named += [one for online in history for one in online.challengers.items()]
-    # A window that began on a date that is gone would keep the next ones from being due.
-    known = None if sessions is None else set(sessions)
-    found = [(name, one) for name, models in named for one in models if known is None or one.test[0] in known]
-    start = max((model.test[0] for _, model in found), default="")
-    return Latest(start, {model.member or name: model.task_id for name, model in found if model.test[0] == start})

@@ -30,6 +30,12 @@ def add_strategies(store: Store, name: str, strategies: Sequence[str]) -> None:
         store.collection(COLLECTION).update_one({"_id": name}, changes, upsert=True)
 
 
+def remove_manager(store: Store, name: str) -> None:
+    """Write down no more that there is this manager."""
+    with reachable():
+        store.collection(COLLECTION).delete_one({"_id": name})
+
+
 def strategies_of(store: Store, name: str) -> tuple[str, ...] | None:
     """The names of the strategies of a manager; None if there is no manager of this name.
 

@@ -105,7 +105,8 @@ class StrategyRegistry:
                 if (known.kind, known.config) != (entry.kind, entry.config):
                     raise StateError(
                         f"{entry.name!r} is online already, with another template.",
-                        "Give this one another name, or replace it: `rollq online add --replace`.",
+                        "Give this one another name, replace it (`rollq online add --replace`), or forget what it did "
+                        "(OnlineManager.load(NAME).reset()).",
                     ) from None
             return self.get(entry.name)
 
@@ -168,11 +169,6 @@ class StrategyRegistry:
         """All strategies that can be read, by name."""
         with reachable():
             return STRATEGIES.read_all(self._registry.find().sort("_id", ASCENDING))
-
-    def plan_anew(self, name: str) -> None:
-        """Give its entry a plan of its own, so that rounds of before are none of it."""
-        with reachable():
-            self._registry.update_one({"_id": name}, {"$set": {"plan": new_plan()}})
 
     def remove(self, name: str) -> None:
         """Remove a strategy. What it did stays: online sets, signals, tasks and runs.

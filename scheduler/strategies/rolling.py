@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from copy import deepcopy
-from typing import Any, Self
+from typing import Any, Self, Unpack
 
+from rollq.scheduler.collect.groups import RollingGroup
+from rollq.scheduler.collect.options import CollectorOptions
+from rollq.scheduler.collect.recorder_collector import RecorderCollector
 from rollq.scheduler.online.ledger import OnlineSets
-from rollq.scheduler.strategies.base import Latest, OnlineStrategy, Plan, latest_planned, member_of, variant_of
+from rollq.scheduler.strategies.base import Latest, OnlineStrategy, Plan, member_of, variant_of
+from rollq.scheduler.strategies.latest import latest_planned
 from rollq.tasks.components.dataset import Dataset
 from rollq.tasks.components.registry import resolve
 from rollq.tasks.config.settings import Settings
@@ -177,11 +181,17 @@ class RollingStrategy(OnlineStrategy):
         config: Component = with_dataset_kwargs(trained, **changes)[DATASET]
         return config
 
+    def get_collector(self, **options: Unpack[CollectorOptions]) -> RecorderCollector:
+        """As any strategy's; by default with ``process_list=[RollingGroup()]``, which joins the windows of a model."""
+        chosen: CollectorOptions = {"process_list": [RollingGroup()], **options}
+        return super().get_collector(**chosen)
+
     def to_config(self) -> dict[str, object]:
         """``{name, pool, template}``; of a subclass with arguments of its own: those."""
         if type(self).__init__ is not RollingStrategy.__init__:
             return super().to_config()
-        return {"name": self.name, "pool": self.pool, "template": self.template.to_config()}
+        own = {"name": self.name, "pool": self.pool, "template": self.template.to_config()}
+        return {**own, **self.place_config()}
 
     @classmethod
     def of_config(cls, config: Mapping[str, Any], settings: Settings) -> Self:
@@ -196,7 +206,7 @@ class RollingStrategy(OnlineStrategy):
         for definition in template.models.values():
             check_segments(definition)
         check_name(config["pool"], "pool")
-        return cls.of_template(template, settings, config["name"], config["pool"])
+        return cls.of_template(template, settings, config["name"], config["pool"]).at_place(config)
 
     def _all(self) -> Plan:
         """Every window of the models that serve."""
@@ -258,7 +268,8 @@ class RollingStrategy(OnlineStrategy):
         """Definitions that say which model of the strategy they are."""
         key = MEMBER if self.template.members else VARIANT
         # The base says nothing, so that its tasks are those of a template without challengers.
-        return tuple(definitions if name == BASE else ({**found, key: name} for found in definitions))
+        named = definitions if name == BASE else [{**found, key: name} for found in definitions]
+        return tuple(map(self.placed, named))
 
 
 def _template(name: str, given: TaskTemplate, generator: RollingGen | None, settings: Settings) -> Template:

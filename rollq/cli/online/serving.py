@@ -186,7 +186,8 @@ def as_of(
     _say_set(found)
     for model in models:
         serves = "served" if when in published or not published else "would serve (no signals were published for it)"
-        say(f"On {when} {serves} the model of {segment(model.test)}, run {model.recorder_id}.")
+        which = f"{model.member} " if model.member else ""
+        say(f"On {when} {serves} the model {which}of {segment(model.test)}, run {model.recorder_id}.")
 
 
 def diff(
@@ -224,6 +225,8 @@ def _say_set(found: OnlineSet) -> None:
     say(f"  pool {found.pool}, round {found.round_id}, by {found.by}: {found.why}")
     if found.challengers:
         say(f"  champion {found.champion}, challengers {', '.join(sorted(found.challengers))}")
+    if members := sorted({model.member for model in found.models if model.member}):
+        say(f"  models that serve together: {', '.join(members)}")
     if found.gaps:
         say(f"  without {len(found.gaps)} sessions that could not be covered, the first is {found.gaps[0]}")
     if found.metrics:
