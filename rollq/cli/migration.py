@@ -75,7 +75,10 @@ def _show(report: Report) -> None:
         print_table(called, ["run", "name", "status", "", "why, or its run here"], rows)
         _show_set(one, report.dry_run)
     counts = {fate: report.count(fate) for fate in Fate}
-    say(", ".join(f"{count} {fate}" for fate, count in counts.items() if count) or "The source has no runs.")
+    if not report.experiments:
+        say("The source has no runs.")
+    elif any(counts.values()):
+        say(", ".join(f"{count} {fate}" for fate, count in counts.items() if count))
     if counts[Fate.LEFT_OUT]:
         say("What is left out can be imported later, when its reason is gone: the same command imports nothing twice.")
 

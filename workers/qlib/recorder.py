@@ -22,7 +22,6 @@ from rollq.workers.qlib.datasets import QlibDataset
 
 PICKLE, PARQUET = ".pkl", ".parquet"
 PRED, LABEL, DAYS = "pred.parquet", "label.parquet", "days.json"
-IC, RIC = "sig_analysis/ic.parquet", "sig_analysis/ric.parquet"
 
 
 class Run(RunWriter, Protocol):
@@ -60,10 +59,6 @@ class QlibRecorder:
         found = {f"{artifact_path}/{name}" if artifact_path else name: value for name, value in objects.items()}
         for name, value in found.items():
             self._save(_kept(name), name, value)
-        if {_kept(name) for name in found} >= {IC, RIC}:
-            # In rollq's form, too: reports and comparisons read both from there.
-            both = {_kept(name): value for name, value in found.items()}
-            self._run.save_objects(**{IC: pd.DataFrame({"ic": both[IC], "rank_ic": both[RIC]})})
 
     def load_object(self, name: str) -> object:
         """What was saved under a name.
