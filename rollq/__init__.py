@@ -92,6 +92,8 @@ _PUBLIC = {
     "rollq.trainers": ["DelayTrainerR", "DelayTrainerRM", "TrainerR", "TrainerRM"],
     "rollq.local.stack": ["LocalStack"],
     "rollq.initialization": ["init"],
+    "rollq.online.tags": ["OnlineToolR"],
+    "rollq.tasks.client.instances": ["flatten_dict", "init_instance_by_config"],
 }
 _MODULE_OF = {name: module for module, names in _PUBLIC.items() for name in names}
 __all__ = sorted([*_MODULE_OF, "__version__"])

@@ -27,7 +27,8 @@ ROOMS = {
     "Decisions": "docs/decisions",
 }
 EXTRAS = {name: option for name, option in pdoc.render_helpers.markdown_extensions.items() if name != "link-patterns"}
-HISTORY = Path("CHANGELOG.md")  # tells of names that are gone
+# Pages that tell of names that are gone, and of those of another package (docs/from_qlib checks them).
+NOT_CHECKED = (Path("CHANGELOG.md"), Path("docs/reference/qlib-names.md"))
 LINK = re.compile(r'(href|src)="([^"]*)"')
 NAME = re.compile(r"<code>((?:rollq\.)?([A-Z]\w*)((?:\.\w+)?)(?:\([^<]*\))?)</code>")
 
@@ -90,7 +91,7 @@ class Page:
 
         def link(found: re.Match[str]) -> str:
             text, name, attribute = found[1], found[2], found[3]
-            if name not in rollq.__all__ or self.name == HISTORY:
+            if name not in rollq.__all__ or self.name in NOT_CHECKED:
                 return found[0]
             anchor = api.anchor_of(module, name, attribute)
             if anchor is None:

@@ -14,6 +14,32 @@ from rollq.tasks.tracking.mlflow.recorder import MLflowRecorder
 from rollq.tasks.tracking.runs.experiment import Experiment
 from rollq.tasks.tracking.runs.recorder import Recorder
 
+ONLINE_KEY, ONLINE, OFFLINE = "online_status", "online", "offline"  # a tag of runs, and its values
+
+
+def tag_recorders(tag: str, recorders: Iterable[Recorder]) -> None:
+    """Tag recorders.
+
+    Raises:
+        SettingsError: the tag is neither ``online`` nor ``offline``.
+    """
+    if tag not in (ONLINE, OFFLINE):
+        raise SettingsError(f"{tag!r} is no online status.", "Use 'online' or 'offline'.")
+    for recorder in recorders:
+        recorder.set_tags({ONLINE_KEY: tag})
+        # Tags are written by a thread; here they are waited for, so that an error is raised where it belongs.
+        recorder.flush()
+
+
+def online_tag(recorder: Recorder) -> str:
+    """The tag of a recorder; ``offline`` if it has none."""
+    return recorder.list_tags().get(ONLINE_KEY, OFFLINE)
+
+
+def tagged_online(experiment: Experiment) -> dict[str, Recorder]:
+    """The recorders of an experiment that are tagged online, by their ids."""
+    return {one.id: one for one in experiment.iter_recorders(f"tags.`{ONLINE_KEY}` = '{ONLINE}'")}
+
 
 class OnlineTool:
     """The tags of one strategy's recorders.
@@ -24,9 +50,9 @@ class OnlineTool:
         pool: the strategy's task pool, which is its MLflow experiment.
     """
 
-    ONLINE_KEY = "online_status"
-    ONLINE_TAG = "online"
-    OFFLINE_TAG = "offline"
+    ONLINE_KEY = ONLINE_KEY
+    ONLINE_TAG = ONLINE
+    OFFLINE_TAG = OFFLINE
 
     def __init__(self, backend: Backend, strategy: str, pool: str | None = None) -> None:
         self._backend = backend
@@ -40,16 +66,11 @@ class OnlineTool:
         Raises:
             SettingsError: the tag is neither ``online`` nor ``offline``.
         """
-        if tag not in (self.ONLINE_TAG, self.OFFLINE_TAG):
-            raise SettingsError(f"{tag!r} is no online status.", "Use 'online' or 'offline'.")
-        for recorder in [recorders] if isinstance(recorders, Recorder) else recorders:
-            recorder.set_tags({self.ONLINE_KEY: tag})
-            # Tags are written by a thread; here they are waited for, so that an error is raised where it belongs.
-            recorder.flush()
+        tag_recorders(tag, [recorders] if isinstance(recorders, Recorder) else recorders)
 
     def get_online_tag(self, recorder: MLflowRecorder) -> str:
         """The tag of a recorder; ``offline`` if it has none."""
-        return recorder.list_tags().get(self.ONLINE_KEY, self.OFFLINE_TAG)
+        return online_tag(recorder)
 
     def online_models(self) -> list[MLflowRecorder]:
         """The recorders that serve now, after the ledger; empty if nothing was ever online."""
@@ -65,7 +86,7 @@ class OnlineTool:
         The tags alone change; what serves is changed by ``rollq online rollback`` and ``promote``.
         """
         chosen = {recorder.id for recorder in recorders}
-        before = [recorder for ident, recorder in self._tagged(self._experiment).items() if ident not in chosen]
+        before = [recorder for ident, recorder in tagged_online(self._experiment).items() if ident not in chosen]
         self.set_online_tag(self.OFFLINE_TAG, before)
         self.set_online_tag(self.ONLINE_TAG, recorders)
 
@@ -76,17 +97,12 @@ class OnlineTool:
         """
         ids = {model.recorder_id for model in online.models}
         uri = self._backend.settings.mlflow_uri
-        tagged = self._tagged(self._experiment)
+        tagged = tagged_online(self._experiment)
         new = [find_run(ident, uri) for ident in sorted(ids - tagged.keys())]
         # Tasks may have another experiment than their pool's.
         for other in {recorder.experiment_id for recorder in new} - {self._experiment.id}:
-            tagged |= self._tagged(MLflowExpManager(uri).get_exp(experiment_id=other, create=False))
+            tagged |= tagged_online(MLflowExpManager(uri).get_exp(experiment_id=other, create=False))
         own = {model.recorder_id for earlier in self._sets.history(self._strategy) for model in earlier.models}
         # Of this strategy only: several may share an experiment.
         self.set_online_tag(self.OFFLINE_TAG, [tagged[ident] for ident in sorted(tagged.keys() & own - ids)])
         self.set_online_tag(self.ONLINE_TAG, [recorder for recorder in new if recorder.id not in tagged])
-
-    def _tagged(self, experiment: Experiment) -> dict[str, Recorder]:
-        """The recorders of an experiment that are tagged online, whichever strategy they are of."""
-        found = experiment.iter_recorders(f"tags.`{self.ONLINE_KEY}` = '{self.ONLINE_TAG}'")
-        return {recorder.id: recorder for recorder in found}

@@ -9,13 +9,16 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, Literal, overload
 
 from rollq.tasks.backend import Backend
+from rollq.tasks.client.documents import Inserted, TaskCounts, as_stored, ident_of
+from rollq.tasks.client.documents import new_task as parsed
 from rollq.tasks.client.held_tasks import HeldTasks
 from rollq.tasks.client.queries import as_state, translate
+from rollq.tasks.client.replacement import replace
 from rollq.tasks.client.waiting import Progress, Waited, wait_for
-from rollq.tasks.errors import NotFound, StateError, Unavailable
+from rollq.tasks.errors import NotFound, Unavailable
 from rollq.tasks.identity import canonical, task_id, task_key
 from rollq.tasks.mongo.client import Document
 from rollq.tasks.queue.states import TaskState
@@ -24,6 +27,7 @@ from rollq.tasks.queue.task import Task
 log = logging.getLogger(__name__)
 
 Query = Mapping[str, object]
+AnyTask = Task | Query | str
 Ids = list[str]  # a name of its own: in the class ``list`` is a method
 
 
@@ -87,16 +91,25 @@ class TaskManager:
             self._notify()
         return ids
 
-    def insert_task(self, task: Query, **options: Any) -> str:
-        """Create one task; returns its id. If the pool has it already, nothing changes."""
-        return self.create_task([task], **options)[0]
+    def insert_task(self, task: Query, **options: Any) -> Inserted:
+        """Create one task, of its definition or of a document ``{"def": definition, "priority": ...}``; returns its id.
+        If the pool has it already, nothing changes. Raises BadInput for what a new task cannot have.
+        """
+        definition, more = parsed(task)
+        return Inserted(self.create_task([definition], **{**more, **options})[0])
 
-    insert_task_def = insert_task
+    def insert_task_def(self, task_def: Query, **options: Any) -> Inserted:
+        """Create one task of a definition, whatever its keys are called; as ``insert_task``."""
+        return Inserted(self.create_task([task_def], **options)[0])
 
-    def replace_task(self, task: Task | str, new_task: Query) -> str:
+    def replace_task(self, task: AnyTask, new_task: Query) -> str:
         """Put another definition in the place of a task: its priority, queue, requested resources and open rounds stay.
 
         The old task is removed, unless it serves or ever served.
+
+        Args:
+            task: the old one.
+            new_task: a definition, or a document as for ``insert_task``.
 
         Returns:
             The id of the new task: another definition is another task.
@@ -105,30 +118,8 @@ class TaskManager:
             NotFound: there is no such task.
             StateError: it is running.
         """
-        old = self.re_query(task)
-        if old.status is TaskState.RUNNING:
-            raise StateError(f"Task {old.id} is running.", f"Cancel it first: rollq tasks cancel {old.id}")
-        # Held, so that no worker takes it before it stands in the rounds of the old one.
-        made = self._tasks.create_tasks(
-            self.task_pool,
-            [new_task],
-            priority=old.priority,
-            queue=old.queue,
-            held=True,
-            requested=old.requested.to_dict(),
-            time_limit=old.time_limit,
-        )
-        (new,) = made.ids
-        if new == old.id:
-            return new
-        for round_id in self.backend.rounds.replace_task(old.id, new):
-            self._tasks.join_round([new], round_id)
-        # Rounds first, then the removal: killed in between, both tasks are there and no round waits for one that is
-        # not.
-        if not self._tasks.remove([old.id]) and not self._tasks.references.of_tasks([old.id]):
-            raise StateError(f"Task {old.id} was taken by a worker just now.", f"Cancel it, then remove {new}.")
-        if not old.held:
-            self._tasks.unhold([new])
+        definition, options = parsed(new_task)
+        new = replace(self.backend, self.re_query(task), definition, options.get("priority"))
         self._notify()
         return new
 
@@ -202,24 +193,44 @@ class TaskManager:
 
     # -- looking ------------------------------------------------------------------------------------------------------
 
-    def query(self, query: Query | None = None, definitions: bool = True) -> Iterator[Task]:
-        """The tasks that a query finds, in the order in which they were created, one by one."""
-        return self._tasks.stream(self._selected(query), definitions=definitions)
+    @overload
+    def query(
+        self, query: Query | None = None, decode: Literal[True] = True, *, definitions: bool = True
+    ) -> Iterator[Task]: ...
 
-    def re_query(self, task: Task | str) -> Task:
+    @overload
+    def query(self, query: Query | None = None, *, decode: Literal[False]) -> Iterator[dict[str, Any]]: ...
+
+    def query(self, query: Query | None = None, decode: bool = True, *, definitions: bool = True) -> Iterator[Any]:
+        """The tasks that a query finds, in the order in which they were created, one by one.
+
+        Args:
+            query: dates in it may be Timestamps.
+            decode: as ``Task``; else as documents, as the store holds them.
+            definitions: bring their definitions too (large).
+        """
+        selected = self._selected(query)
+        if decode:
+            return self._tasks.stream(selected, definitions=definitions)
+        return map(as_stored, self._tasks.reader.documents(selected))
+
+    def re_query(self, _id: AnyTask) -> Task:
         """A task as it is now.
+
+        Args:
+            _id: its id, or the task.
 
         Raises:
             NotFound: the pool has none with this id.
         """
-        found = self._tasks.get(task.id if isinstance(task, Task) else task)
+        found = self._tasks.get(ident_of(_id))
         if found.pool != self.task_pool:
             raise NotFound(f"Task {found.id} is in pool {found.pool!r}, not in {self.task_pool!r}.")
         return found
 
-    def task_stat(self, query: Query | None = None) -> dict[TaskState, int]:
+    def task_stat(self, query: Query | None = None) -> TaskCounts:
         """How many tasks are in each state."""
-        return self._tasks.count(self._selected(query))
+        return TaskCounts(self._tasks.count(self._selected(query)))
 
     def wait(
         self, query: Query | None = None, timeout: float | None = None, progress: Progress | None = None
@@ -267,10 +278,10 @@ class TaskManager:
         self._notify()
         return moved
 
-    def prioritize(self, task: Task | str | Sequence[Task | str], priority: int) -> int:
-        """Set the priority (higher is sooner) of unfinished tasks; returns how many."""
-        given = [task] if isinstance(task, Task | str) else task
-        found = self._tasks.prioritize([one.id if isinstance(one, Task) else one for one in given], priority)
+    def prioritize(self, task: AnyTask | Sequence[AnyTask], priority: int) -> int:
+        """Set the priority (higher is sooner) of an unfinished task, or of several; returns of how many."""
+        given = task if isinstance(task, list | tuple | set) else [task]
+        found = self._tasks.prioritize([ident_of(one) for one in given], priority)
         self._notify()
         return found
 

@@ -10,12 +10,14 @@ from collections.abc import Mapping
 
 from rollq.tasks.components.registry import did_you_mean
 from rollq.tasks.errors import BadInput
+from rollq.tasks.identity import canonical, task_key
 from rollq.tasks.mongo.client import Document
 from rollq.tasks.queue.states import TaskState
 
 # What a document calls what the reference calls so.
 NAMES = {"_id": "_id", "id": "_id", "def": "definition", "filter": "definition", "res": "result"}
 SAME = ("status", "priority", "queue", "definition", "result", "error", "segments", "attempts", "failures", "losses")
+PLAIN = ("definition", "result", "segments")  # what documents hold as plain JSON
 OPERATORS = {"$in", "$nin", "$eq", "$ne", "$gt", "$gte", "$lt", "$lte", "$exists"}
 JOINTS = {"$and", "$or", "$nor"}
 
@@ -43,12 +45,14 @@ def _part(name: str, value: object) -> tuple[str, object]:
     if first not in known or not re.fullmatch(r"[^$\x00]*", rest):
         raise BadInput(f"A query cannot ask for {name!r}.", did_you_mean(first, known))
     target = known[first]
+    if target == "definition" and not rest and isinstance(value, Mapping) and not _operators(value):
+        return "key", task_key(value)  # found by what it is: the order of its keys does not matter
     return f"{target}{dot}{rest}", _value(target, value)
 
 
 def _value(target: str, value: object) -> object:
     """What a field is compared with, in the form in which documents hold it."""
-    if isinstance(value, Mapping) and any(str(name).startswith("$") for name in value):
+    if isinstance(value, Mapping) and _operators(value):
         unknown = sorted(set(value) - OPERATORS)
         if unknown:
             raise BadInput(f"A query cannot use {unknown[0]!r}.", f"Known: {', '.join(sorted(OPERATORS))}.")
@@ -57,7 +61,12 @@ def _value(target: str, value: object) -> object:
         return [_state(item) for item in value] if isinstance(value, list | tuple) else _state(value)
     if target == "_id":
         return [str(item) for item in value] if isinstance(value, list | tuple) else str(value)
-    return value
+    # As documents hold it: dates as text, pairs as lists.
+    return canonical(value, target) if target in PLAIN else value
+
+
+def _operators(value: Mapping[str, object]) -> bool:
+    return any(str(name).startswith("$") for name in value)
 
 
 def as_state(name: object) -> TaskState:

@@ -118,6 +118,11 @@ class TaskReader:
             for document in self._store.tasks.find(query, fields).sort("seq", ASCENDING):
                 yield to_task(document)
 
+    def documents(self, query: Document) -> Iterator[Document]:
+        """As ``stream``, as the store holds them."""
+        with reachable():
+            yield from self._store.tasks.find(query).sort("seq", ASCENDING)
+
     def wants(self) -> list[Want]:
         """What the waiting tasks of all pools want of a worker, and how many want it."""
         waiting = {"status": TaskState.WAITING, "stage": {"$ne": Stage.HELD}}

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import socket
-from dataclasses import asdict, dataclass, field, replace
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, field, fields, replace
 from datetime import datetime
 from typing import Any
 
@@ -116,8 +117,39 @@ class Task:
             object.__setattr__(self, "result", self.kept)
 
     def __getitem__(self, name: str) -> Any:
-        """A field by its name; the reference's names ``_id``, ``def``, ``filter`` and ``res`` too."""
-        return getattr(self, REFERENCE_NAMES.get(name, name))
+        """A field by its name; the reference's names ``_id``, ``def``, ``filter`` and ``res`` too.
+
+        Raises:
+            KeyError: there is no such field.
+        """
+        target = REFERENCE_NAMES.get(name, name)
+        if target not in self.__dataclass_fields__ and not isinstance(getattr(type(self), target, None), property):
+            raise KeyError(name)
+        return getattr(self, target)
+
+    def keys(self) -> tuple[str, ...]:
+        """What the reference's document of this task has; there is no ``res`` before there is a result."""
+        return ("_id", "def", "filter", "status", "priority", *(("res",) if self.result is not None else ()))
+
+    def __iter__(self) -> Iterator[str]:
+        """Over ``keys``, as over those of a document."""
+        return iter(self.keys())
+
+    def __contains__(self, name: object) -> bool:
+        """Whether there is such a field."""
+        known = {*self.keys(), *(one.name for one in fields(self))}
+        return name in known
+
+    def get(self, name: str, default: Any = None) -> Any:
+        """A field by its name, as of a document: ``default`` if there is none."""
+        try:
+            return self[name]
+        except KeyError:
+            return default
+
+    def items(self) -> list[tuple[str, Any]]:
+        """The fields of ``keys``."""
+        return [(name, self[name]) for name in self.keys()]
 
     @property
     def held(self) -> bool:

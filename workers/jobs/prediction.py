@@ -16,7 +16,7 @@ from rollq.tasks.config.settings import Settings
 from rollq.tasks.definition import DATASET, MODEL, PREDICT, SEGMENTS_KEY, TEST, Definition, segments_of
 from rollq.tasks.errors import DataError, StateError, TemplateError
 from rollq.tasks.predictions.day_hashes import day_hashes
-from rollq.tasks.predictions.fitted_dataset import fitted_dataset
+from rollq.tasks.predictions.fitted_dataset import fitted_dataset, saved_part, saved_task
 from rollq.tasks.predictions.increments import Increment, save_increment
 from rollq.tasks.queue.prefetch import Claim
 from rollq.tasks.tracking.mlflow.experiment import find_run
@@ -85,13 +85,17 @@ def check_prediction(definition: Definition) -> None:
 
 
 def load_model(recorder: MLflowRecorder, components: tuple[str, ...] = ()) -> Model:
-    """The model of a run, of the class that its task names.
+    """The model of a run, of the class that its task names; of one that was made by hand, as it was saved.
 
     Raises:
-        ArtifactMissing, ArtifactCorrupted: the run does not hold it.
+        ArtifactMissing, ArtifactCorrupted: the run does not hold it; it says how to save it.
         ComponentError: its class is not registered.
     """
-    cls = resolve(recorder.load_object("task")[MODEL], MODEL, components)
+    named = saved_task(recorder).get(MODEL)
+    if named is None:
+        made: Model = saved_part(recorder, MODEL)
+        return made
+    cls = resolve(named, MODEL, components)
     model: Model = cls.load(Path(recorder.load_folder(MODEL)))
     return model
 

@@ -46,7 +46,7 @@ class RecordUpdater(ABC):
     predicted before.
 
     Args:
-        recorder: of a model; it may be SCHEDULED still when the updater is made, but not when it updates.
+        record: the recorder of a model; it may be SCHEDULED still when the updater is made, but not when it updates.
         to_date: the last day to update; None, or a day after it: the last session of the data.
         from_date: the first day; None: as the class says.
         hist_ref: sessions, as the class says.
@@ -63,7 +63,7 @@ class RecordUpdater(ABC):
 
     def __init__(
         self,
-        recorder: MLflowRecorder,
+        record: MLflowRecorder,
         to_date: object = None,
         from_date: object = None,
         hist_ref: int | None = None,
@@ -72,8 +72,8 @@ class RecordUpdater(ABC):
         """Dates and numbers are checked here; the recorder is not asked, so it may still be untrained."""
         if hist_ref is not None and hist_ref < 0:
             raise BadInput(f"hist_ref is {hist_ref!r}.", "Give a number of sessions, at least 0.")
-        self.recorder = recorder
-        self.to_date, self.from_date = _day(to_date, "to_date"), _day(from_date, "from_date")
+        self.record = record
+        self.to_date, self.from_date = day_of(to_date, "to_date"), day_of(from_date, "from_date")
         self.hist_ref = hist_ref
         self._settings = settings
         if self.to_date is not None and self.from_date is not None and self.from_date > self.to_date:
@@ -90,14 +90,14 @@ class RecordUpdater(ABC):
             ArtifactMissing, ArtifactCorrupted: the recorder does not hold what is needed.
         """
         self._check_trained()
-        old = self.recorder.load_object(self.artifact)
+        old = self.record.load_object(self.artifact)
         span = self._span(pd.DatetimeIndex(old.index.get_level_values("datetime")))
         if span is None:
             return _frame(old.iloc[:0], self.column)
         new, more = self._renewed(span, _frame(old, self.column))
         joined = replace_range(old, new if isinstance(old, pd.DataFrame) else new[self.column].rename(old.name))
         # The artifact last: who is killed in between finds there that the span is still to be done.
-        self.recorder.save_objects(**{**more, self.artifact: joined})
+        self.record.save_objects(**{**more, self.artifact: joined})
         return new
 
     @abstractmethod
@@ -114,14 +114,14 @@ class RecordUpdater(ABC):
 
     @cached_property
     def _dataset(self) -> Dataset:
-        dataset: Dataset = fitted_dataset(self.recorder, components=self._components)
+        dataset: Dataset = fitted_dataset(self.record, components=self._components)
         return dataset
 
     def _check_trained(self) -> None:
-        status = self.recorder.status
+        status = self.record.status
         if status in (RecorderStatus.SCHEDULED, RecorderStatus.FAILED):
             raise StateError(
-                f"The recorder {self.recorder.id} is not trained yet: it is {status}.",
+                f"The recorder {self.record.id} is not trained yet: it is {status}.",
                 "Train its task, then fetch the recorder again.",
             )
 
@@ -159,7 +159,7 @@ class PredUpdater(RecordUpdater):
         return last_known + 1
 
     def _renewed(self, span: Span, old: pd.DataFrame) -> tuple[pd.DataFrame, dict[str, object]]:
-        model = load_model(self.recorder, self._components)
+        model = load_model(self.record, self._components)
         made = predict_range(model, self._dataset, span.start, span.end, self.hist_ref or 0)
         # A day of the span that has no row any more loses its hash, too.
         kept = {day: found for day, found in self._days().items() if not span.start <= day <= span.end}
@@ -167,7 +167,7 @@ class PredUpdater(RecordUpdater):
 
     def _days(self) -> dict[str, str]:
         try:
-            found: dict[str, str] = self.recorder.load_object(DAYS)
+            found: dict[str, str] = self.record.load_object(DAYS)
         except ArtifactMissing:  # the run is older than these hashes
             return {}
         return found
@@ -201,7 +201,12 @@ def _frame(values: pd.DataFrame | pd.Series, column: str) -> pd.DataFrame:
     return frame.set_axis([column, *frame.columns[1:]], axis=1)
 
 
-def _day(value: object, name: str) -> pd.Timestamp | None:
+def day_of(value: object, name: str) -> pd.Timestamp | None:
+    """The day of a date that was given as ``name``; None stays None.
+
+    Raises:
+        CalendarError: it is no date.
+    """
     if value is None:
         return None
     try:

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import logging
+
 from rollq.tasks.components.dataset import Dataset
 from rollq.tasks.components.model import Model
 from rollq.tasks.components.record import Names, Record, RunWriter
+from rollq.tasks.definition import DATASET
+from rollq.tasks.errors import ArtifactMissing, BadInput
 from rollq.tasks.predictions.day_hashes import day_hashes
 from rollq.workers.jobs.scores import check_learned, checked_scores
+
+log = logging.getLogger(__name__)
 
 
 class SignalRecord(Record):
@@ -46,7 +52,18 @@ class SignalRecord(Record):
         days = day_hashes(self.dataset, "test")
         frames = {"pred.parquet": predictions.to_frame("score"), "label.parquet": label.to_frame("label")}
         self.save(**frames, **{"days.json": days})
+        self._keep_dataset()
         return {}
+
+    def _keep_dataset(self) -> None:
+        """Save the dataset of a run that was made by hand, so that later days can be predicted."""
+        try:
+            self.recorder.load_object(DATASET)
+        except ArtifactMissing:
+            try:
+                self.save(**{DATASET: self.dataset})
+            except BadInput as error:
+                log.info("the dataset is not kept, so this run cannot be updated later: %s", error)
 
     def list(self) -> Names:
         """What it writes, by the names of the reference."""

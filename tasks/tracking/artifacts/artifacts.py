@@ -10,11 +10,13 @@ from contextlib import suppress
 from pathlib import Path, PurePosixPath
 from typing import Any, Protocol, TypeGuard
 
-from rollq.tasks.components.registry import resolve
-from rollq.tasks.definition import MODEL, MODULE, component
+from rollq.tasks.components.dataset import Dataset
+from rollq.tasks.components.registry import build, resolve
+from rollq.tasks.definition import KWARGS, MODEL, MODULE, component
 from rollq.tasks.errors import ArtifactCorrupted, ArtifactMissing, BadInput, ComponentError
 from rollq.tasks.tracking.artifacts.codecs import CODECS, Codec, codec_named, codec_of
 from rollq.tasks.tracking.artifacts.draft import Draft, add_copies
+from rollq.tasks.tracking.artifacts.manifest import DATASET as OF_DATASET
 from rollq.tasks.tracking.artifacts.manifest import FILE, MANIFEST, OLD_NAMES, OWN, Manifest, check, safe_name
 from rollq.tasks.tracking.artifacts.storage import Storage
 
@@ -116,6 +118,16 @@ class Artifacts:
             ArtifactMissing: there is none of this name, or its file is gone.
             ArtifactCorrupted: its bytes have changed.
         """
+        try:
+            return self._loaded(name)
+        except ArtifactCorrupted:
+            if self._own:
+                raise
+            self.manifest(fresh=True)  # another recorder of this run may have written it since the manifest was read
+            return self._loaded(name)
+
+    def _loaded(self, name: str) -> Any:
+        """A value, by the manifest as it was read last."""
         manifest = self.manifest()
         kept = self._find(name)
         if kept in manifest.models:
@@ -126,6 +138,8 @@ class Artifacts:
         entry = manifest.entry_of(kept, content)
         if entry.kind == FILE:
             return self.folder(kept)
+        if entry.kind == OF_DATASET:
+            return build(CODECS["json"].decode(content), f"artifact {name}", self._components)
         return codec_named(entry.kind, self._pickle_classes).decode(content)
 
     def folder(self, name: str) -> Path:
@@ -145,6 +159,10 @@ class Artifacts:
                 raise ArtifactMissing(f"The artifact {path!r} is gone.", "Train the task again.")
             check(part.read_bytes(), entry, path)
         return root
+
+    def share(self) -> None:
+        """From now on others may write, too: the run has ended."""
+        self._own = False
 
     def save_files(self, source: Path, folder: str | None = None) -> None:
         """Save a file under its own name, or what is in a folder.
@@ -200,6 +218,8 @@ class Artifacts:
             add_copies(value, name, draft)
         elif _is_model(value):
             self._add_model(value, name, draft)
+        elif isinstance(value, Dataset):
+            self._add_dataset(value, name, draft)
         else:
             codec = codec_of(value, self._pickle_classes)
             path = _path_of(name, codec)
@@ -218,6 +238,13 @@ class Artifacts:
                 )
             add_copies(Path(made), name, draft)
         draft.manifest.models[name] = component
+
+    def _add_dataset(self, dataset: Dataset, name: str, draft: Draft) -> None:
+        """What makes a dataset again, with what its processors have learned: its class and its configuration."""
+        component = {**self._component(type(dataset)), KWARGS: dataset.to_config()}
+        path = _path_of(name, CODECS["json"])
+        draft.add(name, path, CODECS["json"].encode(component), OF_DATASET)
+        draft.manifest.names[name] = path
 
     def _component(self, cls: type[object]) -> dict[str, str]:
         """What finds the class of a model again, once it is registered.

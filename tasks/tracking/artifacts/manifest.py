@@ -19,6 +19,7 @@ MAX_NAME = 500  # characters of an artifact's name
 # What the reference calls an artifact that has another name here.
 OLD_NAMES = {"params.pkl": "model", "params": "model"}
 FILE = "file"  # the kind of a file that is copied as it is: its name is exact
+DATASET = "dataset"  # the kind of a dataset: the component that makes it again, as JSON
 ANY_ENDING = ".pkl"  # what the reference gives every value: it says no more than no ending does
 ENDINGS = (ANY_ENDING, ".parquet", ".json", ".npy", ".npz", ".txt", ".bin")  # of values
 

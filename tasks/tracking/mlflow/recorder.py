@@ -136,14 +136,9 @@ class MLflowRecorder(Recorder):
 
     def log_history(self, history: Mapping[str, Sequence[float]]) -> None:
         """Log series, one value a step (a step is a boosting round, for example)."""
-        time = now()
-        self._put(
-            [
-                Metric(key, number(value, key), time, step)
-                for key, values in [(self._long.key(name), values) for name, values in history.items()]
-                for step, value in enumerate(values)
-            ]
-        )
+        time, keyed = now(), [(self._long.key(name), values) for name, values in history.items()]
+        steps = [(key, step, value) for key, values in keyed for step, value in enumerate(values)]
+        self._put([Metric(key, number(value, key), time, step) for key, step, value in steps])
 
     def set_tags(self, tags: Mapping[str, object] | None = None, /, **more: object) -> None:
         """Set tags, of any length: one that is too long for the store goes to an artifact that the tag points to."""
@@ -272,12 +267,13 @@ class MLflowRecorder(Recorder):
         return not_logged(self.id, failed) if failed else None
 
     def _terminate(self, status: RecorderStatus) -> None:
+        # One that is given back, or goes on, has no end.
         ended = status in (RecorderStatus.FINISHED, RecorderStatus.FAILED)
         try:
-            # One that is given back, or goes on in another process, has no end.
             self._stored.end(str(status)) if ended else self._stored.begin(str(status))
         finally:
             self._writer.close()
+            self._artifacts.share()
         self.status, self.end_time = status, time_of(now()) if ended else None
 
     def _whole_texts(self) -> Long:

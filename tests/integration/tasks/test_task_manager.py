@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import threading
 import time
 from collections.abc import Mapping
 from typing import Any
 
+import pandas as pd
 import pytest
 
 from rollq import (
@@ -81,6 +84,72 @@ def test_queries_in_the_form_of_the_reference(manager: TaskManager) -> None:
     ):
         with pytest.raises(BadInput):
             list(manager.query(wrong))  # type: ignore[arg-type]
+
+
+def test_dates_in_queries_are_compared_as_they_are_stored(manager: TaskManager) -> None:
+    days = [pd.Timestamp("2021-01-01") + pd.Timedelta(days=number) for number in range(3)]
+    ids = manager.create_task(
+        [{"dataset": {"kwargs": {"segments": {"train": (days[0], None), "test": (day, days[2])}}}} for day in days]
+    )
+    test = "filter.dataset.kwargs.segments.test"
+    assert [task.id for task in manager.query({test: (days[1], days[2])})] == [ids[1]]
+    assert [task.id for task in manager.query({f"{test}.0": {"$gte": days[1]}})] == ids[1:]
+    assert [task.id for task in manager.query({"segments.test.0": {"$lt": days[1].to_pydatetime()}})] == ids[:1]
+    asked = {"dataset": {"kwargs": {"segments": {"test": (days[1], days[2]), "train": (days[0], None)}}}}
+    for name in ("def", "filter"):
+        assert [task.id for task in manager.query({name: asked})] == [ids[1]], "in whatever order of its keys"
+
+
+def test_a_task_is_read_like_a_document(manager: TaskManager) -> None:
+    (ident,) = make(manager, 1)
+    task = manager.re_query(_id=ident)
+    assert isinstance(task["def"], dict)
+    assert (
+        dict(task)
+        == dict(task.items())
+        == {
+            "_id": ident,
+            "def": definition(0),
+            "filter": definition(0),
+            "status": "WAITING",
+            "priority": 0,
+        }
+    )
+    assert ("res" in task, "status" in task, "pool" in task, "nothing" in task) == (False, True, True, False)
+    assert (task.get("res", 3), task.get("nothing", 4), task.get("_id")) == (None, 4, ident)
+    with pytest.raises(KeyError):
+        task["get"]
+    run_task(lambda given: {"ic": 0.5}, POOL, backend=manager.backend)
+    (stored,) = manager.query({"_id": ident}, decode=False)
+    assert isinstance(stored, dict)
+    assert (stored["def"], stored["res"], stored["status"], stored["_id"]) == (
+        definition(0),
+        {"ic": 0.5},
+        "DONE",
+        ident,
+    )
+    assert "res" in manager.re_query(stored)
+    counts = manager.task_stat()
+    assert (counts["done"], counts[TaskManager.STATUS_DONE], counts.get("waiting", 9), counts.get("x", 9)) == (
+        1,
+        1,
+        0,
+        9,
+    )
+
+
+def test_documents_are_inserted(manager: TaskManager) -> None:
+    made = manager.insert_task({"def": definition(1), "filter": definition(1), "status": "waiting", "priority": 7})
+    assert (made.inserted_id, manager.re_query(made).priority) == (made, 7)
+    assert manager.insert_task_def(definition(1)).inserted_id == made
+    assert manager.re_query(made)["def"] == definition(1)
+    for wrong in ({"def": {}, "status": "done"}, {"def": {}, "res": {}}):
+        with pytest.raises(BadInput):
+            manager.insert_task(wrong)
+    new = manager.replace_task(dict(manager.re_query(made)), {"def": definition(2), "priority": 3})
+    assert (manager.re_query(new)["def"], manager.re_query(new).priority) == (definition(2), 3)
+    assert manager.prioritize({"_id": new}, 4) == 1
+    assert manager.re_query(new).priority == 4
 
 
 def test_fetch_and_commit(manager: TaskManager) -> None:
@@ -197,8 +266,8 @@ def test_remove_and_replace(manager: TaskManager) -> None:
 
 def test_two_phases(manager: TaskManager) -> None:
     ids = make(manager, 2)
-    assert run_task(lambda task: {"prepared": task["model"]["kwargs"]["n"]}, POOL, None, "WAITING", "PART_DONE",
-                    manager.backend) == 2  # fmt: skip
+    assert run_task(lambda task: {"prepared": task["model"]["kwargs"]["n"]}, POOL, None, False, "WAITING", "PART_DONE",
+                    backend=manager.backend) == 2  # fmt: skip
     assert states(manager) == {"PART_DONE": 2}
     assert manager.fetch_task() is None
     half = manager.fetch_task(status="PART_DONE")
@@ -215,7 +284,29 @@ def test_two_phases(manager: TaskManager) -> None:
     assert [task.result for task in manager.query()] == [{"prepared": n, "done": True} for n in range(2)]
     assert [task.id for task in manager.query({"status": "DONE"})] == ids
     with pytest.raises(BadInput, match="PART_DONE"):
-        run_task(lambda task: task, POOL, None, "DONE", "DONE", manager.backend)
+        run_task(lambda task: task, POOL, None, False, "DONE", "DONE", backend=manager.backend)
+
+
+def test_each_task_in_a_process_of_its_own(manager: TaskManager) -> None:
+    ids = make(manager, 3)
+    held = []
+
+    def work(task: Mapping[str, Any], add: int) -> dict[str, int]:
+        held.append(task)
+        if task["model"]["kwargs"]["n"] == 1:
+            raise ValueError("one's own")
+        if task["model"]["kwargs"]["n"] == 2:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return {"pid": os.getpid(), "sum": add + 1}
+
+    assert run_task(work, POOL, {}, True, backend=manager.backend, add=1) == 1
+    assert held == [], "what a child holds is gone with it"
+    assert manager.re_query(ids[0])["res"]["sum"] == 2
+    assert manager.re_query(ids[0])["res"]["pid"] != os.getpid()
+    own, killed = (manager.re_query(ident) for ident in ids[1:])
+    assert (own.status, own.error["type"]) == ("FAILED", "ValueError")
+    assert "test_task_manager.py" in own.error["where"]
+    assert "The process of the task died (signal 9)" in killed.error["message"]
 
 
 def test_a_function_may_return_nothing(manager: TaskManager) -> None:

@@ -88,6 +88,7 @@ COVERED: dict[str, list[str]] = {
         "tasks.client.held_tasks",
         "tasks.client.manager",
         "tasks.client.queries",
+        "tasks.client.replacement",
         "tasks.client.results",
         "tasks.client.run_task",
         "tasks.client.waiting",

@@ -340,7 +340,7 @@ def test_the_usual_key_of_the_reference(tmp_path: Path) -> None:
     experiment = MLflowExperiment.open("daily", uri)
     for window in (0, 1):
         made = experiment.create_recorder(start=True)
-        # As workers save it, and as someone saves it by hand who has read it from JSON.
+        # As workers save it, and as a script saves it that has read it from JSON.
         made.save_objects(task=with_tuples(task(window)) if window else task(window), pred=prediction(window))
         made.end_run()
     signals = experiment.create_recorder(tags={KIND: "signals"}, start=True)  # of a round: no task, no predictions

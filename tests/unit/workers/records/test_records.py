@@ -32,7 +32,8 @@ def test_signal_record_keeps_predictions_and_the_label_as_it_is(
 ) -> None:
     recorder, model, dataset = trained
     assert SignalRecord(model, dataset, recorder).generate() == {}
-    assert sorted(recorder.objects) == ["days.json", "label.parquet", "pred.parquet"]
+    assert sorted(recorder.objects) == ["dataset", "days.json", "label.parquet", "pred.parquet"]
+    assert recorder.objects["dataset"] is dataset  # no worker has saved it
     predictions, label = recorder.objects["pred.parquet"], recorder.objects["label.parquet"]
     pd.testing.assert_frame_equal(predictions, model.predict(dataset, "test").to_frame("score"))
     pd.testing.assert_frame_equal(label, dataset.prepare("test", "raw"))
