@@ -61,7 +61,7 @@ class QlibModel(Model):
         Raises:
             ComponentError: it is another one.
         """
-        _native(dataset)
+        _of_qlib(dataset)
 
     def fit(self, dataset: Dataset, *, checkpoint: Checkpoint | None = None, init_model: Model | None = None) -> None:
         """Train. What is random begins from the same seed, so that the same task gives the same model.
@@ -126,13 +126,17 @@ def model_of(cls: type[object]) -> type[QlibModel]:
 
 
 def _native(dataset: Dataset) -> natives.Dataset:
+    return _of_qlib(dataset).native
+
+
+def _of_qlib(dataset: Dataset) -> QlibDataset:
     if not isinstance(dataset, QlibDataset):
         raise ComponentError(
             f"a model of Qlib cannot learn from a {type(dataset).__name__}.",
             "Use Qlib's DatasetH, or a model of rollq.",
             "dataset.class",
         )
-    return dataset.native
+    return dataset
 
 
 def _seed() -> None:

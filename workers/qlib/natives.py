@@ -19,7 +19,13 @@ class Handler(Protocol):
     """A handler."""
 
     instruments: object
+    start_time: object
+    end_time: object
     data_loader: Loader
+
+    _data: pd.DataFrame
+    _infer: pd.DataFrame
+    _learn: pd.DataFrame
 
     def setup_data(self, init_type: str = "fit_seq") -> None:
         """Load, fit and process."""

@@ -171,6 +171,7 @@ COVERED: dict[str, list[str]] = {
         "workers.qlib.data.frames",
         "workers.qlib.data.handlers",
         "workers.qlib.data.loaders",
+        "workers.qlib.data.processed",
         "workers.qlib.data.provider",
         "workers.qlib.data.states",
     ],

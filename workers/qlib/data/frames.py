@@ -13,7 +13,7 @@ import json
 import os
 import secrets
 import shutil
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from importlib.metadata import version
 from pathlib import Path
 
@@ -50,45 +50,55 @@ class SharedLoader:
         Raises:
             Unavailable: the cache cannot be written.
         """
-        key = self._key(instruments, start_time)
+        key = self.key(instruments, start_time)
         if key is None:  # nobody could tell that two such loaders load the same
             return _loaded(self._loader, instruments, start_time, end_time)
-        folder = self._cache_dir / f"qlib-{key}"
-        frame = _open(folder)
-        if frame is None:
-            try:
-                frame = self._built_once(folder, instruments, start_time)
-            except OSError as error:
-                raise Unavailable(
-                    f"The cache {folder} cannot be written: {error}.", "Free the disk, or set ROLLQ_STATE_DIR."
-                ) from error
-        return _until(frame, end_time)
+        frame = kept(self._cache_dir, key, lambda: _loaded(self._loader, instruments, start_time, None))
+        return until(frame, end_time)
 
-    def _key(self, instruments: object, start_time: object) -> str | None:
+    def key(self, instruments: object, start_time: object) -> str | None:
         """What the frame is made of; None if the loader holds something that has no name."""
         try:
-            parts = canonical([_described(self._loader), instruments, start_time])
+            parts = canonical([described(self._loader), instruments, start_time])
         except TemplateError:
             return None
         libraries = [version(name) for name in LIBRARIES]
         return hashlib.sha256(json.dumps([VERSION, libraries, self._state, parts]).encode()).hexdigest()[:24]
 
-    def _built_once(self, folder: Path, instruments: object, start_time: object) -> pd.DataFrame:
-        """Compute the frame under a lock of its name: the first process builds, the others wait and then read it."""
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        with (folder.parent / f"{folder.name}.lock").open("a") as lock:
-            # The kernel gives the lock back when its holder dies, however it dies.
-            fcntl.flock(lock, fcntl.LOCK_EX)
-            if (frame := _open(folder)) is not None:
-                return frame
-            for left in (folder, *folder.parent.glob(f".{folder.name}-*")):
-                shutil.rmtree(left, ignore_errors=True)
-            frame = _loaded(self._loader, instruments, start_time, None)
-            if list(frame.index.names) != NAMES or any(dtype.kind not in KINDS for dtype in frame.dtypes):
-                return frame
-            _write(frame, folder)
-        kept = _open(folder)
-        return frame if kept is None else kept
+
+def kept(cache_dir: Path, key: str, build: Callable[[], pd.DataFrame]) -> pd.DataFrame:
+    """The frame of this key, mapped from the cache. It is built if it is not there; one that cannot be mapped stays as
+    it was built.
+
+    Raises:
+        Unavailable: the cache cannot be written.
+    """
+    folder = cache_dir / f"qlib-{key}"
+    frame = _open(folder)
+    try:
+        return _built_once(folder, build) if frame is None else frame
+    except OSError as error:
+        raise Unavailable(
+            f"The cache {folder} cannot be written: {error}.", "Free the disk, or set ROLLQ_STATE_DIR."
+        ) from error
+
+
+def _built_once(folder: Path, build: Callable[[], pd.DataFrame]) -> pd.DataFrame:
+    """Build a frame under a lock of its name: the first process builds, the others wait and then read it."""
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with (folder.parent / f"{folder.name}.lock").open("a") as lock:
+        # The kernel gives the lock back when its holder dies, however it dies.
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if (frame := _open(folder)) is not None:
+            return frame
+        for left in (folder, *folder.parent.glob(f".{folder.name}-*")):
+            shutil.rmtree(left, ignore_errors=True)
+        frame = build()
+        if list(frame.index.names) != NAMES or any(dtype.kind not in KINDS for dtype in frame.dtypes):
+            return frame
+        _write(frame, folder)
+    mapped = _open(folder)
+    return frame if mapped is None else mapped
 
 
 def _loaded(loader: Loader, instruments: object, start_time: object, end_time: object) -> pd.DataFrame:
@@ -107,14 +117,14 @@ def _loaded(loader: Loader, instruments: object, start_time: object, end_time: o
     return frame
 
 
-def _described(value: object) -> object:
-    """What a loader is made of: its class and its attributes, at whatever depth."""
+def described(value: object) -> object:
+    """What an object of Qlib is made of: its class and its attributes, at whatever depth."""
     if isinstance(value, Mapping):
-        return {str(name): _described(one) for name, one in value.items()}
+        return {str(name): described(one) for name, one in value.items()}
     if isinstance(value, list | tuple):
-        return [_described(one) for one in value]
+        return [described(one) for one in value]
     if type(value).__module__.startswith("qlib.") and hasattr(value, "__dict__"):
-        return {"is": f"{type(value).__module__}:{type(value).__qualname__}", "of": _described(vars(value))}
+        return {"is": f"{type(value).__module__}:{type(value).__qualname__}", "of": described(vars(value))}
     return value
 
 
@@ -183,7 +193,7 @@ def _columns(meta: Mapping[str, list[object]]) -> pd.Index:
     return pd.Index(meta["columns"], name=meta["column_names"][0])
 
 
-def _until(frame: pd.DataFrame, end_time: object) -> pd.DataFrame:
+def until(frame: pd.DataFrame, end_time: object) -> pd.DataFrame:
     """The rows up to a day, which belongs to them."""
     if end_time is None:
         return frame

@@ -13,6 +13,7 @@ from rollq.workers.qlib.classes import check_names
 from rollq.workers.qlib.data.content import Reads, calendar_of, day_contents, folder_state
 from rollq.workers.qlib.data.frames import SharedLoader
 from rollq.workers.qlib.data.loaders import DAY, FAR, Loaded
+from rollq.workers.qlib.data.processed import fill_shared
 from rollq.workers.qlib.data.provider import ready
 from rollq.workers.qlib.data.states import State, restore, states_of
 from rollq.workers.qlib.natives import Handler
@@ -87,13 +88,13 @@ class Source:
         config = {**self._config, KWARGS: {**_kwargs(self._config), END_TIME: end_time}}
         made = _made(config, init_data=False)
         own = made.data_loader
-        made.data_loader = SharedLoader(own, folder_state(self.folder, self.reads), self._cache_dir)
+        loader = made.data_loader = SharedLoader(own, folder_state(self.folder, self.reads), self._cache_dir)
         with quietly():
-            if states is None:
-                made.setup_data()
-            else:
-                restore(_processors(made), states)
-                made.setup_data(init_type="load_state")
+            # Where processors learn nothing there is nothing to restore.
+            if not fill_shared(made, loader, self._cache_dir):
+                if states is not None:
+                    restore(_processors(made), states)
+                made.setup_data("fit_seq" if states is None else "load_state")
         made.data_loader = own  # as if it had loaded by itself
         return made
 

@@ -14,7 +14,7 @@ import yaml
 
 from rollq.tasks.components.registry import build
 from rollq.tasks.errors import ArtifactCorrupted, ComponentError, DataError, PermanentError, SegmentError
-from rollq.workers.qlib.data import frames
+from rollq.workers.qlib.data import frames, processed
 from rollq.workers.qlib.data.states import restore, states_of
 from rollq.workers.qlib.datasets import QlibDataset
 from tests import qlib_data
@@ -89,6 +89,30 @@ def test_a_shared_frame_is_what_the_loader_gives(folder: Path, tmp_path: Path) -
     pd.testing.assert_frame_equal(shared, own, check_freq=False, check_index_type=False, check_column_type=False)
     assert (shared.dtypes == own.dtypes).all()
     assert shared.columns.equals(own.columns)
+
+
+def test_processors_that_learn_nothing_run_once(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    plain = dataset(folder, "lightgbm", cache_dir=str(tmp_path / "plain"))
+    monkeypatch.setattr(processed, "BY_DAY", frozenset())
+    expected = {one: plain.prepare("train", one) for one in ("feature", "label", "raw")}
+    monkeypatch.undo()
+    asked = {"cache_dir": str(tmp_path / "shared")}
+    first = dataset(folder, "lightgbm", **asked)
+    for name, frame in expected.items():
+        pd.testing.assert_frame_equal(first.prepare("train", name), frame, check_index_type=False)
+    # Another window: nothing is loaded or processed again, and its frames end where its handler does.
+    monkeypatch.setattr(frames, "_loaded", None)
+    monkeypatch.setattr("qlib.data.dataset.processor.CSZScoreNorm.__call__", None)
+    short = dataset(
+        folder, "lightgbm", handler={"end_time": DAYS[250]}, segments={"test": [DAYS[230], DAYS[250]]}, **asked
+    )
+    handler = short.native.handler
+    for one in (handler._data, handler._infer, handler._learn):
+        assert f"{one.index.get_level_values('datetime').max():%Y-%m-%d}" == DAYS[250]
+    pd.testing.assert_frame_equal(
+        short.prepare("test"),
+        dataset(folder, "lightgbm", **asked).config({"test": [DAYS[230], DAYS[250]]}).prepare("test"),
+    )
 
 
 def test_what_a_worker_changes_stays_its_own(folder: Path, tmp_path: Path) -> None:
