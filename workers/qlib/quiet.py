@@ -22,6 +22,7 @@ class _Passed(logging.Handler):
 @contextlib.contextmanager
 def quietly() -> Iterator[None]:
     """Nothing is printed, nothing is warned of, and joblib works in this process alone."""
+    _quieten_logs()
     from joblib import parallel_config  # comes with scikit-learn, which Qlib needs
 
     with (
@@ -35,8 +36,9 @@ def quietly() -> Iterator[None]:
         yield
 
 
-def quieten_logs() -> None:
+def _quieten_logs() -> None:
     """Let Qlib's log be that of rollq, without what is below an error: Qlib warns of what is usual."""
     logger = logging.getLogger("qlib")
     logger.propagate = False
-    logger.handlers = [_Passed(logging.ERROR)]
+    if not any(isinstance(one, _Passed) for one in logger.handlers):
+        logger.handlers = [_Passed(logging.ERROR)]

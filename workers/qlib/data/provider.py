@@ -11,7 +11,7 @@ from pathlib import Path
 from rollq.tasks.config.settings import expanded
 from rollq.tasks.definition import PROVIDER, QLIB_INIT
 from rollq.tasks.errors import ComponentError, DataError, StateError
-from rollq.workers.qlib.quiet import quieten_logs, quietly
+from rollq.workers.qlib.quiet import quietly
 
 KEY, URI, REGION = QLIB_INIT, PROVIDER, "region"
 REGIONS = ("cn", "us", "tw")
@@ -66,7 +66,6 @@ def ready(options: Mapping[str, object]) -> Path:
         finally:
             # Qlib would end its own runs when an error ends this process; there are none.
             sys.excepthook = hook
-    quieten_logs()
     _ready = wanted
     return folder
 
