@@ -15,6 +15,7 @@ from rollq import (
     BadInput,
     LGBModel,
     MLflowExpManager,
+    OnlineManager,
     OnlineModel,
     OnlineSet,
     OnlineSets,
@@ -22,24 +23,32 @@ from rollq import (
     PanelDataset,
     PredUpdater,
     R,
+    RollingStrategy,
     SettingsError,
     SigAnaRecord,
     SignalRecord,
     StateError,
 )
+from rollq.trainers import TrainerR
+from tests.online_strategies import LIVED, template, write_prices
 from tests.synthetic import closes, panel, write
 
 PRICES = closes(330)
 UNTIL = 300  # sessions that were there when the models were trained
 
 
-@pytest.fixture
-def data(tmp_path: Path, backend: Backend, monkeypatch: pytest.MonkeyPatch) -> PanelDataset:
+@pytest.fixture(autouse=True)
+def _of_this_test(backend: Backend, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is asked without a backend, is asked of that of the test."""
     monkeypatch.setenv("ROLLQ_MONGO_URI", backend.settings.mongo_uri)
     monkeypatch.setenv("ROLLQ_MONGO_DATABASE", backend.settings.mongo_database)
     monkeypatch.setenv("ROLLQ_REDIS_URL", backend.settings.redis_url)
     monkeypatch.setenv("ROLLQ_MLFLOW_URI", backend.settings.mlflow_uri)
     monkeypatch.setattr(R, "_manager", MLflowExpManager(backend.settings.mlflow_uri))
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> PanelDataset:
     segments = {"train": ["2020-03-02", "2020-10-30"], "test": ["2021-01-04", None]}
     return panel(tmp_path, PRICES.iloc[:UNTIL], segments=segments, processors=[{"op": "zscore"}])
 
@@ -107,6 +116,21 @@ def test_what_serves_a_strategy_is_changed_there(data: PanelDataset, backend: Ba
     assert tool.online_models() == [serving]
     tool.set_online_tag("online", other)  # beside it
     assert set(tool.online_models()) == {serving, other}
+
+
+def test_the_models_of_a_strategy_are_updated_as_it_does_it(backend: Backend, tmp_path: Path) -> None:
+    path, name = write_prices(tmp_path / "prices.parquet", until=LIVED[0]), f"kept {backend.settings.mongo_database}"
+    strategy = RollingStrategy.of_template(template(path, name), backend.settings)
+    manager = OnlineManager(strategy, TrainerR, backend=backend, name=name)
+    manager.first_train(timeout=60)
+    tool = OnlineToolR(name, backend=backend)
+    before = {one.id: one.checksums() for one in tool.online_models()}
+    assert set(before) == {model.recorder_id for model in OnlineSets(backend.store).current(name).models}
+    write_prices(path, until=LIVED[2])
+    days = tool.update_online_pred()
+    assert sorted(days.values()) == [*[0] * (len(before) - 1), 2]
+    assert {one.id: one.checksums() for one in tool.online_models()} == before  # beside what was predicted before
+    assert not any(tool.update_online_pred().values())
 
 
 def test_what_is_missing_is_said(data: PanelDataset, backend: Backend) -> None:
