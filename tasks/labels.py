@@ -10,6 +10,7 @@ from rollq.tasks.errors import TemplateError
 # characters.
 LABEL = r"[^\x00-\x1f\x7f\ud800-\udfff]{1,200}"
 SHOWN_CHARS = 80
+OWN_QUEUE = "train_func"  # of tasks that only a function of the user's own can train: no worker serves it
 
 
 def check_label(value: object, key: str) -> None:

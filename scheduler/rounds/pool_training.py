@@ -105,7 +105,10 @@ class PoolTraining:
 
     def wait(self, ids: Sequence[str]) -> None:
         """Until no task waits or runs: what is PART_DONE has done its part."""
-        while any(self.backend.tasks.stat(ids=ids)[state] for state in self.unfinished):
+        while True:
+            states = self.backend.tasks.stat(ids=ids)
+            if not any(states[state] for state in self.unfinished):
+                return
             self.work(ids)
 
     def notify(self) -> None:

@@ -17,11 +17,10 @@ from rollq.tasks.client.run_task import WHOLE, TaskFunction, TaskWork, run_next
 from rollq.tasks.definition import run_name, with_experiment
 from rollq.tasks.errors import BadInput, StateError
 from rollq.tasks.ingredients.identified import identified
+from rollq.tasks.labels import OWN_QUEUE
 from rollq.tasks.queue.states import TaskState
 from rollq.tasks.rolling.task_options import TaskOptions
 from rollq.tasks.tracking.runs.recorder import Recorder
-
-OWN_QUEUE = "train_func"  # of tasks that only a function of the user's own can train: no worker serves it
 
 
 class Trainer(RoundTrainer):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from rollq.tasks.backend import Backend
 from rollq.tasks.client.reuse import lineage
+from rollq.tasks.labels import OWN_QUEUE
 from rollq.tasks.queue.states import TaskState
 from rollq.tasks.queue.task import Task
 
@@ -72,6 +73,8 @@ def _held(backend: Backend, task: Task) -> list[str]:
         return [f"It is held: delayed round {delayed[0].id} has not been released yet (start_round)."]
     if task.backfill:
         return [f"It is held by backfill {task.backfill} until it is admitted: rollq backfill show {task.backfill}"]
+    if task.scheduled_run:
+        return [f"It is held: run {task.scheduled_run} is scheduled for it, until `end_train` of its trainer."]
     return [f"It is held. To end that: rollq tasks unhold {task.id}"]
 
 
@@ -87,6 +90,8 @@ def _backoff(backend: Backend, task: Task) -> list[str]:
 
 def _unserved(backend: Backend, task: Task) -> list[str]:
     """That no live worker serves its queue with what it needs; empty if one does."""
+    if task.queue == OWN_QUEUE:
+        return ["No worker takes it: it waits for a trainer with its `train_func`, for `train` or `worker`."]
     workers = [worker for worker in backend.worker_registry.workers() if worker.alive]
     if any(worker.serves(task.queue, task.requested) for worker in workers):
         return []

@@ -18,6 +18,7 @@ from rollq import (
     R,
     Recorder,
     Research,
+    Serve,
     StateError,
     TaskManager,
     TaskState,
@@ -29,8 +30,10 @@ from rollq import (
     task_train,
 )
 from rollq.scheduler.reconciler import close, orphaned_runs
+from rollq.tasks.client.explain import explain
 from tests.integration.workers.test_task_train import definitions
-from tests.online_strategies import LGB, with_components
+from tests.online_strategies import DAYS, LGB, with_components
+from tests.pool_tasks import expire
 
 
 @pytest.fixture
@@ -162,9 +165,25 @@ def test_a_function_of_ones_own(backend: Backend, name: str, tasks: list[dict[st
     while TaskManager(name, backend).task_stat()[TaskState.WAITING] != 2:
         pass
     assert backend.tasks.claim(name, "a worker of Celery") is None, "workers leave it alone"
+    reason, *_ = explain(backend, next(TaskManager(name, backend).query({"status": "waiting"})))
+    assert "a trainer with its `train_func`" in reason
     trainer.worker()
     waits.join(timeout=30)
     assert len(found) == 2
+
+
+def test_a_function_of_ones_own_trains_a_round(backend: Backend, name: str, tasks: list[dict[str, Any]]) -> None:
+    called: list[str] = []
+
+    def mine(task_config: dict[str, Any], experiment_name: str) -> Recorder:
+        called.append(experiment_name)
+        return task_train(task_config, experiment_name)
+
+    trainer = TrainerR("another", mine, backend=backend).of(name)
+    days = tuple(day for day in DAYS if "2018-03-07" <= day <= "2018-03-20")
+    online = trainer.wait(trainer.open_round(tasks, Serve(name, days)), timeout=60)
+    assert called == [name, name]
+    assert {model.recorder_id for model in online.models} <= shown(name)
 
 
 def test_each_task_in_a_process_of_its_own(backend: Backend, name: str, tasks: list[dict[str, Any]]) -> None:
@@ -228,6 +247,10 @@ def test_a_delayed_task_has_a_scheduled_recorder(
     assert tuple(begun[0].load_object("task")["dataset"]["kwargs"]["segments"]["test"]) == ("2018-03-07", "2018-03-13")
     assert ids(trainer.train(tasks)) == ids(begun), "registered once"
     assert backend.tasks.claim(name, "w") is None
+    held = backend.tasks.get(begun[0].list_tags()["_id in TaskManager"])
+    assert explain(backend, held) == [
+        f"It is held: run {begun[0].id} is scheduled for it, until `end_train` of its trainer."
+    ]
     assert [found for found in orphaned_runs(backend) if found.recorder in begun] == [], "they are wanted"
     # In another process, say: what it has are the recorders of the experiment.
     found = [R.get_exp(experiment_name=name).get_recorder(ident) for ident in ids(begun)]
@@ -246,7 +269,7 @@ def test_a_second_attempt_makes_a_run_of_its_own(backend: Backend, name: str, ta
     backend.tasks.unhold([first])
     lost = backend.tasks.claim_among(name, "w", {"_id": first})
     assert lost
-    backend.tasks.release(lost, "it died before it began")
+    expire(backend, lost)  # the process that holds it died before it began
     ended = trainer.end_train(begun)
     assert (ended[0] != begun[0], ended[1] == begun[1]) == (True, True)
     left = R.get_exp(experiment_name=name).get_recorder(begun[0].id)
