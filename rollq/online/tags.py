@@ -10,7 +10,7 @@ import logging
 from collections.abc import Iterable, Mapping
 
 from rollq.scheduler.online.ledger import OnlineSets
-from rollq.scheduler.online.tool import OFFLINE, ONLINE, ONLINE_KEY, online_tag, tag_recorders, tagged_online
+from rollq.scheduler.online.tool import OFFLINE, ONLINE, ONLINE_KEY, listed, online_tag, tag_recorders, tagged_online
 from rollq.tasks.backend import Backend
 from rollq.tasks.errors import BadInput, StateError
 from rollq.tasks.tracking.mlflow.recorder import MLflowRecorder
@@ -50,7 +50,7 @@ class OnlineToolR:
             SettingsError: the tag is neither ``online`` nor ``offline``.
             StateError: one that is to go offline serves a strategy.
         """
-        chosen = [recorder] if isinstance(recorder, Recorder) else list(recorder)
+        chosen = listed(recorder)
         if tag == OFFLINE:
             self._check_free(chosen)
         tag_recorders(tag, chosen)
@@ -70,7 +70,7 @@ class OnlineToolR:
             BadInput: there is no default experiment.
             StateError: one that would go offline serves a strategy; nothing was changed.
         """
-        chosen = [recorder] if isinstance(recorder, Recorder) else list(recorder)
+        chosen = listed(recorder)
         ids = {one.id for one in chosen}
         others = [one for one in self.online_models(exp_name) if one.id not in ids]
         self._check_free(others)

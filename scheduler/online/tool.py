@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 
 from rollq.scheduler.online.ledger import OnlineSets
 from rollq.scheduler.online.online_set import OnlineSet
@@ -29,6 +29,11 @@ def tag_recorders(tag: str, recorders: Iterable[Recorder]) -> None:
         recorder.set_tags({ONLINE_KEY: tag})
         # Tags are written by a thread; here they are waited for, so that an error is raised where it belongs.
         recorder.flush()
+
+
+def listed(recorder: Recorder | Iterable[Recorder]) -> list[Recorder]:
+    """Recorders, of which one may be given bare."""
+    return [recorder] if isinstance(recorder, Recorder) else list(recorder)
 
 
 def online_tag(recorder: Recorder) -> str:
@@ -60,13 +65,13 @@ class OnlineTool:
         self._sets = OnlineSets(backend.store)
         self._experiment = MLflowExperiment.open(pool or strategy, backend.settings.mlflow_uri)
 
-    def set_online_tag(self, tag: str, recorders: Recorder | Iterable[Recorder]) -> None:
+    def set_online_tag(self, tag: str, recorder: Recorder | Iterable[Recorder]) -> None:
         """Tag recorders.
 
         Raises:
             SettingsError: the tag is neither ``online`` nor ``offline``.
         """
-        tag_recorders(tag, [recorders] if isinstance(recorders, Recorder) else recorders)
+        tag_recorders(tag, listed(recorder))
 
     def get_online_tag(self, recorder: MLflowRecorder) -> str:
         """The tag of a recorder; ``offline`` if it has none."""
@@ -80,15 +85,16 @@ class OnlineTool:
             return []
         return [find_run(model.recorder_id, self._backend.settings.mlflow_uri) for model in current.models]
 
-    def reset_online_tag(self, recorders: Sequence[MLflowRecorder]) -> None:
-        """Tag ``recorders`` as online, and every other recorder of the experiment that was online as offline.
+    def reset_online_tag(self, recorder: Recorder | Iterable[Recorder]) -> None:
+        """Tag recorders, or one, as online, and every other recorder of the experiment that was online as offline.
 
         The tags alone change; what serves is changed by ``rollq online rollback`` and ``promote``.
         """
-        chosen = {recorder.id for recorder in recorders}
-        before = [recorder for ident, recorder in tagged_online(self._experiment).items() if ident not in chosen]
+        chosen = listed(recorder)
+        ids = {one.id for one in chosen}
+        before = [one for ident, one in tagged_online(self._experiment).items() if ident not in ids]
         self.set_online_tag(self.OFFLINE_TAG, before)
-        self.set_online_tag(self.ONLINE_TAG, recorders)
+        self.set_online_tag(self.ONLINE_TAG, chosen)
 
     def sync(self, online: OnlineSet) -> None:
         """Bring the tags in sync with a set; any number of calls do it once.
