@@ -2,7 +2,8 @@
 
 ``CALLED`` may be called by a pickle with whatever arguments: values of Python, numpy, pandas and Arrow, whose making
 does nothing else. ``FILLED`` are classes whose constructors could do anything (Qlib builds whatever class a
-configuration names): a pickle may only make one empty and fill in its state, as pickle does of itself.
+configuration names, numpy takes bytes for addresses of objects): a pickle may only make one empty and fill in its
+state, as pickle does of itself, or name one.
 """
 
 from __future__ import annotations
@@ -34,13 +35,13 @@ MOVED_MODULES: Mapping[str, str] = {
 
 CALLED = _names(
     {
-        "builtins": "slice set frozenset bytearray complex range list dict tuple int float bool str",
+        "builtins": "slice set frozenset bytearray complex range",
         "collections": "OrderedDict defaultdict Counter deque",
         "datetime": "datetime date time timedelta timezone",
         "zoneinfo": "ZoneInfo",
         "decimal": "Decimal",
         "pathlib": "PosixPath PurePosixPath",
-        "numpy": "ndarray dtype",
+        "numpy": "dtype",
         "numpy._core.multiarray": "_reconstruct scalar",
         "numpy._core.numeric": "_frombuffer",
         "pandas": (
@@ -65,10 +66,10 @@ CALLED = _names(
         ),
         "pandas.core.frame": "DataFrame",
         "pandas.core.series": "Series",
-        "pandas.core.indexes.base": "Index _new_Index",
+        "pandas.core.indexes.base": "Index",
         "pandas.core.indexes.multi": "MultiIndex",
         "pandas.core.indexes.range": "RangeIndex",
-        "pandas.core.indexes.datetimes": "DatetimeIndex _new_DatetimeIndex",
+        "pandas.core.indexes.datetimes": "DatetimeIndex",
         "pandas.core.indexes.timedeltas": "TimedeltaIndex",
         "pandas.core.indexes.period": "PeriodIndex",
         "pandas.core.indexes.category": "CategoricalIndex",
@@ -91,6 +92,8 @@ CALLED = _names(
 
 FILLED = _names(
     {
+        "builtins": "list dict tuple int float bool str",
+        "numpy": "ndarray",
         "lightgbm.basic": "Booster",
         "xgboost.core": "Booster",
         "catboost.core": "CatBoost CatBoostRegressor CatBoostClassifier",

@@ -13,6 +13,7 @@ from typing import ClassVar, cast
 from zoneinfo import ZoneInfo
 
 import numpy as np
+import pandas as pd
 import pyarrow as pa
 from pandas.compat import pickle_compat
 
@@ -103,6 +104,8 @@ class _Gate(pickle._Unpickler):
     def load_newobj(self) -> None:
         """Make an empty object of a class."""
         self._check_found(self.stack[-2])
+        if self.stack[-1] != ():
+            self._check_call(self.stack[-2])
         pickle_compat.Unpickler.load_newobj(self)
 
     def load_newobj_ex(self) -> None:
@@ -116,6 +119,9 @@ class _Gate(pickle._Unpickler):
             raise BadInput(f"The pickle changes {self._name(self.stack[-2])} itself, which is not allowed.", FIX)
         if isinstance(self.stack[-2], np.dtype):
             _check_dtype(self.stack[-2], self.stack[-1])
+        if isinstance(self.stack[-2], np.ndarray) and self.stack[-2].size:
+            # numpy would free the memory that other values may look at.
+            raise BadInput("The pickle fills in an array twice, which is not allowed.", FIX)
         super_build(self)
 
     def refuse(self) -> None:
@@ -176,6 +182,25 @@ def _array(data: object) -> pa.Array:
     return array
 
 
+def _index(cls: object, parts: dict[str, object]) -> object:
+    """An index of pandas: its helper would make anything that a class is named for."""
+    from pandas.core.indexes.base import _new_Index
+
+    return _new_Index(_index_class(cls), parts)
+
+
+def _datetime_index(cls: object, parts: dict[str, object]) -> object:
+    from pandas.core.indexes.datetimes import _new_DatetimeIndex
+
+    return _new_DatetimeIndex(_index_class(cls), parts)
+
+
+def _index_class(cls: object) -> type[pd.Index]:
+    if not (isinstance(cls, type) and issubclass(cls, pd.Index)):
+        raise BadInput(f"The pickle makes an index of {getattr(cls, '__name__', cls)!r}, which is not allowed.", FIX)
+    return cls
+
+
 def _encoded(text: str, encoding: str) -> bytes:
     """Bytes, as protocol 2 writes them."""
     if encoding != "latin1":
@@ -197,6 +222,8 @@ def _zone(key: str, _: bool) -> ZoneInfo:
 # What would be too much if it were called as it is, and what a pickle gets in its place.
 GUARDED: Mapping[Name, Callable[..., object]] = {
     ("pyarrow.lib", "_restore_array"): _array,
+    ("pandas.core.indexes.base", "_new_Index"): _index,
+    ("pandas.core.indexes.datetimes", "_new_DatetimeIndex"): _datetime_index,
     ("_codecs", "encode"): _encoded,
     ("builtins", "getattr"): _attribute,
 }

@@ -11,6 +11,7 @@ import lightgbm
 import numpy as np
 import pandas as pd
 import pytest
+from pandas.core.indexes.base import _new_Index
 
 from rollq.tasks.errors import ArtifactCorrupted, BadInput, PermanentError
 from rollq.workers.qlib.pickles import dump, load
@@ -94,6 +95,19 @@ REFUSED: dict[str, tuple[Callable[[], bytes], str]] = {
     "dtype flags": (
         lambda: pickle.dumps(Calls(np.dtype, "O8", False, True, state=(3, "|", None, None, None, -1, -1, 0))),
         "the dtype object",
+    ),
+    "addresses of objects": (lambda: pickle.dumps(Calls(np.ndarray, (1,), "O", bytearray(8))), "calls numpy:ndarray"),
+    "addresses by a new object": (
+        lambda: _opcodes(_name("numpy", "ndarray"), pickle.dumps(((1,), "O", b"12345678"), protocol=4)[2:-1], b"\x81"),
+        "calls numpy:ndarray",
+    ),
+    "addresses by an index": (
+        lambda: pickle.dumps(Calls(_new_Index, np.ndarray, {"shape": (1,), "dtype": "O", "buffer": bytearray(8)})),
+        "an index of 'ndarray'",
+    ),
+    "an array filled in twice": (
+        lambda: pickle.dumps(np.arange(3), protocol=4)[:-1] + b")b.",
+        "fills in an array twice",
     ),
     "a class that is changed": (lambda: _opcodes(_name("qlib.contrib.model.gbdt", "LGBModel"), b"N}\x86b"), "itself"),
     "an old instance": (lambda: b"(cqlib.data.dataset\nDatasetH\no.", "protocol 0 or 1"),
