@@ -66,8 +66,9 @@ def init(
 
     Args:
         provider_uri: where the calendar of this process comes from: a Parquet file of prices, or a folder in Qlib's
-            form. Datasets of rollq name their own files. One that does not exist is only logged.
-        region: has no meaning for rollq; accepted.
+            form, which is that of Qlib's datasets, too. Datasets of rollq name their own files. One that does not exist
+            is only logged.
+        region: of a folder of Qlib's: its backtests need it.
         mongo: ``{"task_url": ..., "task_db_name": ...}``: the task store, and its database. Without a broker beside it
             no worker is notified, but this process can train by itself.
         exp_manager: as for ``Workflow.setup``; its ``uri`` is where workers of this process keep runs, too.
@@ -91,6 +92,7 @@ def init(
         return shared
     calendar = _calendar(provider_uri)
     chosen, unused = _sorted(settings)
+    chosen.update(_of_qlib(provider_uri, region))
     chosen.update(_of_mongo(mongo), **_of_manager(exp_manager))
     before = set_for_script(chosen)
     try:
@@ -101,7 +103,7 @@ def init(
         raise
     finally:
         current_settings.cache_clear()
-    _say_unused(unused, region)
+    _say_unused(unused)
     set_default_calendar(calendar)
     if shared and shared.settings == backend.settings:
         backend.store.close()
@@ -197,8 +199,7 @@ def _manager(exp_manager: Mapping[str, object] | None, settings: Settings) -> Ma
     return {**config, KWARGS: kwargs}
 
 
-def _say_unused(names: list[str], region: str | None) -> None:
-    names = names + (["region"] if region is not None else [])
+def _say_unused(names: list[str]) -> None:
     if names:
         log.info("rollq.init: without meaning here: %s", ", ".join(names))
 
@@ -210,17 +211,29 @@ def _calendar(provider_uri: str | Path | Mapping[str, str | Path] | None) -> Tim
         DataError: the file is no price table.
         CalendarError: the folder's calendar has no session.
     """
-    if isinstance(provider_uri, Mapping):  # one folder for each frequency
-        provider_uri = provider_uri.get("day", next(iter(provider_uri.values()), None))
-    if provider_uri is None:
+    path = _place(provider_uri)
+    if path is None:
         return None
-    path = Path(provider_uri).expanduser()
     if path.is_file():
         return TimeAdjuster(pd.DatetimeIndex(read_prices(path)["datetime"].unique()).sort_values())
     if (path / DAYS).is_file():
         return TimeAdjuster(_days(path / DAYS), _days(path / COMING_DAYS))
     log.warning("provider_uri: %s holds no calendar: pass calendar= where one is needed", path)
     return None
+
+
+def _place(provider_uri: str | Path | Mapping[str, str | Path] | None) -> Path | None:
+    if isinstance(provider_uri, Mapping):  # one folder for each frequency
+        provider_uri = provider_uri.get("day", next(iter(provider_uri.values()), None))
+    return None if provider_uri is None else Path(provider_uri).expanduser()
+
+
+def _of_qlib(provider_uri: str | Path | Mapping[str, str | Path] | None, region: str | None) -> dict[str, object]:
+    """The settings of Qlib's own datasets, if this is a folder of theirs."""
+    path = _place(provider_uri)
+    if path is None or not (path / DAYS).is_file():
+        return {}
+    return {"qlib_provider_uri": str(path.absolute()), **({"qlib_region": region} if region else {})}
 
 
 def _days(path: Path) -> list[str]:

@@ -97,6 +97,8 @@ class Settings(BaseModel):
         Path(), description="Folder of your own modules, which components may name"
     )
     pickle_classes: tuple[str, ...] = Field((), description="Classes that a pickled artifact may hold: 'module:Class'")
+    qlib_provider_uri: str = Field("", description="Data folder of Qlib's, for tasks that do not name theirs")
+    qlib_region: Literal["cn", "us", "tw"] = Field("cn", description="Region of that folder")
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     log_format: Literal["human", "json"] = "human"
 

@@ -19,7 +19,7 @@ from rollq.workers.qlib import natives
 from rollq.workers.qlib.classes import check_names
 from rollq.workers.qlib.data.content import calendar_of
 from rollq.workers.qlib.data.handlers import Source, check_handler, fitted_states
-from rollq.workers.qlib.data.provider import KEY, check_init
+from rollq.workers.qlib.data.provider import KEY, REGION, URI, check_init
 from rollq.workers.qlib.data.states import State
 from rollq.workers.qlib.quiet import quietly
 from rollq.workers.qlib.signatures import parameters_of, wrapped
@@ -34,7 +34,7 @@ class QlibDataset(Dataset):
 
     Args:
         handler, segments: as in Qlib.
-        qlib_init: where the data are: ``{provider_uri, region}``.
+        qlib_init: where the data are: ``{provider_uri, region}``; None: as the settings say.
         fitted: what the handler's processors have learned, as ``to_config`` gives it; None: they learn when needed.
         cache_dir: for what is computed once per machine; by default in the state folder.
         more: the other keywords of Qlib's class.
@@ -52,13 +52,17 @@ class QlibDataset(Dataset):
         **more: object,
     ) -> None:
         """Nothing is read here: a dataset is made to check a template, where the data may not be there yet."""
-        if qlib_init is None:
-            raise ComponentError("it does not say where the data are.", "Add provider_uri: FOLDER under it.", KEY)
+        where = qlib_init or _usual()
+        if where is None:
+            fix = "Add qlib_init: {provider_uri: FOLDER}, or set ROLLQ_QLIB_PROVIDER_URI."
+            raise ComponentError("it does not say where the data are.", fix, KEY)
         if not isinstance(segments, Mapping):
             raise ComponentError("segments are a mapping.", "Write train: [start, end] and so on.", SEGMENTS_KEY)
         check_names(more, "dataset.kwargs")
         self._handler, self._more = check_handler(handler), more
-        self._init = check_init(qlib_init)
+        # Where the data are is no part of a task that does not say it.
+        self._written = {} if qlib_init is None else {KEY: dict(qlib_init)}
+        self._init = check_init(where)
         self._cache_dir = cache_dir
         self._fitted = fitted
         self.segments = dict(segments)
@@ -123,7 +127,7 @@ class QlibDataset(Dataset):
 
     def to_config(self) -> dict[str, object]:
         """The kwargs that make this dataset again, with what its processors learned; without the cache folder."""
-        kwargs = {HANDLER: self._handler, SEGMENTS: self.segments, KEY: self._init, **self._more}
+        kwargs = {HANDLER: self._handler, SEGMENTS: self.segments, **self._written, **self._more}
         config: dict[str, object] = canonical({**kwargs, FITTED: self._states()})
         return config
 
@@ -180,6 +184,13 @@ class QlibDataset(Dataset):
         if written is None or any(end is None for end in ends):
             return None
         return max(str(one) for one in (written, *ends))
+
+
+def _usual() -> dict[str, object] | None:
+    """The folder of the settings; None if there is none."""
+    settings = current_settings()
+    folder = settings.qlib_provider_uri
+    return {URI: folder, REGION: settings.qlib_region} if folder else None
 
 
 def dataset_of(cls: type[object]) -> type[QlibDataset]:

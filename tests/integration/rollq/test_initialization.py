@@ -88,7 +88,7 @@ def test_keywords_of_the_reference_are_taken_and_misspelt_ones_refused(
             logging_level=logging.INFO,
         )
     (line,) = [record.message for record in caplog.records if "without meaning" in record.message]
-    assert line.endswith("expression_cache, kernels, region")
+    assert line.endswith("expression_cache, kernels")
     for wrong, hint in (({"expresion_cache": 1}, "expression_cache"), ({"max_attemps": 1}, "max_attempts")):
         with pytest.raises(SettingsError) as refused:
             rollq.init(mongo=mongo(settings), **wrong)

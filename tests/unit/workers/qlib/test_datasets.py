@@ -13,6 +13,7 @@ import pytest
 import yaml
 
 from rollq.tasks.components.registry import build
+from rollq.tasks.config.settings import current_settings
 from rollq.tasks.errors import ArtifactCorrupted, ComponentError, DataError, PermanentError, SegmentError
 from rollq.workers.qlib.data import frames, processed
 from rollq.workers.qlib.data.states import restore, states_of
@@ -156,6 +157,22 @@ def test_new_sessions_are_read(tmp_path: Path) -> None:
     assert len(again.config({"test": [DAYS[300], None]}).prepare("test")) == 5 * 3
 
 
+def test_where_the_data_are_may_be_a_setting(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    written = config(folder)
+    del written["kwargs"]["qlib_init"]
+    with pytest.raises(ComponentError, match="where the data are"):
+        build(written, "dataset")
+    monkeypatch.setenv("ROLLQ_QLIB_PROVIDER_URI", str(folder))
+    current_settings.cache_clear()
+    try:
+        made: QlibDataset = build(written, "dataset")
+        made.check()
+        assert "qlib_init" not in made.to_config()
+        assert made.session_hashes() == dataset(folder).session_hashes()
+    finally:
+        current_settings.cache_clear()
+
+
 @pytest.mark.parametrize(
     ("part", "why"), [("", "there is no folder"), ("calendars", "has no calendars"), ("features", "has no features")]
 )
@@ -176,7 +193,6 @@ def test_data_that_are_not_there_are_named(folder: Path) -> None:
 @pytest.mark.parametrize(
     "changes",
     [
-        {"qlib_init": None},
         {"qlib_init": {"provider_uri": "/x", "region": "moon"}},
         {"qlib_init": {"provider_uri": "/x", "kernel": 1}},
         {"handler": "file:///x"},
