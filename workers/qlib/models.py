@@ -14,12 +14,14 @@ import pandas as pd
 
 from rollq.tasks.components.dataset import Dataset
 from rollq.tasks.components.model import Checkpoint, Model
+from rollq.tasks.config.settings import current_settings
 from rollq.tasks.errors import ComponentError, PermanentError
 from rollq.tasks.failures import described
 from rollq.workers.qlib import natives, pickles
 from rollq.workers.qlib.classes import check_names
 from rollq.workers.qlib.datasets import QlibDataset
 from rollq.workers.qlib.experiment import logging_to
+from rollq.workers.qlib.pickle_classes import FILLED
 from rollq.workers.qlib.quiet import quietly
 from rollq.workers.qlib.signatures import parameters_of, takes_any, wrapped
 
@@ -46,6 +48,7 @@ class QlibModel(Model):
             ComponentError: it cannot.
         """
         check_names(kwargs, "model.kwargs")
+        _check_kept(self.wraps)
         with quietly():
             try:
                 self.native = self.wraps(**{name: 1 if name in THREADS else value for name, value in kwargs.items()})
@@ -103,14 +106,14 @@ class QlibModel(Model):
             PermanentError: it could not be read again.
         """
         with quietly():
-            (folder / FILE).write_bytes(pickles.dump(self.native))
+            (folder / FILE).write_bytes(pickles.dump(self.native, current_settings().pickle_classes))
 
     @classmethod
     def load(cls, folder: Path) -> Self:
         """The model that ``save`` wrote."""
         made = cls.__new__(cls)
         with quietly():
-            found = pickles.load((folder / FILE).read_bytes())
+            found = pickles.load((folder / FILE).read_bytes(), current_settings().pickle_classes)
         if type(found) is not cls.wraps:
             raise PermanentError(f"{FILE} holds no {cls.wraps.__name__}.", "Train the task again.")
         made.native = found
@@ -123,6 +126,21 @@ def model_of(cls: type[object]) -> type[QlibModel]:
     # What a model takes beyond its names are parameters of its library.
     more = [inspect.Parameter("parameters", inspect.Parameter.VAR_KEYWORD)] if takes_any(cls) else []
     return wrapped(QlibModel, cls, [*parameters_of(cls), *more])
+
+
+def _check_kept(cls: type[object]) -> None:
+    """Refuse a model whose pickle would be refused, before it is trained.
+
+    Raises:
+        ComponentError: its class is not on the list.
+    """
+    name = (cls.__module__, cls.__qualname__)
+    if name not in FILLED and ":".join(name) not in current_settings().pickle_classes:
+        raise ComponentError(
+            f"a {cls.__name__} could not be kept: its pickle is not on the list of those that are read.",
+            "Use another model, or name every class that it holds in ROLLQ_PICKLE_CLASSES.",
+            "model.class",
+        )
 
 
 def _native(dataset: Dataset) -> natives.Dataset:

@@ -10,7 +10,7 @@ from rollq.tasks.components.registry import build, resolve
 from rollq.tasks.errors import ComponentError
 from rollq.workers.qlib.adapter import adapt
 from rollq.workers.qlib.classes import check_names, qlib_class
-from rollq.workers.qlib.models import QlibModel
+from rollq.workers.qlib.models import QlibModel, model_of
 from tests import qlib_data
 
 
@@ -48,6 +48,14 @@ def test_everything_else_is_refused(name: str, module: str) -> None:
 def test_a_package_that_a_model_needs_is_named() -> None:
     with pytest.raises(ComponentError, match="needs the package torch"):
         adapt("LSTM", "qlib.contrib.model.pytorch_lstm", "model")
+
+
+def test_a_model_that_could_not_be_kept_is_refused_before_it_is_trained() -> None:
+    from qlib.model.base import Model
+
+    own = type("Own", (Model,), {"__module__": "qlib.contrib.model.own"})
+    with pytest.raises(ComponentError, match="could not be kept"):
+        model_of(own)()
 
 
 def test_wrong_keywords_are_errors_of_the_template() -> None:
