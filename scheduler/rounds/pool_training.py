@@ -145,7 +145,7 @@ class PoolTraining:
         return None
 
     def _scheduled(self, task: Task, name: str) -> Recorder:
-        """A new SCHEDULED recorder of a task, which its next attempt trains into.
+        """A new SCHEDULED recorder of a task, which its next attempt trains into; or that of a process that was faster.
 
         If the task is claimed at this moment, the attempt makes a run of its own; the reconciler closes this one.
         """
@@ -155,7 +155,11 @@ class PoolTraining:
         tags = {POOL: task.pool, TASK: task.id, TASK_OF_POOL: task.id, TRAIN_STATUS: BEGIN}
         recorder = experiment.create_recorder(name, tags)
         recorder.save_objects(task=task.definition)
-        self.backend.tasks.schedule_run(task.id, recorder.id, task.attempts + 1)
+        if not self.backend.tasks.schedule_run(task.id, recorder.id, task.attempts + 1, task.scheduled_run):
+            other = self._recorder(self.backend.tasks.get(task.id))
+            if other is not None:
+                recorder.discard()
+                return other
         return recorder
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import logging
 import time
 from collections.abc import Mapping, Sequence
 from functools import partial
@@ -21,6 +22,8 @@ from rollq.tasks.labels import OWN_QUEUE
 from rollq.tasks.queue.states import TaskState
 from rollq.tasks.rolling.task_options import TaskOptions
 from rollq.tasks.tracking.runs.recorder import Recorder
+
+log = logging.getLogger(__name__)
 
 
 class Trainer(RoundTrainer):
@@ -179,6 +182,9 @@ class Trainer(RoundTrainer):
         """What is done in a pool: as workers do it, or with a function that this process calls."""
         manager = TaskManager(pool, self._backend)
 
+        if self.skip_run_task or (work is None and type(self).work_on is Trainer.work_on):
+            self._say_if_alone()
+
         def by_hand(ids: Sequence[str]) -> None:
             if self.skip_run_task or not (work and run_next(manager, {"_id": {"$in": list(ids)}}, work) is not None):
                 self._backend.tasks.reclaim("a trainer")
@@ -188,6 +194,10 @@ class Trainer(RoundTrainer):
         return PoolTraining(
             self._backend, pool, by_hand if work else partial(self.work_on, pool), (*UNFINISHED, *unfinished)
         )
+
+    def _say_if_alone(self) -> None:
+        if not any(worker.alive for worker in self._backend.worker_registry.workers()):
+            log.warning("no worker is alive: start `rollq worker`, or call `worker()` of a TrainerRM elsewhere")
 
     def _is_own(self, func: TaskFunction | None) -> bool:
         return func is not None and func not in self.native

@@ -173,9 +173,16 @@ class TaskOperations:
                 ).deleted_count
             ]
 
-    def schedule_run(self, ident: str, run: str, attempt: int) -> bool:
-        """Let the attempt of this number train into a run that is there already; whether it still lies ahead."""
-        ahead = {"_id": ident, "status": WAITING, "attempts": attempt - 1}
+    def schedule_run(self, ident: str, run: str, attempt: int, before: str | None = None) -> bool:
+        """Let the attempt of this number train into a run that is there already.
+
+        Args:
+            before: the run that was scheduled when the task was read.
+
+        Returns:
+            Whether it will: the attempt still lies ahead, and no other run was scheduled for it meanwhile.
+        """
+        ahead = {"_id": ident, "status": WAITING, "attempts": attempt - 1, "scheduled_run": before}
         with reachable():
             changes = {"$set": {"scheduled_run": run, "scheduled_for": attempt}}
             return bool(self._store.tasks.update_one(ahead, changes).matched_count)

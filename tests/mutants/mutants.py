@@ -61,6 +61,7 @@ PROCESS = ("tests/unit/tasks/tracking/test_process.py",)
 SERVING = ("tests/integration/scheduler/test_serving_stays.py",)
 ROUTINES, LEDGER = _conformance("scheduler/test_routines"), _conformance("scheduler/test_signal_ledger")
 KINDS = ("tests/integration/tasks/test_failure_kinds.py",)
+TRAINERS = ("tests/integration/rollq/test_trainers.py", "-k", "second_attempt or round_waits or ones_own")
 DOCUMENTS = _conformance("tasks/test_dead_letters")
 RENEWER = ("tests/unit/tasks/leases/test_renewer.py",)
 STOPPED = ("tests/acceptance/test_stopped_holders.py", "-k", "cut_off or published")
@@ -634,5 +635,26 @@ MUTANTS = (
         "if time.monotonic() < _rests_until:",
         "if False:",
         KINDS,
+    ),
+    Mutant(
+        "a second attempt trains into the run that was scheduled for the first",
+        "tasks/queue/documents.py",
+        "scheduled_run=found.scheduled_run if found.scheduled_for == found.attempts + 1 else None,",
+        "scheduled_run=found.scheduled_run,",
+        TRAINERS,
+    ),
+    Mutant(
+        "a run that an open round waits for may be deleted",
+        "tasks/tracking/runs/references.py",
+        "chain(self._serving(runs), self._waited_for(runs))",
+        "self._serving(runs)",
+        TRAINERS,
+    ),
+    Mutant(
+        "workers take tasks that only a function of the user's own can train",
+        "scheduler/rounds/trainers.py",
+        '{"queue": OWN_QUEUE, **self._options} if own else self._options',
+        "self._options",
+        TRAINERS,
     ),
 )

@@ -31,6 +31,7 @@ from rollq import (
 )
 from rollq.scheduler.reconciler import close, orphaned_runs
 from rollq.tasks.client.explain import explain
+from tests.acceptance.processes.worker_processes import wait_until
 from tests.integration.workers.test_task_train import definitions
 from tests.online_strategies import DAYS, LGB, with_components
 from tests.pool_tasks import expire
@@ -162,8 +163,7 @@ def test_a_function_of_ones_own(backend: Backend, name: str, tasks: list[dict[st
     found: list[Recorder] = []
     waits = threading.Thread(target=lambda: found.extend(trainer.train(waiting)))
     waits.start()
-    while TaskManager(name, backend).task_stat()[TaskState.WAITING] != 2:
-        pass
+    wait_until(lambda: TaskManager(name, backend).task_stat()[TaskState.WAITING] == 2)
     assert backend.tasks.claim(name, "a worker of Celery") is None, "workers leave it alone"
     reason, *_ = explain(backend, next(TaskManager(name, backend).query({"status": "waiting"})))
     assert "a trainer with its `train_func`" in reason
@@ -260,6 +260,22 @@ def test_a_delayed_task_has_a_scheduled_recorder(
     assert ended[0].list_tags()["train_status"] == "end_task_train"
     assert ended[0].load_object("pred.pkl") is not None
     assert ids(trainer.end_train(ended)) == ids(begun) == ids(trainer.train(tasks))
+
+
+def test_two_processes_register_the_same_tasks(
+    backend: Backend, name: str, tasks: list[dict[str, Any]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one, two = DelayTrainerR(name, backend=backend), DelayTrainerR(name, backend=backend)
+    schedule_run, first = backend.tasks.schedule_run, list[Recorder]()
+
+    def beaten(*args: Any) -> bool:
+        monkeypatch.setattr(backend.tasks, "schedule_run", schedule_run)
+        first.extend(two.train(tasks[0]))
+        return schedule_run(*args)
+
+    monkeypatch.setattr(backend.tasks, "schedule_run", beaten)
+    assert one.train(tasks[0]) == first
+    assert len(R.get_exp(experiment_name=name).list_recorders()) == 1
 
 
 def test_a_second_attempt_makes_a_run_of_its_own(backend: Backend, name: str, tasks: list[dict[str, Any]]) -> None:
