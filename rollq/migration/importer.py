@@ -136,8 +136,12 @@ class Importer:
     def _write(self, run: SourceRun, content: Content, to: str) -> str:
         """Write a run that was read whole; returns its id here. One that cannot be written whole is deleted again."""
         uri = self.backend.settings.mlflow_uri
-        past = PastRun(uri, MLflowExperiment.open(to, uri), run.id, run.name, run.start)
+        experiment = MLflowExperiment.open(to, uri)
+        past = PastRun(uri, experiment, run.id, run.name, run.start)
         try:
+            # Asked after this run can be seen: of two imports at once at least one finds the other.
+            if any(other.id != past.id for other in past_runs(experiment, run.id)):
+                raise StateError("another process is importing it")
             with TemporaryDirectory(prefix="rollq-") as folder:
                 artifacts = {**content.values, **content.files, **model_artifacts(content, Path(folder))}
                 if artifacts:

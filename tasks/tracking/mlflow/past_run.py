@@ -14,7 +14,7 @@ from rollq.tasks.tracking.artifacts.artifacts import Artifacts
 from rollq.tasks.tracking.artifacts.storage import storage_of
 from rollq.tasks.tracking.mlflow.experiment import MLflowExperiment, away
 from rollq.tasks.tracking.mlflow.long_texts import PARAMS, TAGS, LongTexts
-from rollq.tasks.tracking.mlflow.names import MAX_TAG, MAX_VALUE, number, step_of
+from rollq.tasks.tracking.mlflow.names import MAX_TAG, MAX_VALUE, number, quoted, step_of
 from rollq.tasks.tracking.mlflow.recorder import MLflowRecorder
 from rollq.tasks.tracking.mlflow.store import as_mlflow_reads
 from rollq.tasks.tracking.mlflow.stored_run import StoredRun
@@ -100,9 +100,14 @@ class PastRun:
             raise Unavailable(f"MLflow does not take it: {error}.", "Check MLFLOW_TRACKING_URI.") from error
 
 
-def past_runs(experiment: MLflowExperiment) -> Iterator[MLflowRecorder]:
-    """The runs of an experiment that were brought along; those without the tag ``IMPORTED`` are not whole."""
-    return experiment.iter_recorders(f"tags.`{SOURCE_RUN}` != ''")
+def past_runs(experiment: MLflowExperiment, source_run: str | None = None) -> Iterator[MLflowRecorder]:
+    """The runs of an experiment that were brought along; those without the tag ``IMPORTED`` are not whole.
+
+    Args:
+        source_run: only those of this run of the store that they come from.
+    """
+    asked = "!= ''" if source_run is None else f"= {quoted(source_run)}"
+    return experiment.iter_recorders(f"tags.`{SOURCE_RUN}` {asked}")
 
 
 def _batches(items: Sequence[Item], most: int) -> Iterator[Sequence[Item]]:

@@ -16,7 +16,7 @@ from rollq.migration.report import Fate
 from rollq.scheduler.online.ledger import OnlineSets
 from rollq.tasks.config.settings import worker_environment
 from rollq.tasks.errors import BadInput, StateError
-from rollq.tasks.tracking.mlflow.past_run import PastRun
+from rollq.tasks.tracking.mlflow.past_run import PastRun, past_runs
 from rollq.tasks.tracking.runs.process import PID, Process
 from rollq.tasks.tracking.runs.run_tags import IMPORTED, SOURCE_RUN
 from tests.command_line import CommandLine
@@ -101,7 +101,7 @@ KILLED = """
 import os, sys
 from rollq import Backend
 from rollq.tasks.config.settings import load_settings
-from rollq.tasks.tracking.mlflow.past_run import PastRun
+from rollq.tasks.tracking.mlflow.past_run import PastRun, past_runs
 from rollq.migration.importer import Importer
 from rollq.migration.opening import open_source
 left, end = int(sys.argv[3]), PastRun.end
@@ -144,6 +144,18 @@ def test_two_imports_at_once_are_refused(backend: Backend, runs: Path) -> None:
             imported(backend, runs, to=name)
         process.communicate()
     assert imported(backend, runs, to=name).whole
+
+
+def test_a_run_that_another_import_began_meanwhile_is_left_to_it(
+    backend: Backend, runs: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Both looked before either had written."""
+    first = imported(backend, runs).experiments[0]
+    monkeypatch.setattr("rollq.migration.importer.Importer._known", lambda *_: {})
+    second = imported(backend, runs, to=first.to).experiments[0]
+    assert {one.why for one in second.runs} == {"another process is importing it"}
+    names = [one.tags[SOURCE_RUN] for one in past_runs(MLflowExperiment.open(first.to, backend.settings.mlflow_uri))]
+    assert len(names) == len(set(names))
 
 
 def test_what_cannot_be_written_leaves_nothing(backend: Backend, runs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
