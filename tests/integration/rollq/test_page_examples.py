@@ -123,11 +123,12 @@ def test_update_predictions(here: Path, backend: Backend) -> None:
 
 
 def test_keep_online(here: Path, backend: Backend, monkeypatch: pytest.MonkeyPatch) -> None:
-    (block,) = blocks("docs/how-to/keep-online.md")
+    block, several = blocks("docs/how-to/keep-online.md")
     monkeypatch.setattr(rollq, "DelayTrainer", DelayTrainerR)  # there is no worker here
     late = {"train": ["2020-01-02", "2021-12-31"], "valid": ["2022-01-03", "2022-06-30"], "test": ["2022-09-01", None]}
     write_template(here, "kept", late, begin="2022-12-27")
     assert run(block, {})["manager"].get_signals().index.is_unique
+    assert len(run(several, {})["strategy"].first_tasks()) > len(run(several, {})["strategy"].members) == 2
 
 
 def test_simulate(here: Path) -> None:
