@@ -23,16 +23,21 @@ class ListOptions(TypedDict, total=False):
     filter_string: str
 
 
-class CollectorOptions(TypedDict, total=False):
-    """Further arguments of ``RecorderCollector``."""
+class OtherOptions(TypedDict, total=False):
+    """Further arguments of ``RecorderCollector`` that Qlib's strategies do not take."""
 
-    process_list: Processes
-    rec_key_func: KeyFunc | None
-    rec_filter_func: FilterFunc | None
     artifacts_path: Mapping[str, str] | None
-    artifacts_key: str | Sequence[str] | None
     list_kwargs: ListOptions | None
     status: str | Iterable[str] | None
     allow_missing: bool
     on_duplicate: Literal["error", "latest"]
     loader: Loader | None
+
+
+class CollectorOptions(OtherOptions, total=False):
+    """Further arguments of ``RecorderCollector``."""
+
+    process_list: Processes
+    rec_key_func: KeyFunc | None
+    rec_filter_func: FilterFunc | None
+    artifacts_key: str | Sequence[str] | None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Self, Unpack
@@ -87,6 +88,7 @@ class OnlineStrategy:
         if not hasattr(self, "_given"):
             self._given = (name_id,), {}
         self.name_id = name_id
+        self.logger = logging.getLogger(type(self).__module__)
         self._pool = name_id
         self._experiment = ""  # where it is not the pool
         self._settings = load_settings()
@@ -135,6 +137,10 @@ class OnlineStrategy:
     def tool(self) -> OnlineTool:
         """The tags of its recorders, and which of them serve."""
         return OnlineTool(self.backend, self.name, self.pool)
+
+    @tool.setter
+    def tool(self, tool: object) -> None:
+        """Strategies of Qlib bring one; here the ledger says what serves, so theirs is not used."""
 
     def first_tasks(self) -> Sequence[Definition]:
         """The definitions of all tasks that it can think of, whatever the day.

@@ -6,8 +6,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from copy import deepcopy
 from typing import Any, Self, Unpack
 
+from rollq.scheduler.collect.collectors import Processes
 from rollq.scheduler.collect.groups import RollingGroup
-from rollq.scheduler.collect.options import CollectorOptions
+from rollq.scheduler.collect.options import CollectorOptions, FilterFunc, KeyFunc, OtherOptions
 from rollq.scheduler.collect.recorder_collector import RecorderCollector
 from rollq.scheduler.online.ledger import OnlineSets
 from rollq.scheduler.strategies.base import Latest, OnlineStrategy, Plan, member_of, variant_of
@@ -30,17 +31,15 @@ from rollq.tasks.definition import (
 )
 from rollq.tasks.errors import TemplateError
 from rollq.tasks.identity import task_id, task_key
-from rollq.tasks.rolling.calendar import Time, TimeAdjuster, timestamp
+from rollq.tasks.rolling.calendar import Time, timestamp
 from rollq.tasks.rolling.cutter import WindowCutter
 from rollq.tasks.rolling.data_checks import DataChecks
 from rollq.tasks.rolling.generator import RollingGen
 from rollq.tasks.rolling.online_options import BASE, PromotionRule
-from rollq.tasks.rolling.program_template import template_of
+from rollq.tasks.rolling.program_template import TaskTemplate, as_template, check_calendar
 from rollq.tasks.rolling.segment_checks import check_segments
 from rollq.tasks.rolling.template import WARM, Template
 from rollq.tasks.rolling.template_names import check_name
-
-TaskTemplate = Mapping[str, object] | Sequence[Mapping[str, object]] | Template
 
 
 class RollingStrategy(OnlineStrategy):
@@ -71,7 +70,7 @@ class RollingStrategy(OnlineStrategy):
         super().__init__(name_id)
         self._pool = pool or name_id
         self._settings = settings or self._settings
-        self.template = _template(name_id, task_template, rolling_gen, self._settings)
+        self.template = as_template(name_id, task_template, rolling_gen, self._settings)
         self._looked = self.template  # the template with what was accepted since
         self._calendar = rolling_gen.calendar if rolling_gen else None
         self._cutters: dict[str, WindowCutter] = {}
@@ -181,9 +180,27 @@ class RollingStrategy(OnlineStrategy):
         config: Component = with_dataset_kwargs(trained, **changes)[DATASET]
         return config
 
-    def get_collector(self, **options: Unpack[CollectorOptions]) -> RecorderCollector:
-        """As any strategy's; by default with ``process_list=[RollingGroup()]``, which joins the windows of a model."""
-        chosen: CollectorOptions = {"process_list": [RollingGroup()], **options}
+    def get_collector(
+        self,
+        process_list: Processes | None = None,
+        rec_key_func: KeyFunc | None = None,
+        rec_filter_func: FilterFunc | None = None,
+        artifacts_key: str | Sequence[str] | None = None,
+        **options: Unpack[OtherOptions],
+    ) -> RecorderCollector:
+        """As any strategy's.
+
+        Args:
+            process_list: None: ``RollingGroup()``, which joins the windows of a model.
+            rec_key_func, rec_filter_func, artifacts_key, options: as for ``RecorderCollector``.
+        """
+        chosen: CollectorOptions = {
+            "process_list": [RollingGroup()] if process_list is None else process_list,
+            "rec_key_func": rec_key_func,
+            "rec_filter_func": rec_filter_func,
+            "artifacts_key": artifacts_key,
+            **options,
+        }
         return super().get_collector(**chosen)
 
     def to_config(self) -> dict[str, object]:
@@ -260,7 +277,7 @@ class RollingStrategy(OnlineStrategy):
                 raise TemplateError(f"{self.name!r} has no variant {name!r}.", "See `rollq online show`.")
             made = WindowCutter(looked, self._settings, definition, looked.online.refit_every)
             if self._calendar is not None:
-                _check_calendar(self._calendar, made.sessions)
+                check_calendar(self._calendar, made.sessions)
             self._cutters[name] = made
         return self._cutters[name]
 
@@ -270,29 +287,3 @@ class RollingStrategy(OnlineStrategy):
         # The base says nothing, so that its tasks are those of a template without challengers.
         named = definitions if name == BASE else [{**found, key: name} for found in definitions]
         return tuple(map(self.placed, named))
-
-
-def _template(name: str, given: TaskTemplate, generator: RollingGen | None, settings: Settings) -> Template:
-    """The template of what was given as one."""
-    if isinstance(given, Template):
-        if generator is not None:
-            raise TemplateError("the template says how it rolls.", "Leave rolling_gen out.", "rolling_gen")
-        return given
-    if generator is None:
-        raise TemplateError("nothing says how the tasks roll.", "Give RollingGen(step, rtype).", "rolling_gen")
-    return template_of(name, [given] if isinstance(given, Mapping) else list(given), generator, settings)
-
-
-def _check_calendar(calendar: TimeAdjuster, sessions: Sequence[str]) -> None:
-    """Refuse a calendar that is not that of the data: windows are cut on the sessions that a model can see."""
-    days = [f"{day:%Y-%m-%d}" for day in calendar.cals]
-    first, last = max(days[0], sessions[0]), min(days[-1], sessions[-1])
-    # Where both know something: the calendar may begin earlier, and know coming sessions.
-    if other := sorted(
-        {day for day in days if first <= day <= last} ^ {day for day in sessions if first <= day <= last}
-    ):
-        raise TemplateError(
-            f"its calendar is not that of the data: {other[0]} is in one of them alone.",
-            "Leave the calendar out: a strategy rolls on the sessions of its data.",
-            "rolling_gen.calendar",
-        )

@@ -251,11 +251,7 @@ class TaskManager:
 
     def remove(self, query: Query | None = None) -> Ids:
         """Delete tasks and their history, except what runs, serves or ever served; returns the ids of those deleted."""
-        asked = self._ids(query)
-        removed = self._tasks.remove(asked)
-        if stay := len(asked) - len(removed):
-            log.warning("%d tasks stay: they run, serve, or served. OnlineManager.reset() forgets a simulation", stay)
-        return removed
+        return self._tasks.remove(self._ids(query))
 
     def reset_waiting(self, query: Query | None = None) -> Ids:
         """Take back RUNNING tasks whose lease is gone, and only those; returns their ids. Sweeps do it all the time."""

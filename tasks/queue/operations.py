@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping, Sequence
 
 from rollq.tasks.errors import InvalidTransition
@@ -18,6 +19,8 @@ from rollq.tasks.tracking.runs.references import References
 FENCED = {"pool": 1, "fence": 1}
 KEPT = {"status": 1, "fence": 1}
 FAILED = [TaskState.FAILED, TaskState.QUARANTINED]
+
+log = logging.getLogger(__name__)
 
 
 class TaskOperations:
@@ -156,6 +159,8 @@ class TaskOperations:
         with reachable():
             idle = {"status": {"$ne": RUNNING}}
             serving = self._references.of_tasks(ids)
+            if serving:
+                log.warning("%d tasks stay, as they serve or served: OnlineManager.reset()", len(serving))
             free = [ident for ident in ids if ident not in serving]
             found = {task["_id"]: task for task in self._store.tasks.find({"_id": {"$in": free}, **idle}, FENCED)}
             for pool in {task["pool"] for task in found.values() if isinstance(task.get("pool"), str)}:

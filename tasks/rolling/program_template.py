@@ -9,10 +9,24 @@ from pathlib import Path
 from rollq.tasks.config.settings import Settings
 from rollq.tasks.definition import KWARGS, RECORD, ROLLING, TEST, kwargs_of, segments_of
 from rollq.tasks.errors import TemplateError
+from rollq.tasks.rolling.calendar import TimeAdjuster
 from rollq.tasks.rolling.generator import RollingGen
 from rollq.tasks.rolling.generator_config import component_of
 from rollq.tasks.rolling.model_identity import model_identity
 from rollq.tasks.rolling.template import PYTHON_ONLY, Template, checked_template
+
+TaskTemplate = Mapping[str, object] | Sequence[Mapping[str, object]] | Template
+
+
+def as_template(name: str, given: TaskTemplate, generator: RollingGen | None, settings: Settings) -> Template:
+    """The template of what a program gives as one: a template, a task, or several. Raises as ``template_of``."""
+    if isinstance(given, Template):
+        if generator is not None:
+            raise TemplateError("the template says how it rolls.", "Leave rolling_gen out.", "rolling_gen")
+        return given
+    if generator is None:
+        raise TemplateError("nothing says how the tasks roll.", "Give RollingGen(step, rtype).", "rolling_gen")
+    return template_of(name, [given] if isinstance(given, Mapping) else list(given), generator, settings)
 
 
 def template_of(
@@ -55,3 +69,22 @@ def _listed(task: object) -> dict[str, object]:
         raise TemplateError(f"{type(task).__name__} is no task.", "Give {model, dataset, record}.", "task_template")
     record = task.get(RECORD)
     return {**task, RECORD: [record]} if isinstance(record, Mapping) else dict(task)
+
+
+def check_calendar(calendar: TimeAdjuster, sessions: Sequence[str]) -> None:
+    """Refuse a calendar that is not that of the data: windows are cut on the sessions that a model can see.
+
+    Raises:
+        TemplateError: it is another one.
+    """
+    days = [f"{day:%Y-%m-%d}" for day in calendar.cals]
+    first, last = max(days[0], sessions[0]), min(days[-1], sessions[-1])
+    # Where both know something: the calendar may begin earlier, and know coming sessions.
+    if other := sorted(
+        {day for day in days if first <= day <= last} ^ {day for day in sessions if first <= day <= last}
+    ):
+        raise TemplateError(
+            f"its calendar is not that of the data: {other[0]} is in one of them alone.",
+            "Leave the calendar out: a strategy rolls on the sessions of its data.",
+            "rolling_gen.calendar",
+        )

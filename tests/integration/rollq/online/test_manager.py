@@ -20,6 +20,7 @@ from rollq import (
     OnlineManager,
     OnlineSets,
     OnlineStrategy,
+    OnlineToolR,
     RollingGen,
     RollingStrategy,
     SettingsError,
@@ -185,6 +186,7 @@ class Newest(OnlineStrategy):
         super().__init__(name_id)
         self.helper = RollingStrategy(name_id, task_template, rolling_gen)
         self.rg = rolling_gen
+        self.tool = OnlineToolR(self.name_id)
 
     def first_tasks(self) -> Sequence[Definition]:
         """Every window, whatever the day."""
@@ -200,7 +202,10 @@ class Newest(OnlineStrategy):
     ) -> Sequence[MLflowRecorder]:
         """Those that begin last."""
         assert cur_time is not None
-        return sorted(trained_models, key=lambda one: planned_test(one.load_object("task")))[-most:]
+        found = sorted(trained_models, key=lambda one: planned_test(one.load_object("task")))[-most:]
+        self.tool.reset_online_tag(found)
+        self.logger.info("%d serve", len(found))
+        return found
 
 
 def test_a_strategy_of_ones_own_has_the_methods_of_qlibs(backend: Backend, prices: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime
 
 from hypothesis import given
@@ -57,6 +58,16 @@ def test_the_newest_window_that_has_begun_serves_and_the_first_set_serves_what_c
     }
     assert served([], DAYS) == []
     assert set_on([], DAYS[0]) is None
+
+
+def test_of_models_that_serve_together_the_newest_of_each_serves() -> None:
+    names = {name: [replace(model(name, DAYS[start]), member=name) for start in (0, 4)] for name in ("a", "b")}
+    both = replace(online(1, DAYS[0], []), models=(*names["a"], names["b"][0]))
+    later = replace(both, version=2, session=DAYS[6], models=(*names["a"], *names["b"]))
+    found = {(part.name, part.model.test[0]): (part.version, len(part.days)) for part in served([both], DAYS[:8])}
+    assert found == {("a", DAYS[0]): (1, 4), ("a", DAYS[4]): (1, 4), ("b", DAYS[0]): (1, 8)}
+    assert {one.recorder_id for one in later.serving(DAYS[7])} == {f"a-{DAYS[4]}", f"b-{DAYS[4]}"}
+    assert [part.days for part in served([both, later], DAYS[5:8]) if part.name == "b"] == [(DAYS[5],), (*DAYS[6:8],)]
 
 
 def test_challengers_are_shown_when_asked_for_and_a_promotion_swaps_the_roles() -> None:

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
+import pandas as pd
 import pytest
 
-from rollq import RoundFailed, TaskState
+from rollq import CoverageError, RoundFailed, TaskState
 from rollq.scheduler.rounds.results import RoundResults
 from rollq.scheduler.rounds.verdict import check_policy, expected
+from rollq.scheduler.signals.coverage import WindowPrediction, join_windows
 from rollq.tasks.mongo.layout import SCHEMA
 from rollq.tasks.queue.documents import TASKS, Options, new_document
 from rollq.tasks.queue.task import Task
@@ -61,6 +64,28 @@ def test_an_earlier_result_counts_and_one_that_was_removed_does_not() -> None:
     assert check_policy("all", [task(0), task(1), again], 3)[-1] == again
     with pytest.raises(RoundFailed, match="2 of 3 tasks"):
         check_policy("all", [task(0), task(1)], 3)
+
+
+def window(member: str, days: Sequence[str], value: float = 1.0) -> WindowPrediction:
+    """A window of two instruments, which the model tells apart by ``value``."""
+    index = pd.MultiIndex.from_product([pd.DatetimeIndex(days), ["A", "B"]], names=["datetime", "instrument"])
+    frame = pd.DataFrame({"score": [value, -value] * len(days)}, index)
+    return WindowPrediction((days[0], days[-1]), frame, frame.index, member)
+
+
+def test_models_that_serve_together_are_averaged_and_each_covers_every_session() -> None:
+    parts = [window("a", days) for days in WINDOWS] + [window("b", days, -3.0) for days in WINDOWS]
+    joined = join_windows(parts, DAYS)
+    assert list(joined.columns) == ["score", "a", "b"]
+    assert joined["score"].abs().max() < 1e-12  # they say the opposite, and count alike
+    assert joined["b"].abs().eq(3).all()
+    # A window of one model has failed: the other one's are used on the sessions that are left.
+    left = [*DAYS[:2], *DAYS[4:]]
+    assert len(join_windows([*parts[:4], parts[5]], left)) == 2 * len(left)
+    with pytest.raises(CoverageError, match=DAYS[2]):
+        join_windows([*parts[:4], parts[5]], DAYS)
+    alone = [window("", days) for days in WINDOWS]
+    assert list(join_windows(alone, DAYS).columns) == ["score"]
 
 
 def test_sessions_of_windows_that_failed_are_gaps() -> None:
