@@ -53,6 +53,11 @@ def ident_of(task: object) -> str:
     return str(task.get(IDENT) if isinstance(task, Mapping) else task)
 
 
+def idents_of(tasks: object) -> list[str]:
+    """As ``ident_of``, of one task or of several."""
+    return [ident_of(one) for one in (tasks if isinstance(tasks, list | tuple | set) else [tasks])]
+
+
 def new_task(given: Mapping[str, Any]) -> tuple[Mapping[str, Any], dict[str, Any]]:
     """Definition and options of a new task, from its definition or from a whole document.
 

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from typing import Any, Literal, overload
 
 from rollq.tasks.backend import Backend
-from rollq.tasks.client.documents import Inserted, TaskCounts, as_stored, ident_of
+from rollq.tasks.client.documents import Inserted, TaskCounts, as_stored, ident_of, idents_of
 from rollq.tasks.client.documents import new_task as parsed
 from rollq.tasks.client.held_tasks import HeldTasks
 from rollq.tasks.client.queries import as_state, translate
@@ -84,8 +84,7 @@ class TaskManager:
             there = {task.id for task in self._tasks.find(self.task_pool, ids=ids)}
             new = {ident: made for ident, made in zip(ids, definitions, strict=True) if ident not in there}
             log.info("%s tasks, %s of them new", len(ids), len(new))
-            for definition in new.values() if print_nt else ():
-                log.info("new: %s", definition)
+            log.info("new: %s", [*new.values()] if print_nt else [*new])
         if not dry_run:
             self._tasks.create_tasks(self.task_pool, definitions, **options)
             self._notify()
@@ -210,9 +209,8 @@ class TaskManager:
             definitions: bring their definitions too (large).
         """
         selected = self._selected(query)
-        if decode:
-            return self._tasks.stream(selected, definitions=definitions)
-        return map(as_stored, self._tasks.reader.documents(selected))
+        tasks = self._tasks
+        return tasks.stream(selected, definitions=definitions) if decode else map(as_stored, tasks.documents(selected))
 
     def re_query(self, _id: AnyTask) -> Task:
         """A task as it is now.
@@ -276,8 +274,7 @@ class TaskManager:
 
     def prioritize(self, task: AnyTask | Sequence[AnyTask], priority: int) -> int:
         """Set the priority (higher is sooner) of an unfinished task, or of several; returns of how many."""
-        given = task if isinstance(task, list | tuple | set) else [task]
-        found = self._tasks.prioritize([ident_of(one) for one in given], priority)
+        found = self._tasks.prioritize(idents_of(task), priority)
         self._notify()
         return found
 

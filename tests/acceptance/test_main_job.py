@@ -9,7 +9,18 @@ from typing import Any
 import pytest
 import redis
 
-from rollq import Backend, DelayTrainer, LocalStack, MLflowExperiment, RoundFailed, Settings, TaskState, Trainer
+from rollq import (
+    Backend,
+    DelayTrainer,
+    DelayTrainerRM,
+    LocalStack,
+    MLflowExperiment,
+    RoundFailed,
+    Settings,
+    TaskState,
+    Trainer,
+    TrainerRM,
+)
 from rollq.enqueueing import plan_template
 from rollq.scheduler.online.ledger import OnlineSets
 from rollq.scheduler.online.online_set import OnlineSet
@@ -17,6 +28,7 @@ from rollq.scheduler.rounds.coordinator import gather
 from rollq.scheduler.strategies.base import Plan
 from tests.acceptance.processes.worker_processes import children, kill, wait_until, worker
 from tests.conftest import EXAMPLES
+from tests.integration.workers.test_task_train import definitions
 
 SLOW = {"num_boost_round": 400, "early_stopping_rounds": None, "num_leaves": 63}  # some seconds a window
 
@@ -197,3 +209,18 @@ def test_a_fraction_lets_a_window_go_and_records_the_gap(backend: Backend) -> No
     test = found.definitions[3]["dataset"]["kwargs"]["segments"]["test"]
     assert online.gaps[0] == test[0]
     assert online.gaps[-1] == test[1]
+
+
+def test_workers_train_what_trainers_ask_for(backend: Backend, tmp_path: Path) -> None:
+    now, later = definitions(tmp_path)
+    with worker(backend.settings, processes=1):
+        trained = TrainerRM("runs", "pool", skip_run_task=True, backend=backend)([now])
+        delayed = DelayTrainerRM("runs", "pool", skip_run_task=True, backend=backend)
+        begun = delayed.train([later, now])
+        assert [recorder.status for recorder in begun] == ["SCHEDULED", "FINISHED"]
+        ended = delayed.end_train(begun)
+    assert ended == begun
+    assert begun[1] == trained[0]
+    found = MLflowExperiment.open("runs", backend.settings.mlflow_uri).list_recorders(status="FINISHED")
+    assert {recorder.id for recorder in ended} <= set(found)
+    assert all("rollq.worker" in found[recorder.id].tags for recorder in ended)
