@@ -21,6 +21,7 @@ from rollq.tasks.ingredients.code_check import refuse_if_stale
 from rollq.tasks.queue.states import TaskState
 from rollq.tasks.rolling.task_options import TaskOptions
 from rollq.tasks.rounds.documents import RoundState
+from rollq.tasks.tracking.runs.run_tags import BEGIN, END, TASK_OF_POOL, TRAIN_STATUS
 from rollq.workers.jobs.attempt import Outcome, WorkerContext, refuse_outage, run_one
 from rollq.workers.jobs.task_train import begin_task_train, end_task_train, task_train
 from rollq.workers.process.names import worker_name
@@ -44,6 +45,8 @@ class TrainerR(Trainer):
     """
 
     native = NATIVE
+
+    STATUS_KEY, STATUS_BEGIN, STATUS_END = TRAIN_STATUS, BEGIN, END  # tags of its runs
 
     def __init__(
         self,
@@ -111,6 +114,7 @@ class TrainerRM(Trainer):
     """
 
     native = NATIVE
+    STATUS_KEY, STATUS_BEGIN, STATUS_END, TM_ID = TRAIN_STATUS, BEGIN, END, TASK_OF_POOL  # tags of its runs
 
     def __init__(
         self,

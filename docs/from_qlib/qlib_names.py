@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -47,6 +47,7 @@ class Name:
     name: str  # inside its module, as in `TaskManager.query`
     parameters: tuple[Parameter, ...] | None = None  # of what can be called
     value: object = None  # of a constant that is written down in the source
+    bases: tuple[str, ...] = ()  # of a class
 
     def shown(self) -> str:
         """The name with its parameters, as the table shows it."""
@@ -58,7 +59,15 @@ class Name:
 
 def names() -> list[Name]:
     """Every public name of the modules, in the order of the source."""
-    return [name for module in MODULES for name in _of_module(module)]
+    found = [name for module in MODULES for name in _of_module(module)]
+    made = {name.name: name.parameters for name in found if name.parameters is not None}
+    return [replace(name, parameters=_inherited(name, made)) for name in found]
+
+
+def _inherited(name: Name, made: Mapping[str, tuple[Parameter, ...]]) -> tuple[Parameter, ...] | None:
+    """What a name takes; a class that has no `__init__` of its own takes what the first of its bases does."""
+    known = [made[base] for base in name.bases if base in made]
+    return known[0] if name.parameters is None and known else name.parameters
 
 
 def _of_module(module: str) -> Iterator[Name]:
@@ -73,7 +82,7 @@ def _of_class(module: str, node: ast.ClassDef) -> Iterator[Name]:
     """A class, which takes what its `__init__` takes, and then its members."""
     members = list(dict.fromkeys(name for one in node.body for name in _of_node(module, f"{node.name}.", one)))
     made = [one.parameters for one in members if one.name.endswith(".__init__")]
-    yield Name(module, node.name, made[0] if made else None)
+    yield Name(module, node.name, made[0] if made else None, bases=tuple(ast.unparse(base) for base in node.bases))
     yield from (one for one in members if not one.name.endswith(".__init__"))
 
 

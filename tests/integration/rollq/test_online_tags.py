@@ -19,6 +19,7 @@ from rollq import (
     OnlineModel,
     OnlineSet,
     OnlineSets,
+    OnlineTool,
     OnlineToolR,
     PanelDataset,
     PredUpdater,
@@ -77,6 +78,12 @@ def test_a_model_of_a_script_is_put_online_and_updated(data: PanelDataset, tmp_p
     assert tool.online_models() == [first]
     tool.reset_online_tag([second])
     assert (tool.get_online_tag(first), tool.get_online_tag(second)) == ("offline", "online")
+    of_strategy = OnlineTool(backend, name)  # whose experiment has its name; the ledger stays as it is
+    of_strategy.reset_online_tag(recorder=first)
+    assert (of_strategy.get_online_tag(first), of_strategy.get_online_tag(second)) == ("online", "offline")
+    of_strategy.reset_online_tag([second])
+    of_strategy.set_online_tag("offline", recorder=first)
+    assert (tool.online_models(), of_strategy.online_models()) == ([second], [])
     tool.set_online_tag(OnlineToolR.ONLINE_TAG, [first])
     assert set(OnlineToolR(backend=backend).online_models(name)) == {first, second}
     before = last_day(first)

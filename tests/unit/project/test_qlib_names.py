@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from docs.from_qlib.names import check, read
+from docs.from_qlib.names import check, findings, read
 from docs.from_qlib.qlib_names import Name, Parameter, names
 
 GROUP = Name("qlib.x", "Group", (Parameter("group_func", "", False), Parameter("ens", "", False)))
@@ -18,6 +18,10 @@ GOOD = {
     "RecorderCollector.ART_KEY_RAW": "same",
     "Nothing()": "not there: it does nothing",
 }
+
+
+def test_the_page_is_true() -> None:
+    assert findings() == []
 
 
 def found(table: dict[str, str], known: list[Name] = MADE) -> list[str]:
@@ -98,6 +102,11 @@ def test_what_only_objects_have_is_found() -> None:
 def test_another_value_is_named() -> None:
     name = Name("qlib.x", "RecorderCollector.ART_KEY_RAW", None, "__other")
     assert found({name.shown(): "same"}, [name]) == ["qlib.x: `RecorderCollector.ART_KEY_RAW`: it is '__raw'"]
+
+
+def test_a_class_takes_what_its_base_takes() -> None:
+    taken = {one.name: one.parameters for one in names() if one.module == "qlib.workflow.online.update"}
+    assert taken["PredUpdater"] == taken["DSBasedUpdater"]
 
 
 def test_rows_are_read_by_module() -> None:
