@@ -5,7 +5,7 @@ BIN    := $(VENV)/bin
 TESTERS ?= 2
 STAMP  := $(VENV)/.installed
 
-.PHONY: demo online test docs map check format clean system chaos mutants bench reference-env compose-test
+.PHONY: demo online test docs map check format clean system chaos mutants bench reference-env qlib compose-test
 
 demo: $(STAMP)
 	@$(BIN)/rollq demo
@@ -33,6 +33,11 @@ mutants: $(STAMP)
 # All figures of benchmarks/README.md, one after the other; the reference is measured if its environment is there.
 bench: $(STAMP)
 	@$(BIN)/python -m benchmarks
+
+# Workflow files of Qlib's form with XGBoost and CatBoost, which are installed into a folder of their own (300 MB).
+qlib: $(STAMP)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --target $(VENV)/qlib-trees --upgrade --requirement tests/conformance/qlib-trees.txt
+	@PYTHONPATH=$(VENV)/qlib-trees $(BIN)/python -m pytest tests/integration/workers/test_qlib.py -n 0
 
 # The environment of the reference: pyqlib, 1.4 GB.
 reference-env: $(STAMP)

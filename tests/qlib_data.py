@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
@@ -42,7 +43,26 @@ FITTED = {  # processors that learn from train
     ],
     "label": ["Ref($close, -2) / Ref($close, -1) - 1"],
 }
+XGBOOST = {
+    "class": "XGBModel",
+    "module_path": "qlib.contrib.model.xgboost",
+    "kwargs": {
+        **{"eval_metric": "rmse", "colsample_bytree": 0.8879, "eta": 0.0421, "max_depth": 5, "n_estimators": 647},
+        **{"subsample": 0.8789, "nthread": 20},
+    },
+}
+CATBOOST = {
+    "class": "CatBoostModel",
+    "module_path": "qlib.contrib.model.catboost_model",
+    "kwargs": {
+        **{"loss": "RMSE", "learning_rate": 0.0421, "subsample": 0.8789, "max_depth": 5, "num_leaves": 20},
+        **{"thread_count": 20, "grow_policy": "Lossguide", "bootstrap_type": "Bernoulli"},
+    },
+}
+# Of packages that only `make qlib` has.
+TREES = {"xgboost": (XGBOOST, {}), "catboost": (CATBOOST, {})}
 MODELS = {"lightgbm": (LIGHTGBM, {}), "linear": (LINEAR, FITTED), "doubleensemble": (DOUBLE_ENSEMBLE, {})}
+MODELS |= {name: parts for name, parts in TREES.items() if find_spec(name) is not None}
 
 
 def days(sessions: int = SESSIONS) -> list[str]:

@@ -6,6 +6,7 @@ import inspect
 import random
 import sys
 from collections import defaultdict
+from collections.abc import Mapping
 from pathlib import Path
 from typing import ClassVar, Self
 
@@ -29,6 +30,8 @@ FILE = "params.pkl"  # Qlib's name
 SEED = 0
 # However many threads a file asks for: a worker has one core.
 THREADS = frozenset({"num_threads", "num_thread", "nthreads", "nthread", "n_jobs", "thread_count"})
+# What a worker needs of a library, where the file does not say otherwise.
+USUAL: Mapping[str, Mapping[str, object]] = {"CatBoostModel": {"allow_writing_files": False, "thread_count": 1}}
 
 
 class QlibModel(Model):
@@ -51,7 +54,8 @@ class QlibModel(Model):
         _check_kept(self.wraps)
         with quietly():
             try:
-                self.native = self.wraps(**{name: 1 if name in THREADS else value for name, value in kwargs.items()})
+                given = {**USUAL.get(self.wraps.__name__, {}), **kwargs}
+                self.native = self.wraps(**{name: 1 if name in THREADS else value for name, value in given.items()})
             except Exception as error:
                 raise ComponentError(
                     f"{self.wraps.__name__} refuses its kwargs: {described(error)}.", "Correct it.", "model.kwargs"
