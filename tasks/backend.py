@@ -77,7 +77,7 @@ class Backend:
             if runtime is None:
                 raise Unavailable(
                     f"No rollq stack is running in {found.state_dir} and no servers are configured.",
-                    "Start one with `rollq up`, or set ROLLQ_MONGO_URI and ROLLQ_REDIS_URL.",
+                    "Start one: `rollq up`, or `rollq.init()` in a script. Or set ROLLQ_MONGO_URI and ROLLQ_REDIS_URL.",
                 )
             found = runtime.settings(found)
         made = cls.of(settled(found))

@@ -23,6 +23,7 @@ log = logging.getLogger(__name__)
 
 BY = "trained again"
 UNFINISHED = (TaskState.WAITING, TaskState.RUNNING)
+PART = 128  # tasks that are looked at a time
 TO_BEGIN = (RecorderStatus.SCHEDULED, RecorderStatus.RUNNING)
 
 
@@ -84,18 +85,18 @@ class PoolTraining:
         if failed := [ident for ident in dict.fromkeys(ids) if ident not in recorders]:
             raise _failure(len(set(ids)), failed, tasks, recorders)
         for ident, recorder in recorders.items():
-            if TRAIN_STATUS not in recorder.list_tags():  # a function of the user's own knows nothing of it
+            if TRAIN_STATUS not in recorder.tags:  # a function of the user's own knows nothing of it
                 _tag(recorder, {TRAIN_STATUS: BEGIN, TASK_OF_POOL: ident})
         return [recorders[ident] for ident in ids]
 
-    def _finished(self, ids: Sequence[str]) -> tuple[dict[str, Task], dict[str, Recorder], list[str]]:
+    def _finished(self, ids: Sequence[str]) -> tuple[dict[str, Task], dict[str, MLflowRecorder], list[str]]:
         """Tasks once they are finished, by id; their recorders; and those whose recorder is gone."""
         self.wait(ids)
         tasks = {task.id: task for task in self.backend.tasks.find(ids=ids)}
-        recorders: dict[str, Recorder] = {}
+        recorders: dict[str, MLflowRecorder] = {}
         gone = []
         for ident, task in tasks.items():
-            if task.status in LOST or not task.result:
+            if task.status in LOST or task.result is None:
                 continue
             try:
                 recorders[ident] = self._run(task)
@@ -105,11 +106,14 @@ class PoolTraining:
 
     def wait(self, ids: Sequence[str]) -> None:
         """Until no task waits or runs: what is PART_DONE has done its part."""
-        while True:
-            states = self.backend.tasks.stat(ids=ids)
-            if not any(states[state] for state in self.unfinished):
-                return
-            self.work(ids)
+        left = list(dict.fromkeys(ids))
+        while left:
+            # A part at a time: a question about thousands of ids at each task would cost more than a short task.
+            part, later = left[:PART], left[PART:]
+            part = self.backend.tasks.among(part, self.unfinished)
+            if part:
+                self.work(part)
+            left = [*part, *later]
 
     def notify(self) -> None:
         """Tell workers of what waits."""

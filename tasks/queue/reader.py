@@ -43,6 +43,12 @@ class TaskReader:
         """How many tasks are in each state; states without a task are 0."""
         return self.count(_query(pool=pool, ids=ids))
 
+    def among(self, ids: Sequence[str], status: Iterable[TaskState]) -> list[str]:
+        """Those of some tasks that are in one of these states, in the order in which they were given."""
+        with reachable():
+            found = {one["_id"] for one in self._store.tasks.find(_query(ids=ids, status=status), {"_id": 1})}
+        return [ident for ident in ids if ident in found]
+
     def count(self, query: Document) -> dict[TaskState, int]:
         """How many of the tasks that a query over documents finds are in each state."""
         with reachable():

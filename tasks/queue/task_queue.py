@@ -51,7 +51,7 @@ class TaskQueue:
         self.ensure_indexes, self.now = tasks.ensure_indexes, tasks.now
 
         self.pools, self.get, self.find, self.stream = reader.pools, reader.get, reader.find, reader.stream
-        self.documents = reader.documents
+        self.documents, self.among = reader.documents, reader.among
         self.stat, self.count, self.outlines = reader.stat, reader.count, reader.outlines
         self.has_active, self.is_running, self.holders = reader.has_active, reader.is_running, reader.holders
         self.wants, self.ahead_of = reader.wants, reader.ahead_of

@@ -196,6 +196,20 @@ def test_each_task_in_a_process_of_its_own(backend: Backend, name: str, tasks: l
         TrainerR(f"{name} dies", dies, call_in_subproc=True, backend=backend).train({"dies": True})
 
 
+def test_more_tasks_than_are_looked_at_a_time(backend: Backend, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("rollq.scheduler.rounds.pool_training.PART", 2)
+    trainer = TrainerRM(name, train_func=own, backend=backend)
+    made = trainer.train([{"number": number % 5} for number in range(7)], factor=1.0)
+    assert ids(made[:2]) == ids(made[5:])
+    assert len(set(ids(made))) == 5
+
+    def nothing(task_config: dict[str, Any], experiment_name: str) -> None:
+        pass
+
+    with pytest.raises(BadInput, match="names no recorder"):
+        trainer.train({"number": 9}, nothing)
+
+
 def dies(task_config: dict[str, Any], experiment_name: str) -> None:
     os.kill(os.getpid(), 9)
 
