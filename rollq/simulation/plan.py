@@ -45,7 +45,13 @@ class Planned:
 
 
 def plan_simulation(
-    templates: Sequence[Path], settings: Settings, begin: str | None, end: str | None, name: str | None
+    templates: Sequence[Path],
+    settings: Settings,
+    begin: str | None,
+    end: str | None,
+    name: str | None,
+    step: int | None = None,
+    rtype: str | None = None,
 ) -> Planned:
     """Check templates, data and range before anything is started.
 
@@ -53,13 +59,14 @@ def plan_simulation(
         begin, end: None: from where all templates can be online, to the last session of their data and test segments.
         name: None: made of the templates' names, the range, and a hash of templates and data: the same input is found
             again, changed input is a simulation of its own.
+        step, rtype: how the templates roll; None: as each says.
 
     Raises:
         BadInput: something cannot be used.
     """
     if name is not None:
         check_name(name, "--name")
-    loaded = [load_strategy(path, settings) for path in templates]
+    loaded = [load_strategy(path, settings, step=step, rtype=rtype) for path in templates]
     labels = tuple(strategy.template.name for strategy in loaded)
     for label, times in Counter(labels).items():
         if times > 1:

@@ -36,6 +36,7 @@ class Request:
 
     ``workers``: processes that are started (None: one per core; 0: those that run already do the work). ``here``: this
     process does the work instead. ``serial``: train each window when its session comes, not all of them together.
+    ``step``, ``rtype``: how the templates roll; None: as each says.
     """
 
     templates: Sequence[Path]
@@ -48,6 +49,8 @@ class Request:
     report: Path | None = None
     timeout: float = TIMEOUT
     allow_gaps: bool = False
+    step: int | None = None
+    rtype: str | None = None
 
 
 @dataclass(frozen=True)
@@ -78,7 +81,9 @@ def run_simulation(settings: Settings, request: Request, phase: Phase, update: U
     began = time.perf_counter()
     _check(request)
     phase("computing features")
-    planned = plan_simulation(request.templates, settings, request.begin, request.end, request.name)
+    planned = plan_simulation(
+        request.templates, settings, request.begin, request.end, request.name, request.step, request.rtype
+    )
     with ExitStack() as running:
         phase("starting the stack")
         attached = running.enter_context(attach(settings, serve=True))

@@ -77,6 +77,14 @@ class QlibDataset(Dataset):
             segments = {name: tuple(bounds) for name, bounds in self.segments.items()}
             return self.wraps(handler=handler, segments=segments, **self._more)
 
+    def make_ready(self) -> None:
+        """Let this process's Qlib read the data folder of this dataset; another one may have been read since.
+
+        Raises:
+            DataError: it is not there, or holds no daily data.
+        """
+        _ = self._source.folder
+
     @cached_property
     def sessions(self) -> pd.DatetimeIndex:
         """The sessions of Qlib's calendar, up to the last one that has data of these instruments."""

@@ -62,6 +62,7 @@ class QlibRecord(Record):
         facade = QlibRecorder(self._run, self._data, self._allow_constant)
         found = placed(self._of_window(), {MODEL: native, DATASET: self._data.native})
         kwargs = {**found, "recorder": facade} if isinstance(found, dict) else {"recorder": facade}
+        self._data.make_ready()
         with quietly():
             try:
                 record = self.wraps(**{"model": native, "dataset": self._data.native, **kwargs})

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from rollq.cli.context import JSON, of, print_json, print_table, say
+from rollq.cli.data import Rtype, Step
 from rollq.cli.progress import ProgressBar, called_as
 from rollq.cli.values import amount, at_home
 
@@ -41,6 +42,8 @@ def simulate(
     ] = None,
     timeout: Annotated[float, typer.Option(callback=amount, help="Seconds until it gives up")] = 3600.0,
     allow_gaps: Annotated[bool, typer.Option("--allow-gaps", help="Publish signals in spite of holes")] = False,
+    step: Step = None,
+    rtype: Rtype = None,
     as_json: Annotated[bool, JSON] = False,
 ) -> None:
     """Live through past sessions with templates that are kept online, and write a page about it."""
@@ -48,7 +51,7 @@ def simulate(
 
     context_ = of(context)
     settings = context_.settings(log_level=context_.overrides.get("log_level") or "WARNING")
-    request = Request(templates, begin, end, name, workers, here, serial, report, timeout, allow_gaps)
+    request = Request(templates, begin, end, name, workers, here, serial, report, timeout, allow_gaps, step, rtype)
     with ProgressBar(quiet=as_json) as progress:
         result = run_simulation(settings, request, progress.phase, progress.update)
     if as_json:

@@ -34,9 +34,9 @@ class Source:
     def __init__(self, options: Mapping[str, object], config: Mapping[str, object], cache_dir: Path) -> None:
         self._options, self._config, self._cache_dir = options, config, cache_dir
 
-    @cached_property
+    @property
     def folder(self) -> Path:
-        """The data folder; this process's Qlib reads it now.
+        """The data folder; this process's Qlib reads it from now on, whichever it has read before.
 
         Raises:
             DataError: it is not there, or holds no daily data.
