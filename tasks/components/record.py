@@ -5,14 +5,14 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from contextlib import suppress
+from functools import cached_property
 from pathlib import Path
-from typing import Any, Protocol, TypeVar
+from typing import Any, Protocol
 
 from rollq.tasks.components.dataset import Dataset
 from rollq.tasks.components.model import Model
 from rollq.tasks.errors import ArtifactMissing, BadInput
 
-T = TypeVar("T")
 Names = list[str]  # a name of its own: in the classes ``list`` is a method
 
 Metrics = Mapping[str, float] | int | None  # metrics by name, or a step
@@ -41,24 +41,24 @@ class Record(ABC):
     def __init__(
         self, recorder: RunWriter | None = None, model: Model | None = None, dataset: Dataset | None = None
     ) -> None:
-        self._recorder = recorder
-        self._model = model
-        self._dataset = dataset
+        """What is None is not set, so that its first use is refused; a class of one's own may set it later."""
+        given = {"recorder": recorder, "model": model, "dataset": dataset}
+        vars(self).update({name: value for name, value in given.items() if value is not None})
 
-    @property
+    @cached_property
     def recorder(self) -> RunWriter:
         """Where it writes to."""
-        return self._needed(self._recorder, "recorder")
+        raise self._without("recorder")
 
-    @property
+    @cached_property
     def model(self) -> Model:
         """The fitted model."""
-        return self._needed(self._model, "model")
+        raise self._without("model")
 
-    @property
+    @cached_property
     def dataset(self) -> Dataset:
         """The dataset that the model was fitted on."""
-        return self._needed(self._dataset, "dataset")
+        raise self._without("dataset")
 
     def save(self, **objects: object) -> None:
         """Save values into the folder of this record."""
@@ -79,10 +79,8 @@ class Record(ABC):
         """Names of what it writes into its folder, where they are known beforehand."""
         return []
 
-    def _needed(self, value: T | None, name: str) -> T:
-        if value is None:
-            raise BadInput(f"This {type(self).__name__} has no {name}.", f"Give it {name}=...")
-        return value
+    def _without(self, name: str) -> BadInput:
+        return BadInput(f"This {type(self).__name__} has no {name}.", f"Give it {name}=...")
 
     @abstractmethod
     def generate(self) -> dict[str, float]:

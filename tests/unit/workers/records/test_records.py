@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from rollq.tasks.components.record import Record
 from rollq.tasks.errors import ArtifactMissing, BadInput
 from rollq.tasks.predictions.metrics import daily_ic, long_short, summary
 from rollq.tasks.tracking.artifacts.artifacts import Artifacts
@@ -103,3 +104,20 @@ def test_analysis_of_any_label_and_of_both_ends_of_the_day(
         SignalRecord(recorder=recorder, dataset=dataset).generate()
     with pytest.raises(BadInput, match="no recorder"):
         SignalRecord(model, dataset).generate()
+
+
+def test_a_record_of_ones_own_may_set_what_it_works_with(
+    trained: tuple[MemoryRecorder, LGBModel, PanelDataset],
+) -> None:
+    class Own(Record):
+        def __init__(self, recorder: MemoryRecorder, model: LGBModel, dataset: PanelDataset) -> None:
+            self.recorder, self.model, self.dataset = recorder, model, dataset
+
+        def generate(self) -> dict[str, float]:
+            self.save(rounds=self.model.predict(self.dataset))
+            return {}
+
+    recorder, model, dataset = trained
+    Own(recorder, model, dataset).generate()
+    assert len(Own(recorder, model, dataset).load("rounds")) == len(dataset.prepare("test"))
+    assert Own(recorder, model, dataset).list() == []
