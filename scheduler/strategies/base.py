@@ -91,7 +91,7 @@ class OnlineStrategy:
         self.logger = logging.getLogger(type(self).__module__)
         self._pool = name_id
         self._experiment = ""  # where it is not the pool
-        self._settings = load_settings()
+        self._own_settings: Settings | None = None
         self._backend: Backend | None = None
         self._latest: Latest | None = None
         self._dataset: Dataset | None = None
@@ -117,6 +117,13 @@ class OnlineStrategy:
             self._backend = Backend.connect()
         return self._backend
 
+    @property
+    def _settings(self) -> Settings:
+        """Where data and own classes are: as it was made, as its servers have it, or as this process does."""
+        if self._own_settings is None:
+            self._own_settings = load_settings()
+        return self._own_settings
+
     def use(self, backend: Backend, pool: str | None = None) -> None:
         """Work with these servers from now on.
 
@@ -125,7 +132,7 @@ class OnlineStrategy:
             pool: of its tasks; their runs are in the experiment that has the name of the strategy. None: as it was.
         """
         self._backend = backend
-        self._settings = backend.settings
+        self._own_settings = backend.settings
         if pool and pool != self._pool:
             self._pool, self._experiment = pool, self.name
 

@@ -69,7 +69,7 @@ class RollingStrategy(OnlineStrategy):
         check_name(name_id, "name_id")
         super().__init__(name_id)
         self._pool = pool or name_id
-        self._settings = settings or self._settings
+        self._own_settings = settings
         self.template = as_template(name_id, task_template, rolling_gen, self._settings)
         self._looked = self.template  # the template with what was accepted since
         self._calendar = rolling_gen.calendar if rolling_gen else None
