@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 NATIVE = ("-k", "native")  # the conformance suite, on one store
+QLIB_CLASSES = ("tests/unit/workers/qlib/test_classes.py",)
+QLIB_DATASETS = ("tests/unit/workers/qlib/test_datasets.py",)
 
 
 @dataclass(frozen=True)
@@ -656,5 +658,40 @@ MUTANTS = (
         '{"queue": OWN_QUEUE, **self._options} if own else self._options',
         "self._options",
         TRAINERS,
+    ),
+    Mutant(
+        "a file of Qlib's may name whatever can be imported",
+        "workers/qlib/classes.py",
+        'if not isinstance(found, type) or not f"{found.__module__}.".startswith(PREFIX):',
+        "if found is None:",
+        QLIB_CLASSES,
+    ),
+    Mutant(
+        "text that names a foreign class reaches Qlib, which imports it",
+        "workers/qlib/classes.py",
+        "if DOTTED.fullmatch(stripped) and not stripped.startswith(PREFIX):",
+        "if False:",
+        QLIB_CLASSES,
+    ),
+    Mutant(
+        "Python in an expression reaches Qlib, which evaluates it",
+        "workers/qlib/classes.py",
+        "if EXPRESSION.search(stripped) and not TOKENS.fullmatch(stripped):",
+        "if False:",
+        QLIB_CLASSES,
+    ),
+    Mutant(
+        "later days are processed by what is there now, and not as the model was trained",
+        "workers/qlib/data/handlers.py",
+        "restore(_processors(made), states)",
+        "pass",
+        QLIB_DATASETS,
+    ),
+    Mutant(
+        "a frame of another state of Qlib's data is taken for that of now",
+        "workers/qlib/data/frames.py",
+        "json.dumps([VERSION, libraries, self._state, parts])",
+        "json.dumps([VERSION, libraries, parts])",
+        QLIB_DATASETS,
     ),
 )

@@ -149,7 +149,7 @@ def test_later_days_are_processed_as_the_model_was_trained(folder: Path, tmp_pat
 def test_a_process_reads_several_folders_in_turn(folder: Path, tmp_path: Path) -> None:
     other = qlib_data.write_folder(tmp_path / "other", instruments=4, seed=1)
     expected = [dataset(one, cache_dir=str(tmp_path / "alone")).prepare("test", "raw") for one in (folder, other)]
-    first, second = (dataset(one, cache_dir=str(tmp_path / "turns")) for one in (folder, other))
+    first, second = (dataset(one, cache_dir=str(tmp_path / "both")) for one in (folder, other))
     first.check()
     second.check()  # from here on Qlib reads the other folder
     for made, wanted in zip((first, second), expected, strict=True):
