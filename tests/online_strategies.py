@@ -96,9 +96,9 @@ def manager(backend: Backend, made: Template, trainer: Any = TrainerR, **options
     return OnlineManager(strategy, trainer, backend=backend, **options)
 
 
-def sha256_of(signals: pd.DataFrame, folder: Path) -> str:
+def sha256_of(signals: pd.DataFrame | pd.Series, folder: Path) -> str:
     """What published signals come to, byte for byte."""
-    return write_signals(signals, folder / "signals.parquet")
+    return write_signals(pd.DataFrame(signals), folder / "signals.parquet")
 
 
 class KeepsTheOld(RollingStrategy):

@@ -22,6 +22,7 @@ from rollq.scheduler.collect.options import CollectorOptions
 from rollq.scheduler.online.ledger import OnlineSets
 from rollq.scheduler.online.online_set import OnlineSet
 from rollq.scheduler.routine.simulation import Progress, Simulation
+from rollq.scheduler.signals.coverage import SCORE
 from rollq.scheduler.signals.joint import Join, SignalOptions
 from rollq.scheduler.signals.ledger import SignalLedger
 from rollq.scheduler.strategies.base import OnlineStrategy
@@ -209,7 +210,7 @@ class OnlineManager:
         timeout: float | None = None,
         progress: Progress | None = None,
         allow_gaps: bool = False,
-    ) -> pd.DataFrame:
+    ) -> pd.Series | pd.DataFrame:
         """Live through the sessions from the first one to the last; returns the signals, as ``get_signals`` does.
 
         With a trainer that delays, everything is planned first and trained together (``delay_prepare``, called here).
@@ -277,17 +278,18 @@ class OnlineManager:
         """
         return self._kept.joint().publish(prepare_func or AverageEnsemble(), self._kept.by, over_write=over_write)
 
-    def get_signals(self, strategy: str | None = None) -> pd.DataFrame:
+    def get_signals(self, strategy: str | None = None) -> pd.Series | pd.DataFrame:
         """The signals of a strategy; None: of all strategies together, as ``prepare_signals`` joined them.
 
         Returns:
-            A frame with the column ``score``, unique and sorted by (datetime, instrument); with a strategy whose models
-            serve together, a column for each of them, too.
+            Of all together a Series called ``score``, unique and sorted by (datetime, instrument); of one strategy a
+            frame with that column, and with one for each of its models if they serve together.
 
         Raises:
             NotFound: there are none.
         """
-        return SignalLedger(self._backend).read(strategy or self.ensemble)
+        found = SignalLedger(self._backend).read(strategy or self.ensemble)
+        return found if strategy else found[SCORE]
 
     @property
     def ensemble(self) -> str:

@@ -13,17 +13,17 @@ import pytest
 from docs.from_qlib.ports import ORIGINALS, PORTS
 from rollq.tasks.config.settings import Settings, worker_environment
 
-FRAME = r"datetime +instrument[ .]*\n\d{4}-\d\d-\d\d [A-Z]+ +-?\d\.\d+"
+FRAME = r"datetime +instrument[ .]*\n\d{4}-\d\d-\d\d +[A-Z]+ +-?\d\.\d+"
 PRINTED = {  # and logged
     "online_management_simulate": [
         r"reset\nsimulate\n",
-        rf"signals\n +score\n{FRAME}",
-        r"\n\[2520 rows x 1 columns\]\n",
+        rf"signals\n{FRAME}",
+        "Name: score, Length: 2520, ",
         "version 4 is online",
     ],
     "rolling_online_management": [
         rf"predictions\n.*\('RidgeModel.*\n{FRAME}",
-        rf"signals\n +score\n{FRAME}",
+        rf"signals\n{FRAME}",
         r"load\nroutine\n",
         "LGBModel: nothing to do",
     ],

@@ -92,7 +92,8 @@ def test_every_trainer_gives_the_same_bytes(backend: Backend, prices: Path, tmp_
     collected = made[1].get_collector()()[made[1].name, "pred"]
     assert len(collected) == 3
     average = AverageEnsemble()(collected)
-    signals = made[1].get_signals()["score"]
+    signals = made[1].get_signals()
+    assert signals.name == "score"
     assert (signals - average.loc[signals.index]).abs().max() < 1e-6  # scores are float32
     assert len(signals) == len(average)
     assert list(made[1].get_signals(made[1].name).columns)[1:] == sorted(key for (key,) in collected)
