@@ -38,7 +38,8 @@ def train_calmly(plan: Plan, cache: Path) -> Calm:
     """
     predicted = [_predict(definition, cache) for definition in plan.definitions]
     with tempfile.TemporaryDirectory(prefix="rollq-calm-") as folder:
-        sums = [Entry.of(codec_of(found).encode(found), "series").sha256 for found in predicted]
+        frames = [found.to_frame("score") for found in predicted]
+        sums = [Entry.of(codec_of(frame).encode(frame), "frame").sha256 for frame in frames]
         windows = [_window(*pair) for pair in zip(plan.definitions, predicted, strict=True)]
         signals = write_signals(join_windows(windows, _sessions(plan)), Path(folder) / "signals.parquet")
     return Calm(tuple(sums), signals)
