@@ -45,10 +45,11 @@ class RollingTaskExample:
             self.task_pool = task_pool
             self.trainer = TrainerRM(self.experiment_name, self.task_pool)
         self.task_config = task_config
-        self.rolling_gen = RollingGen(step=rolling_step, rtype=rolling_type)
+        # The label looks two sessions ahead: so many are cut off before the test segment.
+        self.rolling_gen = RollingGen(step=rolling_step, rtype=rolling_type, trunc_days=3)
 
     def reset(self):
-        print("========== reset ==========")
+        print("reset")
         if isinstance(self.trainer, TrainerRM):
             TaskManager(task_pool=self.task_pool).remove()
         exp = R.get_exp(experiment_name=self.experiment_name)
@@ -56,22 +57,22 @@ class RollingTaskExample:
             exp.delete_recorder(rid)
 
     def task_generating(self):
-        print("========== task_generating ==========")
+        print("generate the tasks")
         tasks = task_generator(tasks=self.task_config, generators=self.rolling_gen)
         pprint(tasks)
         return tasks
 
     def task_training(self, tasks):
-        print("========== task_training ==========")
+        print("train them")
         self.trainer.train(tasks)
 
     def worker(self):
         # Only with a task pool; `TrainerRM.worker` does the same.
-        print("========== worker ==========")
+        print("worker")
         run_task(task_train, self.task_pool, experiment_name=self.experiment_name)
 
     def task_collecting(self):
-        print("========== task_collecting ==========")
+        print("collect the predictions")
 
         def rec_key(recorder):
             task_config = recorder.load_object("task")

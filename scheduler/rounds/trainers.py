@@ -229,5 +229,12 @@ def _checked(func: TaskFunction, kwargs: dict[str, object]) -> dict[str, object]
 
 
 def _takes(func: TaskFunction, keyword: str) -> bool:
+    """Whether a function can be called with a keyword.
+
+    Raises:
+        BadInput: it is no function.
+    """
+    if not callable(func):
+        raise BadInput(f"{func!r} cannot be called.", "Give a function: train_func(task, experiment_name=...).")
     parameters = inspect.signature(func).parameters.values()
     return any(one.name == keyword or one.kind is one.VAR_KEYWORD for one in parameters)

@@ -9,9 +9,10 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import pytest
 import yaml
 
-from rollq import Backend, RollingGen, RollqError, TaskGen
+from rollq import Backend, BadInput, RollingGen, RollqError, TaskGen
 from rollq.scheduler.rounds.trainers import Trainer
 from rollq.tasks.config.settings import Settings
 from rollq.tasks.resources import Resources
@@ -77,8 +78,13 @@ def test_a_trainer_opens_no_round_over_nonsense(backend: Backend) -> None:
     for number in range(60):
         trainer = Trainer("pool", backend=backend, **{chance.choice(["priority", "queue", "requested"]): junk(chance)})
         wrong, policy = mutated(definition(number), chance, foreign), chance.choice(["all", "0", "x", "nan"])
-        allowed(trainer.train, [wrong], Serve(), policy=policy)
+        allowed(trainer.open_round, [wrong], Serve(), policy=policy)
     assert all(found.policy == "all" for found in backend.rounds.find())
+
+
+def test_a_trainer_calls_functions_only(backend: Backend) -> None:
+    with pytest.raises(BadInput, match="cannot be called"):
+        Trainer("pool", backend=backend).train([definition(1)], Serve())  # type: ignore[arg-type]
 
 
 def test_templates_load_or_are_refused(settings: Settings, tmp_path: Path) -> None:
