@@ -32,7 +32,6 @@ COVERED: dict[str, list[str]] = {
         "scheduler.rounds.round_trainer",
         "scheduler.rounds.trained_round",
         "tasks.client.child",
-        "tasks.ingredients.identified",
         "tasks.tracking.runs.deleted_runs",
     ],
     "tests/integration/scheduler/test_challengers.py": ["scheduler.champions.promotion", "scheduler.online.tool"],
