@@ -108,7 +108,9 @@ def init(
     if shared and shared.settings == backend.settings:
         backend.store.close()
         return shared
-    share(backend)  # the one of before stays open: the script may hold it
+    if shared:
+        shared.store.close_when_dropped()  # the script may hold the one of before
+    share(backend)
     return backend
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from rollq.migration.content import PARAMS, Content
 from rollq.tasks.components.model import Model
-from rollq.tasks.definition import DATASET, FITTED, MODEL, dataset_kwargs
+from rollq.tasks.definition import DATASET, FITTED, HANDLER, MODEL, dataset_kwargs
 from rollq.tasks.errors import RollqError
 from rollq.workers.qlib.adapter import adapt
 from rollq.workers.qlib.data.states import states_of
@@ -49,7 +49,7 @@ def _model(native: object, folder: Path) -> Model | None:
 
 def _dataset(content: Content) -> dict[str, object] | None:
     """The keywords of the dataset with what its processors have learned; None if that has no form here."""
-    processors = getattr(getattr(content.dataset, "handler", None), "get_all_processors", None)
+    processors = getattr(getattr(content.dataset, HANDLER, None), "get_all_processors", None)
     if content.definition is None or not callable(processors):
         return None
     try:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import time
+import weakref
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
@@ -72,6 +73,11 @@ class Store:
         if self._client is not None and self._pid == os.getpid():
             self._client.close()
         self._client, self._clock = None, None
+
+    def close_when_dropped(self) -> None:
+        """Close the connection once nothing holds this store any more: another one has taken its place."""
+        if self._client is not None:
+            weakref.finalize(self, self._client.close)
 
     def _database(self) -> Database[Document]:
         """The database over this process's own connection: one from before a fork must not be used."""

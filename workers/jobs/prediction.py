@@ -14,7 +14,7 @@ from rollq.tasks.components.model import Model
 from rollq.tasks.components.registry import resolve
 from rollq.tasks.config.settings import Settings
 from rollq.tasks.definition import DATASET, MODEL, PREDICT, SEGMENTS_KEY, TEST, Definition, segments_of
-from rollq.tasks.errors import DataError, StateError, TemplateError
+from rollq.tasks.errors import ArtifactMissing, DataError, StateError, TemplateError
 from rollq.tasks.predictions.day_hashes import day_hashes
 from rollq.tasks.predictions.fitted_dataset import fitted_dataset, saved_part, saved_task
 from rollq.tasks.predictions.increments import Increment, save_increment
@@ -94,6 +94,9 @@ def load_model(recorder: MLflowRecorder, components: tuple[str, ...] = ()) -> Mo
     named = saved_task(recorder).get(MODEL)
     if named is None:
         made: Model = saved_part(recorder, MODEL)
+        if not callable(getattr(made, "predict", None)):
+            what = f"What run {recorder.id} holds as its model is a {type(made).__name__}, which cannot predict."
+            raise ArtifactMissing(what, 'Save the fitted model: R.save_objects(**{"params.pkl": model}).')
         return made
     cls = resolve(named, MODEL, components)
     model: Model = cls.load(Path(recorder.load_folder(MODEL)))

@@ -15,6 +15,7 @@ from mlflow.exceptions import MlflowException
 
 from rollq import Backend, RoundFailed, TaskState, run_task
 from rollq.scheduler.rounds import verdict
+from rollq.scheduler.rounds.trainers import trainer_for
 from rollq.scheduler.routine.ledger import Routines, RoutineState
 from rollq.tasks.client.explain import explain
 from rollq.tasks.errors import Draining, NotYet, Unavailable
@@ -279,7 +280,7 @@ def test_a_routine_waits_for_prices_that_come_later_and_goes_on_by_itself(
     name, session = "late", LIVED[1]
     for _ in range(4):
         reached = bring_up_to(backend, name, session, "me")
-        made._job(name).trainer.work()
+        trainer_for(TrainerR, backend, name).work()
     reached = bring_up_to(backend, name, session, "me")
     assert reached
     assert (reached.status, reached.waits_for.startswith(DATA)) == (RoutineState.OPEN, True)
