@@ -62,6 +62,7 @@ def _forget_connections() -> None:
 
 os.register_at_fork(after_in_child=_forget_connections)
 
+MAKING = ".making"  # the ending of the mark of a database whose schema is being made
 _prepared: set[str] = set()
 
 
@@ -92,12 +93,27 @@ def prepare_tracking(uri: str) -> None:
         from mlflow.exceptions import MlflowException  # two seconds to import: only where it is needed
         from mlflow.tracking import MlflowClient
 
+        _begin(path)
         try:
             MlflowClient(as_mlflow_reads(uri)).search_experiments(max_results=1)
         except MlflowException as error:
             raise Unavailable(f"The MLflow store {path} cannot be made: {error}.", "Move the file away.") from error
-        # Last: a process that was killed in the middle of the migrations leaves no mark, and the next one goes on.
+        # Last: a process that was killed in the middle of the migrations leaves no such mark.
         path.with_suffix(".ready").touch()
+        path.with_suffix(MAKING).unlink(missing_ok=True)
+
+
+def _begin(path: Path) -> None:
+    """Mark a database that is made here from nothing; one whose maker was killed is begun anew.
+
+    MLflow cannot go on with half of a schema. Nobody has used it yet: all wait for the lock. A database without this
+    mark is another's, and is never removed.
+    """
+    if path.with_suffix(MAKING).exists():
+        for part in ("", "-journal", "-wal", "-shm"):
+            Path(f"{path}{part}").unlink(missing_ok=True)
+    elif not path.exists():
+        path.with_suffix(MAKING).touch()
 
 
 def _is_ready(path: Path) -> bool:

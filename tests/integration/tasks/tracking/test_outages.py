@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import signal
+import subprocess
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -93,6 +96,36 @@ def test_a_database_that_does_not_work_is_an_outage(tmp_path: Path) -> None:
     with create_engine(uri).begin() as connection:
         connection.execute(text("ALTER TABLE experiments RENAME TO elsewhere"))
     assert kind(client.search_experiments) is Kind.OUTAGE
+
+
+KILLED_IN_THE_MIDDLE = """
+import os, signal, sys
+from sqlalchemy import event
+from sqlalchemy.engine import Engine
+from rollq.tasks.tracking.mlflow.store import prepare_tracking
+
+seen = []
+
+@event.listens_for(Engine, "before_cursor_execute")
+def count(*statement):
+    seen.append(statement)
+    if len(seen) == 40:
+        os.kill(os.getpid(), signal.SIGKILL)
+
+prepare_tracking(sys.argv[1])
+"""
+
+
+def test_a_process_that_was_killed_while_it_made_the_database_leaves_one_that_can_be_made(tmp_path: Path) -> None:
+    uri = local_tracking_uri(tmp_path)
+    ended = subprocess.run([sys.executable, "-c", KILLED_IN_THE_MIDDLE, uri], check=False).returncode
+    assert ended == -signal.SIGKILL
+    prepare_tracking(uri)
+    assert [one.name for one in MlflowClient(uri).search_experiments()] == ["Default"]
+    (tmp_path / "mlflow.ready").unlink()
+    MlflowClient(uri).create_experiment("kept")
+    prepare_tracking(uri)
+    assert len(MlflowClient(uri).search_experiments()) == 2, "a database without our mark is never removed"
 
 
 def test_a_mistake_in_the_use_of_mlflow_is_an_own_error() -> None:
