@@ -4,21 +4,17 @@ from __future__ import annotations
 
 import hashlib
 import json
-import logging
-import secrets
-from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
 
 from rollq.tasks.components.dataset import Finding
+from rollq.tasks.files.shared_cache import keep_text
 from rollq.tasks.rolling.data_checks import DataChecks
 from rollq.workers.datasets.prices import file_sha256, read_prices
 from rollq.workers.datasets.session_checks import find
 from rollq.workers.datasets.session_dates import find_future
-
-log = logging.getLogger(__name__)
 
 Looked = tuple[list[str], list[Finding]]  # the sessions of the data, and what is odd whatever the day
 
@@ -55,7 +51,8 @@ def _look(path: Path, sha256: str, universe: tuple[str, ...] | None, checks: Dat
     prices = read_prices(path, sha256)
     days = np.unique(prices["datetime"].to_numpy().astype("datetime64[D]"))
     sessions, findings = np.datetime_as_string(days).tolist(), find(prices, checks, universe)
-    _write(kept, {"sessions": sessions, "findings": [asdict(one) for one in findings]})
+    # The cache of another user may hold the panel where this one cannot be written: then it is looked at each time.
+    keep_text(kept, json.dumps({"sessions": sessions, "findings": [asdict(one) for one in findings]}))
     return sessions, findings
 
 
@@ -65,20 +62,3 @@ def _read(path: Path) -> Looked | None:
     except (OSError, ValueError):
         return None
     return found["sessions"], [Finding(**one) for one in found["findings"]]
-
-
-def _write(path: Path, found: dict[str, object]) -> None:
-    """Write a file beside its place and move it there in one step; any number of processes may do it at once.
-
-    It has the usual rights, so that other users read it, too (``mkstemp`` would keep it to this one). Where nothing can
-    be written, the cache of another user may hold the panel all the same: then it is looked at each time.
-    """
-    temporary = path.parent / f".{path.name}-{secrets.token_hex(8)}"
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        temporary.write_text(json.dumps(found), encoding="utf-8")
-        temporary.replace(path)
-    except OSError as error:
-        log.debug("%s is not kept: %s", path, error)
-        with suppress(OSError):
-            temporary.unlink(missing_ok=True)

@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import hashlib
 import json
 import os
-import secrets
-import shutil
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,6 +15,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from rollq.tasks.errors import DataError, Unavailable
+from rollq.tasks.files.shared_cache import new_folder, one_at_a_time
 from rollq.tasks.predictions.day_hashes import DIGITS, frame_hashes
 from rollq.tasks.rolling.data_checks import DataChecks, left_out
 from rollq.workers.datasets.features import compute
@@ -89,25 +87,10 @@ def load_panel(spec: PanelSpec, cache_dir: Path) -> Panel:
     folder = cache_dir / f"panel-{spec.key(sha256, out)}"
     if panel := _open(folder):
         return panel
-    try:
-        return _built_once(spec, folder, out, sha256)
-    except OSError as error:
-        raise Unavailable(
-            f"The cache {folder} cannot be written: {error}.", "Free the disk, or set ROLLQ_STATE_DIR."
-        ) from error
-
-
-def _built_once(spec: PanelSpec, folder: Path, out: Collection[str], sha256: str) -> Panel:
-    """Compute the panel under a lock of its name: the first process builds, the others wait and then read it."""
-    cache_dir = folder.parent
-    cache_dir.mkdir(parents=True, exist_ok=True)
-    with (cache_dir / f"{folder.name}.lock").open("a") as lock:
-        # The kernel gives the lock back when its holder dies, however it dies.
-        fcntl.flock(lock, fcntl.LOCK_EX)
+    with one_at_a_time(folder):
+        # Another process may have built it while this one waited; from here on it is this one's to build.
         if panel := _open(folder):
             return panel
-        # Another process may have built it while this one waited; from here on it is this one's to build.
-        _clear(folder)
         _build(spec, folder, out, sha256)
     panel = _open(folder)
     if panel is None:
@@ -117,20 +100,12 @@ def _built_once(spec: PanelSpec, folder: Path, out: Collection[str], sha256: str
     return panel
 
 
-def _clear(folder: Path) -> None:
-    """Remove a broken panel, and what killed builders of it left; the caller holds the lock."""
-    for left in (folder, *folder.parent.glob(f".{folder.name}-*")):
-        shutil.rmtree(left, ignore_errors=True)
-
-
 def _build(spec: PanelSpec, folder: Path, out: Collection[str], sha256: str) -> None:
-    """Compute the panel beside its place and move it there in one step."""
+    """Compute the panel and put it into its place; the caller holds the lock."""
     close = read_closes(spec.path, spec.universe, spec.checks, out, sha256)
     if close.empty:
         raise DataError(f"{KEY}: no session of {spec.path} can be used.", "See `rollq data check TEMPLATE`.")
-    temporary = folder.parent / f".{folder.name}-{secrets.token_hex(8)}"
-    temporary.mkdir()  # with the usual rights: other users read the panel, too (mkdtemp would keep it to this one)
-    try:
+    with new_folder(folder) as temporary:
         _write_arrays(spec, close, temporary)
         meta = {
             "sessions": [f"{day:%Y-%m-%d}" for day in close.index],
@@ -138,11 +113,6 @@ def _build(spec: PanelSpec, folder: Path, out: Collection[str], sha256: str) -> 
             "files": {name: _stamp(temporary / f"{name}.npy") for name in ARRAYS},
         }
         (temporary / META).write_text(json.dumps(meta), encoding="utf-8")
-        # A reader sees no panel or a whole one; a builder that is killed leaves a hidden folder, which the next one
-        # removes.
-        temporary.replace(folder)
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
 
 
 def _write_arrays(spec: PanelSpec, close: pd.DataFrame, folder: Path) -> None:

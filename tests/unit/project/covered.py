@@ -143,6 +143,7 @@ COVERED: dict[str, list[str]] = {
     "tests/unit/workers/datasets/test_panel.py": [
         "tasks.components.dataset",
         "workers.datasets.panel_arguments",
+        "tasks.files.shared_cache",
         "workers.datasets.panel_cache",
         "workers.datasets.prices",
     ],

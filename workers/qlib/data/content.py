@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import secrets
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -16,6 +15,8 @@ from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
+
+from rollq.tasks.files.shared_cache import keep_text
 
 VERSION = 1  # raise it when hashes are made differently
 WORD = np.uint64
@@ -59,7 +60,7 @@ def day_contents(folder: Path, reads: Reads, cache_dir: Path) -> dict[str, str]:
         found: dict[str, str] = json.loads(kept.read_text(encoding="utf-8"))
     except (OSError, ValueError):
         found = _hashed(folder, reads)
-        _keep(kept, json.dumps(found))
+        keep_text(kept, json.dumps(found))
     return found
 
 
@@ -128,14 +129,3 @@ def _files_of(folder: Path, name: str, fields: frozenset[str] | None) -> list[Pa
     if fields is None:
         return sorted(place.glob(f"*{SUFFIX}"))
     return [path for field in sorted(fields) if (path := place / f"{field}{SUFFIX}").is_file()]
-
-
-def _keep(path: Path, text: str) -> None:
-    """Write a file of the cache in one step; a cache that cannot be written is done without."""
-    draft = path.with_name(f".{path.name}-{secrets.token_hex(4)}")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        draft.write_text(text, encoding="utf-8")
-        draft.replace(path)
-    except OSError:
-        draft.unlink(missing_ok=True)

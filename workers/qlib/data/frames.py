@@ -7,12 +7,9 @@ does not depend on where the frame ends, so these are the values that Qlib would
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import hashlib
 import json
 import os
-import secrets
-import shutil
 from collections.abc import Callable, Mapping
 from importlib.metadata import version
 from pathlib import Path
@@ -20,7 +17,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from rollq.tasks.errors import TemplateError, Unavailable
+from rollq.tasks.errors import TemplateError
+from rollq.tasks.files.shared_cache import new_folder, one_at_a_time
 from rollq.tasks.identity import canonical
 from rollq.workers.qlib.natives import Loader
 from rollq.workers.qlib.quiet import quietly
@@ -74,25 +72,11 @@ def kept(cache_dir: Path, key: str, build: Callable[[], pd.DataFrame]) -> pd.Dat
         Unavailable: the cache cannot be written.
     """
     folder = cache_dir / f"qlib-{key}"
-    frame = _open(folder)
-    try:
-        return _built_once(folder, build) if frame is None else frame
-    except OSError as error:
-        raise Unavailable(
-            f"The cache {folder} cannot be written: {error}.", "Free the disk, or set ROLLQ_STATE_DIR."
-        ) from error
-
-
-def _built_once(folder: Path, build: Callable[[], pd.DataFrame]) -> pd.DataFrame:
-    """Build a frame under a lock of its name: the first process builds, the others wait and then read it."""
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    with (folder.parent / f"{folder.name}.lock").open("a") as lock:
-        # The kernel gives the lock back when its holder dies, however it dies.
-        fcntl.flock(lock, fcntl.LOCK_EX)
+    if (frame := _open(folder)) is not None:
+        return frame
+    with one_at_a_time(folder):
         if (frame := _open(folder)) is not None:
             return frame
-        for left in (folder, *folder.parent.glob(f".{folder.name}-*")):
-            shutil.rmtree(left, ignore_errors=True)
         frame = build()
         if list(frame.index.names) != NAMES or any(dtype.kind not in KINDS for dtype in frame.dtypes):
             return frame
@@ -129,10 +113,8 @@ def described(value: object) -> object:
 
 
 def _write(frame: pd.DataFrame, folder: Path) -> None:
-    """Write a frame beside its place and move it there in one step."""
-    temporary = folder.parent / f".{folder.name}-{secrets.token_hex(8)}"
-    temporary.mkdir()
-    try:
+    """Put a frame into its place; the caller holds the lock."""
+    with new_folder(folder) as temporary:
         parts = [frame.index.get_level_values(level) for level in (0, 1)]
         days, names = (part.unique().sort_values() for part in parts)
         meta = {
@@ -150,10 +132,6 @@ def _write(frame: pd.DataFrame, folder: Path) -> None:
             meta["blocks"].append(columns)
             np.save(temporary / f"block{number}.npy", frame.iloc[:, columns].to_numpy(dtype))
         (temporary / META).write_text(json.dumps(meta), encoding="utf-8")
-        # A reader sees no frame or a whole one.
-        temporary.replace(folder)
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
 
 
 def _open(folder: Path) -> pd.DataFrame | None:

@@ -215,7 +215,7 @@ def test_a_panel_of_another_user_is_read(tmp_path: Path, monkeypatch: pytest.Mon
         raise PermissionError(1, "Operation not permitted")
 
     monkeypatch.setattr("rollq.workers.datasets.panel_cache.os.utime", not_mine)
-    monkeypatch.setattr("rollq.workers.datasets.panel_cache._built_once", not_mine)
+    monkeypatch.setattr("rollq.workers.datasets.panel_cache.one_at_a_time", not_mine)
     panel(tmp_path).check()
 
 
