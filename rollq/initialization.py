@@ -33,7 +33,6 @@ log = logging.getLogger(__name__)
 
 MONGO = {"task_url": "mongo_uri", "task_db_name": "mongo_database"}
 URI = "uri"
-OPTIONS = ("components", "pickle_classes")  # settings that an experiment manager is made with
 MANAGER = "MLflowExpManager"
 # What qlib.init takes and rollq has no use for: how Qlib reads and caches its data, its own Redis and its own server.
 _UNUSED = """
@@ -197,7 +196,7 @@ def _manager(exp_manager: Mapping[str, object] | None, settings: Settings) -> Ma
     config = exp_manager or {CLASS: MANAGER}
     kwargs = {**_kwargs(exp_manager), URI: settings.mlflow_uri}
     if config.get(CLASS) == MANAGER:
-        kwargs = {**{name: getattr(settings, name) for name in OPTIONS}, **kwargs}
+        kwargs = {**settings.artifact_options, **kwargs}
     return {**config, KWARGS: kwargs}
 
 

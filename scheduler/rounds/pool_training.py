@@ -134,8 +134,7 @@ class PoolTraining:
 
     def _find(self, ident: str) -> MLflowRecorder:
         settings = self.backend.settings
-        options = {"components": settings.components, "pickle_classes": settings.pickle_classes}
-        return find_run(ident, settings.mlflow_uri, **options)
+        return find_run(ident, settings.mlflow_uri, **settings.artifact_options)
 
     def _recorder(self, task: Task) -> Recorder | None:
         """The recorder of a task that is trained, or is to be trained into; None if there is none."""
@@ -154,8 +153,9 @@ class PoolTraining:
         If the task is claimed at this moment, the attempt makes a run of its own; the reconciler closes this one.
         """
         settings = self.backend.settings
-        options = {"components": settings.components, "pickle_classes": settings.pickle_classes}
-        experiment = MLflowExperiment.open(experiment_of(task.definition, task.pool), settings.mlflow_uri, **options)
+        experiment = MLflowExperiment.open(
+            experiment_of(task.definition, task.pool), settings.mlflow_uri, **settings.artifact_options
+        )
         tags = {POOL: task.pool, TASK: task.id, TASK_OF_POOL: task.id, TRAIN_STATUS: BEGIN}
         recorder = experiment.create_recorder(name, tags)
         recorder.save_objects(task=task.definition)

@@ -54,5 +54,4 @@ def from_result(result: Mapping[str, object] | None, settings: Settings) -> obje
         return result
     from rollq.tasks.tracking.mlflow.experiment import find_run  # two seconds to import: only where it is needed
 
-    options = {"components": settings.components, "pickle_classes": settings.pickle_classes}
-    return find_run(str(result["recorder_id"]), settings.mlflow_uri, **options)
+    return find_run(str(result["recorder_id"]), settings.mlflow_uri, **settings.artifact_options)

@@ -6,7 +6,7 @@ import json
 import os
 from functools import cache
 from pathlib import Path
-from typing import Annotated, Literal, get_origin
+from typing import Annotated, Literal, TypedDict, get_origin
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
@@ -28,6 +28,13 @@ def expanded(path: Path) -> Path:
         return path.expanduser()
     except RuntimeError as error:
         raise ValueError(str(error)) from None
+
+
+class ArtifactOptions(TypedDict):
+    """What may be loaded from a run: keywords of experiments and recorders."""
+
+    components: tuple[str, ...]
+    pickle_classes: tuple[str, ...]
 
 
 class Settings(BaseModel):
@@ -101,6 +108,11 @@ class Settings(BaseModel):
     qlib_region: Literal["cn", "us", "tw"] = Field("cn", description="Region of that folder")
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     log_format: Literal["human", "json"] = "human"
+
+    @property
+    def artifact_options(self) -> ArtifactOptions:
+        """What experiments and recorders are made with."""
+        return {"components": self.components, "pickle_classes": self.pickle_classes}
 
 
 def load_settings(**overrides: object) -> Settings:

@@ -256,9 +256,7 @@ def _ours(config: object) -> object:
 
 def _default_manager() -> ExpManager:
     settings = load_settings()
-    return MLflowExpManager(
-        _default_uri(settings), components=settings.components, pickle_classes=settings.pickle_classes
-    )
+    return MLflowExpManager(_default_uri(settings), **settings.artifact_options)
 
 
 def _default_uri(settings: Settings) -> str:

@@ -140,8 +140,9 @@ class Training(Job):
         """
         claim = self.claim
         settings = self.backend.settings
-        options = {"components": settings.components, "pickle_classes": settings.pickle_classes}
-        experiment = MLflowExperiment.open(experiment_of(claim.definition, claim.pool), settings.mlflow_uri, **options)
+        experiment = MLflowExperiment.open(
+            experiment_of(claim.definition, claim.pool), settings.mlflow_uri, **settings.artifact_options
+        )
         tags = self._tags()
         if claim.scheduled_run and (scheduled := _begun(claim.scheduled_run, tags, settings)):
             return scheduled
@@ -169,9 +170,8 @@ class Training(Job):
 
 def _begun(ident: str, tags: dict[str, str], settings: Settings) -> MLflowRecorder | None:
     """The run that was scheduled for an attempt, begun by it; None if it was closed or deleted."""
-    options = {"components": settings.components, "pickle_classes": settings.pickle_classes}
     try:
-        recorder = find_run(ident, settings.mlflow_uri, **options)
+        recorder = find_run(ident, settings.mlflow_uri, **settings.artifact_options)
     except NotFound:
         return None
     if recorder.status is not RecorderStatus.SCHEDULED:

@@ -97,8 +97,7 @@ def _load(task: Task, settings: Settings) -> Model:
 
 
 def _recorder(task: Task, settings: Settings) -> MLflowRecorder:
-    options = {"components": settings.components, "pickle_classes": settings.pickle_classes}
     ident = (task.committed or {}).get("recorder_id")
     if not isinstance(ident, str):
         raise NotFound("its result names no recorder.")
-    return find_run(ident, settings.mlflow_uri, **options)
+    return find_run(ident, settings.mlflow_uri, **settings.artifact_options)
