@@ -14,13 +14,14 @@ from rollq.scheduler.collect.options import CollectorOptions
 from rollq.scheduler.collect.recorder_collector import RecorderCollector
 from rollq.scheduler.online.tool import OnlineTool
 from rollq.scheduler.strategies.given import OF_PROCESS, Given, of_stored, remembering, to_stored
-from rollq.scheduler.strategies.own_tasks import begun, checked, sessions_of
+from rollq.scheduler.strategies.own_tasks import begun, checked
 from rollq.tasks.backend import Backend
 from rollq.tasks.components.dataset import Dataset, Finding
 from rollq.tasks.components.registry import build
 from rollq.tasks.config.settings import Settings, load_settings
 from rollq.tasks.definition import DATASET, MEMBER, VARIANT, Component, Definition, with_experiment
 from rollq.tasks.errors import TemplateError
+from rollq.tasks.ingredients.seen import sessions_of
 from rollq.tasks.rolling.data_checks import DataChecks
 from rollq.tasks.rolling.online_options import BASE, PromotionRule
 from rollq.tasks.rolling.task_options import TaskOptions

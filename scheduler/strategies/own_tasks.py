@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-import numpy as np
-
 from rollq.tasks.components.dataset import Dataset
 from rollq.tasks.components.registry import build
 from rollq.tasks.definition import (
@@ -22,13 +20,8 @@ from rollq.tasks.definition import (
 from rollq.tasks.errors import TemplateError
 from rollq.tasks.identity import IDENTITY, canonical
 from rollq.tasks.ingredients.ingredients import Ingredients
+from rollq.tasks.ingredients.seen import sessions_of
 from rollq.tasks.rolling.segment_checks import check_segments
-
-
-def sessions_of(dataset: Dataset) -> list[str]:
-    """The sessions of a dataset, as ``YYYY-MM-DD``."""
-    days: list[str] = np.datetime_as_string(dataset.sessions.to_numpy("datetime64[D]")).tolist()
-    return days
 
 
 def checked(tasks: object, source: str) -> list[Definition]:

@@ -13,6 +13,7 @@ from rollq.tasks.components.registry import build
 from rollq.tasks.definition import DATASET, SEGMENTS, TEST, Definition, segments_of, with_dataset_kwargs
 from rollq.tasks.identity import IDENTITY, canonical
 from rollq.tasks.ingredients.ingredients import Ingredients
+from rollq.tasks.ingredients.seen import sessions_of
 
 log = logging.getLogger(__name__)
 
@@ -64,7 +65,7 @@ def identified(definitions: Iterable[Mapping[str, object]], extra: tuple[str, ..
 
 def _shared(definition: Definition, extra: tuple[str, ...]) -> _Shared:
     dataset: Dataset = build(definition.get(DATASET), DATASET, extra)
-    sessions = [f"{day:%Y-%m-%d}" for day in dataset.sessions]
+    sessions = sessions_of(dataset)
     return _Shared(dataset.label_lookahead, sessions, Ingredients(definition, dataset, sessions, extra))
 
 

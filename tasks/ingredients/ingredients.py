@@ -11,7 +11,7 @@ from rollq.tasks.components.source import Source, source_of, versions_of
 from rollq.tasks.definition import CLASS, DATA, PROJECT, Definition, components_of, segments_of
 from rollq.tasks.identity import IDENTITY, WHOLE, canonical
 from rollq.tasks.ingredients.project import project_of
-from rollq.tasks.ingredients.seen import Seen
+from rollq.tasks.ingredients.seen import Seen, sessions_of
 
 MARKS = "marks"  # in an identity: what tells later which sessions were revised; not part of what the task is
 
@@ -91,6 +91,6 @@ def other_data(definition: Mapping[str, object], dataset: Dataset) -> list[str]:
         return []
     if WHOLE in planned:
         return [] if canonical(dict(dataset.fingerprint())) == planned[WHOLE] else [WHOLE]
-    seen = seen_of(dataset, [f"{day:%Y-%m-%d}" for day in dataset.sessions])
+    seen = seen_of(dataset, sessions_of(dataset))
     now = seen.data(segments_of(definition)) if seen else {}
     return [name for name in planned if planned[name] != now.get(name)]

@@ -15,12 +15,19 @@ from datetime import date
 
 import numpy as np
 
+from rollq.tasks.components.dataset import Dataset
 from rollq.tasks.definition import TEST
 
 LEAF = 16  # bytes of the hash of a session, of which a window's hash is made
 MARK = 3  # bytes of it that are kept with a task, to tell later which sessions were revised
 
 Segments = Mapping[str, Sequence[object]]
+
+
+def sessions_of(dataset: Dataset) -> list[str]:
+    """The sessions of a dataset, as ``YYYY-MM-DD``."""
+    days: list[str] = np.datetime_as_string(dataset.sessions.to_numpy("datetime64[D]")).tolist()
+    return days
 
 
 class Seen:

@@ -8,8 +8,6 @@ from copy import deepcopy
 from dataclasses import dataclass
 from functools import cached_property
 
-import numpy as np
-
 from rollq.tasks.components.dataset import Dataset
 from rollq.tasks.components.registry import build
 from rollq.tasks.config.settings import Settings
@@ -28,6 +26,7 @@ from rollq.tasks.definition import (
 from rollq.tasks.errors import SegmentError, TemplateError
 from rollq.tasks.identity import canonical
 from rollq.tasks.ingredients.ingredients import Ingredients
+from rollq.tasks.ingredients.seen import sessions_of
 from rollq.tasks.rolling.calendar import TimeAdjuster, timestamp
 from rollq.tasks.rolling.generator import RollingGen
 from rollq.tasks.rolling.template import Template
@@ -75,8 +74,7 @@ class WindowCutter:
     @cached_property
     def sessions(self) -> list[str]:
         """The sessions of the data, as ``YYYY-MM-DD``."""
-        days: list[str] = np.datetime_as_string(self.dataset.sessions.to_numpy("datetime64[D]")).tolist()
-        return days
+        return sessions_of(self.dataset)
 
     @cached_property
     def _ingredients(self) -> Ingredients:
