@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 
 from rollq.tasks.backend import Backend
 from rollq.tasks.definition import experiment_of
-from rollq.tasks.errors import BadInput, NotFound, TrainingFailed, Unavailable
+from rollq.tasks.errors import BadInput, NotFound, TrainingFailed
 from rollq.tasks.queue.states import LOST, TaskState
 from rollq.tasks.queue.task import Task
 from rollq.tasks.rolling.task_options import TaskOptions
@@ -18,8 +17,6 @@ from rollq.tasks.tracking.mlflow.recorder import MLflowRecorder
 from rollq.tasks.tracking.runs.lifecycle import RecorderStatus
 from rollq.tasks.tracking.runs.recorder import Recorder
 from rollq.tasks.tracking.runs.run_tags import BEGIN, END, POOL, TASK, TASK_OF_POOL, TRAIN_STATUS
-
-log = logging.getLogger(__name__)
 
 BY = "trained again"
 UNFINISHED = (TaskState.WAITING, TaskState.RUNNING)
@@ -117,10 +114,7 @@ class PoolTraining:
 
     def notify(self) -> None:
         """Tell workers of what waits."""
-        try:
-            self.backend.notifier.top_up(self.pool)
-        except Unavailable as error:
-            log.warning("a sweep notifies of the tasks: %s", error)
+        self.backend.notifier.try_top_up(self.pool)
 
     def _again(self, ids: list[str], held: bool) -> None:
         if ids:

@@ -6,6 +6,7 @@ changes tasks does not notify by itself: its caller does.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 
 import redis
@@ -17,6 +18,8 @@ from rollq.tasks.broker.messages import GATHER, RECONCILE, ROUTINE, TRAIN
 from rollq.tasks.config.settings import Settings
 from rollq.tasks.errors import Unavailable
 from rollq.tasks.queue.task_queue import TaskQueue
+
+log = logging.getLogger(__name__)
 
 LOST_SECONDS = 2.0  # a message that was not received for this long, with its queue empty, is taken for lost
 
@@ -40,6 +43,13 @@ class Notifier:
         for ident, queue in due:
             self.notify(pool, ident, queue)
         return len(due)
+
+    def try_top_up(self, pool: str) -> None:
+        """As ``top_up``; where that cannot be done now, it is left to the next sweep."""
+        try:
+            self.top_up(pool)
+        except Unavailable as error:
+            log.warning("a sweep notifies of the tasks: %s", error)
 
     def refill(self, pool: str) -> None:
         """As ``top_up``, but silently: the process that runs the pool's tasks passes its message on."""

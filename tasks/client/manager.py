@@ -18,7 +18,7 @@ from rollq.tasks.client.held_tasks import HeldTasks
 from rollq.tasks.client.queries import as_state, translate
 from rollq.tasks.client.replacement import replace
 from rollq.tasks.client.waiting import Progress, Waited, wait_for
-from rollq.tasks.errors import NotFound, Unavailable
+from rollq.tasks.errors import NotFound
 from rollq.tasks.identity import canonical, task_id, task_key
 from rollq.tasks.mongo.client import Document
 from rollq.tasks.queue.states import TaskState
@@ -291,7 +291,4 @@ class TaskManager:
         return [task.id for task in self.query(query, definitions=False)]
 
     def _notify(self) -> None:
-        try:
-            self.backend.notifier.top_up(self.task_pool)
-        except Unavailable as error:
-            log.warning("a sweep notifies of the tasks: %s", error)
+        self.backend.notifier.try_top_up(self.task_pool)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 
 from rollq.tasks.backend import Backend
-from rollq.tasks.errors import NotFound, Unavailable
+from rollq.tasks.errors import NotFound
 from rollq.tasks.rounds.documents import Round, RoundState
 
 log = logging.getLogger(__name__)
@@ -41,10 +41,7 @@ def _unblock(backend: Backend, waiting: Round) -> None:
     if waiting.held and not now.held:  # start_round came in between, and saw that it was not unblocked yet
         backend.tasks.unhold(waiting.task_ids)
     log.info("round %s is unblocked: those that it waited for are gathered", waiting.id)
-    try:
-        backend.notifier.top_up(waiting.pool)
-    except Unavailable as error:
-        log.warning("a sweep notifies of its tasks: %s", error)
+    backend.notifier.try_top_up(waiting.pool)
 
 
 def _fail(backend: Backend, waiting: Round, failed: Round | None) -> None:
