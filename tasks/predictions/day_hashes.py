@@ -14,6 +14,7 @@ import pandas as pd
 from rollq.tasks.components.dataset import Dataset
 from rollq.tasks.definition import TEST
 from rollq.tasks.errors import DataError
+from rollq.tasks.predictions.session_days import session_days
 
 DIGITS = 16  # hexadecimal: a revised day is missed by chance once in 2^64
 
@@ -40,10 +41,10 @@ def day_hashes(dataset: Dataset, segment: str = TEST) -> dict[str, str]:
 
 def frame_hashes(features: pd.DataFrame) -> dict[str, str]:
     """As ``day_hashes``, of the rows themselves, indexed (datetime, instrument)."""
-    days = _days(features)
+    days = session_days(features)
     if not days.is_monotonic_increasing:
         features = features.sort_index()
-        days = _days(features)
+        days = session_days(features)
     names, values = _names(features.index), _values(features)
     # Names and type are hashed once, and copied for each day.
     head = hashlib.sha256(json.dumps([[str(name) for name in features.columns], values.dtype.str]).encode())
@@ -84,10 +85,6 @@ def _hashes_now(dataset: Dataset, predicted: Mapping[str, str], segment: str | N
         return day_hashes(dataset, segment)
     except DataError:  # no row is left
         return {}
-
-
-def _days(features: pd.DataFrame) -> pd.DatetimeIndex:
-    return pd.DatetimeIndex(features.index.get_level_values(0)).normalize()
 
 
 def _names(index: pd.MultiIndex) -> npt.NDArray[np.uint8]:
