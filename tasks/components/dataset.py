@@ -7,8 +7,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Self
 
+from rollq.tasks.errors import DataError
+
 if TYPE_CHECKING:
     import pandas as pd
+
+LABEL_KINDS = ("return", "value", "count", "binary", "class", "relevance")
 
 
 @dataclass(frozen=True)
@@ -40,7 +44,8 @@ class Dataset(ABC):
 
         Args:
             segment: its name: ``train``, ``valid``, ``test``.
-            columns: ``feature``, ``label`` or ``raw`` (the label before it was normalised).
+            columns: ``feature``, ``label`` or ``raw`` (the label before it was normalised). Where ``weighted``,
+                ``weight``; and ``info:NAME`` for each of ``info_columns``: a column of the data as it is.
 
         Raises:
             SegmentError: there is no such segment.
@@ -89,6 +94,35 @@ class Dataset(ABC):
     def feature_lookback(self) -> int:
         """Sessions before t that the features of t are made from; 0 if ``session_hashes`` are of the features."""
         return 0
+
+    @property
+    def categorical(self) -> Sequence[str]:
+        """Names of the features whose values are codes of categories; a negative code, or NaN, is an unknown one."""
+        return ()
+
+    @property
+    def label_kind(self) -> str:
+        """What the label is: one of ``LABEL_KINDS``. Records and their metrics are chosen by it."""
+        return "return"
+
+    @property
+    def weighted(self) -> bool:
+        """Whether rows have weights: ``prepare(segment, "weight")`` gives them, one column, none negative."""
+        return False
+
+    @property
+    def info_columns(self) -> Sequence[str]:
+        """Columns of the data that ``prepare(segment, "info:NAME")`` gives as they are, for records."""
+        return ()
+
+    def groups(self, column: str) -> list[str]:
+        """The values of a column, sorted, so that each can have a model of its own.
+
+        Raises:
+            DataError: the dataset cannot be divided by this column.
+        """
+        fix = "Leave it out, or use a dataset that has groups, such as TableDataset."
+        raise DataError(f"{type(self).__name__} has no groups by {column!r}.", fix)
 
     @property
     @abstractmethod

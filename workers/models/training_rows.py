@@ -19,30 +19,37 @@ Fitted = TypeVar("Fitted")
 
 @dataclass(frozen=True)
 class Rows:
-    """Rows to learn from: ``features`` (rows x features, may hold NaN), ``label`` (rows, no NaN), feature ``names``."""
+    """Rows to learn from: ``features`` (rows x features, may hold NaN), ``label`` (rows, no NaN), feature ``names``,
+    ``index`` (datetime, instrument), and ``weight`` (rows, above 0), if the dataset has weights.
+    """
 
     features: npt.NDArray[np.generic]
     label: npt.NDArray[np.generic]
     names: list[str]
+    index: pd.MultiIndex
+    weight: npt.NDArray[np.float64] | None = None
 
 
 def known_rows(dataset: Dataset, segment: str) -> Rows:
-    """The rows of a segment that have a label.
+    """The rows of a segment that have a label, and a weight, where there are weights.
 
     Raises:
-        PermanentError: none has one, or every feature of train is NaN.
+        PermanentError: none has one, a weight is negative, or every feature of train is NaN.
     """
     frame = dataset.prepare(segment, "feature")
-    features = frame.to_numpy()
+    features, index = frame.to_numpy(), frame.index
     label = dataset.prepare(segment, "label").to_numpy().ravel()
-    known = ~np.isnan(label)
+    weight = _weight(dataset, segment)
+    # A row without a weight, or with none, has nothing to say.
+    known = ~np.isnan(label) if weight is None else ~np.isnan(label) & (weight > 0)
     if not known.any():
-        raise PermanentError(f"The segment {segment} has no row with a label.", "Look at its prices.")
+        raise PermanentError(f"The segment {segment} has no row with a label.", "Look at its data.")
     if not known.all():
-        features, label = features[known], label[known]
+        features, label, index = features[known], label[known], index[known]
+        weight = None if weight is None else weight[known]
     if segment == TRAIN and np.isnan(features).all():
         raise PermanentError("Every feature of train is NaN.", "Start train later, or use shorter windows.")
-    return Rows(features, label, _names(frame))
+    return Rows(features, label, _names(frame), index, weight)
 
 
 def features_like(fitted: list[str], dataset: Dataset, segment: str) -> pd.DataFrame:
@@ -76,6 +83,16 @@ def need_fitted(value: Fitted | None) -> Fitted:
     if value is None:
         raise StateError("The model is not fitted.", "Call fit, or load a saved one.")
     return value
+
+
+def _weight(dataset: Dataset, segment: str) -> npt.NDArray[np.float64] | None:
+    """The weights of a segment's rows; None where the dataset has none."""
+    if not getattr(dataset, "weighted", False):  # a dataset need not be a ``rollq.Dataset``
+        return None
+    weight: npt.NDArray[np.float64] = dataset.prepare(segment, "weight").to_numpy(np.float64).ravel()
+    if (weight < 0).any():
+        raise PermanentError(f"The segment {segment} has a negative weight.", "Look at dataset.kwargs.weight.")
+    return weight
 
 
 def _names(frame: pd.DataFrame) -> list[str]:
