@@ -152,6 +152,7 @@ COVERED: dict[str, list[str]] = {
         "workers.datasets.found_odd",
         "workers.datasets.session_dates",
     ],
+    "tests/unit/workers/tables/test_table.py": ["workers.tables.source_spec", "workers.tables.table_spec"],
     "tests/unit/workers/jobs/test_updaters.py": ["tasks.predictions.fitted_dataset", "tasks.predictions.increments"],
     "tests/unit/workers/jobs/test_warm_start.py": ["workers.jobs.training"],
     "tests/unit/workers/models/test_lightgbm.py": ["workers.models.lightgbm_params", "workers.models.lightgbm_table"],
