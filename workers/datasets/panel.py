@@ -11,7 +11,7 @@ import pandas as pd
 
 from rollq.tasks.components.dataset import Dataset, Finding
 from rollq.tasks.config.settings import current_settings
-from rollq.tasks.errors import DataError, SegmentError, TemplateError
+from rollq.tasks.errors import DataError, TemplateError
 from rollq.tasks.identity import canonical
 from rollq.tasks.rolling.data_checks import DataChecks, some
 from rollq.workers.datasets import processors as processing
@@ -19,13 +19,14 @@ from rollq.workers.datasets.features import check_features, lookback
 from rollq.workers.datasets.found_odd import findings_of
 from rollq.workers.datasets.labels import check_label
 from rollq.workers.datasets.panel_arguments import check_fitted, check_universe
-from rollq.workers.datasets.panel_cache import VERSION, Panel, PanelSpec, load_panel
+from rollq.workers.datasets.panel_cache import Panel
+from rollq.workers.datasets.price_panel import VERSION, PanelSpec, load_panel
 from rollq.workers.datasets.prices import KEY, file_sha256
+from rollq.workers.datasets.segment_rows import TRAIN, check_segment, segment_rows
 
 NORMALIZE = ("rank", "none")
-SEGMENTS_KEY, CHECKS_KEY = "dataset.kwargs.segments", "dataset.kwargs.data_checks"
+CHECKS_KEY = "dataset.kwargs.data_checks"
 MOST_LEFT_OUT = 0.1  # of the sessions; where more are odd, the thresholds or the file are
-TRAIN, TEST = "train", "test"
 
 
 class Kwargs(TypedDict):
@@ -131,7 +132,7 @@ class PanelDataset(Dataset):
             DataError: it has no rows.
         """
         rows = self._rows(segment)
-        index = self._index(rows)
+        index = self._panel().index(rows)
         if columns == "feature":
             return pd.DataFrame(self._processed(rows), index=index, columns=self.feature_names, copy=False)
         if columns in ("label", "raw"):
@@ -146,7 +147,6 @@ class PanelDataset(Dataset):
         """
         stays = TRAIN not in segments or canonical(segments[TRAIN]) == canonical(self.segments.get(TRAIN))
         fitted = self._fitted() if stays else None
-        # The copy loads its panel by itself, from the same cache: a memory map of the same pages.
         # The copy loads its panel by itself, from the same cache: a memory map of the same pages.
         return type(self)(**self._kwargs, segments=segments, cache_dir=self._cache_dir, fitted=fitted)
 
@@ -169,7 +169,7 @@ class PanelDataset(Dataset):
         if np.isnan(panel.label).all():
             raise DataError("dataset.kwargs.label: it is NaN everywhere.", "Use a shorter horizon.")
         for name in self.segments:
-            self._check_segment(name)
+            check_segment(panel, self.segments, name)
         if TRAIN in self.segments:
             self._check_features(self._rows(TRAIN), "in the whole train segment")
 
@@ -187,9 +187,7 @@ class PanelDataset(Dataset):
 
     def session_hashes(self) -> dict[str, str]:
         """A hash of the closes of each session, of the instruments of the universe."""
-        panel = self._panel()
-        days = np.datetime_as_string(panel.sessions.to_numpy("datetime64[D]")).tolist()
-        return dict(zip(days, panel.content.astype(str).tolist(), strict=True))
+        return self._panel().hashes()
 
     def _panel(self) -> Panel:
         if self._loaded is None:
@@ -216,48 +214,8 @@ class PanelDataset(Dataset):
                 f"dataset.kwargs.features: {name} is NaN {where}.", "Use a shorter window, or start train later."
             )
 
-    def _check_segment(self, name: str) -> None:
-        """Refuse a segment that is reversed, reaches beyond the calendar, or has no rows; the error names its key."""
-        key, days = f"{SEGMENTS_KEY}.{name}", self.sessions
-        start, end = (None if bound is None else pd.Timestamp(bound) for bound in self.segments[name])
-        if start is not None and end is not None and end < start:
-            raise SegmentError(f"{key}: it ends ({end:%Y-%m-%d}) before it starts.", "Swap the two dates.")
-        for bound in (start, end):
-            if bound is not None and not days[0] <= bound <= days[-1]:
-                fix = f"Use dates from {days[0]:%Y-%m-%d} to {days[-1]:%Y-%m-%d}"
-                open_end = ", or null for an open end." if name == TEST else "."
-                raise SegmentError(f"{key}: {bound:%Y-%m-%d} is outside the calendar of the data.", fix + open_end)
-        try:
-            self._rows(name)
-        except DataError as error:
-            raise SegmentError(f"{key}: {error.message}", error.fix) from None
-
     def _rows(self, segment: str) -> slice:
-        """The rows of a segment: a slice, because rows are sorted by session. A bound that is no session means the next
-        one inside.
-        """
-        if segment not in self.segments:
-            raise SegmentError(f"There is no segment {segment!r}.", f"There are {', '.join(self.segments)}.")
-        start, end = self.segments[segment]
-        panel = self._panel()
-        first = 0 if start is None else int(panel.sessions.searchsorted(pd.Timestamp(start), "left"))
-        last = len(panel.sessions) if end is None else int(panel.sessions.searchsorted(pd.Timestamp(end), "right"))
-        rows = slice(int(panel.starts[first]), int(panel.starts[max(first, last)]))
-        if rows.start == rows.stop:
-            raise DataError(f"The segment {segment} ({start} to {end}) has no rows.", "Look at the data of these days.")
-        return rows
-
-    def _index(self, rows: slice) -> pd.MultiIndex:
-        """The index of some rows, (datetime, instrument)."""
-        panel = self._panel()
-        # Made from codes, and unchecked: the rows were unique when the panel was written, and looking again takes
-        # longer than the rest of this function.
-        return pd.MultiIndex(
-            levels=[panel.sessions, panel.instruments],
-            codes=[panel.session_of[rows], panel.instrument_of[rows]],
-            names=["datetime", "instrument"],
-            verify_integrity=False,
-        )
+        return segment_rows(self._panel(), self.segments, segment)
 
     def _processed(self, rows: slice) -> object:
         features = self._panel().features[rows]

@@ -145,7 +145,10 @@ COVERED: dict[str, list[str]] = {
         "workers.datasets.panel_arguments",
         "tasks.files.shared_cache",
         "workers.datasets.panel_cache",
+        "workers.datasets.panel_writer",
+        "workers.datasets.price_panel",
         "workers.datasets.prices",
+        "workers.datasets.segment_rows",
     ],
     "tests/unit/workers/datasets/test_session_checks.py": [
         "tasks.rolling.data_checks",

@@ -16,7 +16,7 @@ import pandas as pd
 import pytest
 
 from rollq.tasks.errors import DataError, NotYet, SegmentError, TemplateError, Unavailable
-from rollq.workers.datasets import panel_cache
+from rollq.workers.datasets import panel_cache, price_panel
 from rollq.workers.datasets.panel import PanelDataset
 from tests.synthetic import FEATURES, SEGMENTS, closes, long, panel, write
 
@@ -91,7 +91,7 @@ def test_lookahead_and_lookback(tmp_path: Path) -> None:
 
 def test_it_is_computed_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     expected = panel(tmp_path).prepare("train")
-    monkeypatch.setattr(panel_cache, "read_closes", None)
+    monkeypatch.setattr(price_panel, "read_closes", None)
     pd.testing.assert_frame_equal(panel(tmp_path).prepare("train"), expected, check_exact=True)
 
 
@@ -106,7 +106,7 @@ def _wait_at(gate: Any) -> None:
 def _build(folder: str) -> int:
     """In another process: how many times it computed the panel. All start at once, and computing takes a while."""
     count = 0
-    read = panel_cache.read_closes
+    read = price_panel.read_closes
 
     def counted(*arguments: Any) -> pd.DataFrame:
         nonlocal count
@@ -114,7 +114,7 @@ def _build(folder: str) -> int:
         time.sleep(0.3)
         return read(*arguments)
 
-    panel_cache.read_closes = counted
+    price_panel.read_closes = counted
     _gate.wait()
     PanelDataset(
         f"{folder}/prices.parquet", FEATURES, {"op": "forward_return"}, SEGMENTS, cache_dir=f"{folder}/c"
@@ -307,14 +307,14 @@ def test_an_unknown_segment_or_column_is_named(tmp_path: Path) -> None:
 def test_a_file_that_is_replaced_while_it_is_read_is_looked_at_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    dataset, look = panel(tmp_path), panel_cache.findings_of
+    dataset, look = panel(tmp_path), price_panel.findings_of
 
     def slowly(*arguments: Any) -> Any:
         found = look(*arguments)
         write(closes(seed=2), tmp_path)
         return found
 
-    monkeypatch.setattr(panel_cache, "findings_of", slowly)
+    monkeypatch.setattr(price_panel, "findings_of", slowly)
     with pytest.raises(NotYet, match="changed while it was read"):
         _ = dataset.sessions
     assert list((tmp_path / "cache").glob("panel-*/")) == []  # nothing is kept under the name of the other file
