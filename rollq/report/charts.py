@@ -10,6 +10,7 @@ import plotly.graph_objects as go
 
 from rollq.report.data import HasPhases, ReportData, Window, duration, time_unit
 from rollq.report.style import AXIS, BLUE, GREEN, GREY, LAYOUT, ORANGE, RED, finite
+from rollq.tasks.predictions.row_times import time_texts
 from rollq.tasks.queue.states import TaskState
 
 STATUS_COLOURS: dict[str, str] = {TaskState.DONE: BLUE, TaskState.FAILED: RED, TaskState.QUARANTINED: RED}
@@ -81,12 +82,12 @@ def cumulative(data: ReportData) -> go.Figure | None:
     if data.daily.empty:
         return None
     daily = data.daily.sort_index()
-    days = [f"{day:%Y-%m-%d}" for day in pd.DatetimeIndex(daily.index)]
+    times = list(time_texts(pd.DatetimeIndex(daily.index)))
     figure = go.Figure()
     for column, name, colour in (("rank_ic", "Rank IC", ORANGE), ("ic", "IC", BLUE)):
         figure.add_scatter(
             name=name,
-            x=days,
+            x=times,
             y=[finite(round(float(value), 5)) for value in daily[column].cumsum()],
             mode="lines",
             connectgaps=True,  # a day without a coefficient adds nothing

@@ -11,6 +11,7 @@ import plotly.graph_objects as go
 
 from rollq.report.style import AXIS, BLUE, GREEN, LAYOUT, ORANGE, finite
 from rollq.simulation.data import OnlineData, Stay, Track, monthly, span
+from rollq.tasks.predictions.row_times import time_texts
 
 PALETTE = (BLUE, ORANGE, "#a855f7", "#14b8a6", "#ec4899", "#84cc16")
 SHADES = (1.0, 0.5)  # by turns, so that neighbours can be told apart however many there are
@@ -85,7 +86,7 @@ def cumulative(data: OnlineData) -> go.Figure | None:
         daily = track.daily.sort_index()
         figure.add_scatter(
             name=shown,
-            x=[f"{day:%Y-%m-%d}" for day in pd.DatetimeIndex(daily.index)],
+            x=list(time_texts(pd.DatetimeIndex(daily.index))),
             y=[finite(round(float(value), 5)) for value in daily["rank_ic"].cumsum()],
             mode="lines",
             connectgaps=True,  # a day without a coefficient adds nothing

@@ -8,6 +8,7 @@ from datetime import datetime
 import pandas as pd
 
 from rollq.tasks.predictions.metrics import summary
+from rollq.tasks.predictions.session_days import session_days, sessions_in
 
 NO_DAYS = pd.DataFrame({"ic": [], "rank_ic": []}, index=pd.DatetimeIndex([], name="datetime"))
 
@@ -52,7 +53,7 @@ class Coverage:
 class Track:
     """One strategy, or the ensemble of all: who served, and how good the published signals were.
 
-    ``daily`` is indexed by datetime, with the columns ``ic`` and ``rank_ic``, of the sessions whose labels are known.
+    ``daily`` is indexed by datetime, with the columns ``ic`` and ``rank_ic``, of the times whose labels are known.
     ``models`` counts those that served; None for an ensemble. ``sha256`` are the files of the published signals.
     """
 
@@ -79,7 +80,7 @@ class Track:
             "models": self.models,
             "sets": len(self.ledger),
             "sessions": self.coverage.covered,
-            "measured_sessions": len(self.daily),
+            "measured_sessions": len(sessions_in(self.daily)),
             "holes": list(self.coverage.holes),
             "sha256": list(self.sha256),
         }
@@ -129,9 +130,10 @@ def span(window: tuple[str, str | None]) -> str:
 
 
 def monthly(daily: pd.DataFrame) -> pd.DataFrame:
-    """Means by month, indexed ``YYYY-MM`` ascending: ``ic``, ``rank_ic``, and ``days``, how many there are."""
+    """Means by month, indexed ``YYYY-MM`` ascending: ``ic``, ``rank_ic``, and ``days``, how many sessions there are."""
     # A day without a coefficient says nothing; as 0 it would pull the mean of its month.
     days = daily.dropna()
     months = pd.DatetimeIndex(days.index).strftime("%Y-%m")
     means = days[["ic", "rank_ic"]].astype(float).groupby(months).mean()
-    return means.assign(days=days.groupby(months).size().astype(int))
+    sessions = pd.Series(session_days(days), days.index)
+    return means.assign(days=sessions.groupby(months).nunique().astype(int))

@@ -12,6 +12,7 @@ import pandas as pd
 from rollq.report.data import duration
 from rollq.report.frame import NOTHING, UNKNOWN, drawn, number, table, tile, versions, write_page
 from rollq.simulation.data import OnlineData, Track, monthly, span
+from rollq.tasks.predictions.session_days import sessions_in
 
 METRICS = ("IC", "ICIR", "Rank IC", "Rank ICIR")
 SHOWN = 20  # holes that are named of a strategy
@@ -90,7 +91,7 @@ def _summary(data: OnlineData) -> str:
             *(number(track.metrics.get(name)) for name in METRICS),
             UNKNOWN if track.models is None else str(track.models),
             str(track.coverage.covered),
-            str(len(track.daily.dropna())),
+            str(len(sessions_in(track.daily.dropna()))),
         ]
         for track in data.series
     ]

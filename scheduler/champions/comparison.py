@@ -12,6 +12,7 @@ import pandas as pd
 from rollq.scheduler.champions.bootstrap import CONFIDENCE, DRAWS, SEED, Interval, block_bootstrap
 from rollq.tasks.errors import BadInput, CoverageError, EnsembleError
 from rollq.tasks.predictions.metrics import daily_ic, summary
+from rollq.tasks.predictions.session_days import session_days
 
 DAY, INSTRUMENT = "datetime", "instrument"
 SCORES = {"ic": "IC", "rank_ic": "Rank IC"}  # of a day, and its mean
@@ -33,12 +34,13 @@ class Comparison:
 
     Args:
         champion, challenger: the names.
-        metrics: by name of a side: ``IC``, ``ICIR``, ``Rank IC``, ``Rank ICIR`` and ``turnover`` (mean over sessions).
-            What cannot be computed, as the ratio of one session, is None.
-        difference: challenger less champion: of ``IC`` and ``Rank IC``, the mean over sessions with its interval.
+        metrics: by name of a side: ``IC``, ``ICIR``, ``Rank IC``, ``Rank ICIR`` and ``turnover``, means over the times
+            of the rows. What cannot be computed, as the ratio of one time, is None.
+        difference: challenger less champion: of ``IC`` and ``Rank IC``, the mean over sessions with its interval; that
+            of a session with several times is the mean over them.
         turnover: challenger's mean turnover less champion's; None with a single session.
         sessions, start, end: those with scores of both sides; dates as ``YYYY-MM-DD``.
-        rows: (session, instrument) that both sides predict and that have a label.
+        rows: (time, instrument) that both sides predict and that have a label.
     """
 
     champion: str
@@ -93,7 +95,7 @@ def compare(
 
     Raises:
         CoverageError: the sides have no session in common, or too few for an interval.
-        EnsembleError: a frame has not the form above, or names an instrument twice on a day.
+        EnsembleError: a frame has not the form above, or names an instrument twice at one time.
         BadInput: a number is out of range, or both sides have one name.
     """
     if champion.name == challenger.name:
@@ -101,16 +103,18 @@ def compare(
     sides = _common({side.name: _column(side.pred, "score", side.name) for side in (champion, challenger)})
     truth = _column(label, "label", "The label")
     scores = {name: daily_scores(pred, truth) for name, pred in sides.items()}
-    days = scores[champion.name].index.intersection(scores[challenger.name].index)
-    if days.empty:
+    times = scores[champion.name].index.intersection(scores[challenger.name].index)
+    if times.empty:
         raise CoverageError(
             f"{champion.name!r} and {challenger.name!r} have no session in common that can be scored.",
             "Train both for the same sessions, and wait until their labels are known.",
         )
-    # On the same days, or a side with easier days would look better.
-    scores = {name: found.loc[days] for name, found in scores.items()}
+    # At the same times, or a side with easier days would look better.
+    scores = {name: found.loc[times] for name, found in scores.items()}
     turned = {name: turnover(pred, top) for name, pred in sides.items()}
     gap = scores[challenger.name] - scores[champion.name]
+    # Hours of a session depend on each other more than sessions do, and the look-ahead counts sessions.
+    gap = gap.groupby(session_days(gap)).mean()
     return Comparison(
         champion=champion.name,
         challenger=challenger.name,
@@ -120,45 +124,45 @@ def compare(
             for column, name in SCORES.items()
         },
         turnover=_mean(turned[challenger.name] - turned[champion.name]),
-        sessions=len(days),
-        start=f"{days.min():%Y-%m-%d}",
-        end=f"{days.max():%Y-%m-%d}",
-        rows=_rows(sides[champion.name], truth, days),
+        sessions=len(gap),
+        start=f"{gap.index.min():%Y-%m-%d}",
+        end=f"{gap.index.max():%Y-%m-%d}",
+        rows=_rows(sides[champion.name], truth, times),
     )
 
 
 def daily_scores(pred: pd.DataFrame | pd.Series, label: pd.DataFrame | pd.Series) -> pd.DataFrame:
-    """``ic`` and ``rank_ic`` of each session, as ``rollq.tasks.predictions.metrics.daily_ic``.
+    """``ic`` and ``rank_ic`` of each time, as ``rollq.tasks.predictions.metrics.daily_ic``.
 
     Args:
         pred, label: with the column ``score`` and ``label``, by (datetime, instrument); or a Series.
 
     Raises:
-        EnsembleError: a frame has not this form, or names an instrument twice on a day.
+        EnsembleError: a frame has not this form, or names an instrument twice at one time.
     """
     found = daily_ic(_column(pred, "score", "The prediction"), _column(label, "label", "The label"))
     return found.sort_index()
 
 
 def turnover(pred: pd.DataFrame | pd.Series, top: float = TOP) -> pd.Series:
-    """The share of each session's top instruments that was not among the top ones of the session before.
+    """The share of the top instruments at each time that was not among the top ones of the time before.
 
-    The top ones of a session are those with the highest scores, ``floor(top * n)`` of the ``n`` instruments with a
-    score, and at least one; of equal scores the instrument whose name comes first. Where the number of top ones stays
-    the same, this is the one-way turnover of a portfolio that holds them in equal weights, half the sum of absolute
-    changes of weights (Grinold and Kahn, Active Portfolio Management, 2nd ed., 2000, chapter 16). "Before" is the last
-    session that has a score at all, however long ago. An instrument that left the universe is no longer held: the one
-    that takes its place is new.
+    A table with dates has one time a session. The top ones are those with the highest scores, ``floor(top * n)`` of the
+    ``n`` instruments with a score, and at least one; of equal scores the instrument whose name comes first. Where the
+    number of top ones stays the same, this is the one-way turnover of a portfolio that holds them in equal weights,
+    half the sum of absolute changes of weights (Grinold and Kahn, Active Portfolio Management, 2nd ed., 2000, chapter
+    16). "Before" is the last time that has a score at all, however long ago. An instrument that left the universe is no
+    longer held: the one that takes its place is new.
 
     Args:
         pred: with the column ``score``, by (datetime, instrument), in any order; or a Series. NaN is no score.
         top: a share, above 0 and at most 1.
 
     Returns:
-        A Series called ``turnover`` by datetime, from 0 to 1, sorted; without the first session, which has none before.
+        A Series called ``turnover`` by datetime, from 0 to 1, sorted; without the first time, which has none before.
 
     Raises:
-        EnsembleError: the frame has not this form, or names an instrument twice on a day.
+        EnsembleError: the frame has not this form, or names an instrument twice at one time.
         BadInput: ``top`` is out of range.
     """
     if not 0 < top <= 1:
@@ -189,7 +193,7 @@ def _column(frame: pd.DataFrame | pd.Series, name: str, what: str) -> pd.Series:
             f"{what} is no frame with the column {name!r} by (datetime, instrument).", "Name column and index so."
         )
     if not found.index.is_unique:
-        raise EnsembleError(f"{what} names an instrument twice on a day.", "Give one row per day and instrument.")
+        raise EnsembleError(f"{what} names an instrument twice at one time.", "Give one row per time and instrument.")
     return found.rename(name)
 
 
@@ -200,10 +204,10 @@ def _common(sides: Mapping[str, pd.Series]) -> dict[str, pd.Series]:
     return {name: joined[name].rename("score") for name in sides}
 
 
-def _rows(pred: pd.Series, label: pd.Series, days: pd.Index) -> int:
+def _rows(pred: pd.Series, label: pd.Series, times: pd.Index) -> int:
     known = label.replace([np.inf, -np.inf], np.nan).dropna().index
     common = pred.index.intersection(known).get_level_values(DAY)
-    return int(common.isin(days).sum())
+    return int(common.isin(times).sum())
 
 
 def _metrics(scores: pd.DataFrame, turned: pd.Series) -> dict[str, float | None]:

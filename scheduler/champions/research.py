@@ -7,7 +7,7 @@ from typing import Unpack
 
 import pandas as pd
 
-from rollq.scheduler.champions.comparison import DAY, CompareOptions, Comparison, Side, compare
+from rollq.scheduler.champions.comparison import CompareOptions, Comparison, Side, compare
 from rollq.scheduler.champions.promotion import next_session
 from rollq.scheduler.online.ledger import OnlineSets
 from rollq.scheduler.rounds.findings import findings, name_of
@@ -16,6 +16,7 @@ from rollq.scheduler.signals.files import read_signals
 from rollq.scheduler.strategies.base import variant_of
 from rollq.tasks.backend import Backend
 from rollq.tasks.errors import CoverageError, NotFound, StateError
+from rollq.tasks.predictions.session_days import on_sessions, sessions_in
 from rollq.tasks.rolling.online_options import BASE
 from rollq.tasks.rounds.documents import Round
 from rollq.tasks.rounds.purpose import Research, Serve
@@ -106,7 +107,7 @@ def compare_rounds(
         names = [f"{name} {found.id}" for name, found in zip(names, (reference, other), strict=True)]
     frames = [signals_of(backend, found) for found in (reference, other)]
     days = _days(frames, start, end, last)
-    first, second = (Side(name, one[_day_of(one).isin(days)]) for name, one in zip(names, frames, strict=True))
+    first, second = (Side(name, one[on_sessions(one, days)]) for name, one in zip(names, frames, strict=True))
     ahead = max(1, *(_lookahead(found) for found in (reference, other)))
     return compare(first, second, labels_of(backend, reference).to_frame(), lookahead=ahead, **options)
 
@@ -153,16 +154,12 @@ def _lookahead(found: Round) -> int:
     return found.purpose.lookahead if isinstance(found.purpose, Research) else 1
 
 
-def _days(frames: Sequence[pd.DataFrame], start: str | None, end: str | None, last: int | None) -> pd.DatetimeIndex:
-    common = _day_of(frames[0]).unique().intersection(_day_of(frames[1]).unique()).sort_values()
-    days = common[(common >= pd.Timestamp(start or pd.Timestamp.min)) & (common <= pd.Timestamp(end or common.max()))]
-    if days.empty:
+def _days(frames: Sequence[pd.DataFrame], start: str | None, end: str | None, last: int | None) -> list[str]:
+    common = sorted(set.intersection(*(set(sessions_in(frame)) for frame in frames)))
+    days = [day for day in common if (start or "") <= day and (end is None or day <= end)]
+    if not days:
         raise CoverageError("They have no session in common.", "Compare rounds whose test segments overlap.")
     return days[-last:] if last else days
-
-
-def _day_of(frame: pd.DataFrame) -> pd.Index:
-    return frame.index.get_level_values(DAY)
 
 
 def _series(label: pd.DataFrame | pd.Series) -> pd.Series:

@@ -19,6 +19,7 @@ from rollq.tasks.mongo.client import Document, reachable
 from rollq.tasks.mongo.layout import SCHEMA
 from rollq.tasks.mongo.records import Id, Reader
 from rollq.tasks.predictions.increments import Increment, load_increment
+from rollq.tasks.predictions.session_days import sessions_in
 from rollq.tasks.queue.task import Task
 from rollq.tasks.tracking.mlflow.experiment import find_run
 from rollq.tasks.tracking.mlflow.recorder import MLflowRecorder
@@ -158,7 +159,7 @@ def _trained(recorder: MLflowRecorder, scores_only: bool) -> Increment:
     days: Mapping[str, str] = recorder.load_object("days.json") if "days.json" in kept else {}
     # A run may be older than the hashes of days; the empty hash says that the day was predicted, and from what is not
     # known.
-    unknown = {f"{day:%Y-%m-%d}": "" for day in pred.index.get_level_values("datetime").unique()}
+    unknown = dict.fromkeys(sessions_in(pred), "")
     return Increment(pred, label, {**unknown, **days})
 
 
@@ -183,6 +184,8 @@ def _unseen(part: Increment, wanted: Collection[str] | None, seen: set[str]) -> 
 
 
 def _joined(parts: list[Increment]) -> Increment:
+    # What has no row has no zone either, and would take that of the others.
+    parts = [part for part in parts if len(part.pred)] or parts[:1]
     if not parts:
         return Increment.empty()
     pred = pd.concat([part.pred for part in parts]).sort_index()

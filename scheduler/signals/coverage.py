@@ -11,6 +11,8 @@ import pandas as pd
 
 from rollq.scheduler.collect.ensembles import AverageEnsemble, RollingEnsemble
 from rollq.tasks.errors import CoverageError
+from rollq.tasks.predictions.row_times import time_texts
+from rollq.tasks.predictions.session_days import on_sessions, sessions_in
 
 Bounds = tuple[str, str | None]
 SCORE = "score"
@@ -57,13 +59,12 @@ def join_windows(windows: Sequence[WindowPrediction], sessions: Sequence[str]) -
 
 def _without_gaps(window: WindowPrediction, sessions: Sequence[str]) -> WindowPrediction:
     """A window without the sessions that another model, whose window has failed, leaves out."""
-    days = pd.DatetimeIndex(sessions)
+    known = set(sessions)
 
     def own(index: pd.MultiIndex) -> np.ndarray:
-        of = index.get_level_values("datetime")
-        inside = np.array([_contains(window.test, day) for day in of.strftime("%Y-%m-%d")], dtype=bool)
-        kept: np.ndarray = of.isin(days) | ~inside  # what lies outside is an error of its own
-        return kept
+        # What lies outside is an error of its own.
+        left_out = [day for day in sessions_in(index) if _contains(window.test, day) and day not in known]
+        return ~on_sessions(index, left_out)
 
     expected = None if window.expected is None else window.expected[own(window.expected)]
     return replace(window, frame=window.frame[own(window.frame.index)], expected=expected)
@@ -74,7 +75,7 @@ def check_windows(windows: Sequence[WindowPrediction], sessions: Sequence[str]) 
 
     Raises:
         CoverageError: a session is covered by no window or by two; a window predicts outside its test segment, leaves
-            an instrument out, scores it NaN, or names it twice on a day.
+            an instrument out, scores it NaN, or names it twice at one time.
     """
     if not windows:
         raise CoverageError("There is no prediction to join.", "Look at the tasks of the round: `rollq tasks list`.")
@@ -109,8 +110,8 @@ def _check_window(window: WindowPrediction, sessions: Sequence[str]) -> None:
     start, end = window.test
     name = f"The window of {start} to {end or 'the last session'}"
     if not window.frame.index.is_unique:
-        raise CoverageError(f"{name} predicts an instrument twice on a day.", "The dataset must be unique.")
-    predicted = set(window.frame.index.get_level_values("datetime").strftime("%Y-%m-%d").unique())
+        raise CoverageError(f"{name} predicts an instrument twice at one time.", "The dataset must be unique.")
+    predicted = set(sessions_in(window.frame))
     expected = {session for session in sessions if _contains(window.test, session)}
     if missing := sorted(expected - predicted):
         raise CoverageError(f"{name} has no prediction for {shown(missing)}.", "Look at the data of these sessions.")
@@ -118,16 +119,22 @@ def _check_window(window: WindowPrediction, sessions: Sequence[str]) -> None:
         raise CoverageError(f"{name} predicts sessions that are not its own: {shown(outside)}.", "Check the dataset.")
     if holes := holes_in(window.frame, window.expected):
         raise CoverageError(
-            f"{name} has no score for {len(holes)} instrument-days: {shown(holes)}.", "Look at the data of these days."
+            f"{name} has no score for {len(holes)} rows: {shown(holes)}.", "Look at the data of these sessions."
         )
 
 
 def holes_in(frame: pd.DataFrame, expected: pd.MultiIndex | None) -> list[str]:
-    """Instrument-days without a score, as ``YYYY-MM-DD instrument``: left out of ``frame``, or not finite in it."""
+    """Rows without a score, as ``YYYY-MM-DD instrument`` or with their time: left out of ``frame``, or not finite."""
     scored = frame.index[is_scored(frame)]
     # With the frame's own rows, too: a row that is there without a score is a hole, even where it was not expected.
-    wanted = frame.index if expected is None else expected.union(frame.index)
-    return [f"{day:%Y-%m-%d} {instrument}" for day, instrument in wanted.difference(scored)]
+    wanted = frame.index if expected is None or not len(expected) else expected.union(frame.index)
+    holes = wanted.difference(scored)
+    if not len(holes):
+        return []
+    # By all rows and not by the holes: midnight of a table with hours is an hour, and not a day.
+    times = wanted.levels[0]
+    texts = dict(zip(times, time_texts(pd.DatetimeIndex(times)), strict=True))
+    return [f"{texts[time]} {instrument}" for time, instrument in holes]
 
 
 def joined_members(frames: Mapping[str, pd.DataFrame]) -> pd.DataFrame:

@@ -4,21 +4,25 @@ from __future__ import annotations
 
 import hashlib
 from pathlib import Path
-from typing import BinaryIO, TypedDict
+from typing import BinaryIO, Literal, TypedDict
 
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from rollq.tasks.predictions.row_times import time_texts
+from rollq.tasks.predictions.session_days import session_days
+
 
 def write_signals(signals: pd.DataFrame, path: Path) -> str:
     """Write signals as Parquet, byte for byte the same for the same signals; returns the file's SHA-256 (hex)."""
     flat = signals.reset_index()
+    times = pd.DatetimeIndex(flat["datetime"])
     table = pa.table(
         {
             # Types are given one by one: what pandas infers depends on its version, and the same signals must be the
             # same bytes.
-            "datetime": pa.array(flat["datetime"].to_numpy("datetime64[ms]")),
+            "datetime": pa.array(times.as_unit(_unit(times))),
             "instrument": pa.array(flat["instrument"].astype(object), pa.string()),
             # The score; of models that serve together, that of each, too.
             **{str(name): pa.array(values.to_numpy("float64")) for name, values in signals.items()},
@@ -26,6 +30,13 @@ def write_signals(signals: pd.DataFrame, path: Path) -> str:
     )
     pq.write_table(table, path, compression="zstd")
     return file_sha256(path)
+
+
+def write_csv(signals: pd.DataFrame, path: Path) -> None:
+    """Write signals as CSV; times with a zone have their offset (``time_texts``)."""
+    level = signals.index.names.index("datetime")
+    times = pd.DatetimeIndex(signals.index.levels[level])
+    signals.set_axis(signals.index.set_levels(time_texts(times), level=level, verify_integrity=False)).to_csv(path)
 
 
 def read_signals(source: Path | BinaryIO) -> pd.DataFrame:
@@ -42,7 +53,7 @@ def file_sha256(path: Path) -> str:
 
 
 class SignalSpan(TypedDict):
-    """How many rows signals have; their first and their last day, ``YYYY-MM-DD``."""
+    """How many rows signals have; their first and their last session, ``YYYY-MM-DD``."""
 
     rows: int
     start: str
@@ -51,5 +62,11 @@ class SignalSpan(TypedDict):
 
 def summary(signals: pd.DataFrame) -> SignalSpan:
     """``{rows, start, end}`` of signals."""
-    days = signals.index.get_level_values("datetime")
+    days = session_days(signals)
     return {"rows": len(signals), "start": f"{days.min():%Y-%m-%d}", "end": f"{days.max():%Y-%m-%d}"}
+
+
+def _unit(times: pd.DatetimeIndex) -> Literal["ms", "us", "ns"]:
+    """Milliseconds, as for dates; finer ones where a time would lose digits."""
+    units: tuple[Literal["ms", "us"], ...] = ("ms", "us")
+    return next((unit for unit in units if times.as_unit(unit).equals(times)), "ns")

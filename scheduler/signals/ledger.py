@@ -28,6 +28,7 @@ from rollq.tasks.leases.renewer import Check, no_lease
 from rollq.tasks.mongo.client import Document, reachable
 from rollq.tasks.mongo.layout import SCHEMA
 from rollq.tasks.mongo.records import Reader
+from rollq.tasks.predictions.session_days import on_sessions
 from rollq.tasks.tracking.artifacts.manifest import safe_name
 from rollq.tasks.tracking.mlflow.experiment import MLflowExperiment, find_run
 from rollq.tasks.tracking.mlflow.recorder import MLflowRecorder
@@ -181,8 +182,7 @@ class SignalLedger:
             wanted = {day for day in entry.days if day not in seen and (days is None or day in days)}
             if wanted:
                 frame = self.load(entry)
-                sessions = frame.index.get_level_values("datetime")
-                parts.append(frame[sessions.isin(pd.DatetimeIndex(sorted(wanted)))])
+                parts.append(frame[on_sessions(frame, wanted)])
                 seen |= wanted
         if not parts:
             raise NotFound(f"No signals of {strategy!r} were published.", "Run `rollq routine run STRATEGY`.")

@@ -15,6 +15,7 @@ from rollq.scheduler.strategies.base import OnlineStrategy
 from rollq.tasks.backend import Backend
 from rollq.tasks.errors import CoverageError, DataError, StateError
 from rollq.tasks.leases.renewer import Check, no_lease
+from rollq.tasks.predictions.session_days import session_days
 
 Holes = list[str]
 
@@ -44,7 +45,7 @@ def publish_signals(
 
     Raises:
         StateError: nothing is online.
-        CoverageError: a session or an instrument-day is not covered; the message names holes. Nothing is published.
+        CoverageError: a session or a row of one is not covered; the message names holes. Nothing is published.
     """
     ledger = SignalLedger(backend)
     ledger.ensure_indexes()
@@ -106,7 +107,7 @@ def covered(
         frame = predictions.read(part.pool, part.model, part.days, scores_only=True).pred
         expected = _on_days(indexes[part.name], part.days)
         if frame.index.has_duplicates:
-            raise CoverageError(f"Model {part.model.recorder_id} predicts an instrument twice on a day.")
+            raise CoverageError(f"Model {part.model.recorder_id} predicts an instrument twice at one time.")
         holes |= dict.fromkeys(holes_in(frame, expected))  # two models may have the same one
         # Instruments that the data has no more are left out; they are no holes.
         scored = frame[is_scored(frame) & frame.index.isin(expected)]
@@ -129,7 +130,7 @@ def _expected(strategy: OnlineStrategy, parts: Sequence[Served]) -> dict[str, pd
 
 
 def _on_days(index: pd.MultiIndex, days: Sequence[str]) -> pd.MultiIndex:
-    """The rows of an index, sorted by day, that are on ``days``."""
-    sessions = index.get_level_values("datetime")
+    """The rows of an index, sorted by time, that are of the sessions ``days``."""
+    sessions = session_days(index)
     first, last = sessions.searchsorted(pd.Timestamp(days[0])), sessions.searchsorted(pd.Timestamp(days[-1]), "right")
     return index[first:last][sessions[first:last].isin(pd.DatetimeIndex(days))]

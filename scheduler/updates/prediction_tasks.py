@@ -19,6 +19,7 @@ from rollq.tasks.backend import Backend
 from rollq.tasks.definition import DATA, DATASET, PREDICT, ROUTINE, TEST, Definition, with_dataset_kwargs
 from rollq.tasks.errors import NotYet, RoundFailed, StateError, Unavailable
 from rollq.tasks.leases.renewer import Check, no_lease
+from rollq.tasks.predictions.session_days import sessions_in
 
 PRIORITY = 10  # before trainings: there is little to do, and signals wait for it
 
@@ -63,7 +64,7 @@ def unlabelled(backend: Backend, strategy: OnlineStrategy, serving: Iterable[Ser
         sessions = list(strategy.sessions())
         known = sessions[: len(sessions) - strategy.dataset_of(one.name).label_lookahead]
         label = predictions.read(one.pool, one.model, one.days).label
-        lacking = {f"{day:%Y-%m-%d}" for day in label.index[label["label"].isna()].get_level_values("datetime")}
+        lacking = set(sessions_in(label[label["label"].isna()]))
         if days := tuple(day for day in one.days if day in lacking and day <= known[-1]):
             updates.append(Update(one.pool, one.variant, one.model, days, {"labels known on": sessions[-1]}))
     return updates

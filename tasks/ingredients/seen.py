@@ -17,6 +17,7 @@ import numpy as np
 
 from rollq.tasks.components.dataset import Dataset
 from rollq.tasks.definition import TEST
+from rollq.tasks.predictions.session_days import sessions_in
 
 LEAF = 16  # bytes of the hash of a session, of which a window's hash is made
 MARK = 3  # bytes of it that are kept with a task, to tell later which sessions were revised
@@ -25,9 +26,8 @@ Segments = Mapping[str, Sequence[object]]
 
 
 def sessions_of(dataset: Dataset) -> list[str]:
-    """The sessions of a dataset, as ``YYYY-MM-DD``."""
-    days: list[str] = np.datetime_as_string(dataset.sessions.to_numpy("datetime64[D]")).tolist()
-    return days
+    """The sessions of a dataset, as ``YYYY-MM-DD``; one that names the times of its rows has the sessions of these."""
+    return sessions_in(dataset.sessions)
 
 
 class Seen:

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 import pandas as pd
 
 from rollq.tasks.errors import ArtifactCorrupted, ArtifactMissing, BadInput
+from rollq.tasks.predictions.session_days import on_sessions
 from rollq.tasks.tracking.artifacts.codecs import codec_named, codec_of
 from rollq.tasks.tracking.artifacts.manifest import Entry, check, safe_name
 from rollq.tasks.tracking.artifacts.storage import Storage
@@ -45,8 +46,7 @@ class Increment:
 
     def only(self, days: Collection[str]) -> Increment:
         """The part of it on these days (YYYY-MM-DD)."""
-        wanted = pd.DatetimeIndex(sorted(days))
-        pred, label = (part[part.index.get_level_values(0).isin(wanted)] for part in (self.pred, self.label))
+        pred, label = (part[on_sessions(part, days)] for part in (self.pred, self.label))
         return Increment(pred, label, {day: found for day, found in self.days.items() if day in set(days)})
 
 

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
+import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
 DAY = "datetime"
@@ -31,6 +35,18 @@ def session_days(rows: pd.Index | pd.DataFrame | pd.Series) -> pd.DatetimeIndex:
     level = index.names.index(DAY) if DAY in index.names else 0
     # By the distinct times: a frame has few of them, and a row for each instrument.
     return _dates(index.levels[level]).take(index.codes[level], fill_value=pd.NaT)
+
+
+def sessions_in(rows: pd.Index | pd.DataFrame | pd.Series) -> list[str]:
+    """The sessions that rows are of, each once and sorted, as ``YYYY-MM-DD``."""
+    days: list[str] = session_days(rows).dropna().unique().sort_values().strftime("%Y-%m-%d").tolist()
+    return days
+
+
+def on_sessions(rows: pd.Index | pd.DataFrame | pd.Series, sessions: Collection[str]) -> npt.NDArray[np.bool_]:
+    """Which rows are of one of some sessions (``YYYY-MM-DD``)."""
+    found: npt.NDArray[np.bool_] = session_days(rows).isin(pd.DatetimeIndex(sorted(sessions)))
+    return found
 
 
 def _dates(times: pd.Index) -> pd.DatetimeIndex:

@@ -8,6 +8,8 @@ from copy import deepcopy
 from dataclasses import dataclass
 from functools import cached_property
 
+import pandas as pd
+
 from rollq.tasks.components.dataset import Dataset
 from rollq.tasks.components.registry import build
 from rollq.tasks.config.settings import Settings
@@ -145,7 +147,7 @@ class WindowCutter:
 
     def _generator(self, known: int) -> RollingGen:
         # The calendar ends with what is known: the generator cannot look beyond it by mistake.
-        calendar = TimeAdjuster(self.dataset.sessions[:known])
+        calendar = TimeAdjuster(pd.DatetimeIndex(self.sessions[:known]))
         generator: RollingGen = build(self._rolling, ROLLING, self._components, calendar=calendar)
         return generator
 

@@ -1,4 +1,4 @@
-"""Newly predicted days take the place of old ones."""
+"""Newly predicted sessions take the place of old ones."""
 
 from __future__ import annotations
 
@@ -6,13 +6,15 @@ from typing import TypeVar
 
 import pandas as pd
 
+from rollq.tasks.predictions.session_days import session_days
+
 Frame = TypeVar("Frame", pd.DataFrame, pd.Series)
 
 
 def replace_range(old: Frame, new: Frame) -> Frame:
-    """``old`` without any row between the first and the last date of ``new``, joined with ``new``.
+    """``old`` without any row between the first and the last session of ``new``, joined with ``new``.
 
-    An instrument that ``new`` no longer names is gone on those dates; a date in between that ``new`` lacks is, too.
+    A row that ``new`` no longer has is gone on those sessions; a session in between that ``new`` lacks is, too.
 
     Args:
         old: indexed by (datetime, instrument).
@@ -21,7 +23,7 @@ def replace_range(old: Frame, new: Frame) -> Frame:
     Returns:
         A new frame, unique and sorted by its index; on duplicates the last row stays.
     """
-    days, new_days = (frame.index.get_level_values("datetime") for frame in (old, new))
+    days, new_days = session_days(old), session_days(new)
     # Of an empty frame min and max are NaT, with which nothing compares: then all of it is kept.
     kept = old[~((days >= new_days.min()) & (days <= new_days.max()))]
     joined = pd.concat([kept, new])

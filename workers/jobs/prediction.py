@@ -18,6 +18,7 @@ from rollq.tasks.errors import ArtifactMissing, DataError, StateError, TemplateE
 from rollq.tasks.predictions.day_hashes import day_hashes
 from rollq.tasks.predictions.fitted_dataset import fitted_dataset, saved_part, saved_task
 from rollq.tasks.predictions.increments import Increment, save_increment
+from rollq.tasks.predictions.session_days import session_days
 from rollq.tasks.queue.prefetch import Claim
 from rollq.tasks.tracking.mlflow.experiment import find_run
 from rollq.tasks.tracking.mlflow.recorder import MLflowRecorder
@@ -160,7 +161,7 @@ def _summary(increment: Increment, days: list[str] | None) -> dict[str, object]:
 def _before(dataset: Dataset, start: str, sessions: int) -> str:
     if not sessions:
         return start
-    days = dataset.sessions
+    days = session_days(dataset.sessions).unique()
     first = int(days.searchsorted(pd.Timestamp(start), "left"))
     return f"{days[max(0, first - sessions)]:%Y-%m-%d}"
 

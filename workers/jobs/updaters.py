@@ -14,6 +14,7 @@ from rollq.tasks.definition import TEST
 from rollq.tasks.errors import ArtifactMissing, BadInput, CalendarError, SegmentError, StateError
 from rollq.tasks.predictions.fitted_dataset import fitted_dataset
 from rollq.tasks.predictions.increments import DAYS, LABEL, PRED
+from rollq.tasks.predictions.session_days import session_days
 from rollq.tasks.rolling.ranges import replace_range
 from rollq.tasks.tracking.mlflow.recorder import MLflowRecorder
 from rollq.tasks.tracking.runs.lifecycle import RecorderStatus
@@ -91,7 +92,7 @@ class RecordUpdater(ABC):
         """
         self._check_trained()
         old = self.record.load_object(self.artifact)
-        span = self._span(pd.DatetimeIndex(old.index.get_level_values("datetime")))
+        span = self._span(old)
         if span is None:
             return _frame(old.iloc[:0], self.column)
         new, more = self._renewed(span, _frame(old, self.column))
@@ -125,9 +126,9 @@ class RecordUpdater(ABC):
                 "Train its task, then fetch the recorder again.",
             )
 
-    def _span(self, known: pd.DatetimeIndex) -> Span | None:
-        """What to update, given the days in the artifact; None if nothing is."""
-        sessions = self._dataset.sessions
+    def _span(self, old: pd.DataFrame | pd.Series) -> Span | None:
+        """What to update, given the artifact; None if nothing is."""
+        known, sessions = session_days(old), session_days(self._dataset.sessions).unique()
         begin = known.min()
         for name, day in (("to_date", self.to_date), ("from_date", self.from_date)):
             if day is not None and day < begin:
@@ -190,7 +191,7 @@ class LabelUpdater(RecordUpdater):
     def _renewed(self, span: Span, old: pd.DataFrame) -> tuple[pd.DataFrame, dict[str, object]]:
         later = self._dataset.config(segments={TEST: [span.start, span.end]})
         new = later.prepare(TEST, "raw")[["label"]]
-        position = span.sessions.searchsorted(pd.DatetimeIndex(new.index.get_level_values(0)))
+        position = span.sessions.searchsorted(session_days(new))
         # The dataset itself may know later closes; `to_date` says how far one may look.
         known = position + self._dataset.label_lookahead <= span.last
         return new.where(known[:, None], old.reindex(new.index)), {}

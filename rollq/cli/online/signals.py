@@ -63,7 +63,7 @@ def export(
     as_json: Annotated[bool, JSON] = False,
 ) -> None:
     """Write all signals of a strategy to a file."""
-    from rollq.scheduler.signals.files import file_sha256, summary, write_signals
+    from rollq.scheduler.signals.files import file_sha256, summary, write_csv, write_signals
     from rollq.tasks.errors import BadInput
 
     if path.suffix not in (".parquet", ".csv"):
@@ -72,7 +72,7 @@ def export(
         raise BadInput(f"There is no folder {path.parent}.", "Make it, or write elsewhere.")
     found = _signals(context, strategy, as_of, of_round)
     if path.suffix == ".csv":
-        found.frame.to_csv(path)
+        write_csv(found.frame, path)
     else:
         write_signals(found.frame, path)
     if as_json:

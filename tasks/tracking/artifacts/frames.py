@@ -20,7 +20,7 @@ from rollq.tasks.errors import BadInput
 from rollq.tasks.tracking.artifacts.plain import from_json, to_json
 
 NOTES = b"rollq"
-OTHERWISE = ("object", "datetime64[s]", "timedelta64[s]")  # dtypes that Parquet gives back as others
+OTHERWISE = ("object", "datetime64[s]", "datetime64[s, ", "timedelta64[s]")  # dtypes that Parquet gives back as others
 
 Table: TypeAlias = pd.DataFrame | pd.Series
 
@@ -126,7 +126,7 @@ def _note(dtype: object) -> object:
     if isinstance(dtype, pd.CategoricalDtype) and not isinstance(dtype.categories.dtype, pd.StringDtype):
         kept = dtype.categories
         return {"categories": to_json(kept.tolist()), "dtype": str(kept.dtype), "ordered": bool(dtype.ordered)}
-    return str(dtype) if str(dtype) in OTHERWISE else None
+    return str(dtype) if str(dtype).startswith(OTHERWISE) else None
 
 
 def _noted_dtype(note: Any) -> object:
