@@ -1,0 +1,1 @@
+"""The expression language of features, labels, weights and universes, computed on matrices."""

@@ -1,0 +1,10 @@
+"""All functions of the language, by name."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from rollq.workers.expressions.functions import elementwise, rolling
+from rollq.workers.expressions.functions.function import Function
+
+FUNCTIONS: Mapping[str, Function] = {one.name: one for part in (elementwise, rolling) for one in part.FUNCTIONS}

@@ -1,0 +1,197 @@
+"""From a text to a tree, by Python's ``ast`` and a closed list of what may stand in it. Nothing is ever evaluated."""
+
+from __future__ import annotations
+
+import ast
+import warnings
+from collections.abc import Collection, Mapping
+
+from rollq.workers.expressions.functions.catalog import FUNCTIONS
+from rollq.workers.expressions.functions.function import Function
+from rollq.workers.expressions.node import Call, Column, Node, Number
+from rollq.workers.expressions.parsing.arguments import Arguments, made
+from rollq.workers.expressions.parsing.nearest import nearest
+from rollq.workers.expressions.parsing.tokens import PREFIX, Misread, Tokens, read_tokens
+
+LONGEST, DEEPEST = 5_000, 100  # characters of a text, levels of its tree
+BINARY: Mapping[type[ast.operator], str] = {
+    **{ast.Add: "add", ast.Sub: "subtract", ast.Mult: "multiply", ast.Div: "divide"},
+    **{ast.FloorDiv: "floor_divide", ast.Mod: "remainder", ast.Pow: "power"},
+    **{ast.BitAnd: "both", ast.BitOr: "either"},
+}
+COMPARISONS: Mapping[type[ast.cmpop], str] = {
+    **{ast.Gt: "gt", ast.GtE: "ge", ast.Lt: "lt", ast.LtE: "le", ast.Eq: "eq", ast.NotEq: "ne"},
+}
+# What an operator is in an expression of Qlib, where a comparison with a missing value is not true.
+QLIB = {
+    **{"gt": "Gt", "ge": "Ge", "lt": "Lt", "le": "Le", "eq": "Eq", "ne": "Ne"},
+    **{"both": "And", "either": "Or", "negated": "Not"},
+}
+WORDS = {"True", "False", "None", "and", "or", "not"}
+
+
+class Reader:
+    """Reads one text.
+
+    Args:
+        text: of the expression.
+        columns: of the table; None: any name is one.
+        functions: by name.
+    """
+
+    def __init__(
+        self, text: str, columns: Collection[str] | None, functions: Mapping[str, Function] = FUNCTIONS
+    ) -> None:
+        self._text = text
+        self._columns = columns
+        self._functions = functions
+        self._tokens = Tokens()
+        self._depth = 0
+
+    def tree(self) -> Node:
+        """The tree of the text.
+
+        Raises:
+            Misread: it is none.
+        """
+        if len(self._text) > LONGEST:
+            raise Misread(LONGEST, f"it has {len(self._text)} characters, more than {LONGEST}", "Cut it into parts.")
+        self._tokens = read_tokens(self._text)
+        body = self._parsed()
+        names = {one.func.id for one in ast.walk(body) if isinstance(one, ast.Call) and isinstance(one.func, ast.Name)}
+        self._tokens.qlib |= any(name in self._functions and self._functions[name].qlib for name in names)
+        return self._node(body)
+
+    def place(self, found: ast.expr) -> int:
+        """Where in the text something begins."""
+        return self._tokens.place(found.col_offset - 1)
+
+    def _parsed(self) -> ast.expr:
+        """What Python's parser makes of it."""
+        if not self._tokens.text.strip():
+            raise Misread(0, "it is empty")
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # such as of a number that is called: it is refused below
+                # In brackets, so that a line break is no end.
+                return ast.parse(f"({self._tokens.text})", mode="eval").body
+        except SyntaxError as error:
+            place = self._tokens.place((error.offset or 1) - 2)
+            raise Misread(min(place, len(self._text)), "it cannot be read from here on") from None
+        except (RecursionError, MemoryError, ValueError):
+            raise Misread(0, f"it is nested more than {DEEPEST} deep", "Cut it into parts.") from None
+
+    def _node(self, found: ast.expr) -> Node:
+        """The tree of a part."""
+        self._depth += 1
+        if self._depth > DEEPEST:
+            raise Misread(self.place(found), f"it is nested more than {DEEPEST} deep", "Cut it into parts.")
+        try:
+            return self._read(found)
+        finally:
+            self._depth -= 1
+
+    def _read(self, found: ast.expr) -> Node:
+        """The tree of a part, by what it is."""
+        match found:
+            case ast.Constant():
+                return self._number(found)
+            case ast.Name():
+                return self._name(found)
+            case ast.BinOp() if type(found.op) in BINARY:
+                return self._operator(BINARY[type(found.op)], self._node(found.left), self._node(found.right))
+            case ast.BoolOp():
+                name = "both" if isinstance(found.op, ast.And) else "either"
+                return self._joined(name, [self._node(one) for one in found.values])
+            case ast.UnaryOp():
+                return self._unary(found)
+            case ast.Compare():
+                return self._comparison(found)
+            case ast.Call():
+                return self._call(found)
+        raise Misread(self.place(found), f"{type(found).__name__.lower()!r} is no part of the language")
+
+    def _number(self, found: ast.Constant) -> Node:
+        if isinstance(found.value, bool) or not isinstance(found.value, int | float):
+            fix = "The name of a column stands in backticks, or in col()." if isinstance(found.value, str) else ""
+            raise Misread(self.place(found), f"{found.value!r} is no number", fix)
+        try:
+            return Number(float(found.value))
+        except OverflowError:
+            raise Misread(self.place(found), "the number is too great") from None
+
+    def _name(self, found: ast.Name) -> Node:
+        """A column; or a function without arguments, such as ``hour``."""
+        name = self._tokens.columns.get(found.id)
+        if name is None and found.id in self._tokens.spans:
+            raise Misread(self.place(found), "a span is no value", "Use it in a function: lag(x, 24h).")
+        if name is None and not self._is_column(found.id) and found.id in self._functions:
+            function = self._functions[found.id]
+            if not any(parameter.is_tree for parameter in function.parameters):
+                return self._arguments.call(function, ast.Call(found, [], [], **_where(found)))
+        return self._column(found.id if name is None else name, found)
+
+    def _is_column(self, name: str) -> bool:
+        return self._columns is not None and name in self._columns
+
+    def _column(self, name: str, found: ast.expr) -> Node:
+        """A column of the table, if there is one of this name."""
+        if self._columns is not None and name not in self._columns:
+            if name in self._functions:
+                function = self._functions[name]
+                raise Misread(self.place(found), f"{name} is a function", f"Example: {function.example}")
+            raise Misread(self.place(found), f"there is no column {name!r}", nearest(name, self._columns))
+        return Column(name)
+
+    def _unary(self, found: ast.UnaryOp) -> Node:
+        inner = self._node(found.operand)
+        if isinstance(found.op, ast.UAdd):
+            return inner
+        if isinstance(found.op, ast.USub):
+            return Number(-inner.value) if isinstance(inner, Number) else self._operator("negative", inner)
+        return self._operator("negated", inner)
+
+    def _comparison(self, found: ast.Compare) -> Node:
+        """One comparison, or a chain of them: ``0 < x < 1``."""
+        sides = [self._node(one) for one in (found.left, *found.comparators)]
+        parts: list[Node] = []
+        for position, operator in enumerate(found.ops):
+            if type(operator) not in COMPARISONS:
+                raise Misread(self.place(found), f"{type(operator).__name__.lower()!r} is no part of the language")
+            parts.append(self._operator(COMPARISONS[type(operator)], sides[position], sides[position + 1]))
+        return self._joined("both", parts)
+
+    def _joined(self, name: str, parts: list[Node]) -> Node:
+        node = parts[0]
+        for one in parts[1:]:
+            node = self._operator(name, node, one)
+        return node
+
+    def _operator(self, name: str, *sides: Node) -> Call:
+        return made(self._functions[QLIB.get(name, name) if self._tokens.qlib else name], sides)
+
+    def _call(self, found: ast.Call) -> Node:
+        """A function of the table, or ``col("a name")``."""
+        if not isinstance(found.func, ast.Name) or found.func.id.startswith(PREFIX):
+            raise Misread(self.place(found), "only a function of the language can be called")
+        name = found.func.id
+        if name == "col":
+            return self._quoted(found)
+        function = self._functions.get(name)
+        if function is None:
+            raise Misread(self.place(found), f"there is no function {name!r}", nearest(name, self._functions))
+        return self._arguments.call(function, found)
+
+    def _quoted(self, found: ast.Call) -> Node:
+        argument = found.args[0] if len(found.args) == 1 and not found.keywords else None
+        if not isinstance(argument, ast.Constant) or not isinstance(argument.value, str):
+            raise Misread(self.place(found), "col takes the name of one column", 'Write col("net sales").')
+        return self._column(argument.value, argument)
+
+    @property
+    def _arguments(self) -> Arguments:
+        return Arguments(self._node, self.place, self._tokens.spans)
+
+
+def _where(found: ast.expr) -> dict[str, int]:
+    return {"lineno": found.lineno, "col_offset": found.col_offset}
