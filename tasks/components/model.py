@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, Self
 
@@ -48,6 +48,27 @@ class Model(ABC):
     @abstractmethod
     def predict(self, dataset: Dataset, segment: str = "test") -> pd.Series:
         """Scores named ``score``, indexed (datetime, instrument) and sorted; finite numbers, not all of them equal."""
+
+    def predict_outputs(self, dataset: Dataset, segment: str = "test") -> pd.DataFrame | None:
+        """What the model says beside its score, on the same rows: quantiles ``q0.1``, probabilities of classes ``p_2``.
+
+        Returns:
+            None: nothing.
+        """
+        return None
+
+    @classmethod
+    def inner_components(cls, kwargs: Mapping[str, object]) -> Mapping[str, object]:
+        """Components that its keywords name, such as a loss of one's own, by the keyword.
+
+        Their source is a part of what a task is.
+        """
+        return {}
+
+    @classmethod
+    def named_packages(cls, kwargs: Mapping[str, object]) -> Iterable[str]:
+        """Packages that its keywords name, beside those that its source imports: their versions count, too."""
+        return ()
 
     @abstractmethod
     def save(self, folder: Path) -> None:

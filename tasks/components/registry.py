@@ -47,6 +47,11 @@ def resolve(config: object, key: str, extra: Iterable[str] = ()) -> type[Any]:
     return _load(found[0], key)
 
 
+def is_registered(name: str, extra: Iterable[str] = ()) -> bool:
+    """Whether a class of this name is registered; nothing is imported."""
+    return any(known == name for known, _ in _registered(extra))
+
+
 def build(config: Any, key: str, extra: Iterable[str] = (), **more: object) -> Any:
     """An instance of the class that ``config`` names, made with its kwargs and ``more``.
 

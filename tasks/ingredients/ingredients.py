@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 from rollq.tasks.components.dataset import Dataset
+from rollq.tasks.components.model import Model
 from rollq.tasks.components.registry import resolve
 from rollq.tasks.components.source import Source, source_of, versions_of
-from rollq.tasks.definition import CLASS, DATA, PROJECT, Definition, components_of, segments_of
+from rollq.tasks.definition import CLASS, DATA, KWARGS, PROJECT, Definition, components_of, kwargs_of, segments_of
 from rollq.tasks.identity import IDENTITY, WHOLE, canonical
 from rollq.tasks.ingredients.project import project_of
 from rollq.tasks.ingredients.seen import Seen, sessions_of
@@ -17,12 +19,28 @@ MARKS = "marks"  # in an identity: what tells later which sessions were revised;
 
 
 def sources_of(definition: Mapping[str, object], extra: tuple[str, ...] = ()) -> dict[str, Source]:
-    """The source of each component, by its place in the definition.
+    """The source of each component, by its place in the definition; of those too that a model's keywords name.
 
     Raises:
         ComponentError: a class is not registered, or cannot be imported.
     """
-    return {place: source_of(resolve(config, place, extra)) for place, config in components_of(definition)}
+    found: dict[str, Source] = {}
+    for place, config in components_of(definition):
+        cls = resolve(config, place, extra)
+        packages, inner = _named(cls, kwargs_of(config))
+        source = source_of(cls)
+        found[place] = replace(source, libraries=source.libraries | packages)
+        for name, part in inner.items():
+            key = f"{place}.{KWARGS}.{name}"
+            found[key] = source_of(resolve(part, key, extra))
+    return found
+
+
+def _named(cls: type[object], kwargs: Mapping[str, object]) -> tuple[frozenset[str], Mapping[str, object]]:
+    """The packages and the components that keywords name, as their class says: only a model does."""
+    if not issubclass(cls, Model):
+        return frozenset(), {}
+    return frozenset(cls.named_packages(kwargs)), cls.inner_components(kwargs)
 
 
 class Ingredients:

@@ -3,41 +3,58 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Self
 
 import lightgbm as lgb
+import numpy as np
 import pandas as pd
 
 from rollq.tasks.components.dataset import Dataset
 from rollq.tasks.components.model import Checkpoint, Model
 from rollq.tasks.errors import ComponentError, PermanentError
+from rollq.workers.models.learning import own_functions
+from rollq.workers.models.learning.arguments import (
+    NEEDS_VALID,
+    VALID_FIX,
+    check_count,
+    check_seed,
+    loss_of,
+    quantiles_of,
+)
+from rollq.workers.models.learning.importance import summed, write_importance
+from rollq.workers.models.learning.losses import LOSSES, check_kind
+from rollq.workers.models.learning.outputs import Values, central, class_outputs, expected, of_two, quantile_name
+from rollq.workers.models.learning.targets import Target, check_grades
 from rollq.workers.models.lightgbm_params import check_features, check_params
-from rollq.workers.models.lightgbm_table import FIXED, OWN, Params, Range
+from rollq.workers.models.lightgbm_table import FIXED, OBJECTIVES, OWN, OWN_OBJECTIVE, Params
+from rollq.workers.models.lightgbm_training import Data, Growth, data_of
 from rollq.workers.models.mlmodel import write_lightgbm
 from rollq.workers.models.training_rows import TRAIN, check_names, features_like, known_rows, need_fitted
 
-LOSSES = {"mse": "regression", "mae": "regression_l1", "huber": "huber"}
-SAME_LOSS = {  # as LightGBM calls them
-    "mse": ("regression", "regression_l2", "l2", "mean_squared_error", "rmse", "l2_root", "root_mean_squared_error"),
-    "mae": ("regression_l1", "l1", "mean_absolute_error"),
-}
-OWN_KWARGS = set(OWN.values())
-# LightGBM keeps seeds in signed numbers of 32 bits.
-SEED = Range(0, 2**31 - 1, whole=True)
-NEEDS_VALID, VALID_FIX = "early_stopping_rounds needs a segment valid.", "Add it under dataset.kwargs.segments."
+# Those that LightGBM does not see as they are: it has another name for them, or rollq does it.
+OWN_KWARGS = {*OWN.values(), "grades"}
 
 
 class LGBModel(Model):
     """Gradient boosted trees (Ke et al., 2017).
 
+    ``docs/reference/models.md`` says which labels each loss takes, and what comes out.
+
     Args:
-        loss: ``mse``, ``mae`` or ``huber``.
+        loss: ``mse``, ``mae``, ``huber``, ``fair``, ``poisson``, ``quantile``, ``mape``, ``gamma``, ``tweedie``,
+            ``binary``, ``multiclass``, ``multiclassova``, ``cross_entropy``, ``cross_entropy_lambda``, ``lambdarank``,
+            ``rank_xendcg``, as LightGBM calls them, too; or a registered class of one's own.
         num_boost_round: most trees.
         early_stopping_rounds: stop when valid has not improved for so many rounds; None: never.
         seed: of everything random.
-        params: further LightGBM parameters, such as ``num_leaves`` or ``learning_rate``. ``num_threads``,
-            ``deterministic`` and the like are rollq's: a worker has one thread.
+        objective: another name of ``loss``.
+        grades: of a loss that ranks: so many grades are made of the labels of each time, by their quantile.
+        params: further LightGBM parameters, such as ``num_leaves`` or ``learning_rate``; ``alpha`` may be a list of
+            quantiles, and ``metric`` may name registered classes. ``num_threads``, ``deterministic`` and the like are
+            rollq's: a worker has one thread.
 
     Raises:
         ComponentError: the loss is unknown, a number is out of range, or ``params`` names what is rollq's, what
@@ -48,33 +65,36 @@ class LGBModel(Model):
 
     def __init__(
         self,
-        loss: str = "mse",
+        loss: object = "mse",
         num_boost_round: int = 100,
         early_stopping_rounds: int | None = None,
         seed: int = 7,
+        objective: object = None,
+        grades: int | None = None,
         **params: object,
     ) -> None:
         """Everything is checked here, so that a wrong value is found when the template is loaded and not in every
         window.
         """
-        if loss not in tuple(LOSSES):  # whatever it is: a list has no hash
-            raise ComponentError(
-                f"{loss!r} is unknown.", f"{_hint(loss)}Use one of {', '.join(LOSSES)}.", "model.kwargs.loss"
-            )
-        _check_count(num_boost_round, "num_boost_round")
+        loss = loss_of(loss, objective, tuple(LOSSES))
+        check_count(num_boost_round, "num_boost_round")
         if early_stopping_rounds is not None:
-            _check_count(early_stopping_rounds, "early_stopping_rounds")
-        if not SEED.holds(seed):
-            raise ComponentError(f"{seed!r} is no seed.", f"Use {SEED}.", "model.kwargs.seed")
+            check_count(early_stopping_rounds, "early_stopping_rounds")
+        check_seed(seed)
+        check_grades(grades, loss)
+        if loss == "quantile":
+            params = {**params, "alpha": quantiles_of(params.get("alpha"))}
         kwargs = {
             "loss": loss,
             "num_boost_round": num_boost_round,
             "early_stopping_rounds": early_stopping_rounds,
             "seed": seed,
+            **({} if grades is None else {"grades": grades}),
             **params,
         }
         self._take(kwargs)
-        check_params(params, self._own)
+        check_params(self._one_of_each(params), self._own)
+        self._growth()  # functions of one's own are made once to see that they can be
 
     def _take(self, kwargs: Params) -> None:
         """Set up from kwargs without checking them. ``FIXED`` comes last: nothing that a template says goes
@@ -83,26 +103,33 @@ class LGBModel(Model):
         self._kwargs = dict(kwargs)
         self._rounds: int = kwargs["num_boost_round"]
         self._patience: int | None = kwargs["early_stopping_rounds"]
+        self._loss = kwargs["loss"]
+        self._quantiles: list[float] = kwargs["alpha"] if self._loss == "quantile" else []
         self._others = {name: value for name, value in kwargs.items() if name not in OWN_KWARGS}
-        self._own: dict[str, object] = {"objective": LOSSES[kwargs["loss"]], "seed": kwargs["seed"]}
+        objective = OBJECTIVES.get(self._loss, self._loss) if self._loss in tuple(LOSSES) else OWN_OBJECTIVE
+        self._own: dict[str, object] = {"objective": objective, "seed": kwargs["seed"]}
         if self._patience is not None:
             self._own["early_stopping_round"] = self._patience
         self._params = {**self._others, "objective": self._own["objective"], "seed": kwargs["seed"], **FIXED}
-        self._booster: lgb.Booster | None = None
+        self._boosters: list[lgb.Booster] = []
         self._features: list[str] = []
+        self._classes: tuple[float, ...] = ()
         self.evals: dict[str, list[float]] = {}
 
     def check_dataset(self, dataset: Dataset) -> None:
-        """Look whether the parameters fit the features and segments.
+        """Look whether the parameters fit the features, the label and the segments.
 
         Raises:
-            ComponentError: there is no ``valid`` to stop early on, or a parameter names other features.
+            ComponentError: there is no ``valid`` to stop early on, the loss takes other labels, or a parameter names
+                other features.
         """
         if self._patience and "valid" not in dataset.segments:
             raise ComponentError(NEEDS_VALID, VALID_FIX, "model.kwargs.early_stopping_rounds")
+        check_kind(self._loss, dataset)
         names = getattr(dataset, "feature_names", None)
         if isinstance(names, list | tuple):
-            check_features(self._others, self._own, len(names))
+            given = self._one_of_each(self._others)
+            check_features(given, self._own, len(names), getattr(dataset, "categorical", ()))
 
     def fit(self, dataset: Dataset, *, checkpoint: Checkpoint | None = None, init_model: Model | None = None) -> None:
         """Train on ``train``; stop early on ``valid`` if asked. ``evals`` has the losses by round afterwards.
@@ -111,43 +138,36 @@ class LGBModel(Model):
         ``num_boost_round`` trees are added to its trees; ``evals`` has the losses of the new rounds.
 
         Raises:
-            ComponentError: ``init_model`` is no LGBModel.
-            PermanentError: a segment has no row with a label, every feature of train is NaN, there is no ``valid`` to
-                stop early on, or ``init_model`` was fitted on other features.
+            ComponentError: ``init_model`` is no LGBModel, or one of another kind.
+            PermanentError: a segment has no row with a label, or a label that the loss does not take, every feature of
+                train is NaN, there is no ``valid`` to stop early on, or ``init_model`` was fitted on other features.
         """
         if self._patience and "valid" not in dataset.segments:
             raise PermanentError(NEEDS_VALID, VALID_FIX)
-        train = self._data(dataset, TRAIN)
-        start = None if init_model is None else self._start(init_model)
-        sets, names = [train], [TRAIN]
-        if "valid" in dataset.segments:
-            # Bins are those of train (`reference`): valid may not say where they lie.
-            sets.append(self._data(dataset, "valid", train))
-            names.append("valid")
-        recorded: dict[str, dict[str, list[float]]] = {}
-        callbacks = [lgb.record_evaluation(recorded)]
-        if self._patience:
-            # With several metrics the first one decides, as the template lists them; LightGBM would stop at whichever
-            # stands still.
-            callbacks.append(lgb.early_stopping(self._patience, first_metric_only=True, verbose=False))
+        data = self._data(dataset)
+        starts = [None] * max(1, len(self._quantiles)) if init_model is None else self._starts(init_model)
         if checkpoint is not None:
             checkpoint()
-            # After each tree: the only moment at which LightGBM lets Python in, and so at which an attempt can stop.
-            callbacks.append(lambda _: checkpoint())
-        self._booster = lgb.train(
-            self._params,
-            train,
-            self._rounds,
-            # Without valid the losses of train are recorded, so that every model has a curve.
-            valid_sets=sets[1:] or sets,
-            valid_names=names[1:] or names,
-            init_model=start,
-            callbacks=callbacks,
-        )
-        self.evals = {f"{name}_{metric}": list(v) for name, found in recorded.items() for metric, v in found.items()}
+        params, growth = self._params, self._growth()
+        if self._classes:
+            params = {**params, "num_class": len(self._classes)}
+        if growth.metrics or growth.loss:
+            # Of its own metrics LightGBM is told those alone that it has; a loss of one's own has none by itself.
+            theirs = [one for one in own_functions.metrics_of(params.get("metric")) if not own_functions.is_own(one)]
+            params = {**params, "metric": theirs or ("None" if growth.metrics else "l2")}
+        boosters: list[lgb.Booster] = []
+        evals: dict[str, list[float]] = {}
+        for number, start in enumerate(starts):
+            one = {"alpha": self._quantiles[number]} if self._quantiles else {}
+            booster, found = growth.grow({**params, **one}, data, start, checkpoint)
+            boosters.append(booster)
+            end = f"_{quantile_name(self._quantiles[number])}" if len(starts) > 1 else ""
+            evals |= {f"{name}{end}": values for name, values in found.items()}
+        self._boosters, self.evals = boosters, evals
 
     def predict(self, dataset: Dataset, segment: str = "test") -> pd.Series:
-        """Scores of a segment.
+        """Scores of a segment: of quantiles the one nearest to the median, of two classes the probability of 1, of more
+        classes the expected value, of a ranking or a loss of one's own what the trees say.
 
         Raises:
             StateError: the model is not fitted.
@@ -155,14 +175,42 @@ class LGBModel(Model):
         """
         booster = need_fitted(self._booster)
         features = features_like(self._features, dataset, segment)
-        scores = booster.predict(features.to_numpy(), num_threads=1)
+        scores = _predicted(booster, features)
+        if self._classes:
+            scores = expected(self._classes, scores)
         return pd.Series(scores, index=features.index, name="score")
 
+    def predict_outputs(self, dataset: Dataset, segment: str = "test") -> pd.DataFrame | None:
+        """The quantiles, or the probability of each class; None for other losses.
+
+        Raises:
+            StateError, PermanentError: as ``predict``.
+        """
+        if not self._quantiles and self._loss != "binary" and not self._classes:
+            return None
+        need_fitted(self._booster)
+        features = features_like(self._features, dataset, segment)
+        found = [_predicted(booster, features) for booster in self._boosters]
+        if self._quantiles:
+            names = [quantile_name(alpha) for alpha in self._quantiles]
+            return pd.DataFrame(np.column_stack(found), index=features.index, columns=names)
+        if self._classes:
+            return class_outputs(features.index, self._classes, found[0])
+        return class_outputs(features.index, (0, 1), of_two(found[0]))
+
     def save(self, folder: Path) -> None:
-        """Write ``model.txt`` (the Booster's text, as any LightGBM reads it), ``params.json`` and ``MLmodel``."""
-        params = {"kwargs": self._kwargs, "features": self._features}
-        (folder / "model.txt").write_text(need_fitted(self._booster).model_to_string(), encoding="utf-8")
+        """Write ``model.txt`` (the Booster's text, as any LightGBM reads it), ``params.json``, ``importance.json`` and
+        ``MLmodel``; of several quantiles ``model.txt`` is the score, and each has a text of its own.
+        """
+        main = need_fitted(self._booster)
+        classes = {"classes": list(self._classes)} if self._classes else {}
+        params = {"kwargs": self._kwargs, "features": self._features, **classes}
+        (folder / "model.txt").write_text(main.model_to_string(), encoding="utf-8")
+        for name, booster in zip(self._texts(), self._boosters, strict=True):
+            if booster is not main:
+                (folder / name).write_text(booster.model_to_string(), encoding="utf-8")
         (folder / "params.json").write_text(json.dumps(params, indent=1, sort_keys=True), encoding="utf-8")
+        write_importance(folder, {kind: self._importance(kind) for kind in ("gain", "split")})
         write_lightgbm(folder, "model.txt")
 
     @classmethod
@@ -172,36 +220,77 @@ class LGBModel(Model):
         model = cls.__new__(cls)
         model._take(params["kwargs"])  # unchecked: what serves is loaded, whatever would be refused today
         model._features = params["features"]
-        model._booster = lgb.Booster(model_str=(folder / "model.txt").read_text(encoding="utf-8"))
+        model._classes = tuple(params.get("classes", ()))
+        texts = [(folder / name).read_text(encoding="utf-8") for name in model._texts()]
+        model._boosters = [lgb.Booster(model_str=text) for text in texts]
         return model
 
-    def _data(self, dataset: Dataset, segment: str, reference: lgb.Dataset | None = None) -> lgb.Dataset:
-        rows = known_rows(dataset, segment)
-        if reference is None:
-            self._features = rows.names
-        return lgb.Dataset(rows.features, rows.label, reference=reference, params=FIXED)
+    @classmethod
+    def inner_components(cls, kwargs: Mapping[str, object]) -> Mapping[str, object]:
+        """The loss and the metrics of one's own."""
+        return own_functions.inner(kwargs)
 
-    def _start(self, earlier: Model) -> lgb.Booster:
-        """The Booster to add trees to; it holds no trees that early stopping dropped, just as if it was loaded."""
+    @property
+    def _booster(self) -> lgb.Booster | None:
+        """The one whose predictions are the score; None if nothing is fitted."""
+        return self._boosters[self._score] if self._boosters else None
+
+    @property
+    def _score(self) -> int:
+        return central(self._quantiles) if self._quantiles else 0
+
+    def _texts(self) -> list[str]:
+        """The files of the boosters, in their order."""
+        names = [f"model_{quantile_name(alpha)}.txt" for alpha in self._quantiles] or [""]
+        names[self._score] = "model.txt"
+        return names
+
+    def _importance(self, kind: str) -> dict[str, float]:
+        found = [booster.feature_importance(kind).tolist() for booster in self._boosters]
+        return summed([dict(zip(self._features, one, strict=True)) for one in found])
+
+    def _one_of_each(self, params: Params) -> dict[str, object]:
+        """Parameters of one booster, as LightGBM checks them: of several quantiles the first."""
+        return {**params, "alpha": self._quantiles[0]} if self._quantiles else dict(params)
+
+    def _growth(self) -> Growth:
+        """Functions of one's own are made anew for each training: they may keep something."""
+        own = self._own["objective"] == OWN_OBJECTIVE
+        loss = own_functions.made_loss(self._loss) if own else None
+        metrics = own_functions.made_metrics(self._others.get("metric"))
+        return Growth(self._rounds, self._patience, loss, metrics)
+
+    def _data(self, dataset: Dataset) -> Data:
+        """The rows of train and valid; what a label is to the loss is found on train."""
+        rows = known_rows(dataset, TRAIN)
+        target = Target.of_train(self._loss, rows, self._kwargs.get("grades"))
+        self._features, self._classes = rows.names, target.classes
+        made = partial(data_of, loss=self._loss, categories=_categories(dataset))
+        train = made(target.seen(rows, TRAIN))
+        if "valid" not in dataset.segments:
+            return Data(train)
+        # Bins are those of train (`reference`): valid may not say where they lie.
+        return Data(train, made(target.seen(known_rows(dataset, "valid"), "valid"), reference=train))
+
+    def _starts(self, earlier: Model) -> list[lgb.Booster]:
+        """The Boosters to add trees to; they hold no trees that early stopping dropped, just as if they were loaded."""
         if not isinstance(earlier, LGBModel):
             raise ComponentError(
                 f"an LGBModel cannot start from a {type(earlier).__name__}.",
                 "Leave out warm_start, or start from an LGBModel.",
                 "init_model",
             )
-        booster = need_fitted(earlier._booster)
+        need_fitted(earlier._booster)
         check_names(earlier._features, self._features)
-        return booster
+        if earlier._quantiles != self._quantiles or earlier._classes != self._classes:
+            raise PermanentError("The model to start from has other classes or quantiles.", "Leave out warm_start.")
+        return earlier._boosters
 
 
-def _hint(loss: object) -> str:
-    """Which loss is meant by LightGBM's name of one."""
-    meant = next((ours for ours, names in SAME_LOSS.items() if loss in names), None)
-    return f"Did you mean {meant!r}? " if meant else ""
+def _predicted(booster: lgb.Booster, features: pd.DataFrame) -> Values:
+    found: Values = np.asarray(booster.predict(features.to_numpy(), num_threads=1))
+    return found
 
 
-def _check_count(value: object, name: str) -> None:
-    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-        raise ComponentError(
-            f"{value!r} is no number of rounds.", "Use a whole number above 0.", f"model.kwargs.{name}"
-        )
+def _categories(dataset: Dataset) -> Sequence[str]:
+    return tuple(getattr(dataset, "categorical", ()))

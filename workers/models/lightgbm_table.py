@@ -57,16 +57,43 @@ RANGES: dict[str, Range] = {
     "num_grad_quant_bins": Range(2, 128, whole=True),
     "learning_rate": Range(0, above=True),
     "alpha": Range(0, above=True),
+    "tweedie_variance_power": Range(1, 2),
     **dict.fromkeys(("bagging_fraction", "feature_fraction", "feature_fraction_bynode"), SHARE),
     **dict.fromkeys(("drop_rate", "skip_drop", "top_rate", "other_rate"), Range(0, 1)),
+    **dict.fromkeys(("pos_bagging_fraction", "neg_bagging_fraction"), SHARE),
+    **dict.fromkeys(("sigmoid", "scale_pos_weight", "poisson_max_delta_step", "fair_c"), Range(0, above=True)),
+    **dict.fromkeys(("min_data_per_group", "max_cat_threshold", "max_cat_to_onehot"), SOME),
+    **dict.fromkeys(("cat_l2", "cat_smooth"), Range(0)),
+    **dict.fromkeys(("lambdarank_truncation_level", "multi_error_top_k"), SOME),
+    "objective_seed": ANY_INT,
     **dict.fromkeys(("lambda_l1", "lambda_l2", "linear_lambda", "min_gain_to_split", "path_smooth"), Range(0)),
     **dict.fromkeys(("min_sum_hessian_in_leaf", "monotone_penalty", "cegb_tradeoff", "cegb_penalty_split"), Range(0)),
     **dict.fromkeys(("min_data_in_leaf", "bagging_freq"), COUNT),
     **dict.fromkeys(("min_data_in_bin", "bin_construct_sample_cnt"), SOME),
     **dict.fromkeys(("bagging_seed", "feature_fraction_seed", "extra_seed", "drop_seed", "data_random_seed"), ANY_INT),
 }
-# Metrics of any label; others want labels that are positive, classes, or ranks.
+# Metrics of any label; others want labels that are positive, shares, classes, or ranks.
 METRICS = ("l2", "mse", "rmse", "l1", "mae", "huber", "fair", "quantile", "mape", "r2")
+OF_CLASSES = ("multi_logloss", "multi_error", "auc_mu")
+MORE_METRICS = {  # by objective
+    **dict.fromkeys(("poisson", "tweedie"), ("poisson", "tweedie")),
+    "gamma": ("gamma", "gamma_deviance", "poisson", "tweedie"),
+    "binary": ("binary_logloss", "binary_error", "auc", "average_precision", "cross_entropy", "kullback_leibler"),
+    "cross_entropy": ("cross_entropy", "kullback_leibler"),
+    "cross_entropy_lambda": ("cross_entropy_lambda", "cross_entropy", "kullback_leibler"),
+    **dict.fromkeys(("lambdarank", "rank_xendcg"), ("ndcg", "map")),
+}
+RANKS, MANY = ("lambdarank", "rank_xendcg"), ("multiclass", "multiclassova")
+# rollq's names of losses that LightGBM calls otherwise.
+OBJECTIVES = {"mse": "regression", "mae": "regression_l1"}
+OWN_OBJECTIVE = "custom"  # what LightGBM calls a function
+
+
+def metrics_for(objective: object) -> tuple[str, ...]:
+    """LightGBM's metrics that go with an objective, by LightGBM's name of it."""
+    return OF_CLASSES if objective in MANY else METRICS + MORE_METRICS.get(str(objective), ())
+
+
 CHOICES: dict[str, tuple[str, ...]] = {
     "boosting": ("gbdt", "gbrt", "rf", "random_forest", "dart", "goss"),
     "data_sample_strategy": ("bagging", "goss"),
@@ -89,6 +116,9 @@ FLAGS = [
     "enable_bundle",
     "use_missing",
     "zero_as_missing",
+    "is_unbalance",
+    "lambdarank_norm",
+    "bagging_by_query",
 ]
 LISTS = [
     "monotone_constraints",
@@ -98,6 +128,9 @@ LISTS = [
     "cegb_penalty_feature_lazy",
     "cegb_penalty_feature_coupled",
 ]
+# Lists that have nothing to do with features.
+OTHER_LISTS = ["label_gain", "eval_at", "auc_mu_weights"]
+FOR_CATEGORIES = ("min_data_per_group", "max_cat_threshold", "cat_l2", "cat_smooth", "max_cat_to_onehot")
 
 
 def _each(names: str, reason: str) -> dict[str, str]:
@@ -112,16 +145,9 @@ WITHOUT_EFFECT = {
         "parser_config_file snapshot_freq metric_freq is_provide_training_metric",
         "LightGBM's own program reads it with its files; rollq hands over the data of a window itself",
     ),
-    **_each(
-        "num_class is_unbalance scale_pos_weight sigmoid pos_bagging_fraction neg_bagging_fraction auc_mu_weights "
-        "multi_error_top_k lambdarank_truncation_level lambdarank_norm label_gain bagging_by_query eval_at "
-        "lambdarank_position_bias_regularization objective_seed poisson_max_delta_step tweedie_variance_power",
-        "it belongs to an objective that LGBModel does not have",
-    ),
-    **_each(
-        "categorical_feature min_data_per_group max_cat_threshold cat_l2 cat_smooth max_cat_to_onehot",
-        "it is for categories, and the features of a panel are numbers",
-    ),
+    **_each("num_class", "rollq counts the classes of train"),
+    **_each("lambdarank_position_bias_regularization", "rows of a panel have no position"),
+    **_each("categorical_feature", "the dataset says which features are categories (dataset.kwargs.categorical)"),
     **_each(
         "start_iteration_predict num_iteration_predict predict_raw_score predict_leaf_index predict_contrib "
         "predict_disable_shape_check pred_early_stop pred_early_stop_freq pred_early_stop_margin",
@@ -148,20 +174,59 @@ def _boosting(params: Params) -> object:
 
 
 def _is_bagged(params: Params) -> bool:
-    return bool(params.get("bagging_freq", 0)) and _below_one(params, "bagging_fraction")
+    shares = ("bagging_fraction", "pos_bagging_fraction", "neg_bagging_fraction")
+    return bool(params.get("bagging_freq", 0)) and _below_one(params, *shares)
+
+
+def _is(params: Params, *objectives: str) -> bool:
+    return params["objective"] in objectives
 
 
 def _metrics(params: Params) -> set[str]:
     found = params.get("metric", ())
-    return set(found.split(",") if isinstance(found, str) else found)
+    return {one for one in (found.split(",") if isinstance(found, str) else found) if isinstance(one, str)}
 
 
 Condition = tuple[str, Callable[[Params], object], str]
 # Parameters that do something only beside others: which, when, and what they need.
 NEEDS: tuple[Condition, ...] = (
-    ("alpha", lambda p: p["objective"] == "huber" or _metrics(p) & {"huber", "quantile"}, "loss: huber"),
-    ("fair_c", lambda p: "fair" in _metrics(p), "metric: fair"),
-    ("reg_sqrt", lambda p: p["objective"] != "huber", "another loss than huber"),
+    ("alpha", lambda p: _is(p, "huber", "quantile") or _metrics(p) & {"huber", "quantile"}, "loss: huber or quantile"),
+    ("fair_c", lambda p: _is(p, "fair") or "fair" in _metrics(p), "loss: fair or metric: fair"),
+    (
+        "reg_sqrt",
+        lambda p: _is(p, "regression", "regression_l1", "fair", "quantile", "mape"),
+        "another loss: mse, mae, fair, quantile or mape",
+    ),
+    ("poisson_max_delta_step", lambda p: _is(p, "poisson"), "the objective poisson"),
+    (
+        "tweedie_variance_power",
+        lambda p: _is(p, "tweedie") or "tweedie" in _metrics(p),
+        "the objective tweedie (loss: tweedie)",
+    ),
+    *(
+        (name, lambda p: _is(p, "binary", "multiclassova"), "loss: binary or multiclassova")
+        for name in ("is_unbalance", "scale_pos_weight")
+    ),
+    (
+        "sigmoid",
+        lambda p: _is(p, "binary", "multiclassova", "lambdarank"),
+        "loss: binary, multiclassova or lambdarank",
+    ),
+    *(
+        (name, lambda p: _is(p, "binary") and p.get("bagging_freq"), "loss: binary and bagging_freq: 1 or more")
+        for name in ("pos_bagging_fraction", "neg_bagging_fraction")
+    ),
+    *(
+        (name, lambda p: _is(p, "lambdarank"), "loss: lambdarank")
+        for name in ("lambdarank_truncation_level", "lambdarank_norm")
+    ),
+    ("label_gain", lambda p: _is(p, *RANKS), "loss: lambdarank or rank_xendcg"),
+    ("eval_at", lambda p: _is(p, *RANKS), "loss: lambdarank or rank_xendcg"),
+    ("bagging_by_query", lambda p: _is(p, *RANKS) and _is_bagged(p), "a loss that ranks, and bagging"),
+    ("objective_seed", lambda p: _is(p, "rank_xendcg"), "loss: rank_xendcg"),
+    ("boost_from_average", lambda p: not _is(p, *RANKS, OWN_OBJECTIVE), "another loss: ranks have no average"),
+    ("auc_mu_weights", lambda p: "auc_mu" in _metrics(p), "metric: auc_mu"),
+    ("multi_error_top_k", lambda p: "multi_error" in _metrics(p), "metric: multi_error"),
     ("bagging_fraction", lambda p: p["bagging_fraction"] == 1 or p.get("bagging_freq"), "bagging_freq: 1 or more"),
     ("bagging_freq", lambda p: not p["bagging_freq"] or _is_bagged(p), "a bagging_fraction below 1"),
     ("bagging_seed", _is_bagged, "bagging_freq and bagging_fraction"),

@@ -83,6 +83,7 @@ def test_a_loaded_model_predicts_the_same_bits(tmp_path: Path) -> None:
     model.save(folder)
     assert sorted(path.name for path in folder.iterdir()) == [
         "MLmodel",
+        "importance.json",
         "model.txt",
         "params.json",
         "python_env.yaml",
@@ -158,7 +159,8 @@ def test_it_runs_on_one_thread_and_is_deterministic() -> None:
         ({"n_jobs": 8}, "n_jobs", "set by rollq to 1"),
         ({"deterministic": False}, "deterministic", "set by rollq"),
         ({"n_estimators": 9}, "n_estimators", "num_boost_round"),
-        ({"objective": "binary"}, "objective", "loss"),
+        ({"objective": "binary", "loss": "mae"}, "objective", "the same as 'loss'"),
+        ({"objective": "binry"}, "objective", "Did you mean 'binary'?"),
         ({"random_state": 1}, "random_state", "seed"),
         ({"early_stopping_round": 1}, "early_stopping_round", "early_stopping_rounds"),
         ({"num_boost_round": 0}, "num_boost_round", "above 0"),
@@ -211,8 +213,7 @@ def test_other_names_that_lightgbm_knows_are_taken(tmp_path: Path) -> None:
         ({"group_column": "name:day"}, "group_column", "no effect"),
         ({"tweedie_variance_power": 1.5}, "tweedie_variance_power", "objective"),
         ({"categorical_feature": [0]}, "categorical_feature", "categories"),
-        ({"cat_l2": 1}, "cat_l2", "categories"),
-        ({"num_class": 3}, "num_class", "objective"),
+        ({"num_class": 3}, "num_class", "counts the classes"),
         ({"machines": "a:1,b:2"}, "machines", "one machine"),
         ({"predict_contrib": True}, "predict_contrib", "prediction"),
         ({"alpha": 0.5}, "alpha", "loss: huber"),
@@ -263,6 +264,7 @@ def test_values_that_go_together_train(params: dict[str, Any], tmp_path: Path) -
         ({"mc": [1] * 40}, "mc: LightGBM refuses it"),
         ({"max_bin_by_feature": [9]}, "max_bin_by_feature: LightGBM refuses it"),
         ({"interaction_constraints": [[0, 99]]}, "interaction_constraints: there are"),
+        ({"cat_l2": 1}, "cat_l2: it has no effect: it is for categories"),
     ],
 )
 def test_parameters_by_feature_fit_the_features(params: dict[str, Any], says: str, tmp_path: Path) -> None:
