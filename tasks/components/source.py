@@ -16,9 +16,8 @@ from importlib.metadata import PackageNotFoundError, packages_distributions, ver
 from pathlib import Path
 
 OURS = "rollq"
-COMPUTES = frozenset(
-    {"rollq.tasks.predictions.metrics"}
-)  # imported by components of rollq, and part of what they compute
+# Modules and packages that components of rollq import, and that are part of what they compute.
+COMPUTES = ("rollq.tasks.predictions.metrics", "rollq.workers.expressions", "rollq.workers.tables")
 # Of what components of rollq import.
 TRAINS = frozenset({"catboost", "lightgbm", "numpy", "pandas", "qlib", "scipy", "sklearn", "torch", "xgboost"})
 INSTALLED = frozenset({"site-packages", "dist-packages"})
@@ -161,7 +160,7 @@ def _belongs(name: str, module: str, base: Path) -> bool:
     # Of rollq itself only the class's own package and what computes: else each new version of rollq would make every
     # task another one.
     if module.partition(".")[0] == OURS and base == HERE:
-        return name in COMPUTES or name.startswith(f"{module.rpartition('.')[0]}.")
+        return any(f"{name}.".startswith(f"{one}.") for one in (*COMPUTES, module.rpartition(".")[0]))
     if top == OURS:
         return False
     return top == module.partition(".")[0] or not INSTALLED & set(base.parts)

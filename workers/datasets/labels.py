@@ -9,7 +9,8 @@ import pandas as pd
 
 from rollq.tasks.components.registry import did_you_mean
 from rollq.tasks.errors import TemplateError
-from rollq.workers.datasets.features import volatility
+from rollq.workers.datasets.features import applied
+from rollq.workers.expressions.kernels.price_features import volatility
 
 DEFAULTS = {"forward_return": {"horizon": 5, "start": 1}, "realized_volatility": {"horizon": 5}}
 
@@ -35,7 +36,7 @@ class Label:
         """
         if self.op == "forward_return":
             return close.shift(-self.lookahead) / close.shift(-self.start) - 1
-        return volatility(close, self.horizon).shift(-self.horizon)
+        return applied(volatility, close, self.horizon).shift(-self.horizon)
 
 
 def check_label(spec: object, key: str = "dataset.kwargs.label") -> Label:

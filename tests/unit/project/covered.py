@@ -163,6 +163,7 @@ COVERED: dict[str, list[str]] = {
         "workers.expressions.functions.catalog",
         "workers.expressions.grid",
         "workers.expressions.kernels.doubling",
+        "workers.expressions.kernels.price_features",
         "workers.expressions.kernels.sums",
         "workers.expressions.kernels.window",
         "workers.expressions.node",
