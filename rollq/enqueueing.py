@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from rollq.scheduler.strategies.base import Plan
+from rollq.scheduler.strategies.plan import Plan
 from rollq.scheduler.strategies.rolling import RollingStrategy
 from rollq.tasks.config.settings import Settings
 from rollq.tasks.rolling.online_options import BASE
@@ -99,7 +99,7 @@ def enqueue_research(
         name = strategy.name if variant == BASE else f"{strategy.name}:{variant}"
         trainer = _trainer(backend, pool or strategy.pool, policy, len(plan.definitions))
         lookahead = strategy.dataset_of(variant).label_lookahead
-        purpose = Research(plan.strategy, plan.sessions, name, lookahead)
+        purpose = Research(plan.strategy, plan.sessions, name, lookahead, plan.members)
         options: TaskOptions = {**plan.options, "priority": priority}
         opened[name] = trainer.open_round(plan.definitions, purpose, policy, options, after, force=force, once=True)
     return opened

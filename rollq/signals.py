@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 import pandas as pd
@@ -12,6 +12,7 @@ from rollq.scheduler.online.ledger import OnlineSets
 from rollq.scheduler.rounds.findings import name_of
 from rollq.scheduler.signals.files import read_signals
 from rollq.scheduler.signals.ledger import SignalLedger
+from rollq.scheduler.signals.members import of_horizon
 from rollq.tasks.backend import Backend
 from rollq.tasks.errors import NotFound
 from rollq.tasks.tracking.mlflow.experiment import find_run
@@ -28,6 +29,10 @@ class CurrentSignals:
     version: int | None
     frame: pd.DataFrame
     round_id: str = ""
+
+    def of_horizon(self, horizon: int | None) -> CurrentSignals:
+        """Those of one horizon of the label; None: all that there is. Raises BadInput: there is no such horizon."""
+        return replace(self, frame=of_horizon(self.frame, horizon))
 
     @property
     def title(self) -> str:

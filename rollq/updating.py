@@ -12,6 +12,7 @@ from rollq.scheduler.rounds.trainers import Trainer, trainer_for
 from rollq.scheduler.signals import publication as publishing
 from rollq.scheduler.signals.ledger import SignalLedger
 from rollq.scheduler.strategies.base import OnlineStrategy
+from rollq.scheduler.strategies.own_days import on_own_days
 from rollq.scheduler.strategies.registry import StrategyRegistry
 from rollq.scheduler.updates import prediction_tasks as updates
 from rollq.scheduler.updates import revisions
@@ -92,7 +93,8 @@ def _find(
     # Labels of sessions that were published long ago become known, too; predictions are lacking only of unpublished
     # ones.
     days = strategy.sessions() if what is What.LABELS else publishing.unpublished(backend, strategy, last)
-    serving = served(history, [day for day in days if (start or "") <= day <= last], challengers=True)
+    parts = served(history, [day for day in days if (start or "") <= day <= last], challengers=True)
+    serving = on_own_days(strategy, parts)
     if what is What.LABELS:
         return updates.unlabelled(backend, strategy, serving)
     return updates.missing(backend, serving, SignalLedger(backend).last_day(strategy.name))

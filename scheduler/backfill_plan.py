@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from datetime import date
 from enum import StrEnum
 
-from rollq.scheduler.strategies.base import Plan
+from rollq.scheduler.strategies.plan import Plan
 from rollq.tasks.backend import Backend
 from rollq.tasks.backfills.backfill import Backfill, BackfillMode
 from rollq.tasks.backfills.driver import INTERRUPTED

@@ -9,7 +9,7 @@ from rollq.scheduler.champions.research import is_research
 from rollq.scheduler.online.ledger import OnlineSets
 from rollq.scheduler.online.online_set import OnlineSet
 from rollq.scheduler.routine.ledger import Routines, RoutineState
-from rollq.scheduler.strategies.base import variant_of
+from rollq.scheduler.strategies.plan import variant_of
 from rollq.scheduler.strategies.registry import StrategyRegistry
 from rollq.tasks.backend import Backend
 from rollq.tasks.errors import NotFound

@@ -6,9 +6,9 @@ A definition is the plain JSON dict that Qlib users know, and that is how it is 
     dataset: {class, module_path, kwargs: {segments: {train: [start, end], ...}, handler: {...}, path, ...}}
     record: [{class, module_path, kwargs}, ...]
 
-rollq adds what it planned: ``window``, ``variant``, ``member``, ``init_model``, ``predict``, ``data`` and ``identity``;
-and ``experiment``, where that is not the pool's. Where a function reads what a person may have written, it takes
-whatever there is; the checks of templates and tasks name what is wrong (``rolling/segment_checks.py``,
+rollq adds what it planned: ``window``, ``variant``, ``member``, ``role``, ``init_model``, ``predict``, ``data`` and
+``identity``; and ``experiment``, where that is not the pool's. Where a function reads what a person may have written,
+it takes whatever there is; the checks of templates and tasks name what is wrong (``rolling/segment_checks.py``,
 ``rolling/segments.py``).
 """
 
@@ -28,6 +28,7 @@ PARTS = (MODEL, DATASET, RECORD)
 CLASS, MODULE, KWARGS = "class", "module_path", "kwargs"
 COMPONENT_KEYS = frozenset({CLASS, MODULE, KWARGS})
 SEGMENTS, HANDLER, PATH, CACHE_DIR, FITTED, CHECKS = "segments", "handler", "path", "cache_dir", "fitted", "data_checks"
+ONLY = "only"  # of a dataset: {column: value} of the rows that it is reduced to
 TRAIN, VALID, TEST = "train", "valid", "test"
 SEGMENTS_KEY = f"{DATASET}.{KWARGS}.{SEGMENTS}"  # where they are written, for messages
 END_TIME, LOADED = "end_time", frozenset({"start_time", "end_time"})  # of a handler: how far it loads
@@ -37,6 +38,7 @@ FIT_DATES = ("fit_start_time", "fit_end_time")  # of a handler and its processor
 WINDOW = "window"  # the test segment as it was planned, where the data did not reach its end
 VARIANT = "variant"  # which challenger it is; the base has none
 MEMBER = "member"  # which of the models it is that serve together; one that serves alone has none
+ROLE = "role"  # of a member: its rows and its horizon; those without one are averaged
 CHAIN = "init_model"  # the task whose model this one begins from
 PREDICT = "predict"  # of a prediction task: the run of the model, and the days
 DATA = "data"  # the state of all of the data when it was planned

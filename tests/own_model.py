@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from rollq.enqueueing import plan_template
-from rollq.scheduler.strategies.base import Plan
+from rollq.scheduler.strategies.plan import Plan
 from rollq.tasks.components import source
 from rollq.tasks.config.settings import Settings
 from tests.synthetic import closes, write

@@ -15,7 +15,7 @@ from rollq.cli.values import at_home
 
 if TYPE_CHECKING:
     from rollq.scheduler.rounds.trained_round import TrainedRound
-    from rollq.scheduler.strategies.base import Plan
+    from rollq.scheduler.strategies.plan import Plan
     from rollq.tasks.backend import Backend
     from rollq.tasks.client.reuse import Verdict
     from rollq.tasks.definition import Definition
@@ -60,6 +60,8 @@ def enqueue(
     strategy = load_strategy(template, settings, None, accept or (), step, rtype)
     plan = strategy.plan()  # bad input is refused before any server is needed
     say_odd(strategy)
+    for remark in plan.remarks:
+        typer.echo(remark, err=True)
     where = pool or plan.strategy
     if dry_run:
         _show_plan(where, plan.definitions, _as_it_stands(of(context), where, plan), as_json)
@@ -158,8 +160,15 @@ def _show_plan(pool: str, definitions: Sequence[Definition], verdicts: list[Verd
         return
     names = list(windows[0])
     rows = [
-        [number, *(segment(window[name]) for name in names), verdict.why]
-        for number, (window, verdict) in enumerate(zip(windows, verdicts, strict=True), 1)
+        [number, *_member(definition), *(segment(segments_of(definition)[name]) for name in names), verdict.why]
+        for number, (definition, verdict) in enumerate(zip(definitions, verdicts, strict=True), 1)
     ]
     title = f"{len(windows)} windows for pool {pool} (dry run: nothing was enqueued)"
-    print_table(title, ["#", *names, "because"], rows)
+    print_table(title, ["#", *(["model"] if _member(definitions[0]) else []), *names, "because"], rows)
+
+
+def _member(definition: Definition) -> list[str]:
+    """The name of the model among those that serve together, if there are several."""
+    from rollq.tasks.definition import MEMBER
+
+    return [str(definition[MEMBER])] if MEMBER in definition else []

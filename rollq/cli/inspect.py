@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     from rollq.tasks.backend import Backend
 
 
+SHOWN = 3  # models of a round that are named
+
+
 def add_to(app: typer.Typer) -> None:
     """Add these verbs."""
     app.command()(status)
@@ -54,6 +57,7 @@ class RoundLine(TypedDict):
     tasks: int
     reason: str
     research: bool
+    members: list[str]
 
 
 class Status(TypedDict):
@@ -78,6 +82,7 @@ def _status(backend: Backend) -> Status:
             "tasks": len(r.task_ids),
             "reason": r.reason,
             "research": is_research(r),
+            "members": list(r.purpose.members),
         }
         for r in backend.rounds.find()
     ]
@@ -95,11 +100,23 @@ def _show_status(found: Status) -> None:
     rows = [[pool, *(counts[state] or "" for state in states)] for pool, counts in found["pools"].items()]
     print_table("Pools", ["pool", *(state.lower().replace("_", " ") for state in states)], rows)
     rows = [
-        [r["id"], r["pool"], "research" if r["research"] else "", r["status"], r["tasks"], r["reason"]]
+        [
+            r["id"],
+            r["pool"],
+            "research" if r["research"] else "",
+            r["status"],
+            r["tasks"],
+            _some(r["members"]),
+            r["reason"],
+        ]
         for r in found["rounds"]
     ]
-    print_table("Rounds", ["round", "pool", "for", "status", "tasks", "reason"], rows)
+    print_table("Rounds", ["round", "pool", "for", "status", "tasks", "models that serve together", "reason"], rows)
     say_failures([Failure(**one) for one in found["failures"]])
+
+
+def _some(names: list[str]) -> str:
+    return ", ".join(names[:SHOWN]) + (f" and {len(names) - SHOWN} more" if len(names) > SHOWN else "")
 
 
 def workers(context: typer.Context, as_json: Annotated[bool, JSON] = False) -> None:

@@ -11,8 +11,8 @@ import pandas as pd
 
 from rollq.scheduler.collect.ensembles import RollingEnsemble
 from rollq.scheduler.online.online_set import OnlineModel, SignalFile
-from rollq.scheduler.signals.coverage import joined_members
 from rollq.scheduler.signals.files import file_sha256, read_signals, summary, write_signals
+from rollq.scheduler.signals.members import Member, joined_members
 from rollq.tasks.errors import EnsembleError
 from rollq.tasks.tracking.mlflow.experiment import MLflowExperiment
 from rollq.tasks.tracking.mlflow.past_run import PastRun
@@ -44,12 +44,12 @@ def signals_of(
     if origin in known:
         path = known[origin].load_object(NAME)
         return SignalFile(known[origin].id, NAME, file_sha256(path), **summary(read_signals(path)))
-    frames: dict[str, dict[str, pd.DataFrame]] = {}
+    frames: dict[Member, dict[str, pd.DataFrame]] = {}
     for model in models:
         frame = experiment.get_recorder(model.recorder_id).load_object("pred.pkl")
         if not _has_scores(frame):
             return None
-        frames.setdefault(model.member, {})[model.recorder_id] = frame
+        frames.setdefault(Member(model.member, model.role), {})[model.recorder_id] = frame
     try:
         joined = joined_members({member: RollingEnsemble()(found).sort_index() for member, found in frames.items()})
     except EnsembleError:

@@ -22,9 +22,9 @@ from rollq.scheduler.collect.options import CollectorOptions
 from rollq.scheduler.online.ledger import OnlineSets
 from rollq.scheduler.online.online_set import OnlineSet
 from rollq.scheduler.routine.simulation import Progress, Simulation
-from rollq.scheduler.signals.coverage import SCORE
 from rollq.scheduler.signals.joint import Join, SignalOptions
 from rollq.scheduler.signals.ledger import SignalLedger
+from rollq.scheduler.signals.members import SCORE
 from rollq.scheduler.strategies.base import OnlineStrategy
 from rollq.scheduler.strategies.keywords import check_taken
 from rollq.tasks.backend import Backend

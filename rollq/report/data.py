@@ -15,7 +15,9 @@ Bounds = tuple[str | None, str | None]
 
 @dataclass(frozen=True)
 class Window:
-    """One window: its segments, who trained it when (UTC), and what came out."""
+    """One window: its segments, who trained it when (UTC), and what came out. ``member``: which of the models it is of
+    that serve together.
+    """
 
     index: int
     task_id: str
@@ -28,6 +30,7 @@ class Window:
     attempts: int
     status: str
     metrics: dict[str, float]
+    member: str = ""
 
     @property
     def ran(self) -> bool:

@@ -95,7 +95,13 @@ def _windows(data: ReportData) -> str:
 
 def window_row(window: Window) -> list[str]:
     """The cells of a window, as ``COLUMNS`` names them."""
-    cells = [str(window.index), window.status, _span(window.train), _span(window.valid), _span(window.test)]
+    cells = [
+        f"{window.index} {window.member}".rstrip(),
+        window.status,
+        _span(window.train),
+        _span(window.valid),
+        _span(window.test),
+    ]
     cells += [str(window.attempts), f"{window.seconds:.2f}" if window.ran else UNKNOWN]
     return cells + [number(window.metrics.get(name)) for name in METRICS]
 

@@ -19,6 +19,7 @@ from rollq.scheduler.rounds.results import load_daily_ic
 from rollq.tasks.backend import Backend
 from rollq.tasks.queue.states import TaskState
 from rollq.tasks.queue.task import Task
+from rollq.tasks.rolling.members.role import HORIZON, role_of
 from rollq.tasks.rounds.documents import Round
 from rollq.tasks.tracking.mlflow.experiment import find_run
 from rollq.workers.process.machine import this_machine
@@ -37,10 +38,22 @@ def export_signals(backend: Backend, pool: str, signals: SignalFile, folder: Pat
 
 
 def daily_ic(backend: Backend, tasks: list[Task]) -> pd.DataFrame:
-    """Daily ``ic`` and ``rank_ic`` of all windows, indexed by datetime; empty if none was analysed."""
-    frames = [load_daily_ic(backend.settings.mlflow_uri, task) for task in tasks if task.committed is not None]
+    """Daily ``ic`` and ``rank_ic`` of all windows, indexed by datetime; empty if none was analysed.
+
+    Of several horizons they are those of the first; of models that each have rows of their own, their means.
+    """
+    measured = _of_first_horizon(backend, tasks)
+    frames = [load_daily_ic(backend.settings.mlflow_uri, task) for task in measured if task.committed is not None]
     known = [frame for frame in frames if frame is not None]
-    return pd.concat(known).sort_index() if known else pd.DataFrame(columns=["ic", "rank_ic"])
+    joined = pd.concat(known).sort_index() if known else pd.DataFrame(columns=["ic", "rank_ic"])
+    return joined if joined.index.is_unique else joined.groupby(level=0).mean()
+
+
+def _of_first_horizon(backend: Backend, tasks: list[Task]) -> list[Task]:
+    if not any(HORIZON in task.member for task in tasks):
+        return tasks
+    found = backend.tasks.find(ids=[task.id for task in tasks], definitions=True)
+    return [task for task in found if not role_of(task.definition).order]
 
 
 def make_report(
@@ -116,4 +129,5 @@ def _window(number: int, task: Task) -> Window:
         attempts=task.attempts,
         status=str(task.status),
         metrics=(task.result or {}).get("metrics", {}),
+        member=task.member,
     )

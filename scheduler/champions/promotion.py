@@ -15,8 +15,8 @@ from rollq.scheduler.online.mlflow_sync import sync
 from rollq.scheduler.online.online_set import OnlineSet
 from rollq.scheduler.online.predictions import Predictions
 from rollq.scheduler.online.serving import served
-from rollq.scheduler.signals.coverage import SCORE, joined_members
 from rollq.scheduler.signals.ledger import SignalLedger
+from rollq.scheduler.signals.members import SCORE, Member, joined_members
 from rollq.scheduler.strategies.base import OnlineStrategy
 from rollq.tasks.backend import Backend
 from rollq.tasks.components.dataset import Dataset
@@ -151,10 +151,10 @@ def _side(backend: Backend, history: Sequence[OnlineSet], variant: str, days: Se
         others = ", ".join(sorted(_variants(history) - {variant})) or "none yet"
         raise NotFound(f"{variant!r} has predicted none of these sessions.", f"Other variants: {others}.")
     predictions = Predictions(backend)
-    frames: dict[str, list[pd.DataFrame]] = {}
+    frames: dict[Member, list[pd.DataFrame]] = {}
     for part in parts:
         read = predictions.read(part.pool, part.model, part.days, scores_only=True).pred
-        frames.setdefault(part.model.member, []).append(read)
+        frames.setdefault(Member(part.model.member, part.model.role), []).append(read)
     joined = joined_members({member: pd.concat(found).sort_index() for member, found in frames.items()})
     return Side(variant, joined[[SCORE]])
 

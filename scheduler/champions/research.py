@@ -13,7 +13,7 @@ from rollq.scheduler.online.ledger import OnlineSets
 from rollq.scheduler.rounds.findings import findings, name_of
 from rollq.scheduler.rounds.known_round import Wanted, known_round
 from rollq.scheduler.signals.files import read_signals
-from rollq.scheduler.strategies.base import variant_of
+from rollq.scheduler.strategies.plan import variant_of
 from rollq.tasks.backend import Backend
 from rollq.tasks.errors import CoverageError, NotFound, StateError
 from rollq.tasks.predictions.session_days import on_sessions, sessions_in
@@ -136,7 +136,8 @@ def promote_round(backend: Backend, found: Round) -> str:
     begin = max(next_session(backend, strategy), min(found.purpose.sessions, default=""))
     champion = variant_of(tasks[0].definition) if tasks else BASE
     why = f"research {name_of(found)}, round {found.id}"
-    purpose = Serve(strategy, found.purpose.sessions, begin=begin, champion=champion, why=why)
+    members = found.purpose.members
+    purpose = Serve(strategy, found.purpose.sessions, begin=begin, champion=champion, why=why, members=members)
     # Two people who promote at once open one round, because the id is made of what it is about.
     ident, ended = known_round(backend, Wanted(found.pool, found.task_ids, purpose, found.policy))
     if ended and current and (before := OnlineSets(backend.store).of_round(ident)):

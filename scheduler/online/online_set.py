@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass, field
 from datetime import datetime
 
 from rollq.tasks.mongo.records import Reader
+from rollq.tasks.rolling.members.role import ALONE, Role
 from rollq.tasks.rolling.online_options import BASE
 from rollq.tasks.rounds.purpose import LIVE
 
@@ -16,7 +17,7 @@ class OnlineModel:
     """A model that serves: its task, its MLflow run, the test segment it was planned for, and which model it is.
 
     ``identity`` is the same for all windows of one model (``tasks/rolling/model_identity.py``). ``member`` names it
-    among the models that serve together; empty: it serves alone.
+    among the models that serve together; empty: it serves alone. ``role`` says what it has to say among them.
     """
 
     task_id: str
@@ -24,6 +25,7 @@ class OnlineModel:
     test: tuple[str, str | None]
     identity: str = ""
     member: str = ""
+    role: Role = ALONE
 
 
 @dataclass(frozen=True)

@@ -13,8 +13,8 @@ from rollq.scheduler.rounds.findings import Findings
 from rollq.scheduler.rounds.results import RoundResults, load_results, recorder_of, to_model
 from rollq.scheduler.rounds.verdict import Verdict, judge
 from rollq.scheduler.signals.files import summary, write_signals
-from rollq.scheduler.strategies.base import variant_of
 from rollq.scheduler.strategies.choice import choose
+from rollq.scheduler.strategies.plan import variant_of
 from rollq.scheduler.strategies.registry import StrategyRegistry
 from rollq.tasks.backend import Backend
 from rollq.tasks.definition import DATA

@@ -11,11 +11,12 @@ import pandas as pd
 from rollq.scheduler.online.ledger import OnlineSets
 from rollq.scheduler.online.online_set import OnlineModel, OnlineSet
 from rollq.scheduler.signals.coverage import WindowPrediction
-from rollq.scheduler.strategies.base import member_of, variant_of
+from rollq.scheduler.strategies.plan import member_of, variant_of
 from rollq.tasks.backend import Backend
 from rollq.tasks.definition import planned_test
 from rollq.tasks.errors import TemplateError
 from rollq.tasks.queue.task import Task
+from rollq.tasks.rolling.members.role import role_of
 from rollq.tasks.rolling.model_identity import model_identity
 from rollq.tasks.rolling.online_options import BASE
 from rollq.tasks.rounds.documents import Round
@@ -84,7 +85,7 @@ def recorder_of(task: Task) -> str:
 def to_model(task: Task) -> OnlineModel:
     """The model that a DONE task made."""
     test, member = planned_test(task.definition), member_of(task.definition)
-    return OnlineModel(task.id, recorder_of(task), test, _identity(task), member)
+    return OnlineModel(task.id, recorder_of(task), test, _identity(task), member, role_of(task.definition))
 
 
 def load_window(mlflow_uri: str, task: Task) -> WindowPrediction:
@@ -93,7 +94,8 @@ def load_window(mlflow_uri: str, task: Task) -> WindowPrediction:
     predictions = recorder.load_object("pred.parquet")
     frame = predictions.to_frame("score") if isinstance(predictions, pd.Series) else predictions
     expected = recorder.load_object("label.parquet").index if "label.parquet" in recorder.checksums() else None
-    return WindowPrediction(planned_test(task.definition), frame, expected, member_of(task.definition))
+    member, role = member_of(task.definition), role_of(task.definition)
+    return WindowPrediction(planned_test(task.definition), frame, expected, member, role)
 
 
 def load_daily_ic(mlflow_uri: str, task: Task) -> pd.DataFrame | None:

@@ -9,12 +9,14 @@ import pandas as pd
 
 from rollq.scheduler.rounds.remedies import steps_after
 from rollq.scheduler.rounds.results import RoundResults, load_daily_ic, load_window
-from rollq.scheduler.signals.coverage import check_segments, join_windows, shown
-from rollq.scheduler.strategies.base import member_of
+from rollq.scheduler.signals.coverage import Bounds, check_tests, join_windows, shown
+from rollq.scheduler.signals.members import Member
+from rollq.scheduler.strategies.plan import member_of
 from rollq.tasks.definition import planned_test
 from rollq.tasks.errors import RoundFailed
 from rollq.tasks.predictions.metrics import summary
 from rollq.tasks.queue.task import Task
+from rollq.tasks.rolling.members.role import role_of
 from rollq.tasks.rounds.purpose import Serve
 from rollq.tasks.rounds.rounds import needed
 
@@ -49,14 +51,15 @@ def judge(results: RoundResults) -> Verdict:
     purpose, tasks = results.round.purpose, results.judged
     done = check_policy(results.round.policy, tasks, results.asked, routine=_of_routine(results))
     sessions, gaps = expected(purpose.sessions, tasks, done)
-    metrics = mean_metrics([load_daily_ic(results.mlflow_uri, task) for task in done])
+    # Of several horizons the first one speaks for all: they measure other things.
+    first = [task for task in done if not role_of(task.definition).order]
+    metrics = mean_metrics([load_daily_ic(results.mlflow_uri, task) for task in first])
     signals = pd.DataFrame({"score": []})
     if isinstance(purpose, Serve) and purpose.session:  # the routine looks for holes when it publishes
-        for member in {member_of(task.definition) for task in done}:
-            tests = [planned_test(task.definition) for task in done if member_of(task.definition) == member]
-            check_segments(tests, sessions)
+        check_tests([(planned_test(task.definition), _member(task)) for task in done], sessions)
     else:
-        signals = join_windows([load_window(results.mlflow_uri, task) for task in done], sessions)
+        whole = _without(done, [task for task in tasks if task not in done])
+        signals = join_windows([load_window(results.mlflow_uri, task) for task in whole], sessions)
     return Verdict(tuple(done), tuple(sessions), tuple(gaps), metrics, signals)
 
 
@@ -87,18 +90,48 @@ def blamed(tasks: Sequence[Task]) -> str:
 
 
 def expected(sessions: Sequence[str], tasks: Sequence[Task], done: Sequence[Task]) -> tuple[list[str], list[str]]:
-    """Sessions that ``done`` must cover, and those that the policy leaves out with the windows that failed."""
+    """Sessions that ``done`` must cover, and those that the policy leaves out with the windows that failed.
+
+    A model that has rows of its own leaves out these: ``YYYY-MM-DD zone=DE``; a session on which no other model has a
+    window is left out as a whole.
+    """
     finished = {task.id for task in done}
-    lost = [planned_test(task.definition) for task in tasks if task.id not in finished]
+    failed = [task for task in tasks if task.id not in finished]
     # By the planned segments: what a failed window would have predicted is known, though it predicted nothing.
-    gaps = [day for day in sessions if any(a <= day and (b is None or day <= b) for a, b in lost)]
-    return [day for day in sessions if day not in set(gaps)], gaps
+    lost = [(planned_test(task.definition), role_of(task.definition).group) for task in failed]
+    kept = [planned_test(task.definition) for task in _without(done, failed) if role_of(task.definition).group]
+    gaps, own = [], []
+    for day in sessions:
+        groups = {group for test, group in lost if _contains(test, day)}
+        if "" in groups or (groups and not any(_contains(test, day) for test in kept)):
+            gaps.append(day)
+        else:
+            own += [f"{day} {group}" for group in sorted(groups)]
+    return [day for day in sessions if day not in set(gaps)], sorted([*gaps, *own])
 
 
 def mean_metrics(frames: Sequence[pd.DataFrame | None]) -> dict[str, float]:
     """IC, ICIR, Rank IC and Rank ICIR over all days of all windows (definitions: docs/reference/metrics.md)."""
     known = [frame for frame in frames if frame is not None and frame.notna().any(axis=None)]
     return summary(pd.concat(known).sort_index()) if known else {}
+
+
+def _member(task: Task) -> Member:
+    return Member(member_of(task.definition), role_of(task.definition))
+
+
+def _without(done: Sequence[Task], failed: Sequence[Task]) -> list[Task]:
+    """The tasks without those of other horizons whose rows another horizon lacks: a row has all of them, or none."""
+    lost = {(role_of(task.definition).group, planned_test(task.definition)) for task in failed}
+    return [
+        task
+        for task in done
+        if not (group := role_of(task.definition).group) or (group, planned_test(task.definition)) not in lost
+    ]
+
+
+def _contains(test: Bounds, day: str) -> bool:
+    return test[0] <= day and (test[1] is None or day <= test[1])
 
 
 def _of_routine(results: RoundResults) -> bool:

@@ -19,8 +19,9 @@ from rollq.scheduler.routine.ledger import Routines, round_id
 from rollq.scheduler.routine.steps import Job
 from rollq.scheduler.signals import publication as publishing
 from rollq.scheduler.signals.ledger import SignalEntry
-from rollq.scheduler.strategies.base import Latest, Plan
 from rollq.scheduler.strategies.latest import latest_of, latest_planned
+from rollq.scheduler.strategies.own_days import on_own_days
+from rollq.scheduler.strategies.plan import Latest, Plan
 from rollq.scheduler.updates import prediction_tasks as updates
 from rollq.tasks.errors import StateError
 from rollq.tasks.queue.task import Created
@@ -129,7 +130,7 @@ class Simulation:
         history = OnlineSets(job.backend.store).history(job.strategy.name)
         since = job.registered.published_from
         days = publishing.unpublished(job.backend, job.strategy, end, since)
-        wanted = updates.missing(job.backend, served(history, days, challengers=True))
+        wanted = updates.missing(job.backend, on_own_days(job.strategy, served(history, days, challengers=True)))
         updates.predict(job.backend, job.strategy, job.trainer, wanted, self._timeout)
         entry = publishing.publish_signals(
             job.backend, job.strategy, end, job.by, since=since, allow_gaps=job.allow_gaps, why="simulation"

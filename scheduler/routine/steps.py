@@ -30,6 +30,7 @@ from rollq.scheduler.signals.ledger import SignalLedger
 from rollq.scheduler.strategies.base import OnlineStrategy
 from rollq.scheduler.strategies.keywords import Keywords
 from rollq.scheduler.strategies.latest import latest_planned
+from rollq.scheduler.strategies.own_days import on_own_days
 from rollq.scheduler.strategies.registry import RegisteredStrategy
 from rollq.scheduler.updates import prediction_tasks as updates
 from rollq.tasks.backend import Backend
@@ -83,7 +84,8 @@ def _update(job: Job, routine: Routine) -> Updated:
         since = job.registered.published_from
         days = publishing.unpublished(job.backend, job.strategy, job.session, since) if history else []
         last = SignalLedger(job.backend).last_day(job.strategy.name)
-        wanted = updates.missing(job.backend, served(history, days, challengers=True), last)
+        parts = on_own_days(job.strategy, served(history, days, challengers=True))
+        wanted = updates.missing(job.backend, parts, last)
         job.check()
         ids = updates.request(job.backend, job.strategy, wanted, (job.registered.name, job.session))
         job.check()
@@ -120,7 +122,8 @@ def _prepare(job: Job, routine: Routine) -> Prepared:
     if job.registered.plan:  # planned anew: tasks that were given up are tried again
         again = job.backend.tasks.retry(trained.created.ids, job.by, held=job.trainer.is_delay())
         job.backend.rounds.reopen(job.registered.pool, again)
-    return Prepared(tasks=len(plan.definitions), round=ident, ids=tuple(trained.created.ids), why=tuple(why_each))
+    why_all = (*why_each, *plan.remarks)
+    return Prepared(tasks=len(plan.definitions), round=ident, ids=tuple(trained.created.ids), why=why_all)
 
 
 def _train(job: Job, routine: Routine) -> Trained:

@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
 
-from rollq.scheduler.collect.ensembles import AverageEnsemble, RollingEnsemble
+from rollq.scheduler.collect.ensembles import RollingEnsemble
+from rollq.scheduler.signals.members import Member, joined_members
 from rollq.tasks.errors import CoverageError
 from rollq.tasks.predictions.row_times import time_texts
 from rollq.tasks.predictions.session_days import on_sessions, sessions_in
+from rollq.tasks.rolling.members.role import ALONE, Role
 
 Bounds = tuple[str, str | None]
-SCORE = "score"
+MISSING = "Train the missing windows: `rollq tasks retry`."
 
 
 @dataclass(frozen=True)
@@ -23,22 +25,24 @@ class WindowPrediction:
     """The predictions of one window: a frame with the column ``score``, indexed (datetime, instrument).
 
     ``expected`` is the index that they must have: every instrument that the data has on each day; None: not known.
-    ``member`` names the model, where several serve together.
+    ``member`` names the model, where several serve together, and ``role`` says what it has to say among them.
     """
 
     test: Bounds
     frame: pd.DataFrame
     expected: pd.MultiIndex | None = None
     member: str = ""
+    role: Role = ALONE
 
 
 def join_windows(windows: Sequence[WindowPrediction], sessions: Sequence[str]) -> pd.DataFrame:
-    """Join windows into signals: those of one model one after the other, and the models that serve together side by
-    side.
+    """Join windows into signals: those of one model one after the other, and the models that serve together as
+    ``joined_members``.
 
     Args:
         windows: in any order.
-        sessions: the sessions that the windows of each model must cover, as ``YYYY-MM-DD``.
+        sessions: the sessions that the windows of each model must cover, as ``YYYY-MM-DD``; those of models that have
+            rows of their own must cover them together, and each of them the rows that it has in its windows.
 
     Returns:
         A frame with the column ``score``, unique and sorted by (datetime, instrument); as ``joined_members``.
@@ -46,15 +50,41 @@ def join_windows(windows: Sequence[WindowPrediction], sessions: Sequence[str]) -
     Raises:
         CoverageError: as ``check_windows``.
     """
-    found: dict[str, pd.DataFrame] = {}
-    members = sorted({window.member for window in windows}) or [""]
-    for member in members:
-        own = [window for window in windows if window.member == member]
+    found: dict[Member, pd.DataFrame] = {}
+    members = sorted({Member(window.member, window.role) for window in windows}, key=lambda one: one.name)
+    for member in members or [Member("")]:
+        own = [window for window in windows if window.member == member.name]
         if len(members) > 1:
             own = [_without_gaps(window, sessions) for window in own]
-        check_windows(own, sessions)
+        check_windows(own, own_sessions(own, sessions) if member.role.group else sessions)
         found[member] = RollingEnsemble()({window.test[0]: window.frame for window in own}).sort_index()
+    check_tests([(window.test, Member(window.member, window.role)) for window in windows], sessions)
     return joined_members(found)
+
+
+def own_sessions(windows: Sequence[WindowPrediction], sessions: Sequence[str]) -> list[str]:
+    """The sessions on which a model that predicts some rows alone has any, in its windows."""
+    days: set[str] = set()
+    for window in windows:
+        index = window.frame.index if window.expected is None else window.expected
+        days |= set(sessions_in(index))
+    return [day for day in sessions if day in days]
+
+
+def check_tests(tests: Sequence[tuple[Bounds, Member]], sessions: Sequence[str]) -> None:
+    """Every session lies in the test segment of exactly one window of each model; of models that have rows of their
+    own, of one at most, and for each horizon in that of some model.
+
+    Raises:
+        CoverageError: it names the sessions that are missing or doubled.
+    """
+    for member in {member for _, member in tests}:
+        own = [test for test, of in tests if of == member]
+        check_segments(own, [day for day in sessions if not member.role.group or _is_in(own, day)])
+    for horizon in {member.role.horizon for _, member in tests if member.role.group}:
+        own = [test for test, member in tests if member.role.horizon == horizon]
+        if missing := [day for day in sessions if not _is_in(own, day)]:
+            raise CoverageError(f"No window predicts {shown(missing)}.", MISSING)
 
 
 def _without_gaps(window: WindowPrediction, sessions: Sequence[str]) -> WindowPrediction:
@@ -98,7 +128,7 @@ def check_segments(tests: Sequence[Bounds], sessions: Sequence[str]) -> None:
         elif count > 1:
             doubled.append(session)
     if missing:
-        raise CoverageError(f"No window predicts {shown(missing)}.", "Train the missing windows: `rollq tasks retry`.")
+        raise CoverageError(f"No window predicts {shown(missing)}.", MISSING)
     if doubled:
         raise CoverageError(
             f"More than one window predicts {shown(doubled)}.", "Use a step as long as the test segment."
@@ -137,25 +167,13 @@ def holes_in(frame: pd.DataFrame, expected: pd.MultiIndex | None) -> list[str]:
     return [f"{texts[time]} {instrument}" for time, instrument in holes]
 
 
-def joined_members(frames: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
-    """The signals of models that serve together: the column ``score`` is their average, the others are those of each.
-
-    Args:
-        frames: the column ``score`` of each, by name; one model alone has none, and is left as it is.
-
-    Raises:
-        EnsembleError: their rows cannot be matched.
-    """
-    if len(frames) == 1:
-        return next(iter(frames.values()))
-    joined = AverageEnsemble()(dict(frames))
-    average = joined.iloc[:, 0] if isinstance(joined, pd.DataFrame) else joined
-    return pd.DataFrame({SCORE: average, **{name: frame[SCORE] for name, frame in frames.items()}}).sort_index()
-
-
 def is_scored(frame: pd.DataFrame) -> pd.Series:
     """Which rows have a score: a finite number."""
     return frame["score"].abs() < math.inf
+
+
+def _is_in(tests: Sequence[Bounds], session: str) -> bool:
+    return any(_contains(test, session) for test in tests)
 
 
 def _contains(test: Bounds, session: str) -> bool:

@@ -10,9 +10,10 @@ from typing import TypedDict
 import pandas as pd
 
 from rollq.scheduler.collect.values import Frame
-from rollq.scheduler.signals.coverage import SCORE
 from rollq.scheduler.signals.ledger import Publication, SignalEntry, SignalLedger
+from rollq.scheduler.signals.members import SCORE
 from rollq.tasks.backend import Backend
+from rollq.tasks.rolling.members.role import HORIZON
 
 Join = Callable[[Mapping[str | tuple[str, str], pd.DataFrame]], Frame]
 
@@ -71,8 +72,10 @@ class JointSignals:
 
 
 def _models(strategy: str, signals: pd.DataFrame) -> Iterator[tuple[str | tuple[str, str], pd.DataFrame]]:
-    """The signals of each model of a strategy; those of the strategy itself where one model serves alone."""
-    members = [str(name) for name in signals.columns if name != SCORE]
+    """The signals of each model of a strategy; those of the strategy itself where one model serves alone. Of several
+    horizons the first one speaks for the strategy.
+    """
+    members = [str(name) for name in signals.columns if name != SCORE and not str(name).startswith(HORIZON)]
     alone = signals[signals[members].isna().all(axis=1)]
     if not alone.empty:
         yield strategy, alone[[SCORE]]

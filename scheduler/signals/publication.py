@@ -9,9 +9,11 @@ import pandas as pd
 from rollq.scheduler.online.ledger import OnlineSets
 from rollq.scheduler.online.predictions import Predictions
 from rollq.scheduler.online.serving import Served, served
-from rollq.scheduler.signals.coverage import SCORE, holes_in, is_scored, joined_members, shown
+from rollq.scheduler.signals.coverage import holes_in, is_scored, shown
 from rollq.scheduler.signals.ledger import Publication, SignalEntry, SignalLedger
+from rollq.scheduler.signals.members import SCORE, Member, joined_members
 from rollq.scheduler.strategies.base import OnlineStrategy
+from rollq.scheduler.strategies.own_days import on_own_days
 from rollq.tasks.backend import Backend
 from rollq.tasks.errors import CoverageError, DataError, StateError
 from rollq.tasks.leases.renewer import Check, no_lease
@@ -100,10 +102,12 @@ def covered(
     Models that serve together are joined (``joined_members``); each of them must have its part of every session. What
     must be there is what the strategy's data has now, whatever the workers had.
     """
-    predictions, indexes = Predictions(backend), _expected(strategy, parts)
-    frames: dict[str, list[pd.DataFrame]] = {}
+    predictions = Predictions(backend)
+    frames: dict[Member, list[pd.DataFrame]] = {}
     holes = dict.fromkeys(sorted(set(wanted) - {day for part in parts for day in part.days}))
-    for part in parts:
+    own = on_own_days(strategy, parts)
+    indexes = _expected(strategy, own)
+    for part in own:
         frame = predictions.read(part.pool, part.model, part.days, scores_only=True).pred
         expected = _on_days(indexes[part.name], part.days)
         if frame.index.has_duplicates:
@@ -111,7 +115,7 @@ def covered(
         holes |= dict.fromkeys(holes_in(frame, expected))  # two models may have the same one
         # Instruments that the data has no more are left out; they are no holes.
         scored = frame[is_scored(frame) & frame.index.isin(expected)]
-        frames.setdefault(part.model.member, []).append(scored)
+        frames.setdefault(Member(part.model.member, part.model.role), []).append(scored)
     joined = {member: pd.concat(found).sort_index() for member, found in frames.items()}
     return joined_members(joined) if joined else pd.DataFrame({SCORE: []}), list(holes)
 

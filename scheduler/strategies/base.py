@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Any, Self, Unpack
 
 import pandas as pd
@@ -12,59 +11,21 @@ import pandas as pd
 from rollq.scheduler.collect.online_collector import online_collector
 from rollq.scheduler.collect.options import CollectorOptions
 from rollq.scheduler.collect.recorder_collector import RecorderCollector
+from rollq.scheduler.online.online_set import OnlineModel
 from rollq.scheduler.online.tool import OnlineTool
 from rollq.scheduler.strategies.given import OF_PROCESS, Given, of_stored, remembering, to_stored
 from rollq.scheduler.strategies.own_tasks import begun, checked
+from rollq.scheduler.strategies.plan import Latest, Plan
 from rollq.tasks.backend import Backend
 from rollq.tasks.components.dataset import Dataset, Finding
 from rollq.tasks.components.registry import build
 from rollq.tasks.config.settings import Settings, load_settings
-from rollq.tasks.definition import DATASET, MEMBER, VARIANT, Component, Definition, with_experiment
+from rollq.tasks.definition import DATASET, Component, Definition, with_experiment
 from rollq.tasks.errors import TemplateError
 from rollq.tasks.ingredients.seen import sessions_of
 from rollq.tasks.rolling.data_checks import DataChecks
 from rollq.tasks.rolling.online_options import BASE, PromotionRule
-from rollq.tasks.rolling.task_options import TaskOptions
-from rollq.tasks.rounds.purpose import Serve
 from rollq.tasks.tracking.mlflow.recorder import MLflowRecorder
-
-
-@dataclass(frozen=True)
-class Plan:
-    """Tasks to train for a strategy, and the sessions (``YYYY-MM-DD``) that their predictions must cover.
-
-    ``options`` are keywords of ``Trainer``: how the tasks are to be run. ``session`` is the clock by which the plan was
-    made; empty where a whole range was cut at once.
-    """
-
-    strategy: str
-    definitions: tuple[Definition, ...]
-    sessions: tuple[str, ...]
-    options: TaskOptions = field(default_factory=TaskOptions)
-    session: str = ""
-
-    @property
-    def purpose(self) -> Serve:
-        """What a coordinator needs to know about the round of these tasks."""
-        return Serve(self.strategy, self.sessions, self.session)
-
-
-@dataclass(frozen=True)
-class Latest:
-    """The newest windows that were planned: when they begin, and the task of each variant, or member."""
-
-    start: str
-    tasks: Mapping[str, str] = field(default_factory=dict)
-
-
-def variant_of(definition: Mapping[str, object]) -> str:
-    """Which variant of its strategy a definition is."""
-    return str(definition.get(VARIANT, BASE))
-
-
-def member_of(definition: Mapping[str, object]) -> str:
-    """Which of the models it is that serve together; empty if it serves alone."""
-    return str(definition.get(MEMBER, ""))
 
 
 class OnlineStrategy:
@@ -207,6 +168,14 @@ class OnlineStrategy:
     def members(self) -> Sequence[str]:
         """The names of the models that serve together; empty if one serves alone."""
         return ()
+
+    def serves_beside(self, model: OnlineModel) -> bool:
+        """Whether a model that serves goes on beside what was trained, if none of its member was."""
+        return model.member in self.members
+
+    def days_of(self, name: str, days: Sequence[str]) -> Sequence[str]:
+        """Those of some sessions that a variant, or a member, has to predict: where it has rows of its own, those."""
+        return days
 
     @property
     def promotion_rule(self) -> PromotionRule | None:

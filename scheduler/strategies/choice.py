@@ -46,4 +46,4 @@ def _others(
 ) -> list[OnlineModel]:
     """The models that serve on beside what was trained: those of members of which none was trained now."""
     new = {model.member for model in trained}
-    return [model for model in online if model.member in strategy.members and model.member not in new]
+    return [model for model in online if model.member not in new and strategy.serves_beside(model)]

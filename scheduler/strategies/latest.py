@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from rollq.scheduler.online.online_set import OnlineSet
-from rollq.scheduler.strategies.base import Latest, member_of, variant_of
+from rollq.scheduler.strategies.plan import Latest, member_of, variant_of
 from rollq.tasks.definition import Definition, planned_test
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from copy import deepcopy
+from dataclasses import replace
 from typing import Any, Self, Unpack
 
 from rollq.scheduler.collect.collectors import Processes
@@ -11,17 +11,18 @@ from rollq.scheduler.collect.groups import RollingGroup
 from rollq.scheduler.collect.options import CollectorOptions, FilterFunc, KeyFunc, OtherOptions
 from rollq.scheduler.collect.recorder_collector import RecorderCollector
 from rollq.scheduler.online.ledger import OnlineSets
-from rollq.scheduler.strategies.base import Latest, OnlineStrategy, Plan, member_of, variant_of
+from rollq.scheduler.online.online_set import OnlineModel
+from rollq.scheduler.strategies.base import OnlineStrategy
+from rollq.scheduler.strategies.chains import chained, warm_starts
 from rollq.scheduler.strategies.latest import latest_planned
+from rollq.scheduler.strategies.members import Members
+from rollq.scheduler.strategies.plan import Latest, Plan, member_of, variant_of
 from rollq.tasks.components.dataset import Dataset
-from rollq.tasks.components.registry import resolve
 from rollq.tasks.config.settings import Settings
 from rollq.tasks.definition import (
-    CHAIN,
     CHECKS,
     DATASET,
     MEMBER,
-    MODEL,
     PATH,
     VARIANT,
     Component,
@@ -30,15 +31,14 @@ from rollq.tasks.definition import (
     with_dataset_kwargs,
 )
 from rollq.tasks.errors import TemplateError
-from rollq.tasks.identity import task_id, task_key
 from rollq.tasks.rolling.calendar import Time, timestamp
-from rollq.tasks.rolling.cutter import WindowCutter
+from rollq.tasks.rolling.cutter import WindowCutter, Windows
 from rollq.tasks.rolling.data_checks import DataChecks
 from rollq.tasks.rolling.generator import RollingGen
 from rollq.tasks.rolling.online_options import BASE, PromotionRule
 from rollq.tasks.rolling.program_template import TaskTemplate, as_template, check_calendar
 from rollq.tasks.rolling.segment_checks import check_segments
-from rollq.tasks.rolling.template import WARM, Template
+from rollq.tasks.rolling.template import Template
 from rollq.tasks.rolling.template_names import check_name
 
 
@@ -74,6 +74,7 @@ class RollingStrategy(OnlineStrategy):
         self._looked = self.template  # the template with what was accepted since
         self._calendar = rolling_gen.calendar if rolling_gen else None
         self._cutters: dict[str, WindowCutter] = {}
+        self._members = Members(self._looked, self._cutter)
 
     @classmethod
     def of_template(
@@ -138,8 +139,12 @@ class RollingStrategy(OnlineStrategy):
         return plan
 
     def research_plans(self) -> dict[str, Plan]:
-        """Every window of the template by model: its own and its challengers', or its members'. Raises as ``plan``."""
-        return {name: self._whole(name) for name in self.template.models}
+        """Every window of the template by model: its own and its challengers', or its members'; where these have roles,
+        all of them are one. Raises as ``plan``.
+        """
+        if self.template.per or self.template.horizons:
+            return {BASE: self._all()}
+        return {name: self._plan({name: self._windows(name)}) for name in self.template.models}
 
     def sessions(self) -> Sequence[str]:
         """The sessions of the template's data."""
@@ -155,6 +160,7 @@ class RollingStrategy(OnlineStrategy):
         self._looked = self._looked.accepting(sessions)
         # They hold datasets, which were read with what was accepted before.
         self._cutters.clear()
+        self._members = Members(self._looked, self._cutter)
 
     @property
     def promotion_rule(self) -> PromotionRule | None:
@@ -164,7 +170,21 @@ class RollingStrategy(OnlineStrategy):
     @property
     def members(self) -> tuple[str, ...]:
         """The names of the models that serve together; empty if one serves alone."""
-        return tuple(self.template.members)
+        return tuple(self._members.definitions)
+
+    def serves_beside(self, model: OnlineModel) -> bool:
+        """Whether a model that serves goes on beside what was trained: no data are asked for it."""
+        role, per = model.role, self.template.per
+        if not role.name:
+            return model.member in self.template.members
+        own = per.is_group(role.group) if per else not role.group
+        return own and role.horizon in (self.template.horizons or (0,))
+
+    def days_of(self, name: str, days: Sequence[str]) -> Sequence[str]:
+        """Those of some sessions on which a member that has rows of its own has any."""
+        if self.template.per is None or name not in self._members.definitions:
+            return days
+        return self._members.presence(name).on(days)
 
     def dataset_of(self, variant: str = BASE) -> Dataset:
         """The dataset of a variant, or of a member. Raises as ``plan``."""
@@ -227,55 +247,46 @@ class RollingStrategy(OnlineStrategy):
 
     def _all(self) -> Plan:
         """Every window of the models that serve."""
-        parts = [self._whole(name) for name in self.members or (BASE,)]
-        days = sorted({day for part in parts for day in part.sessions})
-        definitions = tuple(found for part in parts for found in part.definitions)
-        return Plan(self.name, definitions, tuple(days), self.template.options)
+        self._members.check()
+        return self._plan({name: self._windows(name) for name in self.members or (BASE,)})
 
-    def _whole(self, name: str) -> Plan:
-        windows = self._cutter(name).all()
-        return Plan(self.name, self._named(windows.definitions, name), windows.sessions, self.template.options)
+    def _windows(self, name: str) -> Windows:
+        return self._members.fitting(name, self._cutter(name).all())
+
+    def _plan(self, windows: Mapping[str, Windows], session: str = "") -> Plan:
+        """The plan of the windows of some models."""
+        days = sorted({day for part in windows.values() for day in part.sessions})
+        named = [one for name, part in windows.items() for one in self._named(part.definitions, name)]
+        if windows and not named and not session:
+            raise TemplateError("no value has a model.", "Use fewer sessions: per: {column, sessions}.", "per")
+        said = self._members.remarks(windows, session or None) if named else ()
+        return Plan(self.name, tuple(named), tuple(days), self.template.options, session, said)
 
     def _due(self, session: str, latest: Latest, until: str | None) -> Plan:
         """The windows of every model that are due on a session, those of a warm start chained to the ones before."""
-        definitions: list[Definition] = []
-        sessions: set[str] = set()
-        for name in self.template.models:
-            windows = self._cutter(name).at(session, latest.start or None, until)
-            made = self._named(windows.definitions, name)
+        due: dict[str, Windows] = {}
+        for name in self.members or self.template.models:
+            windows = self._members.fitting(name, self._cutter(name).at(session, latest.start or None, until), session)
             # Asked of each model: a challenger of another class may know no warm start.
-            if self.template.online.warm_start and self._warm_starts(made):
-                made = self._chained(made, latest.tasks.get(name))
-            definitions += made
-            sessions |= set(windows.sessions)
-        return Plan(self.name, tuple(definitions), tuple(sorted(sessions)), self.template.options, session)
-
-    def _chained(self, windows: Sequence[Definition], earlier: str | None) -> tuple[Definition, ...]:
-        """Each window begins from the model of the one before; which one that is belongs to what the task is."""
-        made: list[Definition] = []
-        for window in windows:
-            chained = deepcopy(window)
-            if earlier:
-                chained[CHAIN] = {"pool": self.pool, "task": earlier}
-            # The id of a task is known before it is created, because it is made of what the task is.
-            earlier = task_id(self.pool, task_key(chained))
-            made.append(chained)
-        return tuple(made)
-
-    def _warm_starts(self, windows: Sequence[Definition]) -> bool:
-        """Whether their model can start from another one; a challenger that cannot is trained from scratch."""
-        models = [resolve(window[MODEL], MODEL, self._settings.components) for window in windows[:1]]
-        return any(getattr(cls, WARM, False) for cls in models)
+            if self.template.online.warm_start and warm_starts(windows.definitions, self._settings.components):
+                made = self._named(windows.definitions, name)
+                windows = replace(windows, definitions=chained(self.pool, made, latest.tasks.get(name)))
+            due[name] = windows
+        if any(part.definitions for part in due.values()):
+            self._members.check()
+        return self._plan(due, session)
 
     def _cutter(self, name: str) -> WindowCutter:
         """What cuts the windows of a model; ``BASE`` is the first one where several serve together."""
         looked = self._looked
-        name = next(iter(looked.members), BASE) if name == BASE else name
+        name = next(iter(self._members.definitions), BASE) if name == BASE and not looked.per else name
         if name not in self._cutters:
-            definition = looked.models.get(name)
-            if definition is None:
+            # The one for all rows comes first: it is asked which members there are.
+            known = {BASE: looked.definition} if name == BASE else {**looked.models, **self._members.definitions}
+            if name not in known:
                 raise TemplateError(f"{self.name!r} has no variant {name!r}.", "See `rollq online show`.")
-            made = WindowCutter(looked, self._settings, definition, looked.online.refit_every)
+            part = looked.per is not None and name != BASE
+            made = WindowCutter(looked, self._settings, known[name], looked.online.refit_every, part)
             if self._calendar is not None:
                 check_calendar(self._calendar, made.sessions)
             self._cutters[name] = made
@@ -283,7 +294,7 @@ class RollingStrategy(OnlineStrategy):
 
     def _named(self, definitions: Sequence[Definition], name: str) -> tuple[Definition, ...]:
         """Definitions that say which model of the strategy they are."""
-        key = MEMBER if self.template.members else VARIANT
+        key = MEMBER if name in self._members.definitions else VARIANT
         # The base says nothing, so that its tasks are those of a template without challengers.
         named = definitions if name == BASE else [{**found, key: name} for found in definitions]
         return tuple(map(self.placed, named))

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from rollq.tasks.definition import Definition, segments_of
+from rollq.tasks.definition import MEMBER, Definition, segments_of
 from rollq.tasks.errors import TemplateError
 from rollq.tasks.labels import check_label
 from rollq.tasks.leases.leased_documents import FENCE_RAISED
@@ -144,6 +144,7 @@ def new_document(
         "pending": None,
         "segments": {name: list(map(_day, bounds)) for name, bounds in segments_of(definition).items()},
         "history": [first],
+        "member": str(definition.get(MEMBER, "")),
         "definition": definition,
     }
 

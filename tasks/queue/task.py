@@ -102,6 +102,7 @@ class Task:
     any_code: bool = False
     scheduled_run: str | None = None
     scheduled_for: Count = 0
+    member: str = ""
     definition: Definition = field(default_factory=dict, repr=False)
 
     def __post_init__(self) -> None:

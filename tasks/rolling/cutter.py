@@ -48,10 +48,16 @@ class WindowCutter:
     Args:
         definition: the template's own, or that of a challenger.
         step: sessions of a window's test segment; None: the template's.
+        checked: the data were looked at as a whole, of which this definition sees a part.
     """
 
     def __init__(
-        self, template: Template, settings: Settings, definition: Definition | None = None, step: int | None = None
+        self,
+        template: Template,
+        settings: Settings,
+        definition: Definition | None = None,
+        step: int | None = None,
+        checked: bool = False,
     ) -> None:
         """Nothing is read yet. What rolls is copied, because a strategy may give it a step of its own."""
         self._definition = definition or template.definition
@@ -61,7 +67,7 @@ class WindowCutter:
             self._rolling = with_kwargs(self._rolling, {**kwargs_of(self._rolling), "step": step})
         self._components = settings.components
         self._folder = template.folder
-        self._checked = False
+        self._checked = checked
 
     @cached_property
     def dataset(self) -> Dataset:
@@ -117,8 +123,8 @@ class WindowCutter:
         definitions = tuple(self._ingredients.added_to(self._as_known(task, until or session)) for task in tasks)
         return Windows(definitions, self._predicted(definitions))
 
-    def _check_data(self) -> None:
-        """Once, before the first window is cut: it reads all of the data."""
+    def check_data(self) -> None:
+        """Look at the data, once, before the first window is cut: it reads all of them. Raises as ``all``."""
         if not self._checked:
             model = build(self._definition[MODEL], MODEL, self._components)
             if check := getattr(model, "check_dataset", None):
@@ -132,7 +138,7 @@ class WindowCutter:
 
     def _generated(self, definition: Definition, known: int, after: str | None = None) -> list[Definition]:
         """The windows on the first ``known`` sessions, those alone that begin after ``after``."""
-        self._check_data()
+        self.check_data()
         generator = self._generator(known)
         self._check_lookahead(self.dataset.label_lookahead)
         tasks = generator.generate(definition)

@@ -58,6 +58,12 @@ def template_of(
         raise TemplateError("two of the tasks are the same.", "Leave one of them out.", "task_template")
     if len({segments_of(definition)[TEST] for definition in members.values()}) > 1:
         raise TemplateError("the tasks have other test segments.", "Give all of them the same one.", "task_template")
+    if any(one.per or one.horizons for one in made):
+        raise TemplateError(
+            "several tasks serve together, and one of them is several models.",
+            "Give one task with per or several horizons, or several tasks without.",
+            "task_template",
+        )
     if any(one.online.challengers for one in made):
         raise TemplateError("several tasks serve together.", "Give one task, or no challengers.", "online.challengers")
     return replace(first, members=members)

@@ -40,6 +40,10 @@ from rollq.tasks.files.user_file import read_yaml
 from rollq.tasks.identity import canonical
 from rollq.tasks.rolling.calendar import TimeAdjuster
 from rollq.tasks.rolling.data_checks import DataChecks, check_accepted, with_accepted
+from rollq.tasks.rolling.members.checks import check_members
+from rollq.tasks.rolling.members.horizons import horizons_of, with_horizon
+from rollq.tasks.rolling.members.per import KEY as PER
+from rollq.tasks.rolling.members.per import Per
 from rollq.tasks.rolling.online_options import BASE, Challenger, OnlineOptions
 from rollq.tasks.rolling.segment_checks import check_segments
 from rollq.tasks.rolling.task_options import TaskOptions, task_options
@@ -47,7 +51,7 @@ from rollq.tasks.rolling.template_names import check_name
 from rollq.tasks.rolling.workflow_file import is_workflow, refuse_placeholders, template_of_workflow, with_rolling
 
 REQUIRED = {*PARTS, ROLLING}
-KEYS = frozenset(REQUIRED) | {"name", "queue", "resources", "time_limit", "online", CHECKS}
+KEYS = frozenset(REQUIRED) | {"name", "queue", "resources", "time_limit", "online", CHECKS, PER}
 ASIDE = "x-"  # keys that begin so are the user's own: a place for anchors
 WARM = "warm_starts"  # of a model class: its ``fit`` takes an ``init_model``
 PYTHON_ONLY = {"calendar", "task_copy_func", "ds_extra_mod_func", "test_key", "train_key"}
@@ -67,6 +71,8 @@ class Template:
 
     ``options`` say how its tasks are to be run, and are no part of what they are: keywords of ``create_tasks``.
     ``members`` are the models that serve together, by name, where there are several; ``definition`` is the first one's.
+    ``per`` and ``horizons`` say that there is one for each value of a column, and for each horizon of the label: which
+    they are is known once the data are read; ``definition`` is of all values, and of the first horizon.
     ``folder`` is that of its file, if it was read from one.
     """
 
@@ -77,6 +83,8 @@ class Template:
     online: OnlineOptions = field(default_factory=OnlineOptions)
     challengers: Mapping[str, Definition] = field(default_factory=dict)
     members: Mapping[str, Definition] = field(default_factory=dict)
+    per: Per | None = None
+    horizons: tuple[int, ...] = ()
     folder: Path | None = field(default=None, compare=False)
 
     @property
@@ -107,7 +115,8 @@ class Template:
         """JSON-able; ``of_config`` reads it."""
         names = ("name", "definition", "rolling", "options")
         rest: dict[str, object] = {"online": self.online.to_dict(), "challengers": dict(self.challengers)}
-        rest |= {"members": dict(self.members)} if self.members else {}
+        several = {"members": dict(self.members), PER: self.per and self.per.to_dict(), "horizons": self.horizons}
+        rest |= {name: one for name, one in several.items() if one}
         return canonical({**{name: getattr(self, name) for name in names}, **rest})  # type: ignore[no-any-return]
 
     @classmethod
@@ -118,7 +127,8 @@ class Template:
             TemplateError: it cannot be read.
         """
         try:
-            return cls(**{**config, "online": OnlineOptions.of(config["online"])})
+            parts = {"online": OnlineOptions.of(config["online"]), PER: Per.of(config.get(PER))}
+            return cls(**{**config, **parts, "horizons": tuple(config.get("horizons", ()))})
         except (TypeError, KeyError) as error:
             raise TemplateError(f"It cannot be read ({error}).", "Put the strategy online anew.") from None
 
@@ -155,7 +165,11 @@ def checked_template(written: object, path: Path, settings: Settings) -> Templat
     content = {name: value for name, value in written.items() if not name.startswith(ASIDE)}
     _check_keys(content)
     folder, online = folder_of(path), OnlineOptions.of(content.get("online"))
-    definition = _checked_definition(content, folder, settings)
+    horizons, per = horizons_of(content), Per.of(content.get(PER))
+    definition, *_ = [
+        _checked_definition(one, folder, settings) for one in [with_horizon(content, h) for h in horizons] or [content]
+    ]
+    check_members(definition, per, horizons, online.challengers, settings)
     # The class may be left out: nearly all templates roll with this one.
     rolling = {**component("RollingGen"), **content[ROLLING]}
     generator = _resolved(rolling, ROLLING, ROLLING, settings)
@@ -172,7 +186,8 @@ def checked_template(written: object, path: Path, settings: Settings) -> Templat
     }
     name = content.get("name", path.stem)
     check_name(name, "name")
-    return Template(name, definition, rolling, task_options(content), online, challengers, folder=folder)
+    options = task_options(content)
+    return Template(name, definition, rolling, options, online, challengers, {}, per, horizons, folder)
 
 
 def _challenger(

@@ -26,6 +26,7 @@ class Serve:
         routine: the strategy whose routine waits for the round.
         follows: the round that must have ended before: sets come online in the order of their sessions.
         model_kwargs: what ``prepare_online_models`` of the strategy is given, too.
+        members: the names of its models, where several serve together.
         kind: tells documents of rounds that serve apart.
     """
 
@@ -39,6 +40,7 @@ class Serve:
     routine: str = ""
     follows: str = ""
     model_kwargs: dict[str, object] = field(default_factory=dict)
+    members: tuple[str, ...] = ()
     kind: Literal["serve"] = "serve"
 
 
@@ -51,6 +53,7 @@ class Research:
         sessions: what their predictions must cover.
         name: of the round, among those of research.
         lookahead: how many sessions its label looks ahead.
+        members: as of ``Serve``.
         kind: tells documents of research apart.
     """
 
@@ -58,6 +61,7 @@ class Research:
     sessions: tuple[str, ...]
     name: str
     lookahead: int = 1
+    members: tuple[str, ...] = ()
     kind: Literal["research"] = "research"
 
 

@@ -12,7 +12,7 @@ import pytest
 
 from rollq import Backend, BackfillState, LocalStack, TaskState, load_settings
 from rollq.scheduler.backfill_plan import begin_backfill, plan_backfill
-from rollq.scheduler.strategies.base import Plan
+from rollq.scheduler.strategies.plan import Plan
 from tests.acceptance.processes.worker_processes import children, kill, wait_until, worker
 from tests.acceptance.test_command_line import run, template
 from tests.acceptance.test_short_tasks import live_worker

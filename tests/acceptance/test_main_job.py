@@ -25,7 +25,7 @@ from rollq.enqueueing import plan_template
 from rollq.scheduler.online.ledger import OnlineSets
 from rollq.scheduler.online.online_set import OnlineSet
 from rollq.scheduler.rounds.coordinator import gather
-from rollq.scheduler.strategies.base import Plan
+from rollq.scheduler.strategies.plan import Plan
 from tests.acceptance.processes.worker_processes import children, kill, wait_until, worker
 from tests.conftest import EXAMPLES
 from tests.integration.workers.test_task_train import definitions

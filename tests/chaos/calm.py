@@ -12,7 +12,7 @@ import pandas as pd
 
 from rollq.scheduler.signals.coverage import WindowPrediction, join_windows
 from rollq.scheduler.signals.files import write_signals
-from rollq.scheduler.strategies.base import Plan
+from rollq.scheduler.strategies.plan import Plan
 from rollq.tasks.components.registry import build
 from rollq.tasks.definition import Definition
 from rollq.tasks.tracking.artifacts.codecs import codec_of

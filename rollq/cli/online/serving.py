@@ -231,5 +231,9 @@ def _say_set(found: OnlineSet) -> None:
         say(f"  without {len(found.gaps)} sessions that could not be covered, the first is {found.gaps[0]}")
     if found.metrics:
         say(f"  {metrics_line(found.metrics)}")
-    rows = [[model.task_id[:12], segment(model.test), model.recorder_id] for model in found.models[-NEWEST:]]
-    print_table("The latest models", ["task", "test", "recorder"], rows)
+    newest = sorted(found.models, key=lambda model: model.test[0])[-max(NEWEST, len(members)) :]
+    rows = [
+        [model.task_id[:12], *([model.member] if members else []), segment(model.test), model.recorder_id]
+        for model in newest
+    ]
+    print_table("The latest models", ["task", *(["model"] if members else []), "test", "recorder"], rows)

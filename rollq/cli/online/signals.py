@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 signals_app = typer.Typer(help="What the models that serve say.", no_args_is_help=True)
 OfRound = Annotated[str | None, typer.Option("--round", help="Of this round of research: its id, or its name")]
+Horizon = Annotated[int | None, typer.Option("--horizon", help="Of a label with several: this one [the first]")]
 AsOf = Annotated[str | None, typer.Option("--as-of", help="As they were published at this time (2026-11-24T15:00Z)")]
 
 
@@ -32,6 +33,7 @@ def show(
     strategy: Annotated[str | None, typer.Argument(help="Strategy [the only one]")] = None,
     date: Annotated[str | None, typer.Option(help="Session [the last one]")] = None,
     top: Annotated[int, typer.Option(help="Instruments with the highest score")] = 10,
+    horizon: Horizon = None,
     as_of: AsOf = None,
     of_round: OfRound = None,
     as_json: Annotated[bool, JSON] = False,
@@ -39,7 +41,7 @@ def show(
     """Show the signals of one session, best first."""
     from rollq.tasks.errors import NotFound
 
-    found = _signals(context, strategy, as_of, of_round)
+    found = _signals(context, strategy, as_of, of_round, horizon)
     days = found.frame.index.get_level_values("datetime").strftime("%Y-%m-%d")
     day = date or days[-1]
     chosen = found.frame[days == day].sort_values("score", ascending=False, kind="stable").head(top)
@@ -58,6 +60,7 @@ def export(
     context: typer.Context,
     path: Annotated[Path, typer.Argument(callback=at_home, help="File to write: .parquet or .csv")],
     strategy: Annotated[str | None, typer.Option(help="Strategy [the only one]")] = None,
+    horizon: Horizon = None,
     as_of: AsOf = None,
     of_round: OfRound = None,
     as_json: Annotated[bool, JSON] = False,
@@ -70,7 +73,7 @@ def export(
         raise BadInput(f"{path} is neither .parquet nor .csv.", "Give a file name with one of these endings.")
     if not path.parent.is_dir():
         raise BadInput(f"There is no folder {path.parent}.", "Make it, or write elsewhere.")
-    found = _signals(context, strategy, as_of, of_round)
+    found = _signals(context, strategy, as_of, of_round, horizon)
     if path.suffix == ".csv":
         write_csv(found.frame, path)
     else:
@@ -109,7 +112,9 @@ def history(
     print_table(f"Published signals of {name}", names, rows)
 
 
-def _signals(context: typer.Context, strategy: str | None, as_of: str | None, of_round: str | None) -> CurrentSignals:
+def _signals(
+    context: typer.Context, strategy: str | None, as_of: str | None, of_round: str | None, horizon: int | None
+) -> CurrentSignals:
     """The signals that the options mean: of a round, or of a strategy, now or as they were at a time."""
     from rollq.signals import current_signals, round_signals
     from rollq.tasks.errors import BadInput
@@ -121,5 +126,5 @@ def _signals(context: typer.Context, strategy: str | None, as_of: str | None, of
         raise BadInput(f"{as_of!r} is a date, not a time.", "Write 2026-11-24T15:00Z: the time of publication.")
     with of(context).backend() as backend:
         if of_round:
-            return round_signals(backend, of_round)
-        return current_signals(backend, one_strategy(backend, strategy), when)
+            return round_signals(backend, of_round).of_horizon(horizon)
+        return current_signals(backend, one_strategy(backend, strategy), when).of_horizon(horizon)

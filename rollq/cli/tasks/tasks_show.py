@@ -41,8 +41,12 @@ def list_tasks(
     if as_json:
         print_json([task.to_dict() for task in found])
         return
-    names = ["id", "pool", "status", "attempts", "prio", "test", "worker", "error"]
-    print_table(f"{len(found)} tasks", names, [_row(task) for task in found])
+    names = ["id", "pool", "status", "attempts", "prio", "model", "test", "worker", "error"]
+    rows = [_row(task) for task in found]
+    if not any(task.member for task in found):  # each model serves alone, or is of no strategy
+        at = names.index("model")
+        names, rows = [*names[:at], *names[at + 1 :]], [[*row[:at], *row[at + 1 :]] for row in rows]
+    print_table(f"{len(found)} tasks", names, rows)
     if limit and len(found) == limit:
         say(f"These are the first {limit}; --limit 0 shows all.")
 
@@ -50,7 +54,7 @@ def list_tasks(
 def _row(task: Task) -> list[object]:
     test = segment(task.segments.get("test"))
     worker = task.worker or next((attempt.worker for attempt in reversed(task.attempts_made())), "")
-    return [task.id[:12], task.pool, task.status, task.attempts, task.priority, test, worker, why(task)]
+    return [task.id[:12], task.pool, task.status, task.attempts, task.priority, task.member, test, worker, why(task)]
 
 
 def show(
@@ -72,7 +76,8 @@ def show(
     for name, bounds in found.segments.items():
         say(f"  {name:6} {segment(bounds)}")
     model = class_of(found.definition.get(MODEL)) or "-"
-    say(f"  model  {model}, recorder {(found.result or {}).get('recorder_id', '-')}")
+    which = f"{found.member} " if found.member else ""
+    say(f"  model  {which}{model}, recorder {(found.result or {}).get('recorder_id', '-')}")
     _show_identity(identity_of(found.definition))
     say(f"  queue  {found.queue}, requests {found.requested}, priority {found.priority}")
     if found.error:

@@ -15,7 +15,7 @@ from typing import Any
 
 from rollq.enqueueing import plan_template
 from rollq.scheduler.rounds.trainers import Trainer
-from rollq.scheduler.strategies.base import Plan
+from rollq.scheduler.strategies.plan import Plan
 from rollq.tasks.backend import Backend
 from rollq.tasks.queue.states import TaskState
 from rollq.tasks.queue.task import Task

@@ -29,7 +29,7 @@ from rollq.scheduler.online.predictions import Predictions
 from rollq.scheduler.rounds.trainers import Trainer
 from rollq.scheduler.routine.driver import bring_up_to
 from rollq.scheduler.routine.ledger import RoutineState
-from rollq.scheduler.strategies.base import Plan
+from rollq.scheduler.strategies.plan import Plan
 from rollq.scheduler.updates.prediction_tasks import prediction_pool
 from rollq.tasks.attempts.attempt_runs import tags_of, why_lost
 from rollq.tasks.backfills.backfill import BackfillMode

@@ -17,7 +17,7 @@ import rollq.tasks.queue.admission
 import rollq.tasks.queue.task_store
 from rollq import Backend, Backfill, BackfillMode, BackfillState, CalendarError, InvalidTransition, NotFound, TaskState
 from rollq.scheduler.backfill_plan import BackfillPlan, Fate, begin_backfill, plan_backfill, read_span
-from rollq.scheduler.strategies.base import Plan
+from rollq.scheduler.strategies.plan import Plan
 from rollq.tasks.client.explain import explain
 from rollq.tasks.client.progress import failures_of, progress_of
 from rollq.tasks.errors import StateError

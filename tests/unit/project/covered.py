@@ -37,6 +37,12 @@ COVERED: dict[str, list[str]] = {
     "tests/integration/scheduler/test_challengers.py": ["scheduler.champions.promotion", "scheduler.online.tool"],
     "tests/integration/scheduler/test_coverage.py": ["scheduler.signals.publication"],
     "tests/integration/scheduler/test_failures_shown.py": ["scheduler.failures", "scheduler.rounds.remedies"],
+    "tests/integration/scheduler/test_members.py": [
+        "scheduler.strategies.own_days",
+        "scheduler.strategies.plan",
+        "tasks.rolling.members.expansion",
+        "tasks.rolling.members.presence",
+    ],
     "tests/integration/scheduler/test_online_manager.py": [
         "scheduler.collect.online_collector",
         "scheduler.routine.reset",
@@ -60,6 +66,7 @@ COVERED: dict[str, list[str]] = {
         "scheduler.routine.steps",
         "scheduler.strategies.registry",
     ],
+    "tests/integration/scheduler/test_warm_start_online.py": ["scheduler.strategies.chains"],
     "tests/integration/scheduler/test_serving_stays.py": [
         "scheduler.online.trained",
         "tasks.attempts.attempt_runs",
@@ -130,6 +137,11 @@ COVERED: dict[str, list[str]] = {
     "tests/unit/tasks/config/test_settings.py": ["tasks.config.server_urls", "tasks.config.sources"],
     "tests/unit/tasks/ingredients/test_seen.py": ["tasks.ingredients.ingredients"],
     "tests/unit/tasks/queue/test_states.py": ["tasks.state_machine"],
+    "tests/unit/tasks/rolling/members/test_checks.py": [
+        "tasks.rolling.members.horizons",
+        "tasks.rolling.members.per",
+        "tasks.rolling.members.role",
+    ],
     "tests/unit/tasks/rolling/test_cutter.py": ["scheduler.strategies.base", "scheduler.strategies.rolling"],
     "tests/unit/tasks/rolling/test_generator.py": ["tasks.rolling.handlers"],
     "tests/unit/tasks/rolling/test_segments.py": ["tasks.rolling.segment_checks"],

@@ -14,8 +14,8 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from rollq import RollingStrategy, TemplateError
-from rollq.scheduler.strategies.base import Latest, Plan
 from rollq.scheduler.strategies.latest import latest_of
+from rollq.scheduler.strategies.plan import Latest, Plan
 from rollq.tasks.config.settings import load_settings
 from rollq.tasks.definition import Definition, planned_test, segments_of
 from rollq.tasks.rolling.cutter import WindowCutter
