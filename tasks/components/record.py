@@ -7,11 +7,14 @@ from collections.abc import Mapping
 from contextlib import suppress
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 from rollq.tasks.components.dataset import Dataset
 from rollq.tasks.components.model import Model
 from rollq.tasks.errors import ArtifactMissing, BadInput
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 Names = list[str]  # a name of its own: in the classes ``list`` is a method
 
@@ -37,6 +40,13 @@ class Record(ABC):
     """Args: ``recorder`` to write to, and the fitted ``model`` with its ``dataset``; None is what is not needed."""
 
     artifact_path = ""  # the folder in the run that it writes to
+    # Of its metrics by name: how they are pooled over windows (`mean` by default, `sum`, or `quadratic`, a root of a mean of
+    # squares), and what is better (`higher` or `lower`; of a metric of its own it is not known otherwise).
+    pooling: ClassVar[Mapping[str, str]] = {}
+    better: ClassVar[Mapping[str, str]] = {}
+    # Of each time, as `generate` measured it: a column for each metric. None: two variants are compared by running the
+    # record on one session after the other.
+    measured: pd.DataFrame | None = None
 
     def __init__(
         self, recorder: RunWriter | None = None, model: Model | None = None, dataset: Dataset | None = None
@@ -83,5 +93,9 @@ class Record(ABC):
         return BadInput(f"This {type(self).__name__} has no {name}.", f"Give it {name}=...")
 
     @abstractmethod
-    def generate(self) -> dict[str, float]:
-        """Write; returns the metrics that were logged."""
+    def generate(self) -> Mapping[str, float | tuple[float, float]]:
+        """Write; returns the metrics that were logged: numbers, or ``(number, weight)``.
+
+        What is returned is pooled over the windows of a round, each weighted by the rows of its test segment or by its
+        own weight, and shown with the round. ``docs/reference/records.md`` says how.
+        """

@@ -17,7 +17,17 @@ from pathlib import Path
 
 OURS = "rollq"
 # Modules and packages that components of rollq import, and that are part of what they compute.
-COMPUTES = ("rollq.tasks.predictions.metrics", "rollq.workers.expressions", "rollq.workers.tables")
+COMPUTES = (
+    "rollq.tasks.predictions.class_metrics",
+    "rollq.tasks.predictions.forecast_errors",
+    "rollq.tasks.predictions.interval_metrics",
+    "rollq.tasks.predictions.metrics",
+    "rollq.tasks.predictions.pooling",
+    "rollq.tasks.predictions.portfolio",
+    "rollq.tasks.predictions.ranking_metrics",
+    "rollq.workers.expressions",
+    "rollq.workers.tables",
+)
 # Of what components of rollq import.
 TRAINS = frozenset({"catboost", "lightgbm", "numpy", "pandas", "qlib", "scipy", "sklearn", "torch", "xgboost"})
 INSTALLED = frozenset({"site-packages", "dist-packages"})

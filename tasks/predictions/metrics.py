@@ -7,7 +7,10 @@ Sources: Grinold and Kahn, Active Portfolio Management (2nd ed., 2000), chapter 
 from __future__ import annotations
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
+
+from rollq.tasks.predictions.pooling import MEAN, RowSums, metrics_of
 
 
 def daily_ic(score: pd.Series, label: pd.Series) -> pd.DataFrame:
@@ -32,17 +35,23 @@ def daily_ic(score: pd.Series, label: pd.Series) -> pd.DataFrame:
 def summary(daily: pd.DataFrame) -> dict[str, float]:
     """``IC`` and ``Rank IC``: means over days; ``ICIR`` and ``Rank ICIR``: mean / sample standard deviation over days.
 
-    A ratio without a deviation (one day) is left out.
+    A ratio without a deviation (one day) is left out. They can be pooled over windows (``pooling.py``).
     """
-    metrics: dict[str, float] = {}
+    rows: dict[str, RowSums] = {}
     for column, name, ratio in (("ic", "IC", "ICIR"), ("rank_ic", "Rank IC", "Rank ICIR")):
-        if daily.empty:
-            continue
-        mean, deviation = float(daily[column].mean()), float(daily[column].std(ddof=1))
-        metrics[name] = mean
-        if deviation > 0:
-            metrics[ratio] = mean / deviation
-    return metrics
+        values = daily[column].to_numpy(dtype=float)
+        rows[name], rows[ratio] = mean_and_ratio(values)
+    return metrics_of(rows)
+
+
+def mean_and_ratio(values: npt.NDArray[np.float64], factor: float = 1.0) -> tuple[RowSums, RowSums]:
+    """The mean of values, and mean / sample standard deviation times ``factor``; NaN does not count."""
+    known = np.isfinite(values)
+    filled = np.where(known, values, 0.0)
+    return (
+        RowSums.of(MEAN, filled, 1, where=known),
+        RowSums.of("ratio", 1, filled, filled**2, factor, where=known),
+    )
 
 
 def long_short(score: pd.Series, label: pd.Series, share: float = 0.2) -> pd.DataFrame:
@@ -68,14 +77,12 @@ def long_short(score: pd.Series, label: pd.Series, share: float = 0.2) -> pd.Dat
 
 def annualised(returns: pd.DataFrame, sessions: float) -> dict[str, float]:
     """``Long-Short`` and ``Long-Avg``, each ``Ann Return`` and ``Ann Sharpe``, of what ``long_short`` gives."""
-    metrics: dict[str, float] = {}
+    rows: dict[str, RowSums] = {}
     for column, name in (("long_short", "Long-Short"), ("long_avg", "Long-Avg")):
-        mean, deviation = float(returns[column].mean()), float(returns[column].std(ddof=1))
-        if not np.isnan(mean):
-            metrics[f"{name} Ann Return"] = mean * sessions
-        if deviation > 0:
-            metrics[f"{name} Ann Sharpe"] = mean / deviation * sessions**0.5
-    return metrics
+        values = returns[column].to_numpy(dtype=float)
+        rows[f"{name} Ann Return"] = mean_and_ratio(values * sessions)[0]
+        rows[f"{name} Ann Sharpe"] = mean_and_ratio(values, sessions**0.5)[1]
+    return metrics_of(rows)
 
 
 def _correlation(pairs: pd.DataFrame) -> pd.Series:

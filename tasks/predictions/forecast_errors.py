@@ -1,0 +1,78 @@
+"""How far forecasts are from what came: errors of numbers.
+
+With the forecast f and the label y of a row, and e = f - y. Sources: Hyndman and Koehler, Another look at measures of
+forecast accuracy, International Journal of Forecasting 22 (2006), for all but R2; scikit-learn has the same MAE, RMSE,
+MAPE and R2.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+
+from rollq.tasks.errors import BadInput
+from rollq.tasks.predictions.pooling import MEAN, QUADRATIC, RowSums
+
+INSTRUMENT = "instrument"
+
+
+def known_pairs(score: pd.Series, label: pd.Series) -> pd.DataFrame:
+    """The rows that have both a score and a label, finite: columns ``score`` and ``label`` (float64)."""
+    pairs = pd.DataFrame({"score": score.astype(float), "label": label.astype(float)})
+    return pairs.replace([np.inf, -np.inf], np.nan).dropna()
+
+
+def forecast_errors(pairs: pd.DataFrame, scale: pd.Series | None = None) -> dict[str, RowSums]:
+    """What each row adds to the errors.
+
+    Args:
+        pairs: as ``known_pairs`` gives them, indexed (datetime, instrument).
+        scale: of MASE, in units of the label, by instrument (``naive_scale``); None: there is no MASE.
+
+    Returns:
+        ``MAE`` (mean of abs(e)), ``RMSE`` (root of the mean of e squared) and ``Bias`` (mean of e), in units of the
+        label; ``MAPE`` (mean of abs(e / y), rows whose label is 0 left out), ``sMAPE`` (mean of 2 abs(e) / (abs(f) +
+        abs(y)), 0 where both are 0) and ``WAPE`` (sum of abs(e) / sum of abs(y)), as shares; ``R2`` (1 - sum of e squared
+        / sum of squared deviations of y from its mean); ``Hit Rate``, the share of rows whose forecast has the sign of
+        the label, rows whose label is 0 left out; ``MASE`` (mean of abs(e) / scale of the row's instrument; one without
+        a scale above 0 is left out).
+    """
+    f, y = pairs["score"].to_numpy(), pairs["label"].to_numpy()
+    e, there = f - y, y != 0
+    size = np.abs(f) + np.abs(y)
+    found = {
+        "MAE": RowSums.of(MEAN, np.abs(e), 1),
+        "RMSE": RowSums.of(QUADRATIC, e**2, 1),
+        "Bias": RowSums.of(MEAN, e, 1),
+        "MAPE": RowSums.of(MEAN, np.abs(e) / np.where(there, np.abs(y), 1), 1, where=there),
+        "sMAPE": RowSums.of(MEAN, 2 * np.abs(e) / np.where(size > 0, size, 1), 1),
+        "WAPE": RowSums.of(MEAN, np.abs(e), np.abs(y)),
+        "R2": RowSums.of("determination", 1, y, y**2, e**2),
+        "Hit Rate": RowSums.of(MEAN, np.sign(f) == np.sign(y), 1, where=there),
+    }
+    if scale is not None:
+        of_row = scale.reindex(pairs.index.get_level_values(INSTRUMENT)).to_numpy(dtype=float)
+        scaled = of_row > 0  # NaN, the scale of an instrument that train has not, is not above 0 either
+        found["MASE"] = RowSums.of(MEAN, np.abs(e) / np.where(scaled, of_row, 1), 1, where=scaled)
+    return found
+
+
+def naive_scale(label: pd.Series, season: int = 1) -> pd.Series:
+    """The mean absolute error of the seasonal naive forecast, by instrument: the mean of abs(y(t) - y(t - season)).
+
+    Args:
+        label: of the train segment, indexed (datetime, instrument): what lies in the test segment must have no part in
+            the scale.
+        season: rows of an instrument in a season: 1 (the last value), 7 (days of a week), 24 (hours of a day).
+
+    Returns:
+        By instrument, in units of the label; NaN where no two labels are a season apart.
+
+    Raises:
+        BadInput: ``season`` is no whole number of at least 1.
+    """
+    if isinstance(season, bool) or not isinstance(season, int) or season < 1:
+        raise BadInput(f"season {season!r} is not possible.", "Use a whole number of rows, at least 1.")
+    sorted_label = label.astype(float).replace([np.inf, -np.inf], np.nan).sort_index()
+    steps = sorted_label.groupby(level=INSTRUMENT, observed=True).diff(season).abs()
+    return steps.groupby(level=INSTRUMENT, observed=True).mean()
