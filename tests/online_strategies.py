@@ -10,11 +10,11 @@ from collections.abc import Sequence
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import pandas as pd
 
-from rollq import Backend, MLflowRecorder, OnlineManager, RollingStrategy
+from rollq import Backend, MLflowRecorder, OnlineManager, Record, RollingStrategy
 from rollq.scheduler.signals.files import write_signals
 from rollq.tasks.definition import Definition
 from rollq.tasks.rolling.online_options import OnlineOptions
@@ -29,7 +29,7 @@ LGB: Definition = {
     "kwargs": {"num_boost_round": 5, "num_leaves": 4, "min_data_in_leaf": 5, "learning_rate": 0.3},
 }
 RIDGE: Definition = {"class": "RidgeModel", "kwargs": {"alpha": 1.0}}
-REGISTERED = ("HoleyModel", "BrokenModel", "CalendarDataset", "KeepsTheOld")
+REGISTERED = ("HoleyModel", "BrokenModel", "CalendarDataset", "KeepsTheOld", "ProfitRecord")
 COMPONENTS = tuple(f"tests.online_strategies:{name}" for name in REGISTERED)
 STEP = 5
 FIRST, LAST = "2018-01-02", "2018-05-31"
@@ -64,7 +64,12 @@ def write_prices(path: Path, prices: pd.DataFrame | None = None, until: str | No
 
 
 def template(
-    path: Path, name: str = "small", model: Definition = LGB, rtype: str = "sliding", **online: Any
+    path: Path,
+    name: str = "small",
+    model: Definition = LGB,
+    rtype: str = "sliding",
+    record: Sequence[Definition] = ({"class": "SignalRecord"},),
+    **online: Any,
 ) -> Template:
     """A template of windows of five sessions; ``online`` is the section of this name."""
     options = OnlineOptions.of({"begin": BEGIN, **online})
@@ -77,7 +82,7 @@ def template(
             "segments": {"train": list(TRAIN), "test": [TEST, None]},
         },
     }
-    definition = {"model": model, "dataset": dataset, "record": [{"class": "SignalRecord"}]}
+    definition = {"model": model, "dataset": dataset, "record": list(record)}
     rolling = {"class": "RollingGen", "kwargs": {"step": STEP, "rtype": rtype, "trunc_days": 3}}
     challengers = {one.name: {**definition, **one.parts} for one in options.challengers}
     return Template(name, definition, rolling, {}, options, challengers)
@@ -109,6 +114,19 @@ class KeepsTheOld(RollingStrategy):
     ) -> Sequence[MLflowRecorder]:
         """The new ones and the last of the old ones."""
         return [*self.tool.online_models()[-1:], *trained_models]
+
+
+class ProfitRecord(Record):
+    """A record of a user's own: what it returns is a number, a number with its weight, and one that adds up."""
+
+    pooling: ClassVar[dict[str, str]] = {"trades": "sum"}
+    better: ClassVar[dict[str, str]] = {"profit": "higher", "waste.": "lower"}
+
+    def generate(self) -> dict[str, float | tuple[float, float]]:
+        pairs = pd.concat([self.load("pred.parquet"), self.load("label.parquet")], axis=1).dropna()
+        found = {"profit": float((pairs["score"] * pairs["label"]).mean()), "trades": float(len(pairs))}
+        self.recorder.log_metrics(found)
+        return {**found, "waste.": (float(pairs["score"].abs().max()), 2.0)}
 
 
 class CalendarDataset:

@@ -114,6 +114,16 @@ def segment(bounds: Sequence[str | None] | None) -> str:
     return f"{bounds[0]} to {bounds[1]}" if bounds[1] else f"{bounds[0]} on"
 
 
-def metrics_line(metrics: Mapping[str, float]) -> str:
-    """Metrics as text."""
-    return ", ".join(f"{name} {value:.4f}" for name, value in metrics.items())
+def metrics_line(metrics: Mapping[str, float], better: Mapping[str, str] | None = None) -> str:
+    """Metrics as text, with an arrow for what is better; those of groups are counted only.
+
+    Args:
+        metrics: by name.
+        better: what is better of those that are not known by their names.
+    """
+    from rollq.tasks.predictions.directions import main_metrics, marked
+
+    names = main_metrics(metrics)
+    shown = [f"{marked(name, better)} {metrics[name]:.4f}" for name in names]
+    more = len(metrics) - len(names)
+    return ", ".join([*shown, *([f"{more} of groups (--json)"] if more else [])])

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, TypedDict
 import typer
 
 from rollq.cli.arguments import say_failures
-from rollq.cli.context import JSON, of, print_json, print_table, say
+from rollq.cli.context import JSON, metrics_line, of, print_json, print_table, say
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -58,6 +58,8 @@ class RoundLine(TypedDict):
     reason: str
     research: bool
     members: list[str]
+    metrics: dict[str, float]
+    better: dict[str, str]
 
 
 class Status(TypedDict):
@@ -83,6 +85,8 @@ def _status(backend: Backend) -> Status:
             "reason": r.reason,
             "research": is_research(r),
             "members": list(r.purpose.members),
+            "metrics": (r.result or {}).get("metrics", {}),
+            "better": (r.result or {}).get("better", {}),
         }
         for r in backend.rounds.find()
     ]
@@ -112,6 +116,9 @@ def _show_status(found: Status) -> None:
         for r in found["rounds"]
     ]
     print_table("Rounds", ["round", "pool", "for", "status", "tasks", "models that serve together", "reason"], rows)
+    measured = [[r["id"], metrics_line(r["metrics"], r["better"])] for r in found["rounds"] if r["metrics"]]
+    if measured:
+        print_table("Metrics", ["round", "over all of its windows"], measured)
     say_failures([Failure(**one) for one in found["failures"]])
 
 

@@ -21,7 +21,7 @@ research_app = typer.Typer(
     help="Rounds that were trained to be looked at, and put nothing online.", no_args_is_help=True
 )
 OneRound = Annotated[str, typer.Argument(metavar="ROUND", help="Id of a round, or the newest of this name")]
-METRICS = ("IC", "ICIR", "Rank IC", "Rank ICIR")
+MOST = 4  # metrics of the list; `show` has all
 
 
 def add_to(app: typer.Typer) -> None:
@@ -36,6 +36,7 @@ def add_to(app: typer.Typer) -> None:
 def list_(context: typer.Context, limit: Limit = 30, as_json: Annotated[bool, JSON] = False) -> None:
     """Show the rounds of research and how good they are; the newest last."""
     from rollq.scheduler.champions.research import research_rounds
+    from rollq.tasks.predictions.directions import main_metrics, marked
 
     with of(context).backend() as backend:
         found = research_rounds(backend)
@@ -45,14 +46,15 @@ def list_(context: typer.Context, limit: Limit = 30, as_json: Annotated[bool, JS
     if not found:
         say("There is no research yet. `rollq enqueue TEMPLATE --research` makes some.")
         return
-    rows = []
-    for one in newest(found, limit):
-        metrics = (one.result or {}).get("metrics", {})
+    rows, shown = [], newest(found, limit)
+    tables = [(one.result or {}).get("metrics", {}) for one in shown]
+    names = main_metrics(*tables)[:MOST]
+    for one, metrics in zip(shown, tables, strict=True):
         sessions = one.purpose.sessions
         span = f"{sessions[0]} to {sessions[-1]}" if sessions else ""
         rows.append([_plain(one)["name"], one.id, str(one.status), len(one.task_ids), span,
-                     *(number(metrics.get(name)) for name in METRICS), one.reason])  # fmt: skip
-    print_table("Research", ["name", "round", "status", "windows", "sessions", *METRICS, "reason"], rows)
+                     *(number(metrics.get(name)) for name in names), one.reason])  # fmt: skip
+    print_table("Research", ["name", "round", "status", "windows", "sessions", *map(marked, names), "reason"], rows)
 
 
 def show(context: typer.Context, which: OneRound, as_json: Annotated[bool, JSON] = False) -> None:
@@ -71,7 +73,7 @@ def show(context: typer.Context, which: OneRound, as_json: Annotated[bool, JSON]
     if found.reason:
         say(f"  {found.reason}")
     if metrics := result.get("metrics"):
-        say(f"  {metrics_line(metrics)}")
+        say(f"  {metrics_line(metrics, result.get('better'))}")
     if signals := result.get("signals"):
         say(f"  {signals['rows']} signals, {signals['start']} to {signals['end']}")
         say(f"  `rollq signals show --round {found.id}`, `rollq research report {found.id}`")
@@ -180,6 +182,7 @@ def _plain(found: Round) -> dict[str, object]:
         "windows": len(found.task_ids),
         "created_at": found.created_at.isoformat(),
         "metrics": result.get("metrics", {}),
+        "better": result.get("better", {}),
         "signals": result.get("signals", {}),
         "gaps": result.get("gaps", []),
     }

@@ -51,7 +51,8 @@ def timeline(data: ReportData) -> go.Figure | None:
 
 def per_window(data: ReportData) -> go.Figure | None:
     """IC and Rank IC of each window; the two bars together are as wide as its test segment."""
-    known = [window for window in data.windows if window.test[0] and window.metrics]
+    names = {"IC", "Rank IC"}
+    known = [window for window in data.windows if window.test[0] and names & window.metrics.keys()]
     if not known:
         return None
     figure = go.Figure()
@@ -74,6 +75,30 @@ def per_window(data: ReportData) -> go.Figure | None:
     figure.update_xaxes(title_text="test segment")
     figure.update_yaxes(**AXIS)
     figure.update_yaxes(title_text="daily mean")
+    return figure
+
+
+def metric_per_window(data: ReportData, name: str) -> go.Figure | None:
+    """A metric of each window; a bar is as wide as its test segment, the line is the metric of all windows together."""
+    known = [window for window in data.windows if window.test[0] and name in window.metrics]
+    if not known:
+        return None
+    widths = [_test_length(window).total_seconds() * 1000 for window in known]
+    figure = go.Figure()
+    figure.add_bar(
+        x=[window.test[0] for window in known],
+        y=[finite(window.metrics[name]) for window in known],
+        width=[0.8 * width for width in widths],
+        offset=[0.1 * width for width in widths],
+        marker_color=BLUE,
+        customdata=[_about(window) for window in known],
+        hovertemplate="window %{customdata[0]}: test %{customdata[1]} to %{customdata[2]}<br>%{y:.4g}<extra></extra>",
+    )
+    if (whole := finite(data.metrics.get(name))) is not None:
+        figure.add_hline(y=whole, line={"color": ORANGE, "width": 2, "dash": "dot"})
+    figure.update_layout(**LAYOUT, height=220)
+    figure.update_xaxes(**AXIS, type="date")
+    figure.update_yaxes(**AXIS)
     return figure
 
 

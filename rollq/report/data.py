@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol
 
 import pandas as pd
+
+from rollq.tasks.predictions.directions import main_metrics
 
 SHORT = {"seconds": "s", "minutes": "min", "hours": "h"}
 Bounds = tuple[str | None, str | None]
@@ -50,7 +53,10 @@ class Window:
 
 @dataclass(frozen=True)
 class ReportData:
-    """A round. ``daily`` is indexed by datetime with columns ``ic``, ``rank_ic``; ``phases`` are (name, seconds)."""
+    """A round. ``daily`` is indexed by datetime with columns ``ic``, ``rank_ic``; ``phases`` are (name, seconds).
+
+    ``better`` says of metrics that are not known by their names whether ``higher`` or ``lower`` is better.
+    """
 
     title: str
     pool: str
@@ -63,6 +69,12 @@ class ReportData:
     online: str
     versions: dict[str, str]
     cores: int
+    better: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def measured(self) -> list[str]:
+        """Names of the metrics of the round or of a window, but those of groups."""
+        return main_metrics(self.metrics, *(window.metrics for window in self.windows))
 
 
 class HasPhases(Protocol):

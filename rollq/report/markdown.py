@@ -7,17 +7,20 @@ from pathlib import Path
 
 from rollq.report.data import ReportData
 from rollq.report.frame import versions
-from rollq.report.page import COLUMNS, facts, signals_line, tiles, window_row
+from rollq.report.measured import group_rows
+from rollq.report.page import columns, facts, signals_line, tiles, window_row
 
 
 def write_markdown(data: ReportData, path: Path) -> Path:
     """Write the page of a round to ``path``; returns it."""
+    heads, rows = group_rows(data)
     parts = [
         f"# {_cell(data.title)}",
         _cell(facts(data)),
         _table(("what", "value"), tiles(data)),
         _cell(signals_line(data)),
-        _table(COLUMNS, map(window_row, data.windows)),
+        _table(columns(data), (window_row(window, data.measured) for window in data.windows)),
+        *([_table(heads, rows)] if rows else []),
         _cell(versions(data.versions, data.cores)),
     ]
     path.parent.mkdir(parents=True, exist_ok=True)

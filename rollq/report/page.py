@@ -9,11 +9,13 @@ from pathlib import Path
 
 from rollq.report.data import Bounds, ReportData, Window, duration
 from rollq.report.frame import UNKNOWN, drawn, number, table, tile, versions, write_page
+from rollq.report.measured import measured
+from rollq.tasks.predictions.directions import marked
 from rollq.tasks.queue.states import TaskState
 
-METRICS = ("IC", "ICIR", "Rank IC", "Rank ICIR")
 TEXT = ("status", "train", "valid", "test")
-COLUMNS = ("#", *TEXT, "attempts", "seconds", *METRICS)
+COLUMNS = ("#", *TEXT, "attempts", "seconds")
+TILES = 8  # metrics among the headline numbers; the table has all
 BAD = {TaskState.FAILED, TaskState.QUARANTINED}
 
 
@@ -26,7 +28,7 @@ def write_report(data: ReportData, path: Path) -> Path:
     return write_page(
         path,
         "page.html",
-        {**_drawn(data), "windows": _windows(data), "signals": escape(signals_line(data))},
+        {**_drawn(data), "windows": _windows(data), "measured": measured(data), "signals": escape(signals_line(data))},
         title=data.title,
         facts=facts(data),
         tiles=(tile(name, value, name == "failed") for name, value in tiles(data)),
@@ -41,8 +43,8 @@ def tiles(data: ReportData) -> Iterable[tuple[str, str]]:
     yield "windows done", f"{done} of {len(data.windows)}"
     if failed:
         yield "failed", str(failed)
-    for name in METRICS:
-        yield name, number(data.metrics.get(name))
+    for name in data.measured[:TILES]:
+        yield marked(name, data.better), number(data.metrics.get(name))
     total = sum(seconds for _, seconds in data.phases)
     yield "in all", duration(total) if data.phases else UNKNOWN
     yield "workers busy", _busy(data)
@@ -66,8 +68,6 @@ def _drawn(data: ReportData) -> dict[str, str]:
     return drawn(
         {
             "timeline": charts.timeline(data),
-            "per_window": charts.per_window(data),
-            "cumulative": charts.cumulative(data),
             "phases": charts.phases(data),
         }
     )
@@ -90,11 +90,17 @@ def signals_line(data: ReportData) -> str:
 
 def _windows(data: ReportData) -> str:
     bad = {place for place, window in enumerate(data.windows) if window.status in BAD}
-    return table("Windows", COLUMNS, map(window_row, data.windows), text=TEXT, bad=bad, kind="windows")
+    rows = (window_row(window, data.measured) for window in data.windows)
+    return table("Windows", columns(data), rows, text=TEXT, bad=bad, kind="windows")
 
 
-def window_row(window: Window) -> list[str]:
-    """The cells of a window, as ``COLUMNS`` names them."""
+def columns(data: ReportData) -> list[str]:
+    """Of the table of windows."""
+    return [*COLUMNS, *(marked(name, data.better) for name in data.measured)]
+
+
+def window_row(window: Window, metrics: Iterable[str]) -> list[str]:
+    """The cells of a window, as ``columns`` names them."""
     cells = [
         f"{window.index} {window.member}".rstrip(),
         window.status,
@@ -103,7 +109,7 @@ def window_row(window: Window) -> list[str]:
         _span(window.test),
     ]
     cells += [str(window.attempts), f"{window.seconds:.2f}" if window.ran else UNKNOWN]
-    return cells + [number(window.metrics.get(name)) for name in METRICS]
+    return cells + [number(window.metrics.get(name)) for name in metrics]
 
 
 def _span(bounds: Bounds) -> str:

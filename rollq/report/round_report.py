@@ -84,6 +84,7 @@ def make_report(
         daily=daily,
         phases=list(phases),
         metrics=came_to.metrics,
+        better=came_to.better,
         signals=asdict(came_to.signals),
         online=online,
         versions={name: version(name) for name in LIBRARIES},

@@ -47,7 +47,8 @@ class OnlineSet:
     ``at`` is when it was written (UTC), ``session`` from which session it serves. ``champion`` names the variant that
     ``models`` are of; ``challengers`` are the models of the others, which do not serve. ``signals`` are those of the
     round, where it published its own. ``why``, ``data`` and ``code`` say where it comes from; ``copy_of`` is the
-    version that it is a copy of, after a rollback. ``version`` is 0 as long as it is not in the ledger.
+    version that it is a copy of, after a rollback. ``better`` says of metrics of the user's own whether ``higher`` or
+    ``lower`` is better. ``version`` is 0 as long as it is not in the ledger.
     """
 
     strategy: str
@@ -69,6 +70,7 @@ class OnlineSet:
     code: dict[str, str] = field(default_factory=dict)
     copy_of: int | None = None
     planned_at: datetime | None = None
+    better: dict[str, str] = field(default_factory=dict)
 
     def to_dict(self) -> dict[str, object]:
         """JSON-able."""

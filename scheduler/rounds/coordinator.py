@@ -125,6 +125,8 @@ def _result(gathering: Round, made: OnlineSet | Findings) -> dict[str, object]:
     if made.round_id != gathering.id:
         log.warning("the round came too late: version %s of %s was planned after it", made.version, made.strategy)
         result["superseded"] = True
+    else:
+        result |= {"metrics": made.metrics, "better": made.better}
     return result
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 
 from rollq.scheduler.online.ledger import OnlineSets
 from rollq.scheduler.online.online_set import SignalFile
@@ -16,12 +16,16 @@ from rollq.tasks.rounds.purpose import Research
 
 @dataclass(frozen=True)
 class Findings:
-    """Where the signals of a round are, how good they are, the sessions that they lack, and the runs behind them."""
+    """Where the signals of a round are, how good they are, the sessions that they lack, and the runs behind them.
+
+    ``better`` says of metrics whose direction is not known by their name whether ``higher`` or ``lower`` is better.
+    """
 
     signals: SignalFile
     metrics: dict[str, float]
     gaps: tuple[str, ...]
     runs: tuple[str, ...]
+    better: dict[str, str] = field(default_factory=dict)
 
     def to_document(self) -> dict[str, object]:
         """As it stands in the result of a round of research."""
@@ -59,4 +63,4 @@ def findings(backend: Backend, found: Round) -> Findings:
             f"`rollq signals show {name_of(found)}`; `rollq online compare` compares its challengers.",
         )
     runs = tuple(model.recorder_id for model in online.models)
-    return Findings(online.signals, online.metrics, online.gaps, runs)
+    return Findings(online.signals, online.metrics, online.gaps, runs, online.better)

@@ -57,7 +57,7 @@ def publish(backend: Backend, results: RoundResults, verdict: Verdict, by: str, 
     purpose = results.round.purpose
     if isinstance(purpose, Research):
         runs = tuple(recorder_of(task) for task in verdict.done)
-        return Findings(write_run(results, verdict, check), verdict.metrics, verdict.gaps, runs)
+        return Findings(write_run(results, verdict, check), verdict.metrics, verdict.gaps, runs, verdict.better)
     # A round of a routine writes none: the routine publishes day by day, when it knows what serves.
     signals = None if purpose.session else write_run(results, verdict, check)
     made = online_set(backend, purpose, results, verdict, signals, by)
@@ -84,6 +84,7 @@ def online_set(
         models=tuple(chosen(backend, purpose, [to_model(task) for task in verdict.done], results.current)),
         signals=signals,
         metrics=verdict.metrics,
+        better=verdict.better,
         gaps=verdict.gaps,
         session=purpose.session or purpose.begin or min(verdict.sessions, default=""),
         why=purpose.why,

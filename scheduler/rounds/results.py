@@ -15,6 +15,9 @@ from rollq.scheduler.strategies.plan import member_of, variant_of
 from rollq.tasks.backend import Backend
 from rollq.tasks.definition import planned_test
 from rollq.tasks.errors import TemplateError
+from rollq.tasks.predictions.metrics import DAILY, summary
+from rollq.tasks.predictions.pooling import Pooled
+from rollq.tasks.predictions.window_metrics import WindowMetrics
 from rollq.tasks.queue.task import Task
 from rollq.tasks.rolling.members.role import role_of
 from rollq.tasks.rolling.model_identity import model_identity
@@ -22,8 +25,6 @@ from rollq.tasks.rolling.online_options import BASE
 from rollq.tasks.rounds.documents import Round
 from rollq.tasks.rounds.purpose import Serve
 from rollq.tasks.tracking.mlflow.experiment import MLflowExperiment, find_run
-
-DAILY = {"ic": "sig_analysis/ic.parquet", "rank_ic": "sig_analysis/ric.parquet"}
 
 
 @dataclass(frozen=True)
@@ -104,6 +105,17 @@ def load_daily_ic(mlflow_uri: str, task: Task) -> pd.DataFrame | None:
     if not set(DAILY.values()) <= recorder.checksums().keys():
         return None
     return pd.DataFrame({column: recorder.load_object(name) for column, name in DAILY.items()})
+
+
+def window_metrics(mlflow_uri: str, task: Task) -> WindowMetrics:
+    """What the records of a DONE task measured; of a task that did not commit it, its daily coefficients."""
+    found = WindowMetrics.of_result(task.committed or {})
+    if found.values:
+        return found
+    # Of an older task, or of one that a function of the user's own has trained.
+    daily = load_daily_ic(mlflow_uri, task)
+    metrics = {} if daily is None else summary(daily)
+    return WindowMetrics({name: value for name, value in metrics.items() if isinstance(value, Pooled)})
 
 
 def _identity(task: Task) -> str:

@@ -8,13 +8,13 @@ from dataclasses import dataclass
 import pandas as pd
 
 from rollq.scheduler.rounds.remedies import steps_after
-from rollq.scheduler.rounds.results import RoundResults, load_daily_ic, load_window
+from rollq.scheduler.rounds.results import RoundResults, load_window, window_metrics
 from rollq.scheduler.signals.coverage import Bounds, check_tests, join_windows, shown
 from rollq.scheduler.signals.members import Member
 from rollq.scheduler.strategies.plan import member_of
 from rollq.tasks.definition import planned_test
 from rollq.tasks.errors import RoundFailed
-from rollq.tasks.predictions.metrics import summary
+from rollq.tasks.predictions.window_metrics import WindowMetrics, pooled_windows
 from rollq.tasks.queue.task import Task
 from rollq.tasks.rolling.members.role import role_of
 from rollq.tasks.rounds.purpose import Serve
@@ -29,15 +29,25 @@ class Verdict:
         done: the tasks whose models count.
         sessions: those that they cover, ``YYYY-MM-DD``.
         gaps: sessions that the policy leaves out, with the windows that failed.
-        metrics: over all days of all windows.
+        measured: the metrics of all rows of all windows.
         signals: the joint predictions; empty where a routine publishes them.
     """
 
     done: tuple[Task, ...]
     sessions: tuple[str, ...]
     gaps: tuple[str, ...]
-    metrics: dict[str, float]
+    measured: WindowMetrics
     signals: pd.DataFrame
+
+    @property
+    def metrics(self) -> dict[str, float]:
+        """Of all rows of all windows, by name."""
+        return {name: float(value) for name, value in self.measured.values.items()}
+
+    @property
+    def better(self) -> dict[str, str]:
+        """What is better of those metrics whose record says it."""
+        return dict(self.measured.better)
 
 
 def judge(results: RoundResults) -> Verdict:
@@ -53,14 +63,14 @@ def judge(results: RoundResults) -> Verdict:
     sessions, gaps = expected(purpose.sessions, tasks, done)
     # Of several horizons the first one speaks for all: they measure other things.
     first = [task for task in done if not role_of(task.definition).order]
-    metrics = mean_metrics([load_daily_ic(results.mlflow_uri, task) for task in first])
+    measured = pooled_windows([window_metrics(results.mlflow_uri, task) for task in first])
     signals = pd.DataFrame({"score": []})
     if isinstance(purpose, Serve) and purpose.session:  # the routine looks for holes when it publishes
         check_tests([(planned_test(task.definition), _member(task)) for task in done], sessions)
     else:
         whole = _without(done, [task for task in tasks if task not in done])
         signals = join_windows([load_window(results.mlflow_uri, task) for task in whole], sessions)
-    return Verdict(tuple(done), tuple(sessions), tuple(gaps), metrics, signals)
+    return Verdict(tuple(done), tuple(sessions), tuple(gaps), measured, signals)
 
 
 def check_policy(policy: str, tasks: Sequence[Task], asked: int, *, routine: bool = False) -> list[Task]:
@@ -108,12 +118,6 @@ def expected(sessions: Sequence[str], tasks: Sequence[Task], done: Sequence[Task
         else:
             own += [f"{day} {group}" for group in sorted(groups)]
     return [day for day in sessions if day not in set(gaps)], sorted([*gaps, *own])
-
-
-def mean_metrics(frames: Sequence[pd.DataFrame | None]) -> dict[str, float]:
-    """IC, ICIR, Rank IC and Rank ICIR over all days of all windows (definitions: docs/reference/metrics.md)."""
-    known = [frame for frame in frames if frame is not None and frame.notna().any(axis=None)]
-    return summary(pd.concat(known).sort_index()) if known else {}
 
 
 def _member(task: Task) -> Member:

@@ -40,8 +40,8 @@ class Record(ABC):
     """Args: ``recorder`` to write to, and the fitted ``model`` with its ``dataset``; None is what is not needed."""
 
     artifact_path = ""  # the folder in the run that it writes to
-    # Of its metrics by name: how they are pooled over windows (`mean` by default, `sum`, or `quadratic`, a root of a mean of
-    # squares), and what is better (`higher` or `lower`; of a metric of its own it is not known otherwise).
+    # Of its metrics by name: how they are pooled over windows (`mean` by default, `sum`, or `quadratic`, a root of a
+    # mean of squares), and what is better (`higher` or `lower`; of a metric of its own it is not known otherwise).
     pooling: ClassVar[Mapping[str, str]] = {}
     better: ClassVar[Mapping[str, str]] = {}
     # Of each time, as `generate` measured it: a column for each metric. None: two variants are compared by running the

@@ -1,8 +1,9 @@
 """How good probabilities of classes are.
 
-Sources: Brier, Verification of forecasts expressed in terms of probability, Monthly Weather Review 78 (1950); Hanley and
-McNeil, The meaning and use of the area under a ROC curve, Radiology 143 (1982). scikit-learn's ``roc_auc_score`` (classes
-against the rest, mean over classes), ``log_loss``, ``brier_score_loss``, ``accuracy_score`` and ``f1_score`` (macro) are the same.
+Sources: Brier, Verification of forecasts expressed in terms of probability, Monthly Weather Review 78 (1950); Hanley
+and McNeil, The meaning and use of the area under a ROC curve, Radiology 143 (1982). scikit-learn's ``roc_auc_score``
+(classes against the rest, mean over classes), ``log_loss``, ``brier_score_loss``, ``accuracy_score`` and ``f1_score``
+(macro) are the same.
 """
 
 from __future__ import annotations

@@ -54,6 +54,20 @@ def is_of_group(name: str) -> bool:
     return GROUP.match(name) is not None
 
 
+def main_metrics(*tables: Mapping[str, object]) -> list[str]:
+    """The names of all metrics in some tables but those of groups, in the order in which they come."""
+    return [name for name in dict.fromkeys(name for table in tables for name in table) if not is_of_group(name)]
+
+
+def by_group(metrics: Mapping[str, float]) -> dict[tuple[str, str], dict[str, float]]:
+    """The metrics of each group: by its column and value, then by metric."""
+    found: dict[tuple[str, str], dict[str, float]] = {}
+    for name, value in metrics.items():
+        if match := GROUP.match(name):
+            found.setdefault((match["column"], match["value"]), {})[match["metric"]] = value
+    return found
+
+
 def marked(name: str, better: Mapping[str, str] | None = None) -> str:
     """The name of a metric with an arrow that says what is better: up, down, or none."""
     return f"{name} {MARKS.get(direction_of(name, better), '')}".strip()

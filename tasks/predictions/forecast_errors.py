@@ -30,12 +30,12 @@ def forecast_errors(pairs: pd.DataFrame, scale: pd.Series | None = None) -> dict
         scale: of MASE, in units of the label, by instrument (``naive_scale``); None: there is no MASE.
 
     Returns:
-        ``MAE`` (mean of abs(e)), ``RMSE`` (root of the mean of e squared) and ``Bias`` (mean of e), in units of the
-        label; ``MAPE`` (mean of abs(e / y), rows whose label is 0 left out), ``sMAPE`` (mean of 2 abs(e) / (abs(f) +
-        abs(y)), 0 where both are 0) and ``WAPE`` (sum of abs(e) / sum of abs(y)), as shares; ``R2`` (1 - sum of e squared
-        / sum of squared deviations of y from its mean); ``Hit Rate``, the share of rows whose forecast has the sign of
-        the label, rows whose label is 0 left out; ``MASE`` (mean of abs(e) / scale of the row's instrument; one without
-        a scale above 0 is left out).
+        In units of the label: ``MAE`` (mean of abs(e)), ``RMSE`` (root of the mean of e squared), ``Bias`` (mean of e).
+        As shares: ``MAPE`` (mean of abs(e / y); rows whose label is 0 are left out), ``sMAPE`` (mean of 2 abs(e) /
+        (abs(f) + abs(y)); 0 where both are 0) and ``WAPE`` (sum of abs(e) / sum of abs(y)).
+        ``R2``: 1 - sum of e squared / sum of squared deviations of y from its mean.
+        ``Hit Rate``: the share of rows whose forecast has the sign of the label; rows whose label is 0 are left out.
+        ``MASE``: mean of abs(e) / scale of the row's instrument; rows without a scale above 0 are left out.
     """
     f, y = pairs["score"].to_numpy(), pairs["label"].to_numpy()
     e, there = f - y, y != 0
@@ -57,7 +57,7 @@ def forecast_errors(pairs: pd.DataFrame, scale: pd.Series | None = None) -> dict
     return found
 
 
-def naive_scale(label: pd.Series, season: int = 1) -> pd.Series:
+def naive_scale(label: pd.Series, season: object = 1) -> pd.Series:
     """The mean absolute error of the seasonal naive forecast, by instrument: the mean of abs(y(t) - y(t - season)).
 
     Args:

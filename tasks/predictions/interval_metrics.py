@@ -24,7 +24,7 @@ def quantile_columns(outputs: pd.DataFrame) -> dict[float, str]:
 
 
 def interval_metrics(outputs: pd.DataFrame, label: pd.Series, columns: Mapping[float, str]) -> dict[str, RowSums]:
-    """What each row adds to the metrics of quantiles; a row without a label, or without a quantile, adds to none.
+    """What each row adds to the metrics of quantiles; a row without a label or without a quantile adds to none.
 
     Args:
         outputs: a column for each quantile, indexed as the label, in its units.
@@ -32,10 +32,10 @@ def interval_metrics(outputs: pd.DataFrame, label: pd.Series, columns: Mapping[f
         columns: as ``quantile_columns`` gives them.
 
     Returns:
-        ``Pinball q0.1`` of each level q: mean of q (y - f) where the label y is above the quantile f, of (1 - q) (f - y)
-        elsewhere; ``Pinball``, their mean over the levels. Of each pair of levels q and 1 - q, here 0.1 and 0.9:
-        ``Coverage 80%``, the share of labels between both, bounds included, and ``Width 80%``, the mean distance of
-        both, in units of the label.
+        ``Pinball q0.1`` of each level q: mean of q (y - f) where the label y is above the quantile f, of (1 - q)
+        (f - y) elsewhere; ``Pinball``, their mean over the levels. Of each pair of levels q and 1 - q, here 0.1 and
+        0.9: ``Coverage 80%``, the share of labels between both, bounds included, and ``Width 80%``, the mean distance
+        of both, in units of the label.
     """
     y = label.to_numpy(dtype=float)
     values = {level: outputs[name].to_numpy(dtype=float) for level, name in columns.items()}

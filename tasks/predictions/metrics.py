@@ -12,6 +12,9 @@ import pandas as pd
 
 from rollq.tasks.predictions.pooling import MEAN, RowSums, metrics_of
 
+# The artifacts that hold the daily coefficients of a window, by column.
+DAILY = {"ic": "sig_analysis/ic.parquet", "rank_ic": "sig_analysis/ric.parquet"}
+
 
 def daily_ic(score: pd.Series, label: pd.Series) -> pd.DataFrame:
     """Information coefficients of each day.

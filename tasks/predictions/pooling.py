@@ -1,7 +1,7 @@
 """Metrics that can be pooled: each is a function of sums over rows, and the sums of windows add up.
 
-So a metric of many windows is that of all of their rows, not the mean of the windows' values: the pooled RMSE is the root
-of the mean over all rows, the pooled ICIR that of all days.
+So a metric of many windows is that of all of their rows, not the mean of the windows' values: the pooled RMSE is the
+root of the mean over all rows, the pooled ICIR that of all days.
 """
 
 from __future__ import annotations
@@ -31,7 +31,8 @@ def _sum(sums: Sums) -> Sums:
 
 
 def _quadratic(sums: Sums) -> Sums:
-    return np.sqrt(_mean(sums))
+    root: Sums = np.sqrt(_mean(sums))
+    return root
 
 
 def _ratio(sums: Sums) -> Sums:
@@ -40,18 +41,20 @@ def _ratio(sums: Sums) -> Sums:
     spread = squares - total**2 / n
     # What is left of squares that cancel is rounding: a constant has no deviation.
     deviation = np.sqrt(np.where(spread > 1e-12 * squares, spread, np.nan) / (n - 1))
-    return total / n / deviation * (scaled / n)
+    ratio: Sums = total / n / deviation * (scaled / n)
+    return ratio
 
 
 def _determination(sums: Sums) -> Sums:
     """1 - squared errors / squared deviations of the label from its mean: of (n, sum, squares, squared errors)."""
     n, total, squares, errors = np.moveaxis(sums, -1, 0)
     spread = squares - total**2 / n
-    return 1 - errors / np.where(spread > 1e-12 * squares, spread, np.nan)
+    share: Sums = 1 - errors / np.where(spread > 1e-12 * squares, spread, np.nan)
+    return share
 
 
 def _f1(sums: Sums) -> Sums:
-    """The mean over classes of 2 tp / (2 tp + fp + fn): of three numbers a class; one that is nowhere does not count."""
+    """The mean over classes of 2 tp / (2 tp + fp + fn): of three numbers a class; one that is nowhere is left out."""
     tp, wrong, missed = (sums[..., place::3] for place in range(3))
     seen = 2 * tp + wrong + missed
     each = 2 * tp / np.where(seen > 0, seen, 1)
@@ -155,9 +158,7 @@ def _sums_by(one: RowSums, codes: npt.NDArray[np.intp], count: int) -> Sums:
     return sums
 
 
-def as_pooled(
-    returned: Mapping[str, Value], declared: Mapping[str, str], rows: Callable[[], int]
-) -> dict[str, Pooled]:
+def as_pooled(returned: Mapping[str, Value], declared: Mapping[str, str], rows: Callable[[], int]) -> dict[str, Pooled]:
     """What a record returned, so that it can be pooled; what is not finite is left out.
 
     Args:
@@ -217,6 +218,7 @@ _SUMS: dict[str, Callable[[float, float], tuple[float, ...]]] = {
 
 
 def _number_and_weight(name: str, value: object, rows: Callable[[], int]) -> tuple[float, float]:
+    """A metric as a record returned it, and how much it counts. Raises as ``as_pooled``."""
     parts = value if isinstance(value, tuple | list) else (value, None)
     try:
         number, given = parts

@@ -7,6 +7,7 @@ Source: Järvelin and Kekäläinen, Cumulated gain-based evaluation of IR techni
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 
 import numpy as np
 import numpy.typing as npt
@@ -45,7 +46,7 @@ def ranking_metrics(
     bounds = np.searchsorted(codes[order], np.arange(len(times) + 1))
     score, label = pairs["score"].to_numpy()[order], pairs["label"].to_numpy()[order]
     found = {name: np.zeros((len(times), 2)) for top in tops for name in (f"NDCG@{top}", f"Precision@{top}")}
-    for place, (first, end) in enumerate(zip(bounds, bounds[1:], strict=False)):
+    for place, (first, end) in enumerate(pairwise(bounds)):
         s, y = score[first:end], label[first:end]
         if len(s) < 2 or not y.any():
             continue
@@ -57,7 +58,7 @@ def ranking_metrics(
 
 
 def session_ranks(pairs: pd.DataFrame) -> pd.DataFrame:
-    """Pairs whose label is its rank among those of its time, from 0 to 1: of labels that are no degrees of relevance."""
+    """Pairs whose label is its rank at its time, from 0 to 1: for labels that are no degrees of relevance."""
     times = pairs["label"].groupby(level=DAY)
     count = times.transform("size")
     return pairs.assign(label=(times.rank() - 1) / (count - 1).clip(lower=1))
@@ -80,7 +81,7 @@ def _precision(score: Floats, label: Floats, top: int) -> float:
     return len(np.intersect1d(chosen, right)) / k
 
 
-def _check(pairs: pd.DataFrame, tops: Sequence[int], gain: str) -> None:
+def _check(pairs: pd.DataFrame, tops: Sequence[object], gain: str) -> None:
     if gain not in GAINS:
         raise BadInput(f"gain {gain!r} is unknown.", f"Use {' or '.join(GAINS)}.")
     if not tops or any(isinstance(top, bool) or not isinstance(top, int) or top < 1 for top in tops):

@@ -17,6 +17,7 @@ from rollq.tasks.definition import (
     DATASET,
     MODEL,
     RECORD,
+    TEST,
     Definition,
     records_of,
     with_record_list,
@@ -25,6 +26,8 @@ from rollq.tasks.definition import (
 from rollq.tasks.errors import TemplateError
 from rollq.tasks.failures import described
 from rollq.tasks.ingredients.ingredients import other_data
+from rollq.tasks.predictions.pooling import as_pooled
+from rollq.tasks.predictions.window_metrics import WindowMetrics
 from rollq.tasks.queue.reader import TaskReader
 from rollq.tasks.tracking.mlflow.recorder import MLflowRecorder
 from rollq.workers.jobs import warm_start
@@ -49,7 +52,7 @@ def train(
         tasks: where the task is looked for whose model this one starts from, if its definition names one.
 
     Returns:
-        The small JSON that is committed: ``{recorder_id, metrics, seconds: {data, fit, record}, artifacts}``.
+        The small JSON that is committed: ``{recorder_id, metrics, pooling, seconds: {data, fit, record}, artifacts}``.
 
     Raises:
         NotYet: that task is not finished (``workers/jobs/warm_start.py``).
@@ -70,7 +73,7 @@ def train(
     model.fit(dataset, checkpoint=checkpoint, **start)
     fitted = time.perf_counter()
     _save(recorder, model, dataset, definition)
-    metrics = _record(recorder, model, dataset, definition, checkpoint, extra)
+    measured = _record(recorder, model, dataset, definition, checkpoint, extra)
     seconds = {
         "data": prepared - started,
         "fit": fitted - prepared,
@@ -80,7 +83,7 @@ def train(
     return {
         "recorder_id": recorder.id,
         "experiment_id": recorder.experiment_id,
-        "metrics": metrics,
+        **measured.to_result(),
         "seconds": {name: round(value, 4) for name, value in seconds.items()},
         "artifacts": recorder.checksums(),
         **({"other_data": revised} if revised else {}),
@@ -124,13 +127,14 @@ def _record(
     definition: Definition,
     checkpoint: Callable[[], None],
     extra: tuple[str, ...],
-) -> dict[str, float]:
+) -> WindowMetrics:
     """Let each record of the definition write what it makes of the model, in their order: a later one may read an
     earlier one's artifacts.
     """
-    metrics: dict[str, float] = {}
+    found = WindowMetrics()
     for place, config in records_of(definition):
         record: Record = build(config, place, extra, recorder=recorder, model=model, dataset=dataset)
-        metrics.update(record.generate() or {})
+        returned = as_pooled(record.generate() or {}, record.pooling, lambda: len(dataset.prepare(TEST, "raw")))
+        found = found.and_those_of(WindowMetrics(returned, dict(record.better)))
         checkpoint()
-    return metrics
+    return found

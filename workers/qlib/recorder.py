@@ -16,12 +16,14 @@ import pandas as pd
 from rollq.tasks.components.record import RunWriter
 from rollq.tasks.errors import ArtifactMissing, BadInput
 from rollq.tasks.predictions.day_hashes import day_hashes
+from rollq.tasks.predictions.metrics import DAILY, summary
 from rollq.workers.jobs.scores import check_learned, checked_scores
 from rollq.workers.qlib import pickles
 from rollq.workers.qlib.datasets import QlibDataset
 
 PICKLE, PARQUET = ".pkl", ".parquet"
 PRED, LABEL, DAYS = "pred.parquet", "label.parquet", "days.json"
+COEFFICIENTS = {name: column for column, name in DAILY.items()}
 
 
 class Run(RunWriter, Protocol):
@@ -51,6 +53,7 @@ class QlibRecorder:
         self.id, self.experiment_id = run.id, run.experiment_id
         self.info = {"id": run.id, "experiment_id": run.experiment_id}
         self.metrics: dict[str, float] = {}
+        self._daily: dict[str, pd.Series] = {}
 
     def save_objects(self, local_path: str | None = None, artifact_path: str | None = None, **objects: object) -> None:
         """Save values as artifacts."""
@@ -84,6 +87,14 @@ class QlibRecorder:
         ]
         return [name for name in names if PurePosixPath(name).parent == wanted]
 
+    @property
+    def pooled(self) -> dict[str, float]:
+        """The metrics; those of the daily coefficients so that windows are pooled by their days."""
+        if len(self._daily) < len(COEFFICIENTS):
+            return self.metrics
+        daily = pd.DataFrame({COEFFICIENTS[name]: series for name, series in self._daily.items()})
+        return {**self.metrics, **{name: one for name, one in summary(daily).items() if name in self.metrics}}
+
     def log_metrics(self, step: int | None = None, **metrics: float) -> None:
         """Log metrics."""
         numbers = {name: float(value) for name, value in metrics.items()}
@@ -104,6 +115,8 @@ class QlibRecorder:
         """Save a frame, if it has a form that comes back as it is."""
         try:
             self._run.save_objects(**{kept: value})
+            if kept in COEFFICIENTS and isinstance(value, pd.Series):
+                self._daily[kept] = value
         except BadInput:
             return False
         return True

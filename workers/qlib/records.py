@@ -69,7 +69,7 @@ class QlibRecord(Record):
             except TypeError:  # most take neither
                 record = self.wraps(**kwargs)
             record.generate()
-        return facade.metrics
+        return facade.pooled
 
     def _of_window(self) -> dict[str, object]:
         """The keywords, in which a backtest has the days of this window: a file gives those of its whole range."""

@@ -66,6 +66,7 @@ class SigAnaRecord(Record):
             returns = long_short(score, truth)
             metrics.update(annualised(returns, self.ann_scaler))
             objects.update({f"{name}_r.parquet": returns[name] for name in returns})
+        self.measured = daily.rename(columns={"ic": "IC", "rank_ic": "Rank IC"})
         self.save(**objects)
         self.recorder.log_metrics(metrics)
         return metrics

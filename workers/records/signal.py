@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import logging
 
+import pandas as pd
+
 from rollq.tasks.components.dataset import Dataset
 from rollq.tasks.components.model import Model
 from rollq.tasks.components.record import Names, Record, RunWriter
 from rollq.tasks.definition import DATASET
-from rollq.tasks.errors import ArtifactMissing, BadInput
+from rollq.tasks.errors import ArtifactMissing, BadInput, PermanentError
 from rollq.tasks.predictions.day_hashes import day_hashes
 from rollq.workers.jobs.scores import check_learned, checked_scores
 
@@ -20,7 +22,8 @@ class SignalRecord(Record):
 
     ``days.json`` holds a hash of the features of each session, by which later revisions of the data are found.
 
-    Both are frames, with the column ``score`` and ``label``.
+    Both are frames, with the column ``score`` and ``label``. A model that has ``predict_outputs`` says more than a
+    score: ``outputs.parquet`` holds it, a column for each quantile (``q0.1``) or class (``p_2``).
 
     Args:
         model: fitted.
@@ -51,9 +54,25 @@ class SignalRecord(Record):
         check_learned(predictions, allow_constant=self._allow_constant)
         days = day_hashes(self.dataset, "test")
         frames = {"pred.parquet": predictions.to_frame("score"), "label.parquet": label.to_frame("label")}
+        if (outputs := self._outputs(label.index)) is not None:
+            frames["outputs.parquet"] = outputs
         self.save(**frames, **{"days.json": days})
         self._keep_dataset()
         return {}
+
+    def _outputs(self, rows: pd.Index) -> pd.DataFrame | None:
+        """What the model says beside its score, one row for each row of the segment; None: it says no more."""
+        predict = getattr(self.model, "predict_outputs", None)
+        if predict is None:
+            return None
+        if (outputs := predict(self.dataset, "test")) is None:
+            return None
+        if not isinstance(outputs, pd.DataFrame) or not outputs.index.is_unique or not outputs.index.isin(rows).all():
+            raise PermanentError(
+                f"What {type(self.model).__name__}.predict_outputs returned cannot be used.",
+                "It is a DataFrame with the index (datetime, instrument) of dataset.prepare(segment), each row once.",
+            )
+        return outputs.rename(columns=str).sort_index()
 
     def _keep_dataset(self) -> None:
         """Save the dataset of a run that was made by hand, so that later days can be predicted."""

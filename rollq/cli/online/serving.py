@@ -230,7 +230,7 @@ def _say_set(found: OnlineSet) -> None:
     if found.gaps:
         say(f"  without {len(found.gaps)} sessions that could not be covered, the first is {found.gaps[0]}")
     if found.metrics:
-        say(f"  {metrics_line(found.metrics)}")
+        say(f"  {metrics_line(found.metrics, found.better)}")
     newest = sorted(found.models, key=lambda model: model.test[0])[-max(NEWEST, len(members)) :]
     rows = [
         [model.task_id[:12], *([model.member] if members else []), segment(model.test), model.recorder_id]

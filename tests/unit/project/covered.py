@@ -43,6 +43,7 @@ COVERED: dict[str, list[str]] = {
         "tasks.rolling.members.expansion",
         "tasks.rolling.members.presence",
     ],
+    "tests/integration/scheduler/test_metrics.py": ["tasks.predictions.window_metrics"],
     "tests/integration/scheduler/test_online_manager.py": [
         "scheduler.collect.online_collector",
         "scheduler.routine.reset",
@@ -219,6 +220,12 @@ COVERED: dict[str, list[str]] = {
         "workers.qlib.data.states",
     ],
     "tests/unit/workers/qlib/test_pickles.py": ["workers.qlib.pickle_classes"],
+    "tests/unit/workers/records/test_measurement.py": [
+        "workers.records.classification",
+        "workers.records.forecast",
+        "workers.records.interval",
+        "workers.records.ranking",
+    ],
     "tests/unit/workers/records/test_records.py": [
         "tasks.components.record",
         "workers.records.analysis",

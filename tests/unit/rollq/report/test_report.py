@@ -15,6 +15,7 @@ import pytest
 
 from rollq.report import charts
 from rollq.report.data import ReportData, Window, duration
+from rollq.report.markdown import write_markdown
 from rollq.report.page import tiles, write_report
 
 HOSTILE = """</script><script>alert(1)</script><img src=x onerror="alert('2')">&amp; $title ${pool}"""
@@ -171,10 +172,26 @@ def test_no_metrics_at_all(windows: list[Window], tmp_path: Path) -> None:
 
 def test_headline_numbers() -> None:
     shown = dict(tiles(report([window(1), window(2), window(4)])))
-    assert shown["Rank IC"] == "−0.0200"
-    assert shown["Rank ICIR"] == "–"
+    assert shown["Rank IC ↑"] == "−0.0200"
+    assert shown["Rank ICIR ↑"] == "–"
     assert shown["in all"] == "12.5 s"
     assert shown["workers busy"] == "38%"  # 6 s of windows in 8 s on two workers
+
+
+def test_metrics_of_any_name_have_columns_bars_and_groups(tmp_path: Path) -> None:
+    own = {"MAE": 0.5, "profit": 3.0, "MAE (sector=<b>)": 0.25}
+    windows = [window(1, metrics={"MAE": 0.4}), window(2, metrics={"MAE": 0.6, "profit": 3.0})]
+    data = report(windows, metrics=own, daily=pd.DataFrame(columns=["ic", "rank_ic"]), better={"profit": "higher"})
+    assert dict(tiles(data))["MAE ↓"] == "0.5000"
+    page = Page(write_report(data, tmp_path / "report.html"))
+    assert {"metric_0", "metric_1"} <= page.ids()
+    assert "per_window" not in page.ids()  # nothing is said of coefficients
+    assert "profit ↑" in page.text
+    assert "<b>" in page.text
+    assert list(charts.metric_per_window(data, "MAE").data[0].y) == [0.4, 0.6]
+    shown = write_markdown(data, tmp_path / "report.md").read_text()
+    assert "| sector | &lt;b> | 0.2500 |" in shown
+    assert "MAE ↓ | profit ↑ |" in shown
 
 
 def test_the_timeline_counts_from_the_first_start_and_sorts_workers() -> None:

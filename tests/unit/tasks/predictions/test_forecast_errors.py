@@ -75,4 +75,4 @@ def test_the_scale_is_the_error_of_the_seasonal_naive_forecast() -> None:
 @pytest.mark.parametrize("season", [0, -1, 1.5, True])
 def test_a_season_is_a_number_of_rows(season: object) -> None:
     with pytest.raises(BadInput, match="season"):
-        naive_scale(random_pairs()["label"], season)  # type: ignore[arg-type]
+        naive_scale(random_pairs()["label"], season)

@@ -55,7 +55,7 @@ def test_what_a_record_returns_is_weighted_by_rows_or_by_its_own_weight() -> Non
 @pytest.mark.parametrize("value", ["much", None, (1.0, -1.0), (1.0, "two"), (1.0, 2.0, 3.0), (1.0, math.inf)])
 def test_what_is_no_metric_is_named(value: object) -> None:
     with pytest.raises(BadInput, match="'profit'"):
-        as_pooled({"profit": value}, {}, lambda: 1)  # type: ignore[dict-item]
+        as_pooled({"profit": value}, {}, lambda: 1)
 
 
 def test_an_unknown_pooling_is_named() -> None:
@@ -74,7 +74,7 @@ def test_the_least_is_that_of_the_windows() -> None:
 def test_it_is_a_number_that_can_be_copied() -> None:
     value = Pooled("mean", [1.0, 4.0])
     assert value == 0.25
-    for other in (copy.deepcopy(value), pickle.loads(pickle.dumps(value))):  # noqa: S301 - made here
+    for other in (copy.deepcopy(value), pickle.loads(pickle.dumps(value))):
         assert (other, other.how, other.sums) == (0.25, "mean", (1.0, 4.0))
 
 
