@@ -84,7 +84,7 @@ def test_a_set_has_its_metrics_and_status_names_them(backend: Backend, tmp_path:
     made = RollingStrategy.of_template(
         template(write_prices(tmp_path / "prices.parquet"), "served", RIDGE, record=RECORDS[:2]), backend.settings
     )
-    opened = enqueue_plan(made, backend)
+    opened = enqueue_plan(made.plan(), backend)
     gathered(backend, opened)
     online = OnlineSets(backend.store).current("served")
     assert online.metrics["MAE"] > 0
