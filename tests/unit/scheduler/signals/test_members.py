@@ -43,7 +43,7 @@ def test_a_session_without_any_window_is_a_hole() -> None:
 def test_a_row_that_a_model_leaves_out_is_a_hole() -> None:
     one = window(B, 0, 3, "cd")
     left_out = WindowPrediction(one.test, one.frame.iloc[1:], one.expected, one.member, one.role)
-    with pytest.raises(CoverageError, match=f"no score for 1 instrument-days: {DAYS[0]} c"):
+    with pytest.raises(CoverageError, match=f"no score for 1 rows: {DAYS[0]} c"):
         join_windows([window(A, 0, 3, "ab"), left_out], DAYS[:4])
 
 
