@@ -81,6 +81,7 @@ _PUBLIC = {
     "rollq.scheduler.rounds.trainers": ["DelayTrainer", "Trainer"],
     "rollq.tasks.components.dataset": ["Dataset"],
     "rollq.workers.datasets.panel": ["PanelDataset"],
+    "rollq.workers.datasets.table.dataset": ["TableDataset"],
     "rollq.tasks.components.model": ["Model"],
     "rollq.workers.models.lightgbm": ["LGBModel"],
     "rollq.workers.models.ridge": ["RidgeModel"],

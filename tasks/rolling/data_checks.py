@@ -23,7 +23,10 @@ EARLIEST_ZONE = "Etc/GMT-14"  # where a day begins first
 
 @dataclass(frozen=True)
 class DataChecks:
-    """The thresholds; docs/reference/data-checks.md says what each means. None, or False, switches a check off."""
+    """The thresholds; docs/reference/data-checks.md says what each means. None, or False, switches a check off.
+
+    ``price`` names the column of prices in a table of any form. None: the one called close, if it is used; False: none.
+    """
 
     future: bool = True
     timezone: str | None = None
@@ -36,6 +39,7 @@ class DataChecks:
     bar: float | None = 0.5
     gone: bool = True
     share: float = 0.02
+    price: str | bool | None = None
     accept: tuple[str, ...] = ()
 
     @classmethod
@@ -119,6 +123,8 @@ def _checked(name: str, value: object, key: str) -> Any:
         return check_accepted(value or (), key)
     if name == "timezone":
         return _zone(value, key)
+    if name == "price":
+        return _price(value, key)
     if name in ("future", "weekend", "name", "gone"):
         if not isinstance(value, bool):
             raise TemplateError(f"{value!r} is neither true nor false.", "Write true or false.", key)
@@ -133,6 +139,12 @@ def _checked(name: str, value: object, key: str) -> Any:
     if name == "far" and (not isinstance(value, int) or value < 1):
         raise TemplateError(f"{value!r} days are not possible.", "Use a whole number of days.", key)
     return value
+
+
+def _price(value: object, key: str) -> str | bool | None:
+    if value is None or value is False or (isinstance(value, str) and value):
+        return value
+    raise TemplateError(f"{value!r} is no column.", "Name the column of prices, or write false.", key)
 
 
 def _zone(value: object, key: str) -> str | None:

@@ -19,6 +19,7 @@ from rollq.tasks.files.shared_cache import new_folder, one_at_a_time
 from rollq.tasks.predictions.session_days import session_days
 from rollq.workers.datasets.panel_writer import META, PanelWriter
 
+Rows = slice | npt.NDArray[np.int64]
 _verified: set[tuple[Path, str]] = set()  # (folder, meta) of which this process has compared the checksums
 
 
@@ -27,14 +28,16 @@ class Panel:
     """Rows sorted by (time, instrument); row r is that of ``times[time_of[r]]`` and ``instruments[instrument_of[r]]``.
 
     ``features``: rows x features, float32; ``label``, ``raw``, and ``weight`` if there are weights: rows, float32;
-    ``starts[s]``: first row of session s. ``content``: sessions, a hash of what the data hold on each, empty where
-    there is nothing. ``levels``: the categories of a categorical feature, in the order of their codes.
+    ``starts[s]``: first row of session s; ``session_at[t]``: the session of time t. ``content``: sessions, a hash of
+    what the data hold on each, empty where there is nothing. ``levels``: the categories of a categorical feature, in
+    the order of their codes.
     """
 
     times: pd.DatetimeIndex
     sessions: pd.DatetimeIndex
     instruments: pd.Index
     starts: npt.NDArray[np.int64]
+    session_at: npt.NDArray[np.int64]
     time_of: npt.NDArray[np.int32]
     instrument_of: npt.NDArray[np.int32]
     features: npt.NDArray[np.float32]
@@ -44,7 +47,11 @@ class Panel:
     weight: npt.NDArray[np.float32] | None = None
     levels: Mapping[str, list[str | float]] = field(default_factory=dict)
 
-    def index(self, rows: slice | npt.NDArray[np.int64]) -> pd.MultiIndex:
+    def session_of(self, rows: Rows) -> npt.NDArray[np.int64]:
+        """The position of the session of some rows."""
+        return self.session_at[self.time_of[rows]]
+
+    def index(self, rows: Rows) -> pd.MultiIndex:
         """The index of some rows, (datetime, instrument)."""
         # Made from codes, and unchecked: the rows were unique when the panel was written, and looking again takes
         # longer than the rest of this function.
@@ -99,10 +106,10 @@ def _open(folder: Path) -> Panel | None:
             os.utime(folder / META)  # tells a later clean-up what is in use
         times = _times(arrays.pop("times"), meta["zone"])
         days = session_days(times)
-        sessions = days.unique().rename(None)
-        first = np.searchsorted(days, sessions)  # the first time of each session
-        starts = np.searchsorted(arrays["time_of"], [*first, len(times)])
-        return Panel(times, sessions, pd.Index(meta["instruments"]), starts, **arrays, levels=meta["levels"])
+        new = ~days.duplicated()
+        starts = np.searchsorted(arrays["time_of"], [*np.flatnonzero(new), len(times)])
+        place = (days[new].rename(None), pd.Index(meta["instruments"]), starts, np.cumsum(new) - 1)
+        return Panel(times, *place, **arrays, levels=meta["levels"])
     except (OSError, ValueError, KeyError, TypeError):
         return None
 

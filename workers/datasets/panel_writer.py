@@ -31,6 +31,10 @@ class PanelWriter:
         self._columns = folder / COLUMNS
         self._count = 0
 
+    def scratch(self, name: str) -> Path:
+        """A file for what is not kept; it is removed with the others of its kind at the end."""
+        return self._folder / f"{name}.tmp"
+
     def add_feature(self, values: npt.NDArray[np.floating]) -> None:
         """The next feature.
 
@@ -61,6 +65,8 @@ class PanelWriter:
         for name, values in {**arrays, "times": stamps.astype(np.int64)}.items():
             np.save(self._folder / f"{name}.npy", values, allow_pickle=False)
         self._turn(len(arrays["time_of"]))
+        for left in self._folder.glob("*.tmp"):
+            left.unlink()
         names = [*arrays, "times", "features"]
         meta = {
             "zone": zone,
@@ -83,7 +89,6 @@ class PanelWriter:
                     columns.seek(4 * (position * rows + first))
                     turned[:count, position] = np.fromfile(columns, dtype=np.float32, count=count)
                 made.write(turned[:count].data)
-        self._columns.unlink()
 
 
 def _stamp(path: Path) -> dict[str, object]:

@@ -19,6 +19,7 @@ from rollq.workers.expressions.parsing.tokens import Misread
 from rollq.workers.expressions.span import Positions, Span, earliest, latest
 
 LABEL: Final = "label"
+CONDITIONS = frozenset({"gt", "ge", "lt", "le", "eq", "ne", "both", "either", "negated", "and", "or", "not"})
 Lead = Mapping[str, Span] | Literal["label"] | None
 
 
@@ -60,6 +61,16 @@ class Expression:
     def lookahead_of(self, column: str) -> Span:
         """How far after a row it looks at one of its columns."""
         return _looks(self.node, column)[1].forward
+
+    def looks_at_own_row(self, column: str) -> bool:
+        """Whether a value uses this column of its own row, or of a later one."""
+        last = _looks(self.node, column)[1]
+        return column in self.columns and (not last or bool(last.forward))
+
+    @property
+    def is_condition(self) -> bool:
+        """Whether it is true or false: a comparison, or several of them joined."""
+        return isinstance(self.node, Call) and self.node.function.lower() in CONDITIONS
 
     def first_seen(self, times: pd.DatetimeIndex) -> Positions:
         """For each time, the position of the first time that its value looks at; below 0 where that lies before all."""

@@ -1,0 +1,60 @@
+"""Codes of categories. A code depends on nothing that comes later: it is a number by first appearance, then by name.
+
+So it is the same in all windows, and a category that appears later changes none. Those that a window's train segment
+does not have are unknown to it, and to its later predictions.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+Level = str | float
+Codes = npt.NDArray[np.float32]
+Known = Sequence[tuple[Level, int]]  # the categories that train has, with their codes
+UNKNOWN = -1.0
+
+
+def coded(
+    values: npt.NDArray[np.float64], time_of: npt.NDArray[np.integer], names: Sequence[str] | None
+) -> tuple[Codes, list[Level]]:
+    """Codes for the values of rows that are sorted by time, and the categories by code.
+
+    Args:
+        values: of rows; positions in ``names``, or the categories themselves; NaN where there is none.
+        time_of: the position of each row's time.
+        names: of the categories, sorted; None: they are numbers.
+
+    Returns:
+        NaN where there is no category.
+    """
+    there = ~np.isnan(values)
+    distinct, first, inverse = np.unique(values[there], return_index=True, return_inverse=True)
+    order = np.lexsort((distinct, time_of[there][first]))
+    code = np.empty(len(distinct))
+    code[order] = np.arange(len(distinct))
+    codes = np.full(len(values), np.nan, dtype=np.float32)
+    codes[there] = code[inverse]
+    levels = [float(distinct[at]) if names is None else names[int(distinct[at])] for at in order.tolist()]
+    return codes, levels
+
+
+def known_in(codes: Codes, levels: Sequence[Level]) -> list[tuple[Level, int]]:
+    """The categories that some rows have."""
+    found = np.unique(codes[~np.isnan(codes)]).astype(int).tolist()
+    return [(levels[code], code) for code in found]
+
+
+def recoded(codes: Codes, levels: Sequence[Level], known: Known) -> Codes:
+    """The codes by which a window knows the categories; ``UNKNOWN`` for those that it does not know.
+
+    Args:
+        codes, levels: of a panel, which may have been made anew from other data.
+        known: of the window.
+    """
+    place: Mapping[Level, int] = dict(known)
+    table = np.array([*(place.get(level, UNKNOWN) for level in levels), np.nan], dtype=np.float32)
+    found: Codes = table[np.where(np.isnan(codes), len(levels), codes).astype(np.int64)]
+    return found

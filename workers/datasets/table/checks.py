@@ -1,0 +1,112 @@
+"""What is looked at before anything is enqueued: what would make every window fail, or let a model see the future."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+from rollq.tasks.components.dataset import Finding
+from rollq.tasks.errors import DataError
+from rollq.tasks.rolling.data_checks import some
+from rollq.workers.datasets.panel_cache import Panel
+from rollq.workers.datasets.plan.plan import TablePlan
+from rollq.workers.datasets.prices import KEY
+from rollq.workers.datasets.segment_rows import check_segment as check_segment
+from rollq.workers.expressions.span import latest
+
+MOST_LEFT_OUT = 0.1  # of the sessions; where more are odd, the thresholds or the file are
+FEATURES_KEY, LABEL_KEY = "dataset.kwargs.features", "dataset.kwargs.label"
+BLOCK = 2**14  # rows that are looked at together
+
+
+def check_left_out(findings: Sequence[Finding], sessions: int) -> None:
+    """Refuse data of which too much is odd.
+
+    Raises:
+        DataError: it is.
+    """
+    odd = [one for one in findings if one.left_out]
+    days = {one.session for one in odd}
+    if len(days) > MOST_LEFT_OUT * (len(days) + sessions):
+        raise DataError(
+            f"{KEY}: {len(days)} of {len(days) + sessions} sessions are odd: {some(odd)}.",
+            "See `rollq data check TEMPLATE`; repair the data, or set other thresholds: data_checks.",
+        )
+
+
+def check_features(features: npt.NDArray[np.float32], names: Sequence[str], where: str) -> None:
+    """Refuse a feature without a value.
+
+    Raises:
+        DataError: there is one.
+    """
+    empty = np.ones(len(names), dtype=bool)
+    # In blocks, and no further than needed: nearly all features have a value in the first of them.
+    for first in range(0, len(features), BLOCK):
+        empty[empty] = np.isnan(features[first : first + BLOCK][:, empty]).all(axis=0)
+        if not empty.any():
+            return
+    name = names[int(empty.argmax())]
+    raise DataError(f"{FEATURES_KEY}: {name} is NaN {where}.", "Use a shorter window, or start train later.")
+
+
+def check_panel(panel: Panel, plan: TablePlan, lookahead: int) -> None:
+    """Refuse a panel that no model can learn from, or that would let it see what it shall predict.
+
+    Args:
+        lookahead: sessions that the label looks ahead.
+
+    Raises:
+        DataError: a feature or the label has no value, weights are negative or none, a feature is the label itself, or
+            the label is known earlier or later than it says.
+    """
+    check_features(panel.features, list(plan.features), "in the whole table")
+    if np.isnan(panel.raw).all():
+        key = plan.plan.label.key
+        raise DataError(f"{key}: it is NaN everywhere.", "Use a shorter horizon, or look at its columns.")
+    if panel.weight is not None and (panel.weight < 0).any():
+        raise DataError("dataset.kwargs.weight: there are negative weights.", "Give one that is 0 or more.")
+    if panel.weight is not None and not (panel.weight > 0).any():
+        raise DataError("dataset.kwargs.weight: no row has a weight.", "Look at its column.")
+    _check_own_column(plan, lookahead)
+    _check_declared(panel, plan)
+
+
+def _check_own_column(plan: TablePlan, lookahead: int) -> None:
+    """Refuse features that hold the label's own value, where the label is a value of its row."""
+    if lookahead:
+        return
+    for name, feature in plan.features.items():
+        for column in set(feature.columns) & set(plan.label.columns):
+            if feature.looks_at_own_row(column) and column not in plan.plan.known_ahead:
+                raise DataError(
+                    f"{FEATURES_KEY}: {name} uses {column} of its own row, which is what shall be predicted.",
+                    f"Use earlier rows: lag({column}, 1). If it is known in advance, name it in known_ahead.",
+                )
+
+
+def _check_declared(panel: Panel, plan: TablePlan) -> None:
+    """Refuse a label whose last values are known at another time than its column says."""
+    label = plan.plan.label
+    if label.column is None:
+        return
+    end = len(panel.times) - 1
+    last = int(panel.time_of[np.flatnonzero(~np.isnan(panel.raw))[-1]])
+    known = latest(panel.times, np.arange(len(panel.times)), label.declared)
+    there = f"the last value of {label.column} stands at {panel.times[last]:%Y-%m-%d %H:%M}".removesuffix(" 00:00")
+    if known[last] > end:
+        raise DataError(
+            f"{LABEL_KEY}.lookahead: {there}, and would be known {label.declared} later, after the end of the table.",
+            f"Leave out what is not known yet, or say how far it looks ahead: {end - last}.",
+        )
+    # Rows of what is known in advance stand behind the present.
+    ahead = max(
+        (int(latest(panel.times, np.array([0]), span)[0]) for span in plan.plan.known_ahead.values()), default=0
+    )
+    if last < end and known[last + 1] + ahead <= end:
+        raise DataError(
+            f"{LABEL_KEY}.lookahead: {there}, {end - last} rows before the end: later than {label.declared}.",
+            f"It looks further ahead than it says, or values are missing: lookahead: {end - last}.",
+        )

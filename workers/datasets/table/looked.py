@@ -1,0 +1,121 @@
+"""What is odd about a table, by session: duplicates, dates, and, where a column is a price, its prices."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from rollq.tasks.components.dataset import Finding
+from rollq.tasks.files.shared_cache import keep_text
+from rollq.tasks.rolling.data_checks import DUPLICATE, DataChecks
+from rollq.workers.datasets.plan.plan import TablePlan
+from rollq.workers.datasets.session_checks import find
+from rollq.workers.datasets.session_dates import far, find_future
+from rollq.workers.datasets.table.reach import Reach
+from rollq.workers.datasets.table.table_rows import TableRows, look_at_rows
+from rollq.workers.tables.table import Table
+
+VERSION = 1  # raise it when something else is found odd
+SHOWN = 3  # rows that are named
+
+
+def findings_of(table: Table, plan: TablePlan, cache_dir: Path) -> tuple[Finding, ...]:
+    """What is odd about a table today, by session.
+
+    Raises:
+        DataError: the table cannot be read.
+    """
+    checks = plan.plan.checks
+    parts = [VERSION, table.fingerprint(), checks.to_dict(), plan.looked_at, plan.price, plan.plan.universe.names]
+    ahead = sorted((name, str(span)) for name, span in plan.plan.known_ahead.items())
+    key = hashlib.sha256(json.dumps([*parts, ahead]).encode()).hexdigest()[:24]
+    kept = cache_dir / f"odd-{key}.json"
+    sessions, ahead_by, timeless = _read(kept) or _look(table, plan, kept)
+    # What lies in the future depends on today, so it is not kept but found each time.
+    findings = [*timeless, *_future(sessions, checks, ahead_by)]
+    return tuple(sorted(findings, key=lambda one: (one.session, one.check)))
+
+
+Looked = tuple[list[str], int, list[Finding]]  # the sessions, how many may be ahead of today, and what is odd
+
+
+def _future(sessions: Sequence[str], checks: DataChecks, ahead: int) -> list[Finding]:
+    """Sessions after today, but for those that are there because something of them is known in advance."""
+    found = find_future(sessions, checks)
+    return found[ahead:]
+
+
+def _look(table: Table, plan: TablePlan, kept: Path) -> Looked:
+    rows = look_at_rows(table, plan.looked_at, plan.plan.checks)
+    sessions = rows.sessions
+    times = pd.DatetimeIndex(rows.index.levels[0])
+    reach = Reach(times)
+    ahead = max((reach.lookahead_of(span) for span in plan.plan.known_ahead.values()), default=0)
+    findings = _found(table, plan, rows, sessions)
+    keep_text(kept, json.dumps({"sessions": sessions, "ahead": ahead, "findings": [asdict(one) for one in findings]}))
+    return sessions, ahead, findings
+
+
+def _found(table: Table, plan: TablePlan, rows: TableRows, sessions: Sequence[str]) -> list[Finding]:
+    """What is odd, whatever the day."""
+    checks, one_a_day = plan.plan.checks, len(sessions) == len(rows.index.levels[0])
+    if plan.price is None:
+        return [*far(pd.Index(sessions), checks), *_twice(rows, checks)]
+    # Of several times of a session the last one is its close.
+    prices = _prices(table, plan, rows, one_a_day)
+    found = find(prices, checks if one_a_day else _without_weekends(checks), plan.plan.universe.names)
+    return found if one_a_day else [*found, *_twice(rows, checks)]
+
+
+def _prices(table: Table, plan: TablePlan, rows: TableRows, one_a_day: bool) -> pd.DataFrame:
+    """Prices as the checks want them: one row per session and instrument, or all where each is there once."""
+    bars = plan.bars if one_a_day else []
+    frame = table.frame([str(plan.price), *bars])
+    prices = pd.DataFrame(
+        {
+            "datetime": rows.days().astype("datetime64[ns]"),
+            "instrument": rows.index.get_level_values(1).astype(str),
+            "close": frame[str(plan.price)].to_numpy(),
+            **{name: frame[name].to_numpy() for name in bars},
+        }
+    )
+    if one_a_day:
+        return prices
+    prices = prices[rows.kept & prices["close"].notna().to_numpy()]
+    return prices.drop_duplicates(["datetime", "instrument"], keep="last")
+
+
+def _without_weekends(checks: DataChecks) -> DataChecks:
+    return DataChecks(**{**asdict(checks), "weekend": False})
+
+
+def _twice(rows: TableRows, checks: DataChecks) -> list[Finding]:
+    """Sessions with rows that say different things of one time and instrument."""
+    if not rows.twice.any():
+        return []
+    days = rows.days()
+    counts: Mapping[str, int] = dict(zip(*np.unique(days, return_counts=True), strict=True))
+    found = []
+    names = rows.index.get_level_values(1).to_numpy()
+    for day in np.unique(days[rows.twice]).tolist():
+        odd = np.flatnonzero(rows.twice & (days == day))
+        shown = ", ".join(dict.fromkeys(str(names[at]) for at in odd[: 2 * SHOWN]))
+        accepted = checks.accepts(day, DUPLICATE)
+        out = len(odd) > checks.share * counts[day] and not accepted
+        what = f"{len(odd)} rows are there twice, and differ: {shown}"
+        found.append(Finding(day, DUPLICATE, what, out, accepted))
+    return found
+
+
+def _read(path: Path) -> Looked | None:
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+        return found["sessions"], found["ahead"], [Finding(**one) for one in found["findings"]]
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
