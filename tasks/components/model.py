@@ -19,9 +19,11 @@ class Model(ABC):
     """Learns from a dataset's train segment (and valid, if it wants) and predicts another.
 
     ``warm_starts``: whether ``fit`` takes an ``init_model``; only then may a template ask for ``online.warm_start``.
+    ``constant``: whether it gives every row the same score on purpose.
     """
 
     warm_starts: ClassVar[bool] = False
+    constant: ClassVar[bool] = False
 
     def check_dataset(self, dataset: Dataset) -> None:  # noqa: B027 - most models fit any dataset
         """Look whether this model can be trained on a dataset, before anything is enqueued.

@@ -103,6 +103,9 @@ class Settings(BaseModel):
     app_dir: Annotated[Path, AfterValidator(expanded)] = Field(
         Path(), description="Folder of your own modules, which components may name"
     )
+    estimator_packages: tuple[str, ...] = Field(
+        ("sklearn",), description="Packages whose estimators of scikit-learn's kind templates may name"
+    )
     pickle_classes: tuple[str, ...] = Field((), description="Classes that a pickled artifact may hold: 'module:Class'")
     qlib_provider_uri: str = Field("", description="Data folder of Qlib's, for tasks that do not name theirs")
     qlib_region: Literal["cn", "us", "tw"] = Field("cn", description="Region of that folder")

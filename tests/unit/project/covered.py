@@ -215,6 +215,13 @@ COVERED: dict[str, list[str]] = {
         "workers.models.lightgbm_training",
     ],
     "tests/unit/workers/models/test_lightgbm.py": ["workers.models.lightgbm_params", "workers.models.lightgbm_table"],
+    "tests/unit/workers/models/test_baselines.py": ["workers.models.feature", "workers.models.mean"],
+    "tests/unit/workers/models/test_sklearn.py": [
+        "workers.models.adapter",
+        "workers.models.scikit.estimators",
+        "workers.models.scikit.fills",
+        "workers.models.scikit.stored",
+    ],
     "tests/unit/workers/models/test_models.py": ["tasks.components.model", "workers.models.training_rows"],
     "tests/unit/workers/process/test_machine.py": ["workers.process.capacity"],
     "tests/integration/workers/test_qlib.py": [
