@@ -2,33 +2,46 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
-from pathlib import Path
+import hashlib
+import json
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
-import pyarrow as pa
-import pyarrow.parquet as pq
 
 from rollq.tasks.errors import DataError
-from rollq.workers.tables.table_spec import TableSpec
+from rollq.workers.tables.arrow_columns import CATEGORY, NUMBER, categorical
+from rollq.workers.tables.join import Join
+from rollq.workers.tables.joined_rows import Side, Texts
+from rollq.workers.tables.key_columns import no_column
+from rollq.workers.tables.main_rows import MainRows, read_main
+from rollq.workers.tables.rows import Block
+from rollq.workers.tables.source import Source
+from rollq.workers.tables.table_spec import JoinSpec, TableSpec
 
-NUMBER, CATEGORY = "number", "category"
+AT_ONCE = 1 << 26  # bytes of a joined source that are held beside the frame, at least one column
+INSTRUMENT = "instrument"
 
 
 class Table:
-    """A table that was looked at; its values are read when they are asked for.
+    """A table whose files were found and whose columns are known; values are read when they are asked for.
 
     Attributes:
         columns: the kind of each column that can be asked for: ``number`` or ``category``.
-        time, instrument: names of these two columns in the file; None: there is no such column.
+        time, instrument: names of these two columns in the main source; None: there is no such column.
     """
 
-    def __init__(
-        self, spec: TableSpec, columns: dict[str, str], time: str, instrument: str | None, sha256: str
-    ) -> None:
-        self.spec, self.columns, self.time, self.instrument = spec, columns, time, instrument
-        self._sha256 = sha256
+    def __init__(self, spec: TableSpec) -> None:
+        self.spec = spec
+        self.main = Source(spec.source, spec.key)
+        self.joins = [Join(_with_zone(one, spec), self.main) for one in spec.joins]
+        self.time, self.instrument = self.main.time, self.main.instrument
+        self.columns = dict(self.main.kinds)
+        if spec.source.wide:
+            self.columns = {spec.source.wide: NUMBER}
+        for join in self.joins:
+            self._add(join)
 
     def frame(self, columns: Sequence[str], numbers: Collection[str] = ()) -> pd.DataFrame:
         """Rows indexed (datetime, instrument), sorted by it; rows that are there twice stay twice.
@@ -44,29 +57,57 @@ class Table:
             DataError: there is no such column, or it holds no numbers; times or instruments are missing or unclear.
             NotYet: a file is another one by now.
         """
-        path = Path(self.spec.source.path)
-        wanted = [self.time, *([self.instrument] if self.instrument else []), *columns]
-        raw = pq.read_table(path, columns=list(dict.fromkeys(wanted)), use_threads=False).to_pandas(
-            ignore_metadata=True
-        )
-        names = raw[self.instrument].astype(str) if self.instrument else pd.Series(path.stem, index=raw.index)
-        index = pd.MultiIndex.from_arrays([pd.DatetimeIndex(raw[self.time]), names], names=["datetime", "instrument"])
-        values = {
-            name: raw[name].astype(float).to_numpy() if self.columns[name] == NUMBER else raw[name].astype("category")
-            for name in columns
-        }
-        frame = pd.DataFrame(
-            {name: np.asarray(v) if isinstance(v, np.ndarray) else v.array for name, v in values.items()}
-        )
-        frame.index = index
+        self._check(columns, numbers)
+        main = read_main(self.main, [name for name in columns if name in self.main.kinds], self._keys(columns))
+        floats = [name for name in columns if self._kind(name) == NUMBER]
+        block = np.empty((len(floats), main.count))
+        texts: dict[str, Texts] = {}
+        place = {name: block[position] for position, name in enumerate(floats)}
+        for name in columns:
+            if name == self.instrument:
+                texts[name] = (main.instruments, main.names)
+            elif name in main.texts:
+                texts[name] = main.texts[name]
+        main.move(place)
+        for join in self.joins:
+            texts.update(_joined(join, main, [name for name in columns if name in join.columns], place))
         for name in numbers:
-            if self.columns[name] != NUMBER:
-                raise DataError(f"the column {name!r} is no number.", "Use another one.")
-        return frame.sort_index(kind="stable")
+            if main.count and np.isnan(place[name]).all():
+                fix = "Leave it out, or look at the file."
+                raise DataError(f"{self.spec.key}: the column {name!r} is missing in every row.", fix)
+        return _frame(columns, floats, block, texts, main)
 
     def fingerprint(self) -> dict[str, str]:
-        """SHA-256 of all files, by their names relative to the source and their contents."""
-        return {"sha256": self._sha256}
+        """SHA-256 of all files, by their names relative to their source and their contents, as they were found."""
+        parts = [self.main.sha256(), *(join.source.sha256() for join in self.joins)]
+        return {"sha256": hashlib.sha256(json.dumps(parts).encode()).hexdigest()}
+
+    def _add(self, join: Join) -> None:
+        for name, column in join.columns.items():
+            if name in (*self.columns, self.time, self.instrument):
+                fix = "Write prefix: and a text for it, or name the columns that are meant: columns."
+                raise DataError(f"{join.spec.key}: another column is called {name!r}, too.", fix)
+            self.columns[name] = join.source.kinds[column]
+
+    def _kind(self, name: str) -> str:
+        return CATEGORY if name == self.instrument else self.columns[name]
+
+    def _check(self, columns: Sequence[str], numbers: Collection[str]) -> None:
+        """Refuse columns that there are not, and text in place of numbers."""
+        for name in columns:
+            if name not in self.columns and name != self.instrument:
+                fix = no_column(name, list(self.columns))
+                raise DataError(f"{self.spec.key}: the table has no column {name!r}.", fix)
+        for name in numbers:
+            if self._kind(name) != NUMBER:
+                join = next((one for one in self.joins if name in one.columns), None)
+                source, own = (join.source, join.columns[name]) if join else (self.main, name)
+                raise source.refuse_text(own, self.spec.key)
+
+    def _keys(self, columns: Sequence[str]) -> list[str]:
+        """Columns of the main table that are read as text, because asked joins need them."""
+        asked = [join for join in self.joins if set(columns) & set(join.columns)]
+        return sorted({name for join in asked for name in join.keys if name != self.instrument})
 
 
 def read_table(spec: TableSpec) -> Table:
@@ -75,31 +116,51 @@ def read_table(spec: TableSpec) -> Table:
     Raises:
         DataError: files are missing or no tables, or a column cannot be told; the message names key, cause and fix.
     """
-    import hashlib
+    return Table(spec)
 
-    path = Path(spec.source.path)
-    try:
-        schema = pq.read_schema(path)
-        sha256 = hashlib.sha256(path.read_bytes()).hexdigest()
-    except (OSError, ValueError) as error:
-        raise DataError(f"{spec.key}.path: {path}: {error}.", "Give a Parquet file.") from None
-    time = spec.source.time or next(n for n in ("datetime", "date", "time", "timestamp", "ds") if n in schema.names)
-    candidates = [n for n in ("instrument", "symbol", "ticker", "zone", "product") if n in schema.names]
-    instrument = (
-        spec.source.instrument if spec.source.instrument is not None else (candidates[0] if candidates else None)
+
+def _with_zone(join: JoinSpec, spec: TableSpec) -> JoinSpec:
+    """Local times of a joined table are in the zone that the dataset names, if it names none itself."""
+    if join.source.zone or not spec.source.zone:
+        return join
+    return replace(join, source=replace(join.source, zone=spec.source.zone))
+
+
+def _joined(join: Join, main: MainRows, columns: Sequence[str], place: dict[str, Block]) -> dict[str, Texts]:
+    """Write the columns of a join to their place; a few at a time, because a source may be as large as the frame."""
+    if not columns:
+        return {}
+    keys = [main.key(name) for name in join.keys] or (
+        [(main.instruments, main.names)] if join.source.instrument else []
     )
-    instrument = instrument or None
-    columns = {
-        field.name: kind
-        for field in schema
-        if field.name not in (time, instrument) and (kind := _kind(field.type)) is not None
-    }
-    return Table(spec, columns, time, instrument, sha256)
+    places = join.places(Side(keys, main.times, main.count))
+    found = places >= 0
+    texts: dict[str, Texts] = {}
+    for part in _parts(join, columns, main.count):
+        numbers = [name for name in part if name in place]
+        names = [join.columns[name] for name in part if name not in place]
+        rows = join.source.rows([join.columns[name] for name in numbers], texts=names)
+        for position, name in enumerate(numbers):
+            place[name][:] = np.where(found, rows.numbers[position][places], np.nan)
+        for name in part:
+            if name not in place:
+                codes, values = rows.texts[join.columns[name]]
+                texts[name] = (np.where(found, codes[places], -1).astype(np.int32), values)
+    return texts
 
 
-def _kind(kind: pa.DataType) -> str | None:
-    if pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_boolean(kind):
-        return NUMBER
-    return (
-        CATEGORY if pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_dictionary(kind) else None
-    )
+def _parts(join: Join, columns: Sequence[str], rows: int) -> Iterator[Sequence[str]]:
+    size = max(1, AT_ONCE // max(1, 8 * rows))
+    for start in range(0, len(columns), size):
+        yield columns[start : start + size]
+
+
+def _frame(
+    columns: Sequence[str], floats: Sequence[str], block: Block, texts: dict[str, Texts], main: MainRows
+) -> pd.DataFrame:
+    """The frame around one block of numbers: no copy is made of it."""
+    frame = pd.DataFrame(block.T, index=main.index(), columns=list(floats), copy=False)
+    for position, name in enumerate(columns):
+        if name not in floats:
+            frame.insert(position, name, categorical(*texts[name]))
+    return frame

@@ -202,7 +202,6 @@ COVERED: dict[str, list[str]] = {
         "workers.expressions.parsing.tokens",
         "workers.expressions.span",
     ],
-    "tests/unit/workers/tables/test_table.py": ["workers.tables.source_spec", "workers.tables.table_spec"],
     "tests/unit/workers/jobs/test_updaters.py": ["tasks.predictions.fitted_dataset", "tasks.predictions.increments"],
     "tests/unit/workers/jobs/test_warm_start.py": ["workers.jobs.training"],
     "tests/unit/workers/models/learning/test_losses.py": [
@@ -254,4 +253,18 @@ COVERED: dict[str, list[str]] = {
         "workers.records.analysis",
         "workers.records.signal",
     ],
+    "tests/unit/workers/tables/test_joins.py": ["workers.tables.join", "workers.tables.joined_rows"],
+    "tests/unit/workers/tables/test_source.py": [
+        "workers.tables.arrow_columns",
+        "workers.tables.files.csv_file",
+        "workers.tables.files.file_hashes",
+        "workers.tables.files.parquet_file",
+        "workers.tables.files.qlib_folder",
+        "workers.tables.files.source_files",
+        "workers.tables.key_columns",
+        "workers.tables.rows",
+        "workers.tables.source_spec",
+    ],
+    "tests/unit/workers/tables/test_table.py": ["workers.tables.main_rows", "workers.tables.table_spec"],
+    "tests/unit/workers/tables/test_times.py": ["workers.tables.clock.local_times", "workers.tables.clock.time_texts"],
 }

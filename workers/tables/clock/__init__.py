@@ -1,0 +1,1 @@
+"""Times of every form, and local times where clocks change."""
