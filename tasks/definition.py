@@ -29,6 +29,7 @@ CLASS, MODULE, KWARGS = "class", "module_path", "kwargs"
 COMPONENT_KEYS = frozenset({CLASS, MODULE, KWARGS})
 SEGMENTS, HANDLER, PATH, CACHE_DIR, FITTED, CHECKS = "segments", "handler", "path", "cache_dir", "fitted", "data_checks"
 ONLY = "only"  # of a dataset: {column: value} of the rows that it is reduced to
+JOIN = "join"  # of a dataset: what is joined to its table, a list of mappings with a path each
 TRAIN, VALID, TEST = "train", "valid", "test"
 SEGMENTS_KEY = f"{DATASET}.{KWARGS}.{SEGMENTS}"  # where they are written, for messages
 END_TIME, LOADED = "end_time", frozenset({"start_time", "end_time"})  # of a handler: how far it loads
@@ -115,6 +116,37 @@ def with_dataset_kwargs(definition: Mapping[str, object], **changes: object) -> 
     kept = {name: value for name, value in kwargs.items() if value is not None or name not in changes}
     dataset = definition.get(DATASET)
     return {**definition, DATASET: with_kwargs(dataset if isinstance(dataset, Mapping) else {}, kept)}
+
+
+def with_paths(kwargs: Mapping[str, object], moved: Callable[[str, str], str | None]) -> dict[str, object]:
+    """A copy of the keywords of a dataset with other paths: its own, and those of the files that are joined to it.
+
+    Args:
+        kwargs: as they are written.
+        moved: the new path, of a path and the name of its key; None takes it out.
+    """
+    found = _moved(kwargs, PATH, moved)
+    joined = kwargs.get(JOIN)
+    if isinstance(joined, list):
+        places = [f"{JOIN}[{position}].{PATH}" for position in range(len(joined))]
+        one_by_one = zip(joined, places, strict=True)
+        found[JOIN] = [_moved(one, key, moved) if isinstance(one, Mapping) else one for one, key in one_by_one]
+    return found
+
+
+def paths_of(kwargs: Mapping[str, object]) -> dict[str, str]:
+    """The paths that ``with_paths`` can change, by the name of their key."""
+    found: dict[str, str] = {}
+    with_paths(kwargs, lambda path, key: found.setdefault(key, path))
+    return found
+
+
+def _moved(kwargs: Mapping[str, object], key: str, moved: Callable[[str, str], str | None]) -> dict[str, object]:
+    path = kwargs.get(PATH)
+    if not isinstance(path, str):
+        return dict(kwargs)
+    other = moved(path, key)
+    return {name: other if name == PATH else one for name, one in kwargs.items() if name != PATH or other is not None}
 
 
 def written_segments(definition: Mapping[str, object]) -> object:

@@ -31,6 +31,7 @@ from rollq.tasks.definition import (
     dataset_kwargs,
     kwargs_of,
     with_kwargs,
+    with_paths,
 )
 from rollq.tasks.errors import TemplateError
 
@@ -183,12 +184,11 @@ def _placeless(dataset: object, whole: bool) -> object:
     if not isinstance(dataset, Mapping) or not isinstance(dataset.get(KWARGS), Mapping):
         return dataset
     given, places = kwargs_of(dataset), PLACES if whole else (*PLACES, CHECKS)  # what checks leave out is in the data
-    kwargs = {name: value for name, value in given.items() if name not in places}
+    named = with_paths(given, lambda path, _: re.split(r"[/\\]", path.rstrip("/\\"))[-1] if whole else None)
+    out = [name for name in places if name != PATH or not isinstance(given.get(PATH), str)]
+    kwargs = {name: value for name, value in named.items() if name not in out}
     if isinstance(init := kwargs.get(QLIB_INIT), Mapping):
         kwargs[QLIB_INIT] = {name: value for name, value in init.items() if name != PROVIDER}
-    path = given.get(PATH)
-    if whole and isinstance(path, str):
-        kwargs[PATH] = re.split(r"[/\\]", path.rstrip("/\\"))[-1]
     return with_kwargs(dataset, kwargs)
 
 

@@ -23,12 +23,15 @@ from rollq.tasks.definition import (
     CHECKS,
     DATASET,
     MEMBER,
-    PATH,
     VARIANT,
     Component,
     Definition,
     dataset_kwargs,
+    kwargs_of,
+    paths_of,
     with_dataset_kwargs,
+    with_kwargs,
+    with_paths,
 )
 from rollq.tasks.errors import TemplateError
 from rollq.tasks.rolling.calendar import Time, timestamp
@@ -194,11 +197,8 @@ class RollingStrategy(OnlineStrategy):
         """As it was trained, but with the file that the template names now, and what it says of odd sessions."""
         name = member_of(trained) or variant_of(trained)
         current = dataset_kwargs(self._looked.models.get(name, self._looked.definition))
-        changes = {CHECKS: current.get(CHECKS)}
-        if PATH in dataset_kwargs(trained) and PATH in current:
-            changes[PATH] = current[PATH]
-        config: Component = with_dataset_kwargs(trained, **changes)[DATASET]
-        return config
+        config: Component = with_dataset_kwargs(trained, **{CHECKS: current.get(CHECKS)})[DATASET]
+        return with_kwargs(config, with_paths(kwargs_of(config), lambda path, key: paths_of(current).get(key, path)))
 
     def get_collector(
         self,

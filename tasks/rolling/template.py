@@ -18,7 +18,6 @@ from rollq.tasks.definition import (
     KWARGS,
     MODEL,
     PARTS,
-    PATH,
     RECORD,
     ROLLING,
     TEST,
@@ -29,10 +28,12 @@ from rollq.tasks.definition import (
     dataset_kwargs,
     kwargs_of,
     parts_of,
+    paths_of,
     records_of,
     segments_of,
     with_dataset_kwargs,
     with_kwargs,
+    with_paths,
 )
 from rollq.tasks.errors import BadInput, TemplateError
 from rollq.tasks.files.paths import absolute, folder_of
@@ -263,11 +264,12 @@ def _check_keys(content: Mapping[str, object]) -> None:
 
 def _definition(content: Mapping[str, object], folder: Path) -> Definition:
     definition: Definition = canonical(parts_of(content))
-    path = dataset_kwargs(definition).get(PATH)
-    if not isinstance(path, str):
+    if not paths_of(dataset_kwargs(definition)):
         return definition
+    dataset = definition[DATASET]
     # links are followed when it is read: they may move
-    return with_dataset_kwargs(definition, path=str(absolute(folder / _home(path))))
+    moved = with_paths(kwargs_of(dataset), lambda path, key: str(absolute(folder / _home(path, key))))
+    return {**definition, DATASET: with_kwargs(dataset, moved)}
 
 
 def _add_checks(definition: Definition, content: Mapping[str, object], settings: Settings) -> None:
@@ -291,9 +293,9 @@ def _takes_checks(dataset: object, settings: Settings) -> bool:
     return CHECKS in inspect.signature(resolve(dataset, DATASET, settings.components)).parameters
 
 
-def _home(path: str) -> Path:
+def _home(path: str, name: str) -> Path:
     try:
         return expanded(Path(path))
     except ValueError as error:
-        key = f"{DATASET}.{KWARGS}.{PATH}"
+        key = f"{DATASET}.{KWARGS}.{name}"
         raise TemplateError(f"{path!r} cannot be a path: {error}.", "Write it out.", key) from None

@@ -98,6 +98,7 @@ class RowsReader:
     def _values(
         self, batch: pa.RecordBatch, name: str, constants: Mapping[str, str | None], file: object
     ) -> Values | float:
+        """The values of a column of numbers; one for all rows where the file's folder says it, or lacks it."""
         if name in constants:
             return float(constants[name] or "nan")
         if name not in batch.schema.names:

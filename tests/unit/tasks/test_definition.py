@@ -16,11 +16,13 @@ from rollq.tasks.definition import (
     dataset_kwargs,
     handler_kwargs,
     kwargs_of,
+    paths_of,
     planned_test,
     segments_of,
     segments_of_window,
     set_segments,
     with_dataset_kwargs,
+    with_paths,
     with_test,
 )
 
@@ -107,3 +109,15 @@ def test_no_other_module_knows_the_keys() -> None:
     assert {path: found for path, found in pokes.items() if found} == {
         str(Path(known.__file__).resolve().relative_to(ROOT)): ['"module_path"', '"handler"', '"fit_start_time"']
     }
+
+
+def test_the_paths_of_a_dataset_are_its_own_and_those_of_what_is_joined() -> None:
+    kwargs = {"path": "a", "join": [{"path": "b", "on": ["x"]}, {"columns": 1}, "c"], "zone": "UTC"}
+    assert paths_of(kwargs) == {"path": "a", "join[0].path": "b"}
+    assert with_paths(kwargs, lambda path, key: f"/{path}") == {
+        "path": "/a",
+        "join": [{"path": "/b", "on": ["x"]}, {"columns": 1}, "c"],
+        "zone": "UTC",
+    }
+    assert with_paths(kwargs, lambda path, key: None)["join"] == [{"on": ["x"]}, {"columns": 1}, "c"]
+    assert kwargs["path"] == "a"

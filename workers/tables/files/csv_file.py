@@ -60,6 +60,7 @@ def csv_head(file: SourceFile, form: CsvForm, texts: Collection[str], key: str) 
 
 
 def _head(file: SourceFile, form: CsvForm, texts: Collection[str], key: str) -> pa.Table:
+    """The first rows, as long as the file stays as it is."""
     names = csv_header(file, form, key)
     options = _options(file, form, names, key)
     convert = _convert(form, names, dict.fromkeys(texts, pa.string()))
@@ -133,6 +134,7 @@ def _no_table(file: SourceFile, key: str, error: Exception) -> DataError:
 
 
 def _first_line(file: SourceFile, key: str) -> str:
+    """The line of the names."""
     try:
         with file.path.open("rb") as raw, TextIOWrapper(_unzipped(file, raw), "utf-8-sig", newline="") as text:
             line = text.readline(HEAD)
