@@ -266,10 +266,9 @@ def _definition(content: Mapping[str, object], folder: Path) -> Definition:
     definition: Definition = canonical(parts_of(content))
     if not paths_of(dataset_kwargs(definition)):
         return definition
-    dataset = definition[DATASET]
     # links are followed when it is read: they may move
-    moved = with_paths(kwargs_of(dataset), lambda path, key: str(absolute(folder / _home(path, key))))
-    return {**definition, DATASET: with_kwargs(dataset, moved)}
+    moved = with_paths(dataset_kwargs(definition), lambda path, key: str(absolute(folder / _home(path, key))))
+    return {**definition, DATASET: with_kwargs(definition[DATASET], moved)}
 
 
 def _add_checks(definition: Definition, content: Mapping[str, object], settings: Settings) -> None:
