@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from rollq.workers.expressions.functions import elementwise, rolling
+from rollq.workers.expressions.functions import across, calendar, elementwise, prices, rows, windows
 from rollq.workers.expressions.functions.function import Function
 
-FUNCTIONS: Mapping[str, Function] = {one.name: one for part in (elementwise, rolling) for one in part.FUNCTIONS}
+FUNCTIONS: Mapping[str, Function] = {
+    one.name: one for part in (elementwise, rows, windows, across, calendar, prices) for one in part.FUNCTIONS
+}

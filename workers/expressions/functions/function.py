@@ -24,6 +24,7 @@ class Kind(Enum):
     FACTORS = "columns of groups, or expressions"  # any number of them
     WINDOW = "a number of steps of at least 1, or a span such as 24h or 7d"
     DISTANCE = "a number of steps, or a span such as 24h or 7d"
+    STEPS = "a number of steps"
     WHOLE = "a whole number"
     NUMBER = "a number"
     FLAG = "True or False"
@@ -115,7 +116,7 @@ class Function:
         across: it looks at the other instruments of its row.
         topic: where it stands in the reference.
         qlib: it is one of Qlib's, with Qlib's semantics.
-        known: its values are known in advance, however far.
+        check: of all options together: why they do not go together; "" if they do.
     """
 
     name: str
@@ -127,4 +128,4 @@ class Function:
     across: bool = False
     topic: str = ""
     qlib: bool = False
-    known: bool = False
+    check: Callable[[Options], str] = lambda options: ""

@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import ast
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import cast
 
+from rollq.workers.expressions.functions.catalog import FUNCTIONS
 from rollq.workers.expressions.functions.function import REQUIRED, Function, Kind, Parameter
-from rollq.workers.expressions.node import Call, Node, Number, Option, option_text
-from rollq.workers.expressions.parsing.nearest import nearest
+from rollq.workers.expressions.nearest import nearest
+from rollq.workers.expressions.node import Call, Column, Node, Number, Option, option_text
 from rollq.workers.expressions.parsing.tokens import Misread
 from rollq.workers.expressions.span import Span
 
 Tree = Callable[[ast.expr], Node]
 Place = Callable[[ast.expr], int]
 STEPS_MOST = 1_000_000
+GROUPS, NUMBER = "groups", "number"
 
 
 class Arguments:
@@ -25,9 +27,12 @@ class Arguments:
         tree: reads an expression.
         place: where in the text something stands.
         spans: the spans of the text, by the names that stand for them.
+        columns: of the table; a mapping says their kinds.
     """
 
-    def __init__(self, tree: Tree, place: Place, spans: Mapping[str, Span]) -> None:
+    def __init__(self, tree: Tree, place: Place, spans: Mapping[str, Span], columns: Collection[str] | None) -> None:
+        kinds = columns.items() if isinstance(columns, Mapping) else ()
+        self._numbers = {name for name, kind in kinds if isinstance(kind, str) and kind == NUMBER}
         self._tree = tree
         self._place = place
         self._spans = spans
@@ -47,12 +52,18 @@ class Arguments:
                 raise Misread(
                     self._place(found), f"{function.name} needs {parameter.name!r}", f"Example: {function.example}"
                 )
-            if parameter.is_tree:
+            if parameter.kind is Kind.FACTORS:
+                groups, others = self._factors([self._tree(one) for one in values])
+                trees += groups + others
+                options.append((GROUPS, float(len(groups))))
+            elif parameter.is_tree:
                 trees.extend(self._tree(one) for one in values)
             elif values:
                 options.append((parameter.name, self._option(function, parameter, values[0])))
             else:
                 options.append((parameter.name, cast(Option, parameter.default)))
+        if cause := function.check(dict(options)):
+            raise Misread(self._place(found), cause, f"Example: {function.example}")
         return made(function, trees, options)
 
     def _bound(self, function: Function, found: ast.Call) -> dict[str, list[ast.expr]]:
@@ -85,6 +96,19 @@ class Arguments:
                 raise Misread(self._place(keyword.value), f"{function.name} has {keyword.arg!r} twice")
             given[keyword.arg] = [keyword.value]
         return given
+
+    def _factors(self, trees: Sequence[Node]) -> tuple[list[Node], list[Node]]:
+        """Groups and other factors: a column is a group unless it is known to hold numbers."""
+        groups: list[Node] = []
+        others: list[Node] = []
+        for one in trees:
+            if isinstance(one, Call) and one.function == "group":
+                groups.append(one)
+            elif isinstance(one, Column) and one.name not in self._numbers:
+                groups.append(made(FUNCTIONS["group"], [one]))
+            else:
+                others.append(one)
+        return groups, others
 
     def _option(self, function: Function, parameter: Parameter, found: ast.expr) -> Option:
         """The value of an option, checked."""
@@ -126,7 +150,7 @@ def _fits(parameter: Parameter, value: object) -> Option | _Wrong:
             return value if isinstance(value, bool) else wrong
         case Kind.TEXT:
             return value if isinstance(value, str) else wrong
-        case Kind.WINDOW | Kind.DISTANCE:
+        case Kind.WINDOW | Kind.DISTANCE | Kind.STEPS:
             return _span(parameter, value, wrong)
     if not is_number or not math.isfinite(float(str(value))):
         return wrong
@@ -141,8 +165,8 @@ def _fits(parameter: Parameter, value: object) -> Option | _Wrong:
 
 def _span(parameter: Parameter, value: object, wrong: _Wrong) -> Option | _Wrong:
     """A window or distance: whole steps, or a span."""
-    least = parameter.least or (1 if parameter.kind is Kind.WINDOW else 0)
-    if isinstance(value, Span):
+    least = parameter.least or (0 if parameter.kind is Kind.DISTANCE else 1)
+    if isinstance(value, Span) and parameter.kind is not Kind.STEPS:
         return value if value == value.forward and value else wrong
     if isinstance(value, float) and value.is_integer():
         value = int(value)

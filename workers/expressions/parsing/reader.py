@@ -8,9 +8,9 @@ from collections.abc import Collection, Mapping
 
 from rollq.workers.expressions.functions.catalog import FUNCTIONS
 from rollq.workers.expressions.functions.function import Function
+from rollq.workers.expressions.nearest import nearest
 from rollq.workers.expressions.node import Call, Column, Node, Number
 from rollq.workers.expressions.parsing.arguments import Arguments, made
-from rollq.workers.expressions.parsing.nearest import nearest
 from rollq.workers.expressions.parsing.tokens import PREFIX, Misread, Tokens, read_tokens
 
 LONGEST, DEEPEST = 5_000, 100  # characters of a text, levels of its tree
@@ -158,7 +158,9 @@ class Reader:
         for position, operator in enumerate(found.ops):
             if type(operator) not in COMPARISONS:
                 raise Misread(self.place(found), f"{type(operator).__name__.lower()!r} is no part of the language")
-            parts.append(self._operator(COMPARISONS[type(operator)], sides[position], sides[position + 1]))
+            left, right = sides[position], sides[position + 1]
+            name = COMPARISONS[type(operator)]
+            parts.append(self._operator(name, _placed(left, right), _placed(right, left)))
         return self._joined("both", parts)
 
     def _joined(self, name: str, parts: list[Node]) -> Node:
@@ -190,7 +192,15 @@ class Reader:
 
     @property
     def _arguments(self) -> Arguments:
-        return Arguments(self._node, self.place, self._tokens.spans)
+        return Arguments(self._node, self.place, self._tokens.spans, self._columns)
+
+
+def _placed(node: Node, other: Node) -> Node:
+    """A rank as a place, if it is compared with a place: ``rank(x) <= 200`` would be true of every share."""
+    if not isinstance(node, Call) or node.function != "rank" or not isinstance(other, Number) or other.value < 1:
+        return node
+    options = [(name, False if name == "pct" else value) for name, value in node.options]
+    return made(FUNCTIONS["rank"], node.arguments, options)
 
 
 def _where(found: ast.expr) -> dict[str, int]:

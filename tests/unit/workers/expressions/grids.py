@@ -11,6 +11,7 @@ from rollq.workers.expressions.evaluation import evaluate
 from rollq.workers.expressions.expression import LABEL, parse
 from rollq.workers.expressions.grid import Grid, Values
 
+CATEGORIES = {"sector", "g", "h"}
 COLUMNS = ("open", "high", "low", "close", "volume", "sector")
 
 
@@ -40,5 +41,6 @@ def values(text: str, grid: Grid) -> Values:
 
 def several(texts: Mapping[str, str], grid: Grid) -> dict[str, Values]:
     """The values of several expressions."""
-    parsed = {name: parse(text, columns=grid.fields, lead=LABEL) for name, text in texts.items()}
+    kinds = {name: "category" if name in CATEGORIES else "number" for name in grid.fields}
+    parsed = {name: parse(text, columns=kinds, lead=LABEL) for name, text in texts.items()}
     return dict(evaluate(parsed, grid))
