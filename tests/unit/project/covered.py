@@ -195,7 +195,7 @@ COVERED: dict[str, list[str]] = {
         "workers.expressions.parsing.tokens",
         "workers.expressions.span",
     ],
-    "tests/unit/workers/expressions/test_rows.py": [
+    "tests/unit/workers/expressions/test_other_rows.py": [
         "workers.expressions.functions.prices",
         "workers.expressions.kernels.price_features",
     ],

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from rollq.workers.expressions.functions import across, calendar, elementwise, prices, rows, windows
+from rollq.workers.expressions.functions import across, calendar, elementwise, other_rows, prices, windows
 from rollq.workers.expressions.functions.function import Function
 
 FUNCTIONS: Mapping[str, Function] = {
-    one.name: one for part in (elementwise, rows, windows, across, calendar, prices) for one in part.FUNCTIONS
+    one.name: one for part in (elementwise, other_rows, windows, across, calendar, prices) for one in part.FUNCTIONS
 }

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from rollq.tasks.errors import DataError
-from rollq.workers.expressions.functions import prices, rows
+from rollq.workers.expressions.functions import other_rows, prices
 from rollq.workers.expressions.grid import Grid
 from tests.unit.workers.expressions.grids import made_grid, values
 
@@ -95,4 +95,4 @@ def test_the_five_features_of_closes(window: int) -> None:
 
 
 def test_every_function_is_tested_here() -> None:
-    assert {one.name for one in rows.FUNCTIONS} == {"lag", "lead", "delta", "change", "log_change", "of"}
+    assert {one.name for one in other_rows.FUNCTIONS} == {"lag", "lead", "delta", "change", "log_change", "of"}
