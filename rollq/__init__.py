@@ -44,7 +44,7 @@ _PUBLIC = {
     "rollq.tasks.rolling.model_identity": ["model_identity"],
     "rollq.tasks.queue.task_queue": ["TaskQueue"],
     "rollq.tasks.tracking.mlflow.recorder": ["MLflowRecorder"],
-    "rollq.tasks.rolling.ranges": ["replace_range"],
+    "rollq.tasks.predictions.ranges": ["replace_range"],
     "rollq.tasks.rounds.purpose": ["Research", "Serve"],
     "rollq.tasks.rounds.rounds": ["Rounds"],
     "rollq.tasks.queue.worker_registry": ["WorkerRegistry"],

@@ -27,7 +27,7 @@ def load_strategy(
     settings: Settings,
     name: str | None = None,
     accept: Sequence[str] = (),
-    step: int | None = None,
+    step: int | str | None = None,
     rtype: str | None = None,
 ) -> RollingStrategy:
     """The strategy that a template describes; its name is by default the template's.

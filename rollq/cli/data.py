@@ -22,7 +22,7 @@ Accept = Annotated[
     typer.Option("--accept", help="Take an odd session as it is: 2019-07-06, or 2019-07-06:jump; may be repeated"),
 ]
 Step = Annotated[
-    int | None, typer.Option("--step", min=1, help="Sessions from one window to the next [the template's]")
+    str | None, typer.Option("--step", help="From one window to the next: sessions, or 7d, 1M [the template's]")
 ]
 Rtype = Annotated[str | None, typer.Option("--rtype", help="How train rolls: sliding, expanding [the template's]")]
 SHOWN = 5  # sessions that other verbs name

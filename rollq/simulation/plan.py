@@ -50,7 +50,7 @@ def plan_simulation(
     begin: str | None,
     end: str | None,
     name: str | None,
-    step: int | None = None,
+    step: int | str | None = None,
     rtype: str | None = None,
 ) -> Planned:
     """Check templates, data and range before anything is started.

@@ -49,7 +49,7 @@ class Request:
     report: Path | None = None
     timeout: float = TIMEOUT
     allow_gaps: bool = False
-    step: int | None = None
+    step: int | str | None = None
     rtype: str | None = None
 
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from bisect import bisect_right
-from collections.abc import Iterable
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterable, Sequence
 from copy import deepcopy
 from dataclasses import dataclass
 from functools import cached_property
@@ -30,8 +30,11 @@ from rollq.tasks.identity import canonical
 from rollq.tasks.ingredients.ingredients import Ingredients
 from rollq.tasks.ingredients.seen import sessions_of
 from rollq.tasks.rolling.calendar import TimeAdjuster, timestamp
+from rollq.tasks.rolling.duration import Distance, Duration, distance, following_test, step_of
 from rollq.tasks.rolling.generator import RollingGen
 from rollq.tasks.rolling.template import Template
+
+STEP, TRUNC = "rolling.kwargs.step", "rolling.kwargs.trunc_days"
 
 
 @dataclass(frozen=True)
@@ -47,7 +50,7 @@ class WindowCutter:
 
     Args:
         definition: the template's own, or that of a challenger.
-        step: sessions of a window's test segment; None: the template's.
+        step: sessions of a window's test segment, or a duration; None: the template's.
         checked: the data were looked at as a whole, of which this definition sees a part.
     """
 
@@ -56,7 +59,7 @@ class WindowCutter:
         template: Template,
         settings: Settings,
         definition: Definition | None = None,
-        step: int | None = None,
+        step: int | str | None = None,
         checked: bool = False,
     ) -> None:
         """Nothing is read yet. What rolls is copied, because a strategy may give it a step of its own."""
@@ -90,9 +93,9 @@ class WindowCutter:
         return Ingredients(self._definition, self.dataset, self.sessions, self._components, self._folder)
 
     @cached_property
-    def step(self) -> int:
-        """Sessions of a window's test segment."""
-        return int(self._generator(len(self.sessions)).step)
+    def step(self) -> Distance:
+        """The length of a window's test segment."""
+        return step_of(self._generator(len(self.sessions)).step, STEP)
 
     def all(self) -> Windows:
         """Every window of the template's range.
@@ -134,7 +137,11 @@ class WindowCutter:
 
     def _is_due(self, known: int, after: str | None) -> bool:
         """Whether a window begins after the one that began on ``after``: cheap, as it is asked every session."""
-        return after is None or known - bisect_right(self.sessions, after) >= self.step
+        return after is None or self._following(bisect_right(self.sessions, after) - 1) < known
+
+    def _following(self, first: int) -> int:
+        """The position of the session after ``first`` with which the next window begins, or past the last one."""
+        return following_test(self.step, segments_of_window(self._definition)[TEST][0], self.sessions, first)
 
     def _generated(self, definition: Definition, known: int, after: str | None = None) -> list[Definition]:
         """The windows on the first ``known`` sessions, those alone that begin after ``after``."""
@@ -142,6 +149,7 @@ class WindowCutter:
         generator = self._generator(known)
         self._check_lookahead(self.dataset.label_lookahead)
         tasks = generator.generate(definition)
+        self._check_cut(tasks)
         if not tasks:
             raise SegmentError("no window fits into the test segment.", "Give a longer test segment or a smaller step.")
         # Cut and thrown away rather than begun later: where a window lies depends on the first one.
@@ -162,7 +170,7 @@ class WindowCutter:
         segments = segments_of_window(task)
         start, end = segments[TEST]
         first = self.sessions.index(start)
-        last = self.sessions[min(first + self.step, len(self.sessions)) - 1]
+        last = self.sessions[min(self._following(first), len(self.sessions)) - 1]
         segments[TEST] = [start, min(end or last, until)]
         # The planned end is a part of the definition; what the window predicts at first depends on the day of planning.
         return {**task, WINDOW: {TEST: [start, end]}}
@@ -181,12 +189,28 @@ class WindowCutter:
         made of prices up to ``lookahead`` sessions later: so ``d > lookahead`` keeps every test price out.
         """
         truncated = kwargs_of(self._rolling).get("trunc_days")
+        if isinstance(truncated, str) and isinstance(distance(truncated, TRUNC, 0), Duration):
+            return  # how many sessions that are is found for each window
         if lookahead and (truncated is None or truncated <= lookahead):
-            raise TemplateError(
-                f"the label looks {lookahead} sessions ahead, past the end of train and valid into the test segment.",
-                f"Set rolling.kwargs.trunc_days to {lookahead + 1} or more.",
-                "rolling.kwargs.trunc_days",
-            )
+            raise _leaks(lookahead)
+
+    def _check_cut(self, tasks: Sequence[Definition]) -> None:
+        """As ``_check_lookahead``, of windows that durations have cut."""
+        lookahead = self.dataset.label_lookahead
+        for task in tasks if isinstance(kwargs_of(self._rolling).get("trunc_days"), str) else ():
+            segments = segments_of_window(task)
+            ends = [str(end)[:10] for name, (_, end) in segments.items() if name != TEST]
+            between = bisect_left(self.sessions, str(segments[TEST][0])[:10]) - bisect_right(self.sessions, max(ends))
+            if between < lookahead:
+                raise _leaks(lookahead)
+
+
+def _leaks(lookahead: int) -> TemplateError:
+    return TemplateError(
+        f"the label looks {lookahead} sessions ahead, past the end of train and valid into the test segment.",
+        f"Set rolling.kwargs.trunc_days to {lookahead + 1} or more, or to a longer duration.",
+        TRUNC,
+    )
 
 
 def _closed(task: Definition, last: str) -> Definition:

@@ -6,7 +6,7 @@ The semantics are those of Qlib's task generators; docs/reference/differences.md
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from copy import deepcopy
 from numbers import Integral
 from typing import Any
@@ -14,6 +14,7 @@ from typing import Any
 from rollq.tasks.definition import TEST, TRAIN, Definition, segments_of_window, set_segments
 from rollq.tasks.errors import SegmentError, TemplateError
 from rollq.tasks.rolling.calendar import EXPANDING, SLIDING, Segment, Time, TimeAdjuster, default_calendar
+from rollq.tasks.rolling.duration import Duration, distance, following_test, step_of
 from rollq.tasks.rolling.handlers import extend_end_time, roll_fit_dates
 from rollq.tasks.rolling.segments import (
     Segments,
@@ -59,18 +60,22 @@ class RollingGen(TaskGen):
     """Cuts a template into rolling windows.
 
     Args:
-        step: sessions from one window to the next, and length of a test segment.
+        step: sessions from one window to the next, and length of a test segment; or a duration such as ``7d``: windows
+            begin on the first session at or after the test start and so many times the span.
         rtype: ``ROLL_EX`` (the train segment keeps its start) or ``ROLL_SD`` (it slides).
         ds_extra_mod_func: called with (task, this generator) after the segments of a task were set; None: nothing.
         test_key: the name of the test segment.
         train_key: the name of the train segment.
-        trunc_days: segments other than test end at least so many sessions before the test start.
+        trunc_days: segments other than test end at least so many sessions before the test start; of a duration, so that
+            nothing that looks so far ahead reaches it.
         task_copy_func: how a task is copied.
         calendar: the sessions; None: those of the data, where a ``RollingStrategy`` has the generator; elsewhere those
             that ``rollq.init`` found.
         purge: sessions left out between a segment's end and the start of the next one, so that its labels do not look
             into that one (López de Prado, Advances in Financial Machine Learning, 2018, chapter 7). ``trunc_days``
-            counts from session to session: ``purge=d`` before test is ``trunc_days=d+1``.
+            counts from session to session: ``purge=d`` before test is ``trunc_days=d+1``. Or a duration: no label that
+            looks so far ahead reaches the next segment.
+        embargo: further sessions, or a duration, left out there; because neighbours depend on each other, say.
 
     Raises:
         TemplateError: an argument is out of range.
@@ -81,21 +86,23 @@ class RollingGen(TaskGen):
 
     def __init__(
         self,
-        step: int = 40,
+        step: int | str = 40,
         rtype: str = EXPANDING,
         ds_extra_mod_func: Callable[[Task, RollingGen], None] | None = handler_mod,
         test_key: str = TEST,
         train_key: str = TRAIN,
-        trunc_days: int | None = None,
+        trunc_days: int | str | None = None,
         task_copy_func: Callable[[Task], Task] = deepcopy,
         calendar: TimeAdjuster | None = None,
-        purge: int = 0,
+        purge: int | str = 0,
+        embargo: int | str = 0,
     ) -> None:
         """The defaults are Qlib's, so that a template of its users means the same here."""
-        _check_count("rolling.kwargs.step", step, 1)
-        _check_count("rolling.kwargs.purge", purge, 0)
-        if trunc_days is not None:
-            _check_count("rolling.kwargs.trunc_days", trunc_days, 0)
+        self._step = step_of(step, "rolling.kwargs.step")
+        self._purge = distance(purge, "rolling.kwargs.purge", 0)
+        self._embargo = distance(embargo, "rolling.kwargs.embargo", 0)
+        self._trunc = None if trunc_days is None else distance(trunc_days, "rolling.kwargs.trunc_days", 0)
+        self._dated = any(isinstance(one, Duration) for one in (self._step, self._purge, self._embargo, self._trunc))
         for name, value in (("test_key", test_key), ("train_key", train_key)):
             if not isinstance(value, str):
                 raise TemplateError(f"{value!r} is no name.", "Name a segment.", f"rolling.kwargs.{name}")
@@ -110,6 +117,7 @@ class RollingGen(TaskGen):
         self.trunc_days = trunc_days
         self.task_copy_func = task_copy_func
         self.purge = purge
+        self.embargo = embargo
 
     @property
     def ta(self) -> TimeAdjuster:
@@ -132,16 +140,14 @@ class RollingGen(TaskGen):
             SegmentError: segments are missing, no pairs, reversed, overlap, reach into test, or nothing is left of one.
             CalendarError: a segment is outside the calendar.
         """
-        segments = align_segments(read_segments(task, self.test_key), self.ta, self.test_key)
+        written = read_segments(task, self.test_key)
+        segments = align_segments(written, self.ta, self.test_key)
         # Before the test segment becomes that of the first window.
         range_end = self._range_end(segments[self.test_key][1])
+        if self._dated:
+            return list(self._dated_windows(task, segments, written[self.test_key][0], range_end))
         segments[self.test_key] = self._first_test(segments[self.test_key][0])
-        if self.trunc_days is not None:
-            trunc_segments(self.ta, segments, self.trunc_days, self.test_key)
-        if self.purge:
-            segments = purge_segments(segments, self.purge, self.ta, self.test_key)
-        refuse_future(segments, self.test_key)
-        window = self._window(task, segments)
+        window = self._window(task, self._cut(segments))
         return [window, *self.gen_following_tasks(window, range_end)]
 
     def gen_following_tasks(self, task: Task, test_end: Time) -> list[Task]:
@@ -157,13 +163,15 @@ class RollingGen(TaskGen):
         """
         segments = date_segments(read_segments(task, self.test_key), self.ta)
         refuse_future(segments, self.test_key)
+        if self._dated:
+            return list(self._dated_windows(task, segments, segments[self.test_key][0], test_end))[1:]
         last = self.ta.align_idx(test_end, "end")
         found: list[Task] = []
         while True:
             try:
                 # Each window from the one before, as Qlib does it: a bound that fell into a gap of the calendar moves
                 # on from there.
-                segments = {name: self._shift(name, bounds) for name, bounds in segments.items()}
+                segments = {name: self._shift(name, bounds, int(self.step)) for name, bounds in segments.items()}
             except SegmentError:  # a segment left the calendar
                 return found
             start = self.ta.align_idx(segments[self.test_key][0])
@@ -177,10 +185,36 @@ class RollingGen(TaskGen):
 
     def _first_test(self, test_start: Time) -> Segment:
         first = self.ta.align_idx(test_start) or 0
-        return self.ta.get(first), self.ta.get(first + self.step - 1)
+        return self.ta.get(first), self.ta.get(first + int(self.step) - 1)
 
-    def _shift(self, name: str, bounds: Segment) -> Segment:
-        return self.ta.shift(bounds, self.step, self.rtype if name == self.train_key else SLIDING)
+    def _cut(self, segments: Segments) -> Segments:
+        """A window without what its labels would leak."""
+        if self._trunc is not None:
+            segments = dict(segments)
+            trunc_segments(self.ta, segments, self._trunc, self.test_key)
+        if self._purge or self._embargo:
+            segments = purge_segments(segments, (self._purge, self._embargo), self.ta, self.test_key)
+        refuse_future(segments, self.test_key)
+        return segments
+
+    def _dated_windows(self, task: Task, segments: Segments, begin: Time, range_end: Time) -> Iterator[Task]:
+        """All windows of a template with durations: each moved from the first as a whole, and cut on its own."""
+        cals, last = self.ta.cals, self.ta.align_idx(range_end, "end")
+        first = start = self.ta.align_idx(segments[self.test_key][0]) or 0
+        while start < len(cals) and (last is None or start <= last):
+            following = following_test(self._step, begin, cals, start)
+            try:
+                moved = {name: self._shift(name, bounds, start - first) for name, bounds in segments.items()}
+            except SegmentError:  # a segment left the calendar
+                return
+            # More sessions of this span may come where none is known that begins the next one.
+            is_open = isinstance(self._step, Duration) and following >= len(cals)
+            moved[self.test_key] = (cals[start], None if is_open else self.ta.get(following - 1))
+            yield self._window(task, self._cut(moved))
+            start = following
+
+    def _shift(self, name: str, bounds: Segment, sessions: int) -> Segment:
+        return self.ta.shift(bounds, sessions, self.rtype if name == self.train_key else SLIDING)
 
     def _window(self, task: Task, segments: Segments) -> Task:
         window = self.task_copy_func(task)

@@ -12,6 +12,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from rollq.tasks.components.registry import did_you_mean
 from rollq.tasks.definition import PARTS
 from rollq.tasks.errors import TemplateError
+from rollq.tasks.rolling.duration import step_of
 
 BASE = "base"  # the variant that the template itself describes
 METRICS = ("ic", "rank_ic")
@@ -39,12 +40,13 @@ class OnlineOptions:
     """How a strategy is kept online.
 
     ``begin``: the first session under the routine (None: the last one of the data when it begins). ``refit_every``:
-    sessions between two trainings (None: the step of the windows); predictions are made every session all the same.
+    sessions between two trainings, or a duration (None: the step of the windows); predictions are made every session
+    all the same.
     ``at``, ``timezone``: when beat fires the routine, in the time of the exchange; None: never.
     """
 
     begin: str | None = None
-    refit_every: int | None = None
+    refit_every: int | str | None = None
     warm_start: bool = False
     at: str | None = None
     timezone: str = "UTC"
@@ -67,7 +69,7 @@ class OnlineOptions:
         if "begin" in found:
             found["begin"] = _day(found["begin"], "online.begin")
         if "refit_every" in found:
-            _count(found["refit_every"], "online.refit_every")
+            step_of(found["refit_every"], "online.refit_every")
         if not isinstance(found.get("warm_start", False), bool):
             raise TemplateError(
                 f"{found['warm_start']!r} is neither true nor false.", "Write true or false.", "online.warm_start"

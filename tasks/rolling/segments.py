@@ -7,13 +7,14 @@ there to fit a model, so it must not reach into the test segment.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from itertools import pairwise
 
 from rollq.tasks.definition import SEGMENTS_KEY, TEST, written_segments
 from rollq.tasks.errors import CalendarError, SegmentError
 from rollq.tasks.rolling.calendar import Segment, TimeAdjuster, Written, timestamp
+from rollq.tasks.rolling.duration import Distance, sessions_before
 
 KEY = SEGMENTS_KEY
 Segments = dict[str, Segment]
@@ -85,22 +86,24 @@ def refuse_future(segments: Segments, test_key: str) -> None:
             )
 
 
-def trunc_segments(ta: TimeAdjuster, segments: Segments, days: int, test_key: str = TEST) -> None:
-    """Cut every segment but test, in place: its bounds are at most ``days`` sessions before the test start.
+def trunc_segments(ta: TimeAdjuster, segments: Segments, days: Distance, test_key: str = TEST) -> None:
+    """Cut every segment but test, in place: its bounds are at most ``days`` sessions before the test start; of a
+    duration, so that what looks so far ahead ends before it.
 
     Raises:
         SegmentError: nothing is left of a segment.
     """
     # A test segment inside a gap of the calendar is aligned to start after its end: the earlier bound is the safe one.
     test_start = min(bound for bound in segments[test_key] if bound is not None)
+    sessions = days if isinstance(days, int) else sessions_before(ta.cals, test_start, days) + 1
     for name, bounds in segments.items():
         if name != test_key:
             with named(name):
-                segments[name] = ta.truncate(bounds, test_start, days)
+                segments[name] = ta.truncate(bounds, test_start, sessions)
 
 
-def purge_segments(segments: Segments, sessions: int, calendar: TimeAdjuster, test_key: str) -> Segments:
-    """End every fitting segment so that ``sessions`` sessions lie between it and the next segment.
+def purge_segments(segments: Segments, gaps: Sequence[Distance], calendar: TimeAdjuster, test_key: str) -> Segments:
+    """End every fitting segment so that all of ``gaps``, one after the other, lie between it and the next segment.
 
     Raises:
         SegmentError: nothing is left of a segment.
@@ -108,7 +111,8 @@ def purge_segments(segments: Segments, sessions: int, calendar: TimeAdjuster, te
     purged = dict(segments)
     ordered = [*_fitting(segments, test_key), (test_key, segments[test_key])]
     for (name, (start, end)), (_, (following, _)) in pairwise(ordered):
-        # `sessions` of them lie strictly between the two segments.
+        # So many sessions lie strictly between the two segments.
+        sessions = 0 if following is None else sessions_before(calendar.cals, following, *gaps)
         limit = (calendar.align_idx(following) or 0) - 1 - sessions
         if limit < (calendar.align_idx(start) or 0):
             raise SegmentError(

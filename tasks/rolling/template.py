@@ -134,7 +134,7 @@ class Template:
             raise TemplateError(f"It cannot be read ({error}).", "Put the strategy online anew.") from None
 
 
-def load_template(path: Path, settings: Settings, step: int | None = None, rtype: str | None = None) -> Template:
+def load_template(path: Path, settings: Settings, step: int | str | None = None, rtype: str | None = None) -> Template:
     """Read a template, or a workflow file of Qlib's, and check its form and its components; ``WindowCutter`` checks it
     against its data.
 

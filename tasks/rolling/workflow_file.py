@@ -97,8 +97,9 @@ def template_of_workflow(content: Mapping[str, object], path: Path, known: froze
     return {**name, **kept, **parts, ROLLING: _rolling(whole.get(ROLLING), task[DATASET])}
 
 
-def with_rolling(content: object, step: int | None, rtype: str | None) -> object:
+def with_rolling(content: object, step: int | str | None, rtype: str | None) -> object:
     """A template, or a workflow file, with another step or another kind of rolling."""
+    step = int(step) if isinstance(step, str) and step.isdigit() else step
     given = {name: value for name, value in (("step", step), ("rtype", rtype)) if value is not None}
     if not given or not isinstance(content, Mapping):
         return content

@@ -14,8 +14,8 @@ from rollq.tasks.definition import TEST
 from rollq.tasks.errors import ArtifactMissing, BadInput, CalendarError, SegmentError, StateError
 from rollq.tasks.predictions.fitted_dataset import fitted_dataset
 from rollq.tasks.predictions.increments import DAYS, LABEL, PRED
+from rollq.tasks.predictions.ranges import replace_range
 from rollq.tasks.predictions.session_days import session_days
-from rollq.tasks.rolling.ranges import replace_range
 from rollq.tasks.tracking.mlflow.recorder import MLflowRecorder
 from rollq.tasks.tracking.runs.lifecycle import RecorderStatus
 from rollq.workers.jobs.prediction import load_model, predict_range

@@ -126,7 +126,7 @@ COVERED: dict[str, list[str]] = {
     "tests/integration/tasks/tracking/test_server.py": ["tasks.tracking.mlflow.store"],
     "tests/integration/workers/test_prediction.py": ["scheduler.updates.prediction_tasks"],
     "tests/unit/project/test_docs.py": ["tasks.errors"],
-    "tests/unit/rollq/test_updating.py": ["tasks.rolling.ranges"],
+    "tests/unit/rollq/test_updating.py": ["tasks.predictions.ranges"],
     "tests/unit/scheduler/champions/test_comparison.py": ["scheduler.champions.bootstrap"],
     "tests/unit/scheduler/collect/test_ensembles.py": ["scheduler.collect.window_join"],
     "tests/unit/scheduler/collect/test_recorder_collector.py": [

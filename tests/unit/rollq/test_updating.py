@@ -7,7 +7,7 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from rollq.tasks.rolling.ranges import replace_range
+from rollq.tasks.predictions.ranges import replace_range
 from tests.golden_cases import assert_joined, cases, frame
 
 

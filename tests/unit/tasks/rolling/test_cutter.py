@@ -8,6 +8,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import settings as hypothesis_settings
@@ -87,7 +88,13 @@ segments = st.builds(
     st.integers(0, 4),
     st.one_of(st.none(), st.integers(0, 30)),
 )
-ROLLING = st.fixed_dictionaries({"step": st.integers(1, 9), "rtype": st.sampled_from(["sliding", "expanding"])})
+ROLLING = st.fixed_dictionaries(
+    {
+        "step": st.integers(1, 9) | st.sampled_from(["3d", "1w", "48h", "1M"]),
+        "rtype": st.sampled_from(["sliding", "expanding"]),
+        "purge": st.sampled_from([0, 0, "1d", "24h"]),
+    }
+)
 
 
 @hypothesis_settings(max_examples=40, deadline=None)
@@ -142,6 +149,29 @@ def test_refit_every_is_the_step_of_the_windows() -> None:
     )
     assert list(slow) == days_of("biz60")[10::15]
     assert [planned_test(task)[0] for plan in slow.values() for task in plan.definitions] == list(slow)
+
+
+def test_a_refit_every_week_is_one_whatever_the_holidays() -> None:
+    days = days_of("biz60")
+    segments = {"train": [days[0], days[9]], "test": [days[10], None]}
+    weekly = walk(
+        RollingStrategy.of_template(template("biz60", segments, step=5, refit_every="1w"), SETTINGS), days[10:]
+    )
+    begin, plain = pd.Timestamp(days[10]), [pd.Timestamp(day) for day in days[10:]]
+    weeks = pd.date_range(begin, plain[-1], freq="7D")
+    assert list(weekly) == [f"{next(day for day in plain if day >= week):%Y-%m-%d}" for week in weeks]
+
+
+def test_a_label_that_looks_further_than_a_duration_is_refused() -> None:
+    days = days_of("biz60")
+    segments = {"train": [days[0], days[19]], "test": [days[20], None]}
+    cutter = WindowCutter(template("biz60", segments, step="1w", trunc_days="1d"), SETTINGS)
+    cutter.dataset.label_lookahead = 2  # type: ignore[misc]
+    with pytest.raises(TemplateError, match="looks 2 sessions ahead"):
+        cutter.all()
+    longer = WindowCutter(template("biz60", segments, step="1w", trunc_days="4d"), SETTINGS)
+    longer.dataset.label_lookahead = 2  # type: ignore[misc]
+    assert longer.all().definitions
 
 
 def test_variants_come_together_and_are_told_apart() -> None:

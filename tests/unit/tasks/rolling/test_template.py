@@ -58,7 +58,7 @@ def changed(old: str, new: str) -> str:
         ("op: momentum", "op: [momentum]", r"features\[0\].op: the feature \['momentum'\] is unknown"),
         ("op: forward_return", "op: {a: 1}", r"label.op: the label {'a': 1} is unknown"),
         ("loss: mse", "los: mse", "LightGBM has no such parameter.*Did you mean 'loss'"),
-        ("step: 63", "horizon: 5", "no parameter 'horizon'.*Known: purge, rtype, step, trunc_days\\."),
+        ("step: 63", "horizon: 5", "no parameter 'horizon'.*Known: embargo, purge, rtype, step, trunc_days\\."),
         ("class: SignalRecord", "{class: SignalRecord, kwargs: {a: 1}}", "Known: allow_constant\\."),
         ("class: LGBModel", "class: RollingGen", r"model.class: RollingGen cannot be a model \(mine.yaml, line LINE"),
         ("class: PanelDataset", "class: LGBModel", "dataset.class: LGBModel cannot be a dataset"),
