@@ -5,7 +5,7 @@ BIN    := $(VENV)/bin
 TESTERS ?= 2
 STAMP  := $(VENV)/.installed
 
-.PHONY: demo online test docs map check format clean system chaos mutants bench reference-env qlib compose-test
+.PHONY: demo online test docs map check format clean system chaos mutants bench reference-env qlib qlib-torch compose-test
 
 demo: $(STAMP)
 	@$(BIN)/rollq demo
@@ -37,7 +37,12 @@ bench: $(STAMP)
 # Workflow files of Qlib's form with XGBoost and CatBoost, which are installed into a folder of their own (300 MB).
 qlib: $(STAMP)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --target $(VENV)/qlib-trees --upgrade --requirement tests/conformance/qlib-trees.txt
-	@PYTHONPATH=$(VENV)/qlib-trees $(BIN)/python -m pytest tests/integration/workers/test_qlib.py -n 0
+	@PYTHONPATH=$(abspath $(VENV))/qlib-trees $(BIN)/python -m pytest tests/integration/workers/test_qlib.py -n 0
+
+# As qlib, with the models that need PyTorch (750 MB): its build for CPUs, from where PIP_FIND_LINKS or PIP_EXTRA_INDEX_URL says.
+qlib-torch: $(STAMP)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --target $(VENV)/qlib-torch --upgrade --requirement tests/conformance/qlib-torch.txt
+	@PYTHONPATH=$(abspath $(VENV))/qlib-torch $(BIN)/python -m pytest tests/integration/workers/test_qlib.py tests/unit/workers/qlib -n 0
 
 # The environment of the reference: pyqlib, 1.4 GB.
 reference-env: $(STAMP)

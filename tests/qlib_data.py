@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 import yaml
+
+from tests.qlib_networks import NETWORKS
 
 SESSIONS, INSTRUMENTS, BEGIN = 420, 8, "2008-01-02"
 INDEX = "SH000300"
@@ -60,9 +63,13 @@ CATBOOST = {
     },
 }
 # Of packages that only `make qlib` has.
-TREES = {"xgboost": (XGBOOST, {}), "catboost": (CATBOOST, {})}
-MODELS = {"lightgbm": (LIGHTGBM, {}), "linear": (LINEAR, FITTED), "doubleensemble": (DOUBLE_ENSEMBLE, {})}
-MODELS |= {name: parts for name, parts in TREES.items() if find_spec(name) is not None}
+TREES: dict[str, Any] = {"xgboost": (XGBOOST, {}, {}), "catboost": (CATBOOST, {}, {})}
+# The model, keywords of the handler, and what else is not usual: the handler's class, the steps of a time series.
+MODELS: dict[str, Any] = {
+    **{"lightgbm": (LIGHTGBM, {}, {}), "linear": (LINEAR, FITTED, {}), "doubleensemble": (DOUBLE_ENSEMBLE, {}, {})},
+    **{name: parts for name, parts in TREES.items() if find_spec(name) is not None},
+    **(NETWORKS if find_spec("torch") is not None else {}),
+}
 
 
 def days(sessions: int = SESSIONS) -> list[str]:
@@ -87,7 +94,7 @@ def write_folder(folder: Path, sessions: int = SESSIONS, instruments: int = INST
 
 def workflow(folder: Path, name: str, **changes: object) -> str:
     """A workflow file of Qlib's form, as text: anchors, free keys and placeholders as its own examples have them."""
-    model, handler = MODELS[name]
+    model, handler, more = MODELS[name]
     calendar = days()
     config = {
         **{"start_time": "2008-01-01", "end_time": calendar[-1], "fit_start_time": "2008-01-01"},
@@ -109,7 +116,11 @@ def workflow(folder: Path, name: str, **changes: object) -> str:
         "valid": [calendar[220], calendar[279]],
         "test": [calendar[280], calendar[-1]],
     }
-    handled = {"class": "Alpha158", "module_path": "qlib.contrib.data.handler", "kwargs": config}
+    handled = {
+        **{"class": more.get("handler_class", "Alpha158"), "module_path": "qlib.contrib.data.handler"},
+        "kwargs": config,
+    }
+    series = {"step_len": more["step_len"]} if "step_len" in more else {}
     records = [
         {"class": "SignalRecord", "kwargs": {"model": "<MODEL>", "dataset": "<DATASET>"}},
         {"class": "SigAnaRecord", "kwargs": {"ana_long_short": False, "ann_scaler": 252}},
@@ -118,9 +129,9 @@ def workflow(folder: Path, name: str, **changes: object) -> str:
     task = {
         "model": model,
         "dataset": {
-            "class": "DatasetH",
+            "class": "TSDatasetH" if series else "DatasetH",
             "module_path": "qlib.data.dataset",
-            "kwargs": {"handler": handled, "segments": segments},
+            "kwargs": {"handler": handled, "segments": segments, **series},
         },
         "record": [{**one, "module_path": "qlib.workflow.record_temp"} for one in records],
     }

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import inspect
-import random
-import sys
+import tempfile
 from collections import defaultdict
 from collections.abc import Mapping
 from pathlib import Path
 from typing import ClassVar, Self
 
-import numpy as np
 import pandas as pd
 
 from rollq.tasks.components.dataset import Dataset
@@ -21,15 +19,16 @@ from rollq.tasks.failures import described
 from rollq.workers.qlib import natives, pickles
 from rollq.workers.qlib.classes import check_names
 from rollq.workers.qlib.datasets import QlibDataset
+from rollq.workers.qlib.draws import Draws
 from rollq.workers.qlib.experiment import logging_to
 from rollq.workers.qlib.pickle_classes import FILLED
 from rollq.workers.qlib.quiet import quietly
 from rollq.workers.qlib.signatures import parameters_of, takes_any, wrapped
 
 FILE = "params.pkl"  # Qlib's name
-SEED = 0
 # However many threads a file asks for: a worker has one core.
 THREADS = frozenset({"num_threads", "num_thread", "nthreads", "nthread", "n_jobs", "thread_count"})
+LOADERS = "n_jobs"  # of a model of PyTorch: processes that only read the data
 # What a worker needs of a library, where the file does not say otherwise.
 USUAL: Mapping[str, Mapping[str, object]] = {"CatBoostModel": {"allow_writing_files": False, "thread_count": 1}}
 
@@ -52,10 +51,10 @@ class QlibModel(Model):
         """
         check_names(kwargs, "model.kwargs")
         _check_kept(self.wraps)
-        with quietly():
+        self._draws = Draws()
+        with quietly(), self._draws.making():
             try:
-                given = {**USUAL.get(self.wraps.__name__, {}), **kwargs}
-                self.native = self.wraps(**{name: 1 if name in THREADS else value for name, value in given.items()})
+                self.native = self.wraps(**_of_worker(self.wraps, kwargs))
             except Exception as error:
                 raise ComponentError(
                     f"{self.wraps.__name__} refuses its kwargs: {described(error)}.", "Correct it.", "model.kwargs"
@@ -82,16 +81,16 @@ class QlibModel(Model):
         native = _native(dataset)
         if checkpoint is not None:
             checkpoint()
-        _seed()
         found: defaultdict[str, list[float]] = defaultdict(list)
-        with quietly(), logging_to(found):
+        noted: dict[str, list[float]] = {}
+        with quietly(), logging_to(found), self._draws.training(), tempfile.TemporaryDirectory() as folder:
             try:
-                self.native.fit(native)
+                self.native.fit(native, **_of_fit(self.native, noted, Path(folder)))
             except ValueError as error:
                 if "Empty data" in str(error):
                     raise PermanentError("The train segment has no rows.", "Look at its data.") from error
                 raise
-        self.evals = dict(found)
+        self.evals = {**noted, **found}
 
     def predict(self, dataset: Dataset, segment: str = "test") -> pd.Series:
         """Scores of a segment."""
@@ -120,8 +119,7 @@ class QlibModel(Model):
             found = pickles.load((folder / FILE).read_bytes(), current_settings().pickle_classes)
         if type(found) is not cls.wraps:
             raise PermanentError(f"{FILE} holds no {cls.wraps.__name__}.", "Train the task again.")
-        made.native = found
-        made.evals = {}
+        made.native, made.evals, made._draws = found, {}, Draws()
         return made
 
 
@@ -161,8 +159,25 @@ def _of_qlib(dataset: Dataset) -> QlibDataset:
     return dataset
 
 
-def _seed() -> None:
-    random.seed(SEED)
-    np.random.seed(SEED)
-    if torch := sys.modules.get("torch"):
-        torch.manual_seed(SEED)
+def _of_worker(cls: type[natives.Model], kwargs: Mapping[str, object]) -> dict[str, object]:
+    """The keywords of a model, in a worker: one thread; and no children, which a worker may not have."""
+    given = {**USUAL.get(cls.__name__, {}), **kwargs}
+    given |= dict.fromkeys(THREADS & given.keys(), 1)
+    if _is_network(cls) and LOADERS in inspect.signature(cls).parameters:
+        given[LOADERS] = 0
+    return given
+
+
+def _of_fit(native: natives.Model, noted: dict[str, list[float]], folder: Path) -> dict[str, object]:
+    """What the training of a network is given: where it notes its scores, and a file of its own for the best weights.
+
+    Qlib would put that file into a folder of the user's, and leave it there.
+    """
+    names = inspect.signature(native.fit).parameters if _is_network(type(native)) else {}
+    given = {"evals_result": noted, "save_path": str(folder / "best")}
+    return {name: value for name, value in given.items() if name in names}
+
+
+def _is_network(cls: type[object]) -> bool:
+    """Whether a model of Qlib's is one of PyTorch."""
+    return cls.__module__.rpartition(".")[2].startswith("pytorch_")

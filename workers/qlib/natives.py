@@ -43,9 +43,7 @@ class Dataset(Protocol):
 class Model(Protocol):
     """A model."""
 
-    def fit(self, dataset: Dataset) -> object:
-        """Train."""
-
+    fit: Callable[..., object]
     predict: Callable[..., pd.Series]
 
 

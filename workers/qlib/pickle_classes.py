@@ -11,6 +11,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 Name = tuple[str, str]  # module and name
+FIX = (
+    "It is not read. Only exact classes of Qlib, pandas, numpy, PyTorch and the tree libraries are, and"
+    " ROLLQ_PICKLE_CLASSES."
+)
 
 
 def _names(modules: Mapping[str, str]) -> frozenset[Name]:
@@ -90,6 +94,10 @@ CALLED = _names(
     }
 )
 
+# What a network may call between its modules.
+FUNCTIONS_NAMED = "relu leaky_relu elu selu gelu silu softmax log_softmax softplus hardtanh"
+FUNCTIONS = FUNCTIONS_NAMED.split()
+
 FILLED = _names(
     {
         "builtins": "list dict tuple int float bool str",
@@ -97,6 +105,64 @@ FILLED = _names(
         "lightgbm.basic": "Booster",
         "xgboost.core": "Booster",
         "catboost.core": "CatBoost CatBoostRegressor CatBoostClassifier",
+        "torch.nn.functional": FUNCTIONS_NAMED,
+        "torch.nn.modules.activation": (
+            "ReLU ReLU6 LeakyReLU PReLU ELU SELU GELU SiLU Mish Tanh Sigmoid LogSigmoid Hardsigmoid Hardswish Hardtanh"
+            " Softplus Softmax LogSoftmax MultiheadAttention"
+        ),
+        "torch.nn.modules.batchnorm": "BatchNorm1d BatchNorm2d",
+        "torch.nn.modules.container": "Sequential ModuleList ModuleDict ParameterList ParameterDict",
+        "torch.nn.modules.conv": "Conv1d Conv2d",
+        "torch.nn.modules.dropout": "Dropout Dropout1d Dropout2d AlphaDropout",
+        "torch.nn.modules.flatten": "Flatten Unflatten",
+        "torch.nn.modules.linear": "Linear Bilinear Identity NonDynamicallyQuantizableLinear",
+        "torch.nn.modules.loss": "MSELoss L1Loss SmoothL1Loss HuberLoss BCELoss BCEWithLogitsLoss CrossEntropyLoss",
+        "torch.nn.modules.normalization": "LayerNorm GroupNorm RMSNorm",
+        "torch.nn.modules.pooling": "AvgPool1d MaxPool1d AdaptiveAvgPool1d AdaptiveMaxPool1d",
+        "torch.nn.modules.rnn": "RNN LSTM GRU RNNCell LSTMCell GRUCell",
+        "torch.nn.modules.sparse": "Embedding",
+        "torch.nn.modules.transformer": (
+            "Transformer TransformerEncoder TransformerEncoderLayer TransformerDecoder TransformerDecoderLayer"
+        ),
+        "torch.nn.utils.weight_norm": "WeightNorm",
+        "torch.optim.adam": "Adam",
+        "torch.optim.adamw": "AdamW",
+        "torch.optim.adagrad": "Adagrad",
+        "torch.optim.rmsprop": "RMSprop",
+        "torch.optim.sgd": "SGD",
+        "torch.optim.lr_scheduler": "ReduceLROnPlateau StepLR ExponentialLR CosineAnnealingLR",
+        "qlib.contrib.model.pytorch_adarnn": "ADARNN AdaRNN",
+        "qlib.contrib.model.pytorch_add": "ADD ADDModel Decoder RevGrad",
+        "qlib.contrib.model.pytorch_alstm": "ALSTM ALSTMModel",
+        "qlib.contrib.model.pytorch_alstm_ts": "ALSTM ALSTMModel",
+        "qlib.contrib.model.pytorch_gats": "GATs GATModel",
+        "qlib.contrib.model.pytorch_gats_ts": "GATs GATModel",
+        "qlib.contrib.model.pytorch_general_nn": "GeneralPTNN",
+        "qlib.contrib.model.pytorch_gru": "GRU GRUModel",
+        "qlib.contrib.model.pytorch_gru_ts": "GRU GRUModel",
+        "qlib.contrib.model.pytorch_igmtf": "IGMTF IGMTFModel",
+        "qlib.contrib.model.pytorch_krnn": "KRNN KRNNModel CNNEncoderBase KRNNEncoderBase CNNKRNNEncoder",
+        "qlib.contrib.model.pytorch_localformer": (
+            "LocalformerModel LocalformerEncoder PositionalEncoding Transformer"
+        ),
+        "qlib.contrib.model.pytorch_localformer_ts": (
+            "LocalformerModel LocalformerEncoder PositionalEncoding Transformer"
+        ),
+        "qlib.contrib.model.pytorch_lstm": "LSTM LSTMModel",
+        "qlib.contrib.model.pytorch_lstm_ts": "LSTM LSTMModel",
+        "qlib.contrib.model.pytorch_nn": "DNNModelPytorch Net AverageMeter",
+        "qlib.contrib.model.pytorch_sandwich": "Sandwich SandwichModel",
+        "qlib.contrib.model.pytorch_sfm": "SFM SFM_Model",
+        "qlib.contrib.model.pytorch_tabnet": (
+            "TabnetModel FinetuneModel TabNet TabNet_Decoder DecoderStep DecisionStep FeatureTransformer"
+            " AttentionTransformer GBN GLU"
+        ),
+        "qlib.contrib.model.pytorch_tcn": "TCN TCNModel",
+        "qlib.contrib.model.pytorch_tcn_ts": "TCN TCNModel",
+        "qlib.contrib.model.pytorch_tcts": "TCTS MLPModel GRUModel",
+        "qlib.contrib.model.pytorch_transformer": "TransformerModel Transformer PositionalEncoding",
+        "qlib.contrib.model.pytorch_transformer_ts": "TransformerModel Transformer PositionalEncoding",
+        "qlib.contrib.model.tcn": "TemporalConvNet TemporalBlock Chomp1d",
         "qlib.contrib.model.gbdt": "LGBModel",
         "qlib.contrib.model.highfreq_gdbt_model": "HFLGBModel",
         "qlib.contrib.model.xgboost": "XGBModel",

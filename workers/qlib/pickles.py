@@ -18,10 +18,10 @@ import pyarrow as pa
 from pandas.compat import pickle_compat
 
 from rollq.tasks.errors import ArtifactCorrupted, BadInput, PermanentError, RollqError
-from rollq.workers.qlib.pickle_classes import CALLED, FILLED, MOVED, MOVED_MODULES, Name
+from rollq.workers.qlib import tensors
+from rollq.workers.qlib.pickle_classes import CALLED, FILLED, FIX, MOVED, MOVED_MODULES, Name
 
 PROTOCOL = 4  # Qlib's
-FIX = "It is not read. Only exact classes of Qlib, pandas, numpy and the tree libraries are, and ROLLQ_PICKLE_CLASSES."
 
 
 def load(content: bytes, more: Collection[str] = ()) -> object:
@@ -38,7 +38,10 @@ def load(content: bytes, more: Collection[str] = ()) -> object:
     try:
         with warnings.catch_warnings():  # what libraries say of old forms helps nobody who only reads them
             warnings.simplefilter("ignore")
-            return _Gate(io.BytesIO(content), more).load()
+            gate = _Gate(io.BytesIO(content), more)
+            found: object = gate.load()
+            tensors.check_modules(gate.built, more)
+            return found
     except RollqError:
         raise
     except ImportError as error:
@@ -78,6 +81,7 @@ class _Gate(pickle._Unpickler):
         super().__init__(file)
         self._more = more
         self._found: dict[int, str] = {}  # what find_class gave, by its id: its name
+        self.built: list[object] = []  # what has been filled in
         self._callable: set[int] = {id(_zone)}
 
     def find_class(self, module: str, name: str) -> object:
@@ -122,6 +126,7 @@ class _Gate(pickle._Unpickler):
         if isinstance(self.stack[-2], np.ndarray) and self.stack[-2].size:
             # numpy would free the memory that other values may look at.
             raise BadInput("The pickle fills in an array twice, which is not allowed.", FIX)
+        self.built.append(self.stack[-2])
         super_build(self)
 
     def refuse(self) -> None:
@@ -226,4 +231,8 @@ GUARDED: Mapping[Name, Callable[..., object]] = {
     ("pandas.core.indexes.datetimes", "_new_DatetimeIndex"): _datetime_index,
     ("_codecs", "encode"): _encoded,
     ("builtins", "getattr"): _attribute,
+    ("torch.storage", "_load_from_bytes"): tensors.storage,
+    ("torch._utils", "_rebuild_tensor_v2"): tensors.tensor,
+    ("torch._utils", "_rebuild_parameter"): tensors.parameter,
+    ("torch", "device"): tensors.device,
 }

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import io
 import logging
+import sys
 import warnings
 from collections.abc import Iterator
 
@@ -31,9 +32,25 @@ def quietly() -> Iterator[None]:
         contextlib.redirect_stderr(io.StringIO()),
         # A worker is a daemon: it may have no children; and its share of the machine is one thread.
         parallel_config("sequential"),
+        _one_thread(),
     ):
         warnings.simplefilter("ignore")
         yield
+
+
+@contextlib.contextmanager
+def _one_thread() -> Iterator[None]:
+    """Let PyTorch, where it is used, compute in one thread: how many there are moves the last digits."""
+    torch = sys.modules.get("torch")
+    if torch is None:
+        yield
+        return
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 def _quieten_logs() -> None:

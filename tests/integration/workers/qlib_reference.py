@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
@@ -25,8 +26,17 @@ def main(path: Path) -> None:
     qlib.init(provider_uri=asked["provider_uri"], region="cn", kernels=1, exp_manager=manager)
     for number, task in enumerate(asked["tasks"]):
         np.random.seed(0)
+        if find_spec("torch") is not None:
+            _begin_torch()
         recorder = task_train(task, experiment_name="reference")
         recorder.load_object("pred.pkl").to_parquet(path.parent / f"pred{number}.parquet")
+
+
+def _begin_torch() -> None:
+    import torch
+
+    torch.manual_seed(0)
+    torch.set_num_threads(1)  # as in a worker
 
 
 if __name__ == "__main__":

@@ -21,6 +21,7 @@ from rollq.tasks.definition import segments_of
 from rollq.workers.jobs.attempt import WorkerContext, run_one
 from rollq.workers.qlib.recorder import load_pickled
 from tests import qlib_data
+from tests.qlib_networks import NETWORKS
 
 CONTEXT = WorkerContext("host/1")
 STEP = 70  # two windows
@@ -74,9 +75,10 @@ def test_predictions_are_those_of_the_reference(
     for recorder, expected in zip(recorders, reference[name], strict=True):
         found = _frame(recorder.load_object("pred.parquet"))
         pd.testing.assert_frame_equal(
-            *(one.astype(float) for one in (found, expected)),
+            # Qlib has the scores of time series by instrument.
+            *(one.astype(float) for one in (found, expected.sort_index())),
             rtol=0,
-            atol=1e-12,
+            atol=1e-6 if name in NETWORKS else 1e-12,
             check_freq=False,
             check_index_type=False,
         )

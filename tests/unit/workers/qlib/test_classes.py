@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import Any
 
 import pytest
@@ -45,7 +46,9 @@ def test_everything_else_is_refused(name: str, module: str) -> None:
         resolve({"class": name, "module_path": module}, "model")
 
 
-def test_a_package_that_a_model_needs_is_named() -> None:
+def test_a_package_that_a_model_needs_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delitem(sys.modules, "qlib.contrib.model.pytorch_lstm", raising=False)
+    monkeypatch.setitem(sys.modules, "torch", None)
     with pytest.raises(ComponentError, match="needs the package torch"):
         adapt("LSTM", "qlib.contrib.model.pytorch_lstm", "model")
 

@@ -1,0 +1,197 @@
+"""The gate before PyTorch's pickles: numbers come in by one door, and a module holds nothing that is no network."""
+
+from __future__ import annotations
+
+import os
+import pickle
+import sys
+import warnings
+from importlib.util import find_spec
+from pathlib import Path
+from types import ModuleType, SimpleNamespace
+from typing import Any
+
+import pytest
+
+from rollq.tasks.errors import BadInput
+from rollq.workers.qlib.pickle_classes import FUNCTIONS
+from rollq.workers.qlib.pickles import dump, load
+from rollq.workers.qlib.tensors import check_modules, parameter, tensor
+
+needs_torch = pytest.mark.skipif(find_spec("torch") is None, reason="make qlib-torch has it")
+
+
+class Commands:
+    """Pickled, it is a command of a shell that makes a file."""
+
+    def __init__(self, file: Path) -> None:
+        self.file = file
+
+    def __reduce__(self) -> Any:
+        """What pickle asks."""
+        return os.system, (f"touch {self.file}",)
+
+
+class Storage(list[float]):
+    """As torch has them: numbers."""
+
+
+def _called(module: str, name: str, content: bytes) -> bytes:
+    """A pickle that calls a function with some bytes."""
+    words = b"".join(b"\x8c" + bytes([len(text)]) + text.encode() for text in (module, name))
+    return b"\x80\x04" + words + b"\x93B" + len(content).to_bytes(4, "little") + content + b"\x85R."
+
+
+def _storage_of(content: bytes) -> bytes:
+    return _called("torch.storage", "_load_from_bytes", content)
+
+
+@pytest.fixture
+def asked(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
+    """What ``torch.load`` has been asked, of a torch that stands in for the real one."""
+    found: list[dict[str, Any]] = []
+
+    def reads(file: Any, **options: object) -> object:
+        found.append(options)
+        if file.read() != b"numbers":
+            raise pickle.UnpicklingError("Weights only load failed.")
+        return Storage([1.0, 2.0])
+
+    torch: Any = ModuleType("torch")
+    torch.load, torch.storage = reads, SimpleNamespace(TypedStorage=Storage)
+    torch.cuda = SimpleNamespace(is_available=lambda: False)
+    torch.nn = SimpleNamespace(Module=Commands, Parameter=None, functional=SimpleNamespace(**dict.fromkeys(FUNCTIONS)))
+    torch.Tensor = torch.Size = torch.device = torch.dtype = Storage
+    monkeypatch.setitem(sys.modules, "torch", torch)
+    return found
+
+
+def test_a_storage_is_read_as_weights_only(asked: list[dict[str, Any]]) -> None:
+    """And onto the processor, where nothing else is there."""
+    assert load(_storage_of(b"numbers")) == [1.0, 2.0]
+    assert asked == [{"weights_only": True, "map_location": "cpu"}]
+
+
+def test_a_storage_with_more_than_numbers_is_refused(asked: list[dict[str, Any]], tmp_path: Path) -> None:
+    """By its name, and nothing of it is run."""
+    hostile = pickle.dumps(Commands(tmp_path / "run"))
+    with pytest.raises(BadInput, match="more than numbers"):
+        load(_storage_of(hostile))
+    assert asked[0]["weights_only"] is True
+    assert not (tmp_path / "run").exists()
+
+
+def test_what_is_no_storage_is_refused(asked: list[dict[str, Any]], monkeypatch: pytest.MonkeyPatch) -> None:
+    """``weights_only`` reads other things than storages, too."""
+    monkeypatch.setattr(sys.modules["torch"], "load", lambda *_, **__: {"a": 1})
+    with pytest.raises(BadInput, match="a dict as a storage"):
+        load(_storage_of(b"numbers"))
+    assert asked == []
+
+
+@pytest.mark.parametrize(
+    ("name", "module"),
+    [("load", "torch"), ("loads", "pickle"), ("TypedStorage", "torch.storage"), ("load", "torch.hub")],
+)
+def test_other_doors_are_shut(name: str, module: str) -> None:
+    with pytest.raises(BadInput, match=f"{module}:{name}"):
+        load(_called(module, name, b"numbers"))
+
+
+@pytest.mark.parametrize(
+    ("offset", "size", "stride"),
+    [(0, (3,), (1,)), (1, (2,), (1,)), (-1, (1,), (1,)), (0, (2,), (-1,)), (0, (2, 2), (1, 1)), (2, (1,), (1,))],
+)
+def test_a_tensor_is_no_larger_than_its_numbers(
+    asked: list[dict[str, Any]], offset: int, size: tuple[int, ...], stride: tuple[int, ...]
+) -> None:
+    """PyTorch would make the storage larger, and show what lay in memory there."""
+    with pytest.raises(BadInput, match="larger than its numbers"):
+        tensor(Storage([1.0, 2.0]), offset, size, stride, False, {})
+    assert asked == []
+
+
+@pytest.mark.usefixtures("asked")
+def test_tensors_come_of_storages_and_parameters_of_tensors() -> None:
+    with pytest.raises(BadInput, match="something else than numbers"):
+        tensor([1.0, 2.0], 0, (2,), (1,), False, {})
+    with pytest.raises(BadInput, match="something else than numbers"):
+        tensor(Storage([1.0]), 0, (1,), (1,), False, {"hook": print})
+    with pytest.raises(BadInput, match="something else than a tensor"):
+        parameter([1.0], True, {})
+
+
+@pytest.mark.usefixtures("asked")
+def test_a_module_that_holds_a_class_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It would call it with what it has computed."""
+    module = Commands(Path("none"))
+    vars(module).update(file=None, layers=[1, {"first": dict}])
+    weights = ModuleType("torch.nn.utils.weight_norm")
+    vars(weights)["WeightNorm"] = Storage
+    monkeypatch.setitem(sys.modules, weights.__name__, weights)
+    with pytest.raises(BadInput, match="a Commands with layers: dict"):
+        check_modules([module])
+
+
+@needs_torch
+@pytest.mark.parametrize("whole", [True, False])
+def test_the_real_torch_refuses_a_hostile_storage(tmp_path: Path, whole: bool) -> None:
+    """In both of its forms, and as a bare pickle."""
+    import io
+
+    import torch
+
+    hostile = Commands(tmp_path / "run")
+    content = io.BytesIO()
+    torch.save(hostile, content, _use_new_zipfile_serialization=whole)
+    for found in (content.getvalue(), pickle.dumps(hostile)):
+        with pytest.raises(BadInput, match="more than numbers"):
+            load(_storage_of(found))
+    assert not (tmp_path / "run").exists()
+
+
+@needs_torch
+def test_a_network_comes_back() -> None:
+    import torch
+
+    torch.manual_seed(0)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # Qlib's convolutional networks use the old form
+        first = torch.nn.utils.weight_norm(torch.nn.Linear(3, 4))
+    network = torch.nn.Sequential(first, torch.nn.LSTM(4, 2))
+    read: Any = load(dump(network))
+    given = torch.ones(5, 3)
+    assert torch.equal(read(given)[0], network(given)[0])
+
+
+@needs_torch
+def test_a_network_that_a_gpu_has_trained_is_read_where_there_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Onto the processor, and so is what says where it computes."""
+    import torch
+
+    network = torch.nn.Linear(2, 1)
+    network.place = torch.device("cuda", 0)
+    monkeypatch.setattr(torch.serialization, "location_tag", lambda _: "cuda:0")
+    content = pickle.dumps(network, protocol=4)
+    monkeypatch.undo()
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    read: Any = load(content)
+    assert read.weight.device.type == read.place.type == "cpu"
+    assert torch.equal(read.weight, network.weight)
+
+
+@needs_torch
+def test_hooks_and_methods_of_a_network_are_refused() -> None:
+    """What would be called instead of the network, or beside it."""
+    import torch
+    from qlib.data.dataset import DatasetH
+
+    hooked = torch.nn.Linear(1, 1)
+    hooked.register_forward_hook(DatasetH)
+    replaced: Any = torch.nn.Linear(1, 1)
+    replaced.forward = DatasetH
+    chained: Any = torch.nn.Sequential(torch.nn.Linear(1, 1))
+    chained._modules["1"] = DatasetH
+    for network in (hooked, replaced, chained):
+        with pytest.raises(BadInput, match="DatasetH, which is not allowed"):
+            load(pickle.dumps(network, protocol=4))
