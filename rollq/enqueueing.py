@@ -9,9 +9,12 @@ from typing import TYPE_CHECKING
 from rollq.scheduler.strategies.plan import Plan
 from rollq.scheduler.strategies.rolling import RollingStrategy
 from rollq.tasks.config.settings import Settings
+from rollq.tasks.definition import CLASS, DATASET, KWARGS, MODEL, Definition
+from rollq.tasks.errors import TemplateError
+from rollq.tasks.rolling.cutter import WindowCutter
 from rollq.tasks.rolling.online_options import BASE
 from rollq.tasks.rolling.task_options import TaskOptions
-from rollq.tasks.rolling.template import load_template
+from rollq.tasks.rolling.template import Template, load_template
 from rollq.tasks.rolling.template_names import check_name
 from rollq.tasks.rounds.purpose import Research
 from rollq.tasks.rounds.rounds import needed
@@ -50,6 +53,26 @@ def plan_template(path: Path, settings: Settings) -> Plan:
         BadInput: as ``load_strategy``.
     """
     return load_strategy(path, settings).plan()
+
+
+def windows_of(definition: Definition, settings: Settings, step: int, rtype: str | None = None) -> list[Definition]:
+    """The windows of a definition that stands in no template. Its labels stay out of their test segments.
+
+    Args:
+        step, rtype: how it rolls; without ``rtype`` as ``RollingGen`` does by itself.
+
+    Raises:
+        TemplateError: a part or a segment is missing.
+        BadInput: as ``load_strategy``.
+    """
+    for part in (MODEL, DATASET):
+        if part not in definition:
+            raise TemplateError("it is missing.", f"A window needs {MODEL} and {DATASET}.", part)
+    given = {"step": step} if rtype is None else {"step": step, "rtype": rtype}
+    # A cutter that does not know how it rolls finds out how far labels look ahead.
+    ahead = WindowCutter(Template("", definition, {}), settings).dataset.label_lookahead
+    rolling = {CLASS: "RollingGen", KWARGS: {**given, "trunc_days": ahead + 1} if ahead else given}
+    return list(WindowCutter(Template("", definition, rolling), settings).all().definitions)
 
 
 def enqueue_plan(

@@ -7,17 +7,23 @@ import logging
 import signal
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from rollq import Backend
+from rollq import Backend, Settings
 from rollq.cli.main import main
 from rollq.scheduler.online.ledger import OnlineSets
 from rollq.scheduler.online.online_set import OnlineModel
+from rollq.scheduler.strategies.rolling import RollingStrategy
+from rollq.tasks.identity import task_id, task_key
+from rollq.tasks.rolling.template import load_template
 from tests.made_sets import made_set
 from tests.pool_tasks import definition
+
+TEMPLATE = Path(__file__).parents[2] / "examples" / "sp500" / "small.yaml"
 
 
 class Shell:
@@ -101,6 +107,25 @@ def test_a_task_by_hand_from_create_to_commit(shell: Shell) -> None:
     shell.json("cancel", new)
     waited = shell.json("wait", "--pool", "p", code=5)
     assert {task["id"] for task in waited["failures"]} == {other["id"], new}
+
+
+def test_definitions_are_cut_into_windows(shell: Shell) -> None:
+    """As ``enqueue`` does, without a round; labels stay out of the test segments."""
+    template = load_template(TEMPLATE, Settings())
+    kept = {name: template.definition[name] for name in ("model", "dataset", "record")}
+    file = shell.write("task.json", kept)
+    kwargs = {name: value for name, value in template.rolling["kwargs"].items() if name != "purge"}
+    plan = RollingStrategy.of_template(
+        replace(template, rolling={**template.rolling, "kwargs": kwargs}), Settings(), "p"
+    ).plan()
+    made = shell.json("create", file, "--pool", "p", "--step", str(kwargs["step"]), "--rtype", str(kwargs["rtype"]))
+    assert made["tasks"] == [task_id("p", task_key(one)) for one in plan.definitions]
+    assert made["new"] == len(plan.definitions) > 1
+    shell.refuse(2, "Give --step, too", "create", file, "--pool", "p", "--rtype", "sliding")
+    shell.refuse(2, "rtype", "create", file, "--pool", "p", "--step", "20", "--rtype", "sideways")
+    shell.refuse(
+        2, "dataset: it is missing", "create", shell.write("m.json", {"model": {}}), "--pool", "p", "--step", "9"
+    )
 
 
 def test_many_tasks_by_filter_and_what_destroys_is_asked_for(shell: Shell, backend: Backend) -> None:

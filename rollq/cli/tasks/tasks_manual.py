@@ -15,6 +15,7 @@ from rollq.cli.values import at_home, check_pool
 
 if TYPE_CHECKING:
     from rollq.tasks.backend import Backend
+    from rollq.tasks.config.settings import Settings
     from rollq.tasks.queue.prefetch import Claim
 
 POOL = Annotated[str, typer.Option("--pool", help="The pool")]
@@ -40,6 +41,12 @@ def create(
     queue: Annotated[str, typer.Option(help="Who works on them")] = "default",
     held: Annotated[bool, typer.Option("--held", help="Keep them from being claimed until unhold")] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Create nothing")] = False,
+    step: Annotated[
+        int | None, typer.Option("--step", min=1, help="Cut each definition into windows of so many sessions")
+    ] = None,
+    rtype: Annotated[
+        str | None, typer.Option("--rtype", help="With --step: how train rolls: sliding, expanding")
+    ] = None,
     as_json: Annotated[bool, JSON] = False,
 ) -> None:
     """Create those tasks that the pool does not have yet."""
@@ -51,6 +58,7 @@ def create(
     content = _read(file)
     written = content if isinstance(content, list) else [content]
     definitions = [_check_mapping(one, f"definition {position}") for position, one in enumerate(written)]
+    definitions = _rolled(definitions, of(context).settings(), step, rtype)
     with of(context).backend() as backend:
         manager = TaskManager(pool, backend)
         # Counted before and after: ids do not say which of them are new, as the id of a task is made of what it is.
@@ -207,6 +215,20 @@ def _answer(as_json: bool, done: str, task: str) -> None:
         print_json({"task": task, "done": done})
     else:
         say(f"{done} {task}")
+
+
+def _rolled(
+    definitions: list[dict[str, object]], settings: Settings, step: int | None, rtype: str | None
+) -> list[dict[str, object]]:
+    """The windows of some definitions, if they are to be cut."""
+    from rollq.enqueueing import windows_of
+    from rollq.tasks.errors import BadInput
+
+    if step is None:
+        if rtype is not None:
+            raise BadInput("--rtype says how windows roll, and there are none.", "Give --step, too.")
+        return definitions
+    return [window for one in definitions for window in windows_of(one, settings, step, rtype)]
 
 
 def _read(file: Path) -> object:
