@@ -17,7 +17,7 @@ import pandas as pd
 from rollq.local.attach import attach
 from rollq.tasks.backend import Backend, share, shared_backend
 from rollq.tasks.components.app_dir import add_app_dir
-from rollq.tasks.components.registry import did_you_mean
+from rollq.tasks.components.registry import check_kwargs, did_you_mean, resolve
 from rollq.tasks.config.settings import Settings, current_settings, load_settings
 from rollq.tasks.config.sources import set_for_script
 from rollq.tasks.definition import CLASS, KWARGS
@@ -26,7 +26,7 @@ from rollq.tasks.logs import setup_logging
 from rollq.tasks.rolling.calendar import TimeAdjuster, set_default_calendar
 from rollq.tasks.runtime import find_running
 from rollq.tasks.tracking.mlflow.store import local_tracking_uri
-from rollq.tasks.tracking.workflow import R
+from rollq.tasks.tracking.workflow import R, ours
 from rollq.workers.datasets.prices import read_prices
 
 log = logging.getLogger(__name__)
@@ -80,7 +80,7 @@ def init(
 
     Raises:
         SettingsError: a keyword is unknown, a value is out of range, or only the broker is set.
-        BadInput: the experiment manager is none.
+        BadInput: the experiment manager is none, or has no such keyword.
         StateError: a recorder is active.
         DataError, CalendarError: ``provider_uri`` is a file that is no price table, or has no session.
         Unavailable: the servers do not answer, or none can be started.
@@ -95,6 +95,7 @@ def init(
     chosen.update(_of_mongo(mongo), **_of_manager(exp_manager))
     before = set_for_script(chosen)
     try:
+        _check_manager(exp_manager)
         backend = _connected(chosen)
         _set_manager(exp_manager, backend)
     except BaseException:
@@ -129,6 +130,17 @@ def _connected(chosen: dict[str, object]) -> Backend:
     if not found.mongo_uri and not find_running(found.state_dir):
         _start_stack(found)
     return Backend.connect(found)  # given, so that it is not the one that is shared now
+
+
+def _check_manager(exp_manager: Mapping[str, object] | None) -> None:
+    """Look at the names in rollq's own configuration of a manager before servers are started.
+
+    Raises:
+        ComponentError: one is unknown.
+    """
+    if exp_manager is not None and exp_manager.get(CLASS) == MANAGER:
+        cls = resolve(ours(exp_manager), "exp_manager")
+        check_kwargs(cls, {URI: "", **_kwargs(exp_manager)}, f"exp_manager.{KWARGS}")
 
 
 def _set_manager(exp_manager: Mapping[str, object] | None, backend: Backend) -> None:

@@ -12,6 +12,7 @@ import pandas as pd
 from mlflow.exceptions import MlflowException
 from mlflow.tracking import MlflowClient
 
+from rollq.tasks.config.settings import ArtifactOptions
 from rollq.tasks.config.tracking_uri import usable_uri
 from rollq.tasks.errors import BadInput, NotFound, StateError
 from rollq.tasks.tracking.mlflow.experiment import MLflowExperiment, away
@@ -180,12 +181,19 @@ class MLflowExpManager(ExpManager):
     Args:
         uri: of the tracking store.
         default_exp_name: the experiment that is meant where none is named.
-        options: ``components`` and ``pickle_classes`` of the settings.
+        components, pickle_classes: what may be loaded from its runs, as in the settings.
     """
 
-    def __init__(self, uri: str, default_exp_name: str = DEFAULT_EXPERIMENT, **options: object) -> None:
+    def __init__(
+        self,
+        uri: str,
+        default_exp_name: str = DEFAULT_EXPERIMENT,
+        components: Sequence[str] = (),
+        pickle_classes: Sequence[str] = (),
+    ) -> None:
+        """Each keyword has its name, so that a misspelt one is refused here, and not by the first experiment."""
         super().__init__(uri, default_exp_name)
-        self._options = options
+        self._options: ArtifactOptions = {"components": tuple(components), "pickle_classes": tuple(pickle_classes)}
 
     def create_exp(self, experiment_name: str | None = None) -> MLflowExperiment:
         """The experiment of this name."""

@@ -61,7 +61,7 @@ class Workflow:
             BadInput: the class is not registered, or is no experiment manager.
             StateError: a recorder is active, which would be lost.
         """
-        made = exp_manager if isinstance(exp_manager, ExpManager) else build(_ours(exp_manager), "exp_manager")
+        made = exp_manager if isinstance(exp_manager, ExpManager) else build(ours(exp_manager), "exp_manager")
         if not isinstance(made, ExpManager):
             raise BadInput(f"{type(made).__name__} is no experiment manager.", "Use MLflowExpManager.")
         with self._lock:
@@ -247,7 +247,7 @@ class Workflow:
 R = Workflow()
 
 
-def _ours(config: object) -> object:
+def ours(config: object) -> object:
     """``config`` with rollq's class where it names Qlib's."""
     if not isinstance(config, Mapping) or config.get(MODULE) != OF_QLIB:
         return config

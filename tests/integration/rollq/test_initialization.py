@@ -104,6 +104,26 @@ def test_keywords_of_the_reference_are_taken_and_misspelt_ones_refused(
         rollq.init(mongo=mongo(settings), exp_manager={"class": "MLflowExpManager", "kwargs": 3})
 
 
+@pytest.mark.parametrize(
+    ("changes", "key", "name"),
+    [
+        ({"kwargs": {"url": "file:mlruns"}}, "exp_manager.kwargs.url", "uri"),
+        ({"kwargs": {"uri": "file:mlruns", "default_exp_nam": "mine"}}, "exp_manager.kwargs", "default_exp_name"),
+        ({"kwarg": {"uri": "file:mlruns"}}, "exp_manager.kwarg", "kwargs"),
+    ],
+)
+def test_a_misspelt_key_of_the_manager_is_refused_before_anything_starts(
+    changes: dict[str, object], key: str, name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With the nearest name that there is: the same key would otherwise be kept, and mean nothing."""
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(BadInput) as refused:
+        rollq.init(exp_manager={**SEED, **changes}, state_dir=tmp_path / "state")
+    assert key in refused.value.message
+    assert f"Did you mean {name!r}?" in refused.value.fix
+    assert not (tmp_path / "state").exists()
+
+
 def test_the_calendar_is_that_of_the_prices_or_of_a_folder(
     settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
