@@ -55,11 +55,11 @@ def plan_template(path: Path, settings: Settings) -> Plan:
     return load_strategy(path, settings).plan()
 
 
-def windows_of(definition: Definition, settings: Settings, step: int, rtype: str | None = None) -> list[Definition]:
+def windows_of(definition: Definition, settings: Settings, step: str, rtype: str | None = None) -> list[Definition]:
     """The windows of a definition that stands in no template. Its labels stay out of their test segments.
 
     Args:
-        step, rtype: how it rolls; without ``rtype`` as ``RollingGen`` does by itself.
+        step, rtype: how it rolls, as on the command line; without ``rtype`` as ``RollingGen`` does by itself.
 
     Raises:
         TemplateError: a part or a segment is missing.
@@ -68,7 +68,8 @@ def windows_of(definition: Definition, settings: Settings, step: int, rtype: str
     for part in (MODEL, DATASET):
         if part not in definition:
             raise TemplateError("it is missing.", f"A window needs {MODEL} and {DATASET}.", part)
-    given = {"step": step} if rtype is None else {"step": step, "rtype": rtype}
+    given: dict[str, object] = {"step": int(step) if step.isdigit() else step}
+    given |= {} if rtype is None else {"rtype": rtype}
     # A cutter that does not know how it rolls finds out how far labels look ahead.
     ahead = WindowCutter(Template("", definition, {}), settings).dataset.label_lookahead
     rolling = {CLASS: "RollingGen", KWARGS: {**given, "trunc_days": ahead + 1} if ahead else given}

@@ -42,7 +42,7 @@ def create(
     held: Annotated[bool, typer.Option("--held", help="Keep them from being claimed until unhold")] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Create nothing")] = False,
     step: Annotated[
-        int | None, typer.Option("--step", min=1, help="Cut each definition into windows of so many sessions")
+        str | None, typer.Option("--step", help="Cut each definition into windows of so many sessions, or of 7d, 1M")
     ] = None,
     rtype: Annotated[
         str | None, typer.Option("--rtype", help="With --step: how train rolls: sliding, expanding")
@@ -218,7 +218,7 @@ def _answer(as_json: bool, done: str, task: str) -> None:
 
 
 def _rolled(
-    definitions: list[dict[str, object]], settings: Settings, step: int | None, rtype: str | None
+    definitions: list[dict[str, object]], settings: Settings, step: str | None, rtype: str | None
 ) -> list[dict[str, object]]:
     """The windows of some definitions, if they are to be cut."""
     from rollq.enqueueing import windows_of

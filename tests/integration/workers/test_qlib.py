@@ -47,9 +47,7 @@ def reference(
     names = {one.callspec.params.get("name") for one in items} & qlib_data.MODELS.keys()
     place = tmp_path_factory.mktemp("reference")
     settings = Settings(state_dir=place)
-    plans = {
-        name: strategy_of(folder, settings, name).plan().definitions for name in qlib_data.MODELS if name in asked_for
-    }
+    plans = {name: strategy_of(folder, settings, name).plan().definitions for name in names}
     # The second window of each: its segments and fit dates have moved.
     windows = {name: found[1:] for name, found in plans.items()}
     tasks = [_of_reference(one) for found in windows.values() for one in found]
