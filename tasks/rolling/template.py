@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from rollq.tasks.components.app_dir import add_app_dir
+from rollq.tasks.components.default_records import default_records
 from rollq.tasks.components.registry import build, check_kwargs, did_you_mean, resolve
-from rollq.tasks.config.settings import Settings, expanded
+from rollq.tasks.config.settings import Settings
 from rollq.tasks.definition import (
     CHECKS,
     CLASS,
@@ -28,19 +28,18 @@ from rollq.tasks.definition import (
     dataset_kwargs,
     kwargs_of,
     parts_of,
-    paths_of,
     records_of,
     segments_of,
     with_dataset_kwargs,
-    with_kwargs,
-    with_paths,
 )
 from rollq.tasks.errors import BadInput, TemplateError
-from rollq.tasks.files.paths import absolute, folder_of
+from rollq.tasks.files.paths import folder_of
 from rollq.tasks.files.user_file import read_yaml
 from rollq.tasks.identity import canonical
 from rollq.tasks.rolling.calendar import TimeAdjuster
-from rollq.tasks.rolling.data_checks import DataChecks, check_accepted, with_accepted
+from rollq.tasks.rolling.data_checks import check_accepted, with_accepted
+from rollq.tasks.rolling.dataset.checks import add_checks
+from rollq.tasks.rolling.dataset.places import with_absolute_places
 from rollq.tasks.rolling.members.checks import check_members
 from rollq.tasks.rolling.members.horizons import horizons_of, with_horizon
 from rollq.tasks.rolling.members.per import KEY as PER
@@ -209,14 +208,16 @@ def _challenger(
 
 def _checked_definition(content: Mapping[str, object], folder: Path, settings: Settings) -> Definition:
     """``{model, dataset, record}`` with absolute paths, every component known and every segment possible."""
-    definition = _definition(content, folder)
-    _add_checks(definition, content, settings)
+    definition = with_absolute_places(canonical(parts_of({RECORD: [], **content})), folder)
+    add_checks(definition, content, settings)
     for part in (MODEL, DATASET):
         cls = _resolved(definition[part], part, part, settings)
         check_kwargs(cls, kwargs_of(definition[part]), f"{part}.{KWARGS}")
     check_segments(definition)
-    for part in (MODEL, DATASET):
-        build(definition[part], part, settings.components)  # it refuses values that it cannot use
+    # Made to see whether they refuse values.
+    made = {part: build(definition[part], part, settings.components) for part in (MODEL, DATASET)}
+    if RECORD not in content:
+        definition[RECORD] = default_records(getattr(made[DATASET], "label_kind", "return"))
     for key, config in records_of(definition):
         cls = _resolved(config, RECORD, key, settings)
         kwargs = kwargs_of(config)
@@ -244,12 +245,14 @@ def _check_keys(content: Mapping[str, object]) -> None:
     for name in content:
         if name not in KEYS:
             raise TemplateError(f"unknown key {name!r}.", did_you_mean(str(name), KEYS), str(name))
-    for name in sorted(REQUIRED):
+    for name in sorted(REQUIRED - {RECORD}):
         if name not in content:
             raise TemplateError(f"the key {name!r} is missing.", "See docs/reference/template.md.", name)
-    records, rolling = content[RECORD], content[ROLLING]
+    records, rolling = content.get(RECORD, [component("SignalRecord")]), content[ROLLING]
     if not isinstance(records, list):
-        raise TemplateError("'record' is a list of components.", "Write - class: ... under it.", RECORD)
+        raise TemplateError(
+            "'record' is a list of components.", "Write - class: ... under it, or leave it out.", RECORD
+        )
     if not isinstance(rolling, Mapping):
         raise TemplateError("'rolling' is a mapping.", "Write kwargs: {step: 63, rtype: sliding} under it.", ROLLING)
     if not records:
@@ -260,41 +263,3 @@ def _check_keys(content: Mapping[str, object]) -> None:
     for name in PYTHON_ONLY & set(kwargs):
         key = f"{ROLLING}.{KWARGS}.{name}"
         raise TemplateError("it cannot be given in a template.", "Use RollingGen from Python.", key)
-
-
-def _definition(content: Mapping[str, object], folder: Path) -> Definition:
-    definition: Definition = canonical(parts_of(content))
-    if not paths_of(dataset_kwargs(definition)):
-        return definition
-    # links are followed when it is read: they may move
-    moved = with_paths(dataset_kwargs(definition), lambda path, key: str(absolute(folder / _home(path, key))))
-    return {**definition, DATASET: with_kwargs(definition[DATASET], moved)}
-
-
-def _add_checks(definition: Definition, content: Mapping[str, object], settings: Settings) -> None:
-    """Give the dataset the template's ``data_checks``; today is the day of the exchange, where its zone is given."""
-    DataChecks.of(content.get(CHECKS))
-    online, dataset = content.get("online"), definition[DATASET]
-    zone = {"timezone": online["timezone"]} if isinstance(online, Mapping) and online.get("timezone") else {}
-    section = content.get(CHECKS)
-    section = (zone or None) if section is None else section
-    if section is None or not _takes_checks(dataset, settings):
-        if content.get(CHECKS) is not None:
-            raise TemplateError("the dataset has no checks.", "Leave it out.", CHECKS)
-        return
-    if isinstance(section, Mapping):
-        section = {**zone, **section}
-    # What the dataset's own kwargs say goes before the section.
-    definition[DATASET] = with_kwargs(dataset, {CHECKS: canonical(section, CHECKS), **kwargs_of(dataset)})
-
-
-def _takes_checks(dataset: object, settings: Settings) -> bool:
-    return CHECKS in inspect.signature(resolve(dataset, DATASET, settings.components)).parameters
-
-
-def _home(path: str, name: str) -> Path:
-    try:
-        return expanded(Path(path))
-    except ValueError as error:
-        key = f"{DATASET}.{KWARGS}.{name}"
-        raise TemplateError(f"{path!r} cannot be a path: {error}.", "Write it out.", key) from None
