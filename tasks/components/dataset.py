@@ -82,8 +82,8 @@ class Dataset(ABC):
     def session_hashes(self) -> Mapping[str, str] | None:
         """A hash of what the data hold on each session (``YYYY-MM-DD``), so that a window depends on what it sees.
 
-        A window sees the sessions of its segments, ``feature_lookback`` sessions before them and, but for test,
-        ``label_lookahead`` sessions after them. ``rollq.frame_hashes`` makes such hashes of a frame.
+        A window sees the sessions of its segments, ``feature_lookback`` sessions before them, ``feature_lookahead``
+        sessions after them and, but for test, ``label_lookahead``. ``rollq.frame_hashes`` makes such hashes of a frame.
 
         Returns:
             None: it is not known; a window depends on ``fingerprint()``, so that one new row makes all windows new.
@@ -93,6 +93,11 @@ class Dataset(ABC):
     @property
     def feature_lookback(self) -> int:
         """Sessions before t that the features of t are made from; 0 if ``session_hashes`` are of the features."""
+        return 0
+
+    @property
+    def feature_lookahead(self) -> int:
+        """Sessions after t whose values, known in advance, are features of t: a forecast of the weather, say."""
         return 0
 
     @property

@@ -94,7 +94,8 @@ def seen_of(dataset: Dataset, sessions: list[str]) -> Seen | None:
     hashes = ask() if callable(ask) else None
     if hashes is None:
         return None
-    return Seen(sessions, hashes, int(getattr(dataset, "feature_lookback", 0)), int(dataset.label_lookahead))
+    back, known = (int(getattr(dataset, name, 0)) for name in ("feature_lookback", "feature_lookahead"))
+    return Seen(sessions, hashes, back, int(dataset.label_lookahead), known)
 
 
 def other_data(definition: Mapping[str, object], dataset: Dataset) -> list[str]:

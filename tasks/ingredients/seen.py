@@ -1,8 +1,9 @@
 """What a window can see of the data: the content of the sessions of its segments, and of those around them.
 
-A segment sees its own sessions and those that its features look back to; train and valid see those that their labels
-look ahead to, as well. The labels of test measure a model and make none, so what comes after test is not seen: it may
-become known later (``rollq predictions update --labels``) without another training.
+A segment sees its own sessions and those that its features look back to, or ahead to where something is known in
+advance; train and valid see those that their labels look ahead to, as well. The labels of test measure a model and make
+none, so what comes after test is not seen: it may become known later (``rollq predictions update --labels``) without
+another training.
 """
 
 from __future__ import annotations
@@ -39,11 +40,14 @@ class Seen:
         hashes: of the content of each session; one without content may be left out.
         back: sessions that a session's features look back.
         ahead: sessions that its label looks ahead.
+        known: sessions after it of which its features use what is known in advance.
     """
 
-    def __init__(self, sessions: Sequence[str], hashes: Mapping[str, str], back: int = 0, ahead: int = 0) -> None:
+    def __init__(
+        self, sessions: Sequence[str], hashes: Mapping[str, str], back: int = 0, ahead: int = 0, known: int = 0
+    ) -> None:
         self.sessions = sessions
-        self._back, self._ahead = back, ahead
+        self._back, self._ahead, self._known = back, ahead, known
         # The date is hashed, too: a session that moves to another day is another session.
         leaves = (hashlib.sha256(f"{day} {hashes.get(day, '')}".encode()).digest()[:LEAF] for day in sessions)
         self._leaves = np.frombuffer(b"".join(leaves), dtype=np.uint8).reshape(-1, LEAF)
@@ -78,7 +82,7 @@ class Seen:
         start, end = bounds
         first = 0 if start is None else bisect_left(self.sessions, str(start)[:10])
         after = len(self.sessions) if end is None else bisect_right(self.sessions, str(end)[:10])
-        ahead = 0 if name == TEST else self._ahead
+        ahead = self._known if name == TEST else max(self._ahead, self._known)
         return max(first - self._back, 0), min(after + ahead, len(self.sessions))
 
 

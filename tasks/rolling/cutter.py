@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from bisect import bisect_left, bisect_right
-from collections.abc import Iterable, Sequence
+from bisect import bisect_right
+from collections.abc import Iterable
 from copy import deepcopy
 from dataclasses import dataclass
 from functools import cached_property
@@ -25,16 +25,17 @@ from rollq.tasks.definition import (
     with_kwargs,
     with_test,
 )
-from rollq.tasks.errors import SegmentError, TemplateError
+from rollq.tasks.errors import SegmentError
 from rollq.tasks.identity import canonical
 from rollq.tasks.ingredients.ingredients import Ingredients
 from rollq.tasks.ingredients.seen import sessions_of
 from rollq.tasks.rolling.calendar import TimeAdjuster, timestamp
-from rollq.tasks.rolling.duration import Distance, Duration, distance, following_test, step_of
+from rollq.tasks.rolling.dataset.cuts import check_cuts, check_windows, with_cuts
+from rollq.tasks.rolling.duration import Distance, following_test, step_of
 from rollq.tasks.rolling.generator import RollingGen
 from rollq.tasks.rolling.template import Template
 
-STEP, TRUNC = "rolling.kwargs.step", "rolling.kwargs.trunc_days"
+STEP = "rolling.kwargs.step"
 
 
 @dataclass(frozen=True)
@@ -146,10 +147,10 @@ class WindowCutter:
     def _generated(self, definition: Definition, known: int, after: str | None = None) -> list[Definition]:
         """The windows on the first ``known`` sessions, those alone that begin after ``after``."""
         self.check_data()
-        generator = self._generator(known)
-        self._check_lookahead(self.dataset.label_lookahead)
+        generator, lookahead = self._generator(known), self.dataset.label_lookahead
+        check_cuts(self._rolling, lookahead)
         tasks = generator.generate(definition)
-        self._check_cut(tasks)
+        check_windows(tasks, self.sessions, self._rolling, lookahead)
         if not tasks:
             raise SegmentError("no window fits into the test segment.", "Give a longer test segment or a smaller step.")
         # Cut and thrown away rather than begun later: where a window lies depends on the first one.
@@ -162,7 +163,8 @@ class WindowCutter:
     def _generator(self, known: int) -> RollingGen:
         # The calendar ends with what is known: the generator cannot look beyond it by mistake.
         calendar = TimeAdjuster(pd.DatetimeIndex(self.sessions[:known]))
-        generator: RollingGen = build(self._rolling, ROLLING, self._components, calendar=calendar)
+        rolling = with_cuts(self._rolling, self.dataset.label_lookahead, self._components)
+        generator: RollingGen = build(rolling, ROLLING, self._components, calendar=calendar)
         return generator
 
     def _as_known(self, task: Definition, until: str) -> Definition:
@@ -181,36 +183,6 @@ class WindowCutter:
             return ()
         start, end = min(test[0] for test in tests), max(test[1] for test in tests)
         return tuple(day for day in self.sessions if start <= day <= end)
-
-    def _check_lookahead(self, lookahead: int) -> None:
-        """Refuse labels that look into a window's own test segment.
-
-        With ``trunc_days = d`` the last label of a window is at most ``d`` sessions before its test start, and it is
-        made of prices up to ``lookahead`` sessions later: so ``d > lookahead`` keeps every test price out.
-        """
-        truncated = kwargs_of(self._rolling).get("trunc_days")
-        if isinstance(truncated, str) and isinstance(distance(truncated, TRUNC, 0), Duration):
-            return  # how many sessions that are is found for each window
-        if lookahead and (truncated is None or truncated <= lookahead):
-            raise _leaks(lookahead)
-
-    def _check_cut(self, tasks: Sequence[Definition]) -> None:
-        """As ``_check_lookahead``, of windows that durations have cut."""
-        lookahead = self.dataset.label_lookahead
-        for task in tasks if isinstance(kwargs_of(self._rolling).get("trunc_days"), str) else ():
-            segments = segments_of_window(task)
-            ends = [str(end)[:10] for name, (_, end) in segments.items() if name != TEST]
-            between = bisect_left(self.sessions, str(segments[TEST][0])[:10]) - bisect_right(self.sessions, max(ends))
-            if between < lookahead:
-                raise _leaks(lookahead)
-
-
-def _leaks(lookahead: int) -> TemplateError:
-    return TemplateError(
-        f"the label looks {lookahead} sessions ahead, past the end of train and valid into the test segment.",
-        f"Set rolling.kwargs.trunc_days to {lookahead + 1} or more, or to a longer duration.",
-        TRUNC,
-    )
 
 
 def _closed(task: Definition, last: str) -> Definition:
