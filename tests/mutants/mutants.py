@@ -549,8 +549,8 @@ MUTANTS = (
     Mutant(
         "what labels look ahead to is not seen",
         "tasks/ingredients/seen.py",
-        "ahead = 0 if name == TEST else self._ahead",
-        "ahead = 0",
+        "ahead = self._known if name == TEST else max(self._ahead, self._known)",
+        "ahead = self._known",
         ("tests/unit/tasks/ingredients/test_seen.py",),
     ),
     Mutant(
