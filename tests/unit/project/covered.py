@@ -147,7 +147,6 @@ COVERED: dict[str, list[str]] = {
     "tests/unit/tasks/rolling/test_generator.py": ["tasks.rolling.handlers"],
     "tests/unit/tasks/rolling/test_segments.py": ["tasks.rolling.segment_checks"],
     "tests/unit/tasks/rolling/test_template.py": [
-        "tasks.rolling.dataset.checks",
         "tasks.rolling.dataset.places",
         "tasks.rolling.generator_config",
         "tasks.rolling.program_template",
