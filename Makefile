@@ -34,10 +34,10 @@ mutants: $(STAMP)
 bench: $(STAMP)
 	@$(BIN)/python -m benchmarks
 
-# Workflow files of Qlib's form with XGBoost and CatBoost, which are installed into a folder of their own (300 MB).
+# CatBoost, which is installed into a folder of its own (300 MB): its model, and workflow files of Qlib's form with it.
 qlib: $(STAMP)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --target $(VENV)/qlib-trees --upgrade --requirement tests/conformance/qlib-trees.txt
-	@PYTHONPATH=$(abspath $(VENV))/qlib-trees $(BIN)/python -m pytest tests/integration/workers/test_qlib.py -n 0
+	@PYTHONPATH=$(abspath $(VENV))/qlib-trees $(BIN)/python -m pytest tests/integration/workers/test_qlib.py tests/unit/workers/models/trees -n 0
 
 # As qlib, with the models that need PyTorch (750 MB): its build for CPUs, from where PIP_FIND_LINKS or PIP_EXTRA_INDEX_URL says.
 qlib-torch: $(STAMP)

@@ -62,7 +62,7 @@ CATBOOST = {
         **{"thread_count": 20, "grow_policy": "Lossguide", "bootstrap_type": "Bernoulli"},
     },
 }
-# Of packages that only `make qlib` has.
+# Of packages that need not be there: only `make qlib` has CatBoost.
 TREES: dict[str, Any] = {"xgboost": (XGBOOST, {}, {}), "catboost": (CATBOOST, {}, {})}
 # The model, keywords of the handler, and what else is not usual: the handler's class, the steps of a time series.
 MODELS: dict[str, Any] = {

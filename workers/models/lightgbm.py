@@ -26,7 +26,7 @@ from rollq.workers.models.learning.arguments import (
 )
 from rollq.workers.models.learning.importance import summed, write_importance
 from rollq.workers.models.learning.losses import LOSSES, check_kind
-from rollq.workers.models.learning.outputs import Values, central, class_outputs, expected, of_two, quantile_name
+from rollq.workers.models.learning.outputs import Form, Values, central, quantile_name
 from rollq.workers.models.learning.targets import Target, check_grades
 from rollq.workers.models.lightgbm_params import check_features, check_params
 from rollq.workers.models.lightgbm_table import FIXED, OBJECTIVES, OWN, OWN_OBJECTIVE, Params
@@ -175,9 +175,7 @@ class LGBModel(Model):
         """
         booster = need_fitted(self._booster)
         features = features_like(self._features, dataset, segment)
-        scores = _predicted(booster, features)
-        if self._classes:
-            scores = expected(self._classes, scores)
+        scores = self._form.score(_predicted(booster, features))
         return pd.Series(scores, index=features.index, name="score")
 
     def predict_outputs(self, dataset: Dataset, segment: str = "test") -> pd.DataFrame | None:
@@ -186,17 +184,12 @@ class LGBModel(Model):
         Raises:
             StateError, PermanentError: as ``predict``.
         """
-        if not self._quantiles and self._loss != "binary" and not self._classes:
+        if not self._form.says_more:
             return None
         need_fitted(self._booster)
         features = features_like(self._features, dataset, segment)
         found = [_predicted(booster, features) for booster in self._boosters]
-        if self._quantiles:
-            names = [quantile_name(alpha) for alpha in self._quantiles]
-            return pd.DataFrame(np.column_stack(found), index=features.index, columns=names)
-        if self._classes:
-            return class_outputs(features.index, self._classes, found[0])
-        return class_outputs(features.index, (0, 1), of_two(found[0]))
+        return self._form.outputs(features.index, np.column_stack(found) if self._quantiles else found[0])
 
     def save(self, folder: Path) -> None:
         """Write ``model.txt`` (the Booster's text, as any LightGBM reads it), ``params.json``, ``importance.json`` and
@@ -229,6 +222,10 @@ class LGBModel(Model):
     def inner_components(cls, kwargs: Mapping[str, object]) -> Mapping[str, object]:
         """The loss and the metrics of one's own."""
         return own_functions.inner(kwargs)
+
+    @property
+    def _form(self) -> Form:
+        return Form(self._quantiles, self._classes, self._loss == "binary")
 
     @property
     def _booster(self) -> lgb.Booster | None:

@@ -223,6 +223,11 @@ COVERED: dict[str, list[str]] = {
     ],
     "tests/unit/workers/models/test_lightgbm.py": ["workers.models.lightgbm_params", "workers.models.lightgbm_table"],
     "tests/unit/workers/models/test_baselines.py": ["workers.models.feature", "workers.models.mean"],
+    "tests/unit/workers/models/trees/test_catboost.py": ["workers.models.catboost_params"],
+    "tests/unit/workers/models/trees/test_xgboost.py": [
+        "workers.models.xgboost_params",
+        "workers.models.xgboost_training",
+    ],
     "tests/unit/workers/models/test_sklearn.py": [
         "workers.models.adapter",
         "workers.models.scikit.estimators",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
@@ -43,3 +44,41 @@ def expected(classes: Sequence[float], probabilities: Values) -> Values:
     for value, column in zip(classes, probabilities.T, strict=True):
         found += value * column
     return found
+
+
+@dataclass(frozen=True)
+class Form:
+    """What comes out of the trees of a loss, and what is made of it.
+
+    Args:
+        quantiles: of a loss of quantiles, one value of each row for each.
+        classes: of a loss of classes, one probability for each.
+        binary: the value is the probability of 1.
+    """
+
+    quantiles: Sequence[float] = ()
+    classes: Sequence[float] = ()
+    binary: bool = False
+
+    @property
+    def says_more(self) -> bool:
+        """Whether there is more to say than the score."""
+        return bool(self.quantiles or self.classes or self.binary)
+
+    def score(self, said: Values) -> Values:
+        """A value for each row.
+
+        Args:
+            said: rows, or rows x values.
+        """
+        if self.quantiles and said.ndim > 1:
+            found: Values = said[:, central(self.quantiles)]
+            return found
+        return expected(self.classes, said) if self.classes else said
+
+    def outputs(self, index: pd.Index, said: Values) -> pd.DataFrame:
+        """A column for each quantile or class; ``said`` as of ``score``."""
+        if self.quantiles:
+            names = [quantile_name(alpha) for alpha in self.quantiles]
+            return pd.DataFrame(said.reshape(len(index), -1), index=index, columns=names)
+        return class_outputs(index, self.classes or (0, 1), said if self.classes else of_two(said))
