@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol
@@ -51,6 +51,22 @@ class Window:
         return (self.ended_at - self.started_at).total_seconds() if self.started_at and self.ended_at else math.nan
 
 
+class Portfolio(Protocol):
+    """A portfolio over all windows; ``rollq.scheduler.rounds.portfolios`` says what each of it is."""
+
+    @property
+    def name(self) -> str:
+        """Of several; empty, if there is one."""
+
+    @property
+    def made(self) -> pd.DataFrame:
+        """Its account by session."""
+
+    @property
+    def metrics(self) -> Mapping[str, float]:
+        """How good it was."""
+
+
 @dataclass(frozen=True)
 class ReportData:
     """A round. ``daily`` is indexed by datetime with columns ``ic``, ``rank_ic``; ``phases`` are (name, seconds).
@@ -70,11 +86,13 @@ class ReportData:
     versions: dict[str, str]
     cores: int
     better: Mapping[str, str] = field(default_factory=dict)
+    portfolios: Sequence[Portfolio] = ()
 
     @property
     def measured(self) -> list[str]:
-        """Names of the metrics of the round or of a window, but those of groups."""
-        return main_metrics(self.metrics, *(window.metrics for window in self.windows))
+        """Names of the metrics of the round or of a window, but those of groups and of portfolios before cost."""
+        names = main_metrics(self.metrics, *(window.metrics for window in self.windows))
+        return [name for name in names if not name.endswith("before cost")]
 
 
 class HasPhases(Protocol):

@@ -25,6 +25,10 @@ def measured(data: ReportData) -> str:
         html = drawn({"per_window": charts.per_window(data), "cumulative": charts.cumulative(data)})
         parts.append(_section("Information coefficients per window", PER_WINDOW, html["per_window"]))
         parts.append(_section("Cumulative information coefficients", CUMULATIVE, html["cumulative"]))
+    if data.portfolios:
+        from rollq.report.portfolio import portfolio_sections
+
+        parts.append(portfolio_sections(data.portfolios))
     figures = {f"metric_{place}": charts.metric_per_window(data, name) for place, name in enumerate(others)}
     html = drawn({name: figure for name, figure in figures.items() if figure})
     shown = [

@@ -15,7 +15,9 @@ from rollq.report.page import write_report
 from rollq.scheduler.champions.research import is_research
 from rollq.scheduler.online.online_set import SignalFile
 from rollq.scheduler.rounds.findings import Findings, findings, name_of
+from rollq.scheduler.rounds.portfolios import Portfolio, joined_portfolios, makes_portfolio
 from rollq.scheduler.rounds.results import load_daily_ic
+from rollq.scheduler.signals.files import read_signals
 from rollq.tasks.backend import Backend
 from rollq.tasks.queue.states import TaskState
 from rollq.tasks.queue.task import Task
@@ -85,6 +87,7 @@ def make_report(
         phases=list(phases),
         metrics=came_to.metrics,
         better=came_to.better,
+        portfolios=_portfolios(backend, tasks, came_to),
         signals=asdict(came_to.signals),
         online=online,
         versions={name: version(name) for name in LIBRARIES},
@@ -102,6 +105,16 @@ def report_round(backend: Backend, found: Round, path: Path) -> Path:
         backend, f"{name_of(found)}, round {found.id}", tasks, came_to, online, _phases(tasks, found),
         daily_ic(backend, tasks), path,
     )  # fmt: skip
+
+
+def _portfolios(backend: Backend, tasks: list[Task], came_to: Findings) -> list[Portfolio]:
+    """Those of the joined signals; nothing is read, where no record made one."""
+    uri = backend.settings.mlflow_uri
+    measured = [task for task in _of_first_horizon(backend, tasks) if makes_portfolio(task)]
+    if not measured:
+        return []
+    recorder = find_run(came_to.signals.recorder_id, uri)
+    return joined_portfolios(uri, measured, read_signals(recorder.load_object(came_to.signals.artifact)))
 
 
 def _phases(tasks: list[Task], found: Round) -> tuple[tuple[str, float], ...]:

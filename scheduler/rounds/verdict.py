@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import pandas as pd
 
+from rollq.scheduler.rounds.portfolios import joined_portfolios
 from rollq.scheduler.rounds.remedies import steps_after
 from rollq.scheduler.rounds.results import RoundResults, load_window, window_metrics
 from rollq.scheduler.signals.coverage import Bounds, check_tests, join_windows, shown
@@ -70,6 +71,9 @@ def judge(results: RoundResults) -> Verdict:
     else:
         whole = _without(done, [task for task in tasks if task not in done])
         signals = join_windows([load_window(results.mlflow_uri, task) for task in whole], sessions)
+        # Positions run on from window to window, which sums over windows cannot say.
+        for one in joined_portfolios(results.mlflow_uri, first, signals):
+            measured = measured.and_those_of(WindowMetrics(one.pooled))
     return Verdict(tuple(done), tuple(sessions), tuple(gaps), measured, signals)
 
 

@@ -45,6 +45,13 @@ def _ratio(sums: Sums) -> Sums:
     return ratio
 
 
+def _deviation(sums: Sums) -> Sums:
+    """The sample standard deviation, times a factor: of (n, sum, sum of squares, n x factor)."""
+    n, total, squares, scaled = np.moveaxis(sums, -1, 0)
+    deviation: Sums = np.sqrt(np.maximum(squares - total**2 / n, 0) / (n - 1)) * (scaled / n)
+    return deviation
+
+
 def _determination(sums: Sums) -> Sums:
     """1 - squared errors / squared deviations of the label from its mean: of (n, sum, squares, squared errors)."""
     n, total, squares, errors = np.moveaxis(sums, -1, 0)
@@ -66,6 +73,11 @@ def _growth(sums: Sums) -> Sums:
     return np.expm1(sums[..., 0] / sums[..., 1])
 
 
+def _compound(sums: Sums) -> Sums:
+    """What growth by the factors exp(x) comes to in all."""
+    return np.expm1(sums[..., 0])
+
+
 def _least(sums: Sums) -> Sums:
     return sums[..., 0]
 
@@ -77,6 +89,8 @@ POOLINGS: dict[str, Callable[[Sums], Sums]] = {
     QUADRATIC: _quadratic,
     LEAST: _least,
     "ratio": _ratio,
+    "deviation": _deviation,
+    "compound": _compound,
     "determination": _determination,
     "f1": _f1,
     "growth": _growth,
