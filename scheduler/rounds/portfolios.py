@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import pandas as pd
 
 from rollq.scheduler.rounds.results import recorder_of
-from rollq.scheduler.signals.coverage import SCORE
+from rollq.scheduler.signals.members import SCORE
 from rollq.tasks.predictions.pooling import Pooled
 from rollq.tasks.predictions.portfolio.account import account
 from rollq.tasks.predictions.portfolio.files import MARKET, OPTIONS, folders_in
@@ -61,6 +61,7 @@ def makes_portfolio(task: Task) -> bool:
 
 
 def _joined(mlflow_uri: str, folder: str, tasks: Sequence[Task], signals: pd.DataFrame) -> Portfolio:
+    """One portfolio, of the prices that all of its windows wrote down."""
     recorders = [find_run(recorder_of(task), mlflow_uri) for task in tasks]
     parts = [recorder.load_object(f"{folder}/{MARKET}") for recorder in recorders]
     newest = max(range(len(parts)), key=lambda place: parts[place].index.get_level_values(0).max())

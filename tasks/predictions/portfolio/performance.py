@@ -75,6 +75,7 @@ def sessions_per_year(times: pd.DatetimeIndex) -> float:
 
 
 def _growth_and_risk(returns: Floats, benchmark: Floats | None, per_year: float) -> dict[str, Pooled]:
+    """What one series of returns comes to, each with the sums by which windows are pooled."""
     n, scale = float(len(returns)), per_year**0.5
     found = {
         "Cumulative Return": Pooled("compound", (_log(returns),)),
