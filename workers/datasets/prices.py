@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Collection, Sequence
-from functools import cache
-from io import BytesIO
 from pathlib import Path
 
 import pandas as pd
 
-from rollq.tasks.errors import DataError, NotYet
+from rollq.tasks.errors import DataError
 from rollq.tasks.rolling.data_checks import DataChecks
 from rollq.workers.datasets.session_checks import usable_closes
+from rollq.workers.tables.files import file_hashes
 
 KEY = "dataset.kwargs.path"
 UNIVERSE_KEY = "dataset.kwargs.universe"
@@ -21,18 +19,8 @@ BAR_COLUMNS = ("open", "high", "low")  # that are looked at, where a file has th
 
 
 def file_sha256(path: Path) -> str:
-    """SHA-256 (hex) of a file; read again only when it changed, or when a link leads to another file.
-
-    Raises:
-        DataError: there is no such file.
-    """
-    try:
-        stat = path.stat()
-        # The state of the file is a part of the cache's key, so a file that is replaced is read again.
-        return _file_sha256(path, (stat.st_dev, stat.st_ino, stat.st_mtime_ns, stat.st_size))
-    except OSError as error:
-        reason = "does not exist" if isinstance(error, FileNotFoundError) else f"cannot be read ({error.strerror})"
-        raise DataError(f"{KEY}: the file {path} {reason}.", "Give a Parquet file, relative to the template.") from None
+    """SHA-256 (hex) of a price file. Raises as ``file_hashes.file_sha256``."""
+    return file_hashes.file_sha256(path, KEY)
 
 
 def read_closes(
@@ -74,26 +62,13 @@ def read_prices(path: Path, sha256: str | None = None) -> pd.DataFrame:
     return prices
 
 
-@cache
-def _file_sha256(path: Path, _state: tuple[int, ...]) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
 def _read(path: Path, expected: str) -> pd.DataFrame:
     """The price table whose bytes have the hash ``expected``: its columns by type, and nothing else of it."""
-    try:
-        # Read once, hashed and parsed from memory: of two reads the second might meet another file under this name.
-        content = path.read_bytes()
-    except OSError:
-        content = b""  # it was there a moment ago
-    if hashlib.sha256(content).hexdigest() != expected:
-        _file_sha256.cache_clear()  # it may have been changed in place within one tick of its clock
-        raise NotYet(f"{KEY}: {path} changed while it was read.", "Replace a file in one move, then try again.")
-    try:
-        prices = pd.read_parquet(BytesIO(content)).reset_index()
-    except (OSError, ValueError, TypeError) as error:  # pyarrow's errors are of these kinds
-        raise DataError(f"{KEY}: {path} is not a Parquet file: {error}.", "Give a Parquet file.") from None
+    with file_hashes.opened(path, expected, KEY) as content:
+        try:
+            prices = pd.read_parquet(content).reset_index()
+        except (OSError, ValueError, TypeError) as error:  # pyarrow's errors are of these kinds
+            raise DataError(f"{KEY}: {path} is not a Parquet file: {error}.", "Give a Parquet file.") from None
     if missing := [name for name in COLUMNS if name not in prices.columns]:
         raise DataError(f"{KEY}: {path} has no column {missing[0]!r}.", "It needs datetime, instrument and close.")
     if not pd.api.types.is_numeric_dtype(prices["close"]):
