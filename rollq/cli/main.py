@@ -11,7 +11,7 @@ from typing import Annotated
 import typer
 from typer.exceptions import TyperException
 
-from rollq.cli import backfill, data, demo, enqueue, inspect, migration, research, run
+from rollq.cli import backfill, data, demo, enqueue, init, inspect, migration, research, run
 from rollq.cli.context import Context, say
 from rollq.cli.online import predictions, routine, serving, signals, simulate
 from rollq.tasks.errors import RollqError, Unavailable
@@ -66,6 +66,7 @@ routine.add_to(app)
 predictions.add_to(app)
 signals.add_to(app)
 data.add_to(app)
+init.add_to(app)
 migration.add_to(app)
 inspect.add_to(app)
 simulate.add_to(app)

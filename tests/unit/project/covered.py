@@ -277,6 +277,7 @@ COVERED: dict[str, list[str]] = {
         "workers.tables.files.source_files",
         "workers.tables.key_columns",
         "workers.tables.rows",
+        "workers.tables.source_columns",
         "workers.tables.source_spec",
     ],
     "tests/unit/workers/tables/test_table.py": ["workers.tables.main_rows", "workers.tables.table_spec"],
