@@ -26,9 +26,8 @@ def draft(profile: Profile, name: str, folder: Path) -> str:
     """
     recipe = recipe_for(profile)
     segments = segments_for(profile.sessions, recipe.lookback, recipe.lookahead, profile.frequency.name)
-    return "\n".join(
-        [*_head(profile, recipe, name), *_dataset(profile, recipe, segments, folder), *_rolling(segments), ""]
-    )
+    dataset = _dataset(profile, recipe, segments, folder)
+    return "\n".join([*_head(profile, recipe, name), *dataset, *_rolling(segments), ""])
 
 
 def _head(profile: Profile, recipe: Recipe, name: str) -> Iterator[str]:

@@ -24,6 +24,12 @@ SEASONS: Mapping[str, tuple[int, int]] = {
     "quarterly": (4, 1),
     "yearly": (1, 1),
 }
+CALENDAR: Mapping[str, tuple[str, ...]] = {
+    "daily": ("weekday", "month"),
+    "weekly": ("week",),
+    "monthly": ("month",),
+    "quarterly": ("quarter",),
+}
 FEW_NAMES = 10  # instruments from which on ranks across them say something
 MANY = 40  # further columns from which on they are named by a pattern
 FEW_TEXTS = 200  # of a category
@@ -63,7 +69,7 @@ def recipe_for(profile: Profile) -> Recipe:
     roles = profile.roles
     price = roles.get("close") or roles.get("price")
     target = roles.get("target")
-    if price is not None and profile.column(price).least and (target is None or "close" in roles):
+    if price is not None and (target is None or "close" in roles):
         return _of_prices(profile, price)
     column = profile.column(target or _any_number(profile))
     counted = not column.negative and column.zeros > ZEROS
@@ -114,9 +120,7 @@ def _of_prices(profile: Profile, price: str) -> Recipe:
     if ranked:
         kwargs.append(("normalize", "rank", rank))
     if price != "close":
-        kwargs.append(
-            ("data_checks", f"{{price: {price!r}}}".replace("'", '"'), "the column that is looked at for jumps")
-        )
+        kwargs.append(("data_checks", f"{{price: {json_text(price)}}}", "the column that is looked at for jumps"))
     a_day = profile.frequency.a_day
     back, ahead = math.ceil(longest / a_day) + 1, math.ceil((horizon + 1) / a_day)
     return Recipe("prices", price, features, label, said, back, ahead, kwargs, _model(profile, "mse"))
@@ -147,13 +151,7 @@ def _of_values(profile: Profile, column: ColumnProfile, kind: str) -> Recipe:
         features += [(f"mean({target}, {one})", "") for one in windows]
         features += [(f"std({target}, {one})", "") for one in windows[:1] if one > 2]
         back = max([1, *lags, *windows]) + 1
-        calendar = {
-            "daily": ("weekday", "month"),
-            "weekly": ("week",),
-            "monthly": ("month",),
-            "quarterly": ("quarter",),
-        }
-        features += [(name, "") for name in calendar.get(frequency.name, ()) if name not in _names(profile)]
+        features += [(name, "") for name in CALENDAR.get(frequency.name, ()) if name not in _names(profile)]
         said = f"the value {rows} rows later"
     for one in profile.columns:
         if one.role == "known" and one.kind == NUMBER and one.name != column.name:
@@ -164,9 +162,7 @@ def _of_values(profile: Profile, column: ColumnProfile, kind: str) -> Recipe:
     known = [one.name for one in profile.columns if one.role == "known" and one.kind == NUMBER]
     if known:
         spans = ", ".join(f'"{name}": {ahead}' for name in known)
-        kwargs.append(
-            ("known_ahead", f"{{{spans}}}", "a guess, by their names: how far ahead each is known at its time")
-        )
+        kwargs.append(("known_ahead", f"{{{spans}}}", "a guess, by their names: how far ahead each is known"))
     loss = "tweedie" if kind == "demand" else "mse"
     label = f"lead({target}, {ahead})"
     return Recipe(kind, column.name, features, label, said, back, lookahead, kwargs, _model(profile, loss))
@@ -207,7 +203,7 @@ def _common(profile: Profile, used: set[str]) -> Iterator[tuple[str, str, str]]:
         yield (
             "categorical",
             f"[{', '.join(json_text(name) for name in texts)}]",
-            "codes that the model sees as categories",
+            "texts that the model sees as codes",
         )
     roles = profile.roles
     if "member" in roles:

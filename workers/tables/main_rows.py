@@ -50,7 +50,8 @@ class MainRows:
         """Write the columns of numbers to their place, in order; they are given away."""
         for name in list(self._numbers):
             values = self._numbers.pop(name)
-            place[name][:] = values if self._order is None else values[self._order]
+            if name in place:  # the values of a wide table are read whether they are asked for or not
+                place[name][:] = values if self._order is None else values[self._order]
 
     def index(self) -> pd.MultiIndex:
         """(datetime, instrument)."""

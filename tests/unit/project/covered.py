@@ -280,6 +280,12 @@ COVERED: dict[str, list[str]] = {
         "workers.tables.source_columns",
         "workers.tables.source_spec",
     ],
+    "tests/unit/workers/tables/test_profile.py": [
+        "workers.tables.profile.frequency",
+        "workers.tables.profile.readable",
+        "workers.tables.profile.roles",
+        "workers.tables.profile.zone_guess",
+    ],
     "tests/unit/workers/tables/test_table.py": ["workers.tables.main_rows", "workers.tables.table_spec"],
     "tests/unit/workers/tables/test_times.py": ["workers.tables.clock.local_times", "workers.tables.clock.time_texts"],
 }

@@ -41,7 +41,7 @@ class Frequency:
 def frequency_of(times: pd.DatetimeIndex) -> Frequency:
     """The frequency of distinct times, in order."""
     local = times if times.tz is None else times.tz_localize(None)
-    counts = pd.Series(local.normalize().unique().dayofweek).value_counts()
+    counts = pd.Series(local.normalize().unique().day_of_week).value_counts()
     # A few Saturdays make no six-day week.
     weekdays = tuple(sorted(int(day) for day in counts.index[counts > RARE * counts.median()]))
     if len(times) < 2:

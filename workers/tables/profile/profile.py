@@ -125,6 +125,7 @@ def _spans(index: pd.MultiIndex) -> Iterator[InstrumentSpan]:
 
 
 def _columns(table: Table, index: pd.MultiIndex) -> Iterator[ColumnProfile]:
+    """The columns, a few at a time: a table may be larger than what is free."""
     names = list(table.columns)
     order = np.lexsort((index.codes[0], index.codes[1]))
     same = np.diff(index.codes[1][order]) == 0

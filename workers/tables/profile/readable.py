@@ -93,9 +93,13 @@ def _find_time(columns: SourceColumns, keys: dict[str, object], said: dict[str, 
         found = _any_time(columns)
         keys["time"] = found
         said["time"] = "several columns look like times"
-    if found is not None or (columns.files.several and _named_by_days(columns)):
+    if found is not None and columns.types.get(found) not in (NUMBER, CATEGORY):
         return
-    for name in _most_likely(columns):
+    if found is None and columns.files.several and _named_by_days(columns):
+        return
+    if found is not None and not re.fullmatch(r"\d{9,}(\.0)?", str(columns.shown(found))):
+        return
+    for name in [found] if found is not None else _most_likely(columns):
         how = _how_written(columns, name)
         if how:
             keys["time"] = name
