@@ -70,5 +70,8 @@ class MemoryRecorder:
             raise ArtifactMissing(f"There is no {name!r}.")
         return self.objects[name]
 
+    def list_artifacts(self, artifact_path: str | None = None) -> list[str]:
+        return [name for name in self.objects if artifact_path is None or name.startswith(f"{artifact_path}/")]
+
     def log_metrics(self, metrics: dict[str, float], step: int | None = None) -> None:
         self.metrics.update(metrics)

@@ -32,6 +32,9 @@ class RunWriter(Protocol):
     def load_object(self, name: str, unpickler: object = None) -> Any:
         """What was saved under ``name``."""
 
+    def list_artifacts(self, artifact_path: str | None = None) -> list[str]:
+        """Names of all artifacts, or of those in a folder."""
+
     def log_metrics(self, *given: Metrics, step: int | None = None, **more: float) -> None:
         """Log metrics."""
 

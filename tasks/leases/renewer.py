@@ -170,6 +170,9 @@ class LeaseRenewer:
             try:
                 self._renew()
             except RollqError as error:
+                # What was done under it may have been committed a moment ago: then the block ends now.
+                if isinstance(error, LeaseLost) and self._done.wait(self._pause):
+                    return
                 log.warning("the lease could not be renewed: %s", error)
             if self.lost():
                 if self._on_lost:

@@ -32,9 +32,6 @@ class Run(RunWriter, Protocol):
     id: str
     experiment_id: str
 
-    def list_artifacts(self, artifact_path: str | None = None) -> list[str]:
-        """Names of all artifacts, or of those in a folder."""
-
     def download_artifact(self, path: str, dst_path: str | Path | None = None) -> str:
         """A local copy."""
 

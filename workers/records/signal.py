@@ -10,7 +10,7 @@ from rollq.tasks.components.dataset import Dataset
 from rollq.tasks.components.model import Model
 from rollq.tasks.components.record import Names, Record, RunWriter
 from rollq.tasks.definition import DATASET
-from rollq.tasks.errors import ArtifactMissing, BadInput, PermanentError
+from rollq.tasks.errors import BadInput, PermanentError
 from rollq.tasks.predictions.day_hashes import day_hashes
 from rollq.workers.jobs.scores import check_learned, checked_scores
 
@@ -77,13 +77,13 @@ class SignalRecord(Record):
 
     def _keep_dataset(self) -> None:
         """Save the dataset of a run that was made by hand, so that later days can be predicted."""
+        # Its name tells that it is there: it is not read again only to see that.
+        if DATASET in {name.partition(".")[0] for name in self.recorder.list_artifacts()}:
+            return
         try:
-            self.recorder.load_object(DATASET)
-        except ArtifactMissing:
-            try:
-                self.save(**{DATASET: self.dataset})
-            except BadInput as error:
-                log.info("the dataset is not kept, so this run cannot be updated later: %s", error)
+            self.save(**{DATASET: self.dataset})
+        except BadInput as error:
+            log.info("the dataset is not kept, so this run cannot be updated later: %s", error)
 
     def list(self) -> Names:
         """What it writes, by the names of the reference."""

@@ -188,7 +188,8 @@ class Artifacts:
 
     def names(self, folder: str | None = None) -> list[str]:
         """Names of all artifacts as they are in the store now, or of those in a folder."""
-        names = sorted(self.manifest(fresh=True).entries)
+        # Nobody else writes into a run that this process made.
+        names = sorted(self.manifest(fresh=not self._own).entries)
         return [name for name in names if folder is None or name.startswith(f"{folder.rstrip('/')}/")]
 
     def checksums(self) -> dict[str, str]:

@@ -85,6 +85,24 @@ def test_a_thread_that_is_told_that_the_lease_is_gone_says_it_and_ends() -> None
     assert store.asked == 1
 
 
+def test_a_block_that_ends_after_its_commit_is_not_warned_of(caplog: pytest.LogCaptureFixture) -> None:
+    """The thread was told that the lease is gone, because what was done under it has been committed."""
+    committed, asked = threading.Event(), threading.Event()
+
+    def renew() -> None:
+        asked.set()
+        assert committed.wait(30)
+        raise LeaseLost("it is DONE")
+
+    lost = threading.Event()
+    with LeaseRenewer(lease(renew, seconds=1.5), on_lost=lost.set):
+        assert asked.wait(30)
+        committed.set()
+    wait_until(lambda: keepers() == [])
+    assert caplog.messages == []
+    assert not lost.is_set()
+
+
 def test_a_forked_process_renews_its_own_leases() -> None:
     with LeaseRenewer(lease(Store().renew)):  # the thread that starts others is there
         if not (pid := os.fork()):

@@ -43,6 +43,9 @@ class FolderRecorder:
     def save_objects(self, local_path: None = None, artifact_path: None = None, **objects: Any) -> None:
         self._artifacts.save(objects)
 
+    def list_artifacts(self, artifact_path: str | None = None) -> list[str]:
+        return self._artifacts.names(artifact_path)
+
     def load_object(self, name: str) -> Any:
         return self._artifacts.load(name)
 

@@ -49,6 +49,21 @@ def test_a_row_without_a_label_is_predicted_too(trained: tuple[MemoryRecorder, L
     assert recorder.objects["pred.parquet"]["score"].notna().all()
 
 
+def test_a_dataset_that_is_kept_already_is_not_read_again(
+    trained: tuple[MemoryRecorder, LGBModel, PanelDataset], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The worker has saved it a moment ago; a run that was made by hand has none, and then it is saved."""
+    recorder, model, dataset = trained
+    monkeypatch.setattr(recorder, "load_object", lambda name: pytest.fail(f"{name} was read"))
+    SignalRecord(model, dataset, recorder).generate()
+    assert recorder.objects["dataset"] is dataset
+    del recorder.objects["dataset"]
+    recorder.save_objects(**{"dataset.json": {"path": "kept"}})
+    SignalRecord(model, dataset, recorder).generate()
+    assert recorder.objects["dataset.json"] == {"path": "kept"}
+    assert "dataset" not in recorder.objects
+
+
 def test_analysis_record_keeps_the_daily_ic_and_logs_its_summary(
     trained: tuple[MemoryRecorder, LGBModel, PanelDataset],
 ) -> None:
