@@ -40,11 +40,11 @@ class _Machine:
         self._kept: dict[str, Values] = {}
         self._uses: Counter[str] = Counter()  # how often each part is still asked for
         self._when: defaultdict[str, list[int]] = defaultdict(list)  # the expressions in which it stands
+        self._nodes: dict[str, Node] = {}
         self._now = 0
-        seen: set[str] = set()
         for position, expression in enumerate(expressions):
             self._uses[expression.node.text] += 1
-            self._note(expression.node, position, seen)
+            self._note(expression.node, position)
 
     def values(self, node: Node, position: int) -> Values:
         """The values of the expression at a position; of one row or column alone where they are the same in all."""
@@ -52,16 +52,16 @@ class _Machine:
         with np.errstate(all="ignore"):
             return self._of(node)
 
-    def _note(self, node: Node, position: int, seen: set[str]) -> None:
+    def _note(self, node: Node, position: int) -> None:
         """Count who asks for a part: each different tree once, however often it stands somewhere."""
         if not self._when[node.text] or self._when[node.text][-1] != position:
             self._when[node.text].append(position)
-        first = node.text not in seen
-        seen.add(node.text)
+        first = node.text not in self._nodes
+        self._nodes[node.text] = node
         if isinstance(node, Call):
             for one in node.arguments:
                 self._uses[one.text] += first
-                self._note(one, position, seen)
+                self._note(one, position)
 
     def _of(self, node: Node) -> Values:
         """The values of a tree."""
@@ -88,7 +88,18 @@ class _Machine:
         self._kept[text] = values
         large = [name for name, one in self._kept.items() if one.size > max(self._grid.shape)]
         if len(large) > KEPT:
-            del self._kept[max(large, key=self._next_use)]
+            self._drop(max(large, key=self._next_use))
+
+    def _drop(self, text: str) -> None:
+        """Forget a matrix that is used again: what it is computed from is then needed once more."""
+        del self._kept[text]
+        todo = [self._nodes[text]]
+        while todo:
+            node = todo.pop()
+            for one in node.arguments if isinstance(node, Call) else ():
+                self._uses[one.text] += 1
+                if one.text not in self._kept:
+                    todo.append(one)
 
     def _next_use(self, text: str) -> int:
         return next((one for one in self._when[text] if one >= self._now), len(self._when))

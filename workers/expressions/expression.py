@@ -16,9 +16,10 @@ from rollq.workers.expressions.functions.function import Function
 from rollq.workers.expressions.node import Call, Column, Node
 from rollq.workers.expressions.parsing.reader import Reader
 from rollq.workers.expressions.parsing.tokens import Misread
-from rollq.workers.expressions.span import Positions, Span, earliest, latest
+from rollq.workers.expressions.span import Positions, Span, latest
 
 LABEL: Final = "label"
+SHOWN = 100  # characters of a text in a message
 CONDITIONS = frozenset({"gt", "ge", "lt", "le", "eq", "ne", "both", "either", "negated", "and", "or", "not"})
 Lead = Mapping[str, Span] | Literal["label"] | None
 
@@ -106,7 +107,7 @@ def parse(text: str, *, columns: Collection[str] | None, lead: Lead, key: str = 
         expression = Expression(Reader(text, columns).tree())
     except Misread as error:
         where = f", at {text[error.place : error.place + 12]!r} (character {error.place + 1})" if text.strip() else ""
-        raise TemplateError(f"{text!r}{where}: {error.cause}.", error.fix, key) from None
+        raise TemplateError(f"{_short(text)!r}{where}: {error.cause}.", error.fix, key) from None
     if lead != LABEL:
         _check_lead(expression, text, lead, key)
     return expression
@@ -122,13 +123,17 @@ def _check_lead(expression: Expression, text: str, lead: Mapping[str, Span] | No
             continue
         if lead is None or column not in lead:
             fix = "Only a label may look ahead, or a column that known_ahead names."
-            raise TemplateError(f"{text!r} looks {ahead} ahead of {column!r}.", fix, key)
+            raise TemplateError(f"{_short(text)!r} looks {ahead} ahead of {column!r}.", fix, key)
         if not ahead.within(lead[column]):
             # Steps and hours are not compared: where the table has a gap, a step is longer than it seems.
             fix = f"Look at most {lead[column]} ahead, in the same unit."
             raise TemplateError(
-                f"{text!r} looks {ahead} ahead of {column!r}, which is known {lead[column]} ahead.", fix, key
+                f"{_short(text)!r} looks {ahead} ahead of {column!r}, which is known {lead[column]} ahead.", fix, key
             )
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= SHOWN else f"{text[:SHOWN]}..."
 
 
 def _walk(node: Node) -> Iterator[Node]:
@@ -162,8 +167,8 @@ def _seen(node: Node, times: pd.DatetimeIndex, positions: Positions, first: bool
     if not isinstance(node, Call):
         return positions
     looks = FUNCTIONS[node.function].looks(dict(node.options))
-    reach, choose = (earliest, np.minimum) if first else (latest, np.maximum)
-    there = reach(times, positions, looks[0 if first else 1])
+    choose = np.minimum if first else np.maximum
+    there = latest(times, positions, looks[0 if first else 1])
     found = positions
     for one in node.arguments:
         found = choose(found, _seen(one, times, there, first))

@@ -130,26 +130,16 @@ def window_begins(times: pd.DatetimeIndex, span: Span) -> Positions:
     return np.where(begins == 0, -1, begins)
 
 
-def earliest(times: pd.DatetimeIndex, positions: Positions, span: Span) -> Positions:
-    """The position of the earliest time that lies at most ``span`` from the times at ``positions``."""
-    return _reached(times, positions, span, "left")
-
-
 def latest(times: pd.DatetimeIndex, positions: Positions, span: Span) -> Positions:
-    """The position of the latest time that lies at most ``span`` from the times at ``positions``; beyond the last time,
-    it counts on.
+    """The position of the last time at or before what lies a span away from the times at ``positions``.
+
+    Beyond the last time, steps count on; below 0 there is no such time. What looks back by a span needs this row at
+    most: it shows that there are no others between.
     """
-    return _reached(times, positions, span, "right")
-
-
-def _reached(times: pd.DatetimeIndex, positions: Positions, span: Span, side: str) -> Positions:
-    """Where a span leads from positions, that may lie outside the times."""
     if not span.is_steps and len(times):
         inside = np.clip(positions, 0, len(times) - 1)
-        cut = _existing(times, span)[inside]
-        found = times.searchsorted(cut, side=side).astype(np.int64) - (side == "right")
-        found = np.where(cut < times[0], -1, found)
-        positions = found + (positions - inside)
+        found = times.searchsorted(_existing(times, span), side="right").astype(np.int64) - 1
+        positions = found[inside] + (positions - inside)
     return positions + span.steps
 
 

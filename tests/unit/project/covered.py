@@ -185,15 +185,22 @@ COVERED: dict[str, list[str]] = {
         "workers.datasets.found_odd",
         "workers.datasets.session_dates",
     ],
+    "tests/integration/workers/test_qlib_expressions.py": [
+        "workers.expressions.functions.qlib_operators",
+        "workers.expressions.kernels.qlib_windows",
+        "workers.expressions.sets.alpha",
+    ],
+    "tests/unit/workers/expressions/test_named.py": ["workers.expressions.sets.common"],
+    "tests/unit/workers/expressions/test_reader.py": [
+        "workers.expressions.nearest",
+        "workers.expressions.parsing.arguments",
+        "workers.expressions.parsing.tokens",
+    ],
     "tests/unit/workers/expressions/test_expression.py": [
         "workers.expressions.functions.catalog",
         "workers.expressions.functions.function",
         "workers.expressions.grid",
-        "workers.expressions.nearest",
         "workers.expressions.node",
-        "workers.expressions.parsing.arguments",
-        "workers.expressions.parsing.reader",
-        "workers.expressions.parsing.tokens",
         "workers.expressions.span",
     ],
     "tests/unit/workers/expressions/test_other_rows.py": [
@@ -201,7 +208,6 @@ COVERED: dict[str, list[str]] = {
         "workers.expressions.kernels.price_features",
     ],
     "tests/unit/workers/expressions/test_windows.py": [
-        "workers.expressions.evaluation",
         "workers.expressions.kernels.decay",
         "workers.expressions.kernels.doubling",
         "workers.expressions.kernels.moments",

@@ -4,20 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 
 from rollq.tasks.components.registry import did_you_mean
 from rollq.tasks.errors import TemplateError
 from rollq.workers.datasets.features import FEATURES, check_features
 from rollq.workers.expressions.expression import Expression, Lead, parse
-
-SETS: dict[str, str] = {}
-
-
-def named_set(name: str, columns: Mapping[str, str], key: str) -> dict[str, str]:
-    raise NotImplementedError
-
+from rollq.workers.expressions.sets.named import SETS, named_set
 
 KEY = "dataset.kwargs.features"
 GLOB = re.compile(r"[^\s()`'\"]*[*?][^\s()`'\"]*")  # a pattern of names: no blank, no bracket
@@ -26,11 +20,15 @@ OPS_NEED = "close"
 
 @dataclass(frozen=True)
 class Entry:
-    """One entry of ``features``, as it is written: a ``name`` or none, a ``text``, and its ``key`` in the template."""
+    """One entry of ``features``, as it is written: a ``name`` or none, a ``text``, and its ``key`` in the template.
+
+    ``given`` says of a set which of its columns are other expressions.
+    """
 
     name: str | None
     text: str
     key: str
+    given: Mapping[str, object] = field(default_factory=dict)
 
 
 def read_entries(specs: object, key: str = KEY) -> list[Entry]:
@@ -90,6 +88,8 @@ def _entries(spec: object, key: str) -> Iterator[Entry]:
         plain = {name: value for name, value in spec.items() if name != "column"}
         for name, op, window in check_features([plain], key):
             yield Entry(name if column == OPS_NEED else f"{name}_{column}", f"{op}(`{column}`, {window})", key)
+    elif isinstance(spec, Mapping) and "set" in spec:
+        yield _set(spec, key)
     elif isinstance(spec, Mapping) and spec:
         for name, text in spec.items():
             if not isinstance(name, str) or not isinstance(text, str | int | float) or isinstance(text, bool):
@@ -97,6 +97,21 @@ def _entries(spec: object, key: str) -> Iterator[Entry]:
             yield from _text(name, str(text), f"{key}.{name}")
     else:
         raise TemplateError(f"{spec!r} is no feature.", "Write a name, an expression, or {name: expression}.", key)
+
+
+def _set(spec: Mapping[str, object], key: str) -> Entry:
+    """A named set, some of whose columns are other expressions."""
+    for one in spec:
+        if one not in ("set", "columns"):
+            fix = did_you_mean(str(one), ("set", "columns"))
+            raise TemplateError(f"unknown key {one!r}.", fix, f"{key}.{one}")
+    name = spec["set"]
+    given = spec.get("columns", {})
+    if not isinstance(name, str) or name not in SETS:
+        raise TemplateError(f"there is no set {name!r}.", did_you_mean(str(name), SETS), f"{key}.set")
+    if not isinstance(given, Mapping):
+        raise TemplateError("columns is a mapping.", "Write columns: {vwap: value / volume}.", f"{key}.columns")
+    return Entry(None, name, key, {str(one): text for one, text in given.items()})
 
 
 def _text(name: str | None, text: str, key: str) -> Iterator[Entry]:
@@ -117,7 +132,7 @@ def _named(entry: Entry, columns: Mapping[str, str]) -> Iterator[tuple[str, str]
     if entry.name is not None:
         yield entry.name, entry.text
     elif entry.text in SETS and entry.text not in columns:
-        yield from named_set(entry.text, columns, entry.key).items()
+        yield from named_set(entry.text, columns, entry.key, entry.given).items()
     elif is_pattern(entry.text, columns):
         names = [name for name in columns if fnmatchcase(name, entry.text)]
         if not names:

@@ -76,11 +76,7 @@ class Arguments:
             last = parameters[-1] if parameters else None
             open_ended = last is not None and last.kind is Kind.FACTORS
             if position >= len(parameters) and not open_ended:
-                takes = (
-                    f"{function.name} takes {len(parameters)} arguments"
-                    if parameters
-                    else f"{function.name} takes none"
-                )
+                takes = f"{function.name} takes {len(parameters) or 'no'} arguments"
                 raise Misread(self._place(argument), takes, f"Example: {function.example}")
             name = parameters[min(position, len(parameters) - 1)].name
             given.setdefault(name, []).append(argument)
@@ -150,7 +146,7 @@ def _fits(parameter: Parameter, value: object) -> Option | _Wrong:
             return value if isinstance(value, bool) else wrong
         case Kind.TEXT:
             return value if isinstance(value, str) else wrong
-        case Kind.WINDOW | Kind.DISTANCE | Kind.STEPS:
+        case Kind.WINDOW | Kind.DISTANCE | Kind.STEPS | Kind.SHIFT:
             return _span(parameter, value, wrong)
     if not is_number or not math.isfinite(float(str(value))):
         return wrong
@@ -166,11 +162,12 @@ def _fits(parameter: Parameter, value: object) -> Option | _Wrong:
 def _span(parameter: Parameter, value: object, wrong: _Wrong) -> Option | _Wrong:
     """A window or distance: whole steps, or a span."""
     least = parameter.least or (0 if parameter.kind is Kind.DISTANCE else 1)
-    if isinstance(value, Span) and parameter.kind is not Kind.STEPS:
+    if isinstance(value, Span) and parameter.kind in (Kind.WINDOW, Kind.DISTANCE):
         return value if value == value.forward and value else wrong
     if isinstance(value, float) and value.is_integer():
         value = int(value)
-    if not isinstance(value, int) or isinstance(value, bool) or not least <= value <= STEPS_MOST:
+    size = abs(value) if parameter.kind is Kind.SHIFT and isinstance(value, int) else value
+    if not isinstance(value, int) or isinstance(value, bool) or not least <= cast(int, size) <= STEPS_MOST:
         return wrong
     return Span(steps=value)
 

@@ -27,7 +27,7 @@ QLIB = {
     **{"gt": "Gt", "ge": "Ge", "lt": "Lt", "le": "Le", "eq": "Eq", "ne": "Ne"},
     **{"both": "And", "either": "Or", "negated": "Not"},
 }
-WORDS = {"True", "False", "None", "and", "or", "not"}
+COMPARED = [QLIB[name] for name in COMPARISONS.values()]
 
 
 class Reader:
@@ -36,6 +36,9 @@ class Reader:
     Args:
         text: of the expression.
         columns: of the table; None: any name is one.
+
+    Raises:
+        Misread: it is too long, or has something that is no part of the language.
         functions: by name.
     """
 
@@ -45,8 +48,9 @@ class Reader:
         self._text = text
         self._columns = columns
         self._functions = functions
-        self._tokens = Tokens()
+        self._tokens = _tokens(text)
         self._depth = 0
+        self._arguments = Arguments(self._node, self.place, self._tokens.spans, columns)
 
     def tree(self) -> Node:
         """The tree of the text.
@@ -54,9 +58,6 @@ class Reader:
         Raises:
             Misread: it is none.
         """
-        if len(self._text) > LONGEST:
-            raise Misread(LONGEST, f"it has {len(self._text)} characters, more than {LONGEST}", "Cut it into parts.")
-        self._tokens = read_tokens(self._text)
         body = self._parsed()
         names = {one.func.id for one in ast.walk(body) if isinstance(one, ast.Call) and isinstance(one.func, ast.Name)}
         self._tokens.qlib |= any(name in self._functions and self._functions[name].qlib for name in names)
@@ -148,7 +149,7 @@ class Reader:
         if isinstance(found.op, ast.UAdd):
             return inner
         if isinstance(found.op, ast.USub):
-            return Number(-inner.value) if isinstance(inner, Number) else self._operator("negative", inner)
+            return self._operator("negative", inner)
         return self._operator("negated", inner)
 
     def _comparison(self, found: ast.Compare) -> Node:
@@ -158,10 +159,11 @@ class Reader:
         for position, operator in enumerate(found.ops):
             if type(operator) not in COMPARISONS:
                 raise Misread(self.place(found), f"{type(operator).__name__.lower()!r} is no part of the language")
-            left, right = sides[position], sides[position + 1]
-            name = COMPARISONS[type(operator)]
-            parts.append(self._operator(name, _placed(left, right), _placed(right, left)))
+            parts.append(self._compared(COMPARISONS[type(operator)], sides[position], sides[position + 1]))
         return self._joined("both", parts)
+
+    def _compared(self, name: str, left: Node, right: Node) -> Node:
+        return self._operator(name, _placed(left, right), _placed(right, left))
 
     def _joined(self, name: str, parts: list[Node]) -> Node:
         node = parts[0]
@@ -169,7 +171,9 @@ class Reader:
             node = self._operator(name, node, one)
         return node
 
-    def _operator(self, name: str, *sides: Node) -> Call:
+    def _operator(self, name: str, *sides: Node) -> Node:
+        if name == "negative" and isinstance(sides[0], Number):
+            return Number(-sides[0].value)
         return made(self._functions[QLIB.get(name, name) if self._tokens.qlib else name], sides)
 
     def _call(self, found: ast.Call) -> Node:
@@ -182,7 +186,11 @@ class Reader:
         function = self._functions.get(name)
         if function is None:
             raise Misread(self.place(found), f"there is no function {name!r}", nearest(name, self._functions))
-        return self._arguments.call(function, found)
+        call = self._arguments.call(function, found)
+        # An operator that is called by its name is the operator.
+        if name in COMPARISONS.values() or name in COMPARED:
+            return self._compared(name, *call.arguments)
+        return self._operator(name, *call.arguments) if name in QLIB or name == "negative" else call
 
     def _quoted(self, found: ast.Call) -> Node:
         argument = found.args[0] if len(found.args) == 1 and not found.keywords else None
@@ -190,9 +198,11 @@ class Reader:
             raise Misread(self.place(found), "col takes the name of one column", 'Write col("net sales").')
         return self._column(argument.value, argument)
 
-    @property
-    def _arguments(self) -> Arguments:
-        return Arguments(self._node, self.place, self._tokens.spans, self._columns)
+
+def _tokens(text: str) -> Tokens:
+    if len(text) > LONGEST:
+        raise Misread(LONGEST, f"it has {len(text)} characters, more than {LONGEST}", "Cut it into parts.")
+    return read_tokens(text)
 
 
 def _placed(node: Node, other: Node) -> Node:

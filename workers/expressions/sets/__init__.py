@@ -1,0 +1,1 @@
+"""Sets of features under one name."""
