@@ -59,7 +59,7 @@ class RidgeModel(Model):
         self._line: Line | None = None
 
     def fit(self, dataset: Dataset, *, checkpoint: Checkpoint | None = None, init_model: Model | None = None) -> None:
-        """Solve ``train``; ``valid`` is not used. Rows without a label are left out.
+        """Solve ``train``, with weights if it has some; ``valid`` is not used. Rows without a label are left out.
 
         Raises:
             ComponentError: ``init_model`` is given; there is one solution, wherever one starts.
@@ -73,7 +73,7 @@ class RidgeModel(Model):
             raise PermanentError("Train holds infinite values.", "Look at its prices, or use normalize: rank.")
         if checkpoint is not None:
             checkpoint()
-        self._line = _solve(features, label, **self._kwargs)
+        self._line = _solve(features, label, rows.weight, **self._kwargs)
         self._features = rows.names
 
     def predict(self, dataset: Dataset, segment: str = "test") -> pd.Series:
@@ -124,13 +124,18 @@ def _exact(values: npt.NDArray[np.generic]) -> npt.NDArray[np.float64]:
     return exact
 
 
-def _solve(features: npt.NDArray[np.float64], label: npt.NDArray[np.float64], **kwargs: object) -> Line:
-    """Minimise ``|label - features w - b|^2 + alpha |w|^2``; ``features`` are overwritten."""
+def _solve(
+    features: npt.NDArray[np.float64],
+    label: npt.NDArray[np.float64],
+    weight: npt.NDArray[np.float64] | None,
+    **kwargs: object,
+) -> Line:
+    """Minimise ``sum(weight (label - features w - b)^2) + alpha |w|^2``; ``features`` are overwritten."""
     from sklearn.linear_model import Ridge  # a second to import: only where it is needed
     from threadpoolctl import threadpool_limits
 
     # A worker has one thread; and with several, sums would be cut, and so rounded, by how many there are.
     with threadpool_limits(1):
         # Cholesky's solution is exact and has no tolerance or random start, so it is the same on every run.
-        ridge = Ridge(**kwargs, solver="cholesky", copy_X=False).fit(features, label)
+        ridge = Ridge(**kwargs, solver="cholesky", copy_X=False).fit(features, label, weight)
     return Line(tuple(float(weight) for weight in ridge.coef_), float(ridge.intercept_))

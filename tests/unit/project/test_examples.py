@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,7 @@ import pyarrow.parquet as pq
 import pytest
 import yaml
 
-from rollq import RollingGen, TimeAdjuster
+from rollq import Model, RollingGen, TimeAdjuster
 from rollq.demo import TEMPLATE, example
 from rollq.tasks.components.dataset import Finding
 from rollq.tasks.rolling.data_checks import DataChecks
@@ -21,7 +22,7 @@ from tests.conftest import TESTS
 EXAMPLES = TESTS.parent / "examples"
 TEMPLATES = sorted(EXAMPLES.glob("*/*.yaml"))
 PSE = EXAMPLES / "pse" / "prices.parquet"
-WINDOWS = {"pse": 55, "sp500": 9, "online": 49}
+WINDOWS = {"pse": 55, "sp500": 9, "online": 49, "own_model": 9}
 
 
 def prices_of(template: Path, content: dict[str, Any]) -> Path:
@@ -72,3 +73,18 @@ def test_all_data_name_their_source_and_licence() -> None:
         assert "Source: " in page
         assert "(LICENSE.prices)" in page
         assert "Copyright (c)" in (prices.parent / "LICENSE.prices").read_text()
+
+
+def test_the_own_model_is_short_and_complete() -> None:
+    """PyTorch is no part of the tests: the file is read, not run."""
+    text = (EXAMPLES / "own_model" / "perceptron.py").read_text()
+    assert len(text.splitlines()) <= 60
+    (made,) = [node for node in ast.parse(text).body if isinstance(node, ast.ClassDef)]
+    methods = {
+        node.name: [arg.arg for arg in node.args.args] for node in made.body if isinstance(node, ast.FunctionDef)
+    }
+    assert methods.keys() >= Model.__abstractmethods__
+    assert methods["predict"] == ["self", "dataset", "segment"]
+    assert "weights_only=True" in text
+    template = yaml.safe_load((EXAMPLES / "own_model" / "perceptron.yaml").read_text())
+    assert (template["model"]["class"], template["queue"]) == (made.name, "gpu")

@@ -15,11 +15,19 @@ from rollq.tasks.errors import PermanentError, StateError
 from rollq.workers.datasets.panel import PanelDataset
 from rollq.workers.models.lightgbm import LGBModel
 from rollq.workers.models.ridge import RidgeModel
+from rollq.workers.models.xgboost import XGBModel
 from tests.synthetic import SEGMENTS, closes, panel
 from tests.unit.workers.models.test_lightgbm import PARAMS
 
 Make = Callable[[], Model]
-MODELS = pytest.mark.parametrize("make", [lambda: LGBModel(**PARAMS), RidgeModel], ids=["LGBModel", "RidgeModel"])
+MAKES: dict[str, Make] = {
+    "LGBModel": lambda: LGBModel(**PARAMS),
+    "LGBModel ranks": lambda: LGBModel(**PARAMS, loss="lambdarank"),
+    "LGBModel quantiles": lambda: LGBModel(**PARAMS, loss="quantile"),
+    "RidgeModel": RidgeModel,
+    "XGBModel": lambda: XGBModel(num_boost_round=10),
+}
+MODELS = pytest.mark.parametrize("make", MAKES.values(), ids=MAKES)
 
 
 def gappy() -> pd.DataFrame:

@@ -19,6 +19,7 @@ from rollq.workers.models import ridge
 from rollq.workers.models.ridge import RidgeModel
 from rollq.workers.process.app import WARM_UP
 from tests.synthetic import SEGMENTS, closes, panel
+from tests.unit.workers.models.made_dataset import MadeDataset, rows
 
 
 def fitted(dataset: Any, **kwargs: Any) -> RidgeModel:
@@ -153,3 +154,16 @@ def test_it_learns_what_is_there(tmp_path: Path) -> None:
     found = content(fitted(dataset, alpha=1e-6), tmp_path / "model")
     np.testing.assert_allclose(found["weights"], weights, atol=1e-6)
     assert found["intercept"] == pytest.approx(0.25)
+
+
+def test_a_row_of_weight_two_is_two_rows() -> None:
+    frame = rows().fillna(0.0)
+    dates = frame.index.get_level_values("datetime")
+    weights = pd.Series(np.where(dates < "2024-01-20", 2.0, 1.0), index=frame.index)
+    weighted = fitted(MadeDataset(frame=frame, weights=weights))
+    train = frame.loc[:"2024-02-14"]  # type: ignore[misc]
+    twice = pd.concat([train, train[dates[: len(train)] < "2024-01-20"]]).sort_index()
+    plain = fitted(MadeDataset(frame=twice, segments={"train": ["2024-01-01", "2024-02-14"]}))
+    assert weighted._line is not None
+    assert plain._line is not None
+    np.testing.assert_allclose(weighted._line.weights, plain._line.weights)
