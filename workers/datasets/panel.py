@@ -96,6 +96,10 @@ class PanelDataset(Dataset):
         self._processors = processing.check_processors(processors)
         names = check_universe(universe)
         checks = DataChecks.of(data_checks, CHECKS_KEY)
+        if checks.price not in (None, "close"):
+            raise TemplateError(
+                "its prices are called close.", "Leave it out, or use TableDataset.", "data_checks.price"
+            )
         self._spec = PanelSpec(Path(path), tuple(self._features), self._label, normalize == "rank", names, checks)
         self._cache_dir = cache_dir
         self._states = check_fitted(fitted, len(self._processors), len(self._features))

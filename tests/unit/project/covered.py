@@ -165,6 +165,7 @@ COVERED: dict[str, list[str]] = {
         "workers.datasets.segment_rows",
     ],
     "tests/unit/workers/datasets/table/test_dataset.py": [
+        "workers.datasets.plan.brackets",
         "workers.datasets.plan.label",
         "workers.datasets.plan.plan",
         "workers.datasets.plan.residual",

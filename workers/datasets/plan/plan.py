@@ -10,6 +10,7 @@ from rollq.tasks.components.registry import did_you_mean
 from rollq.tasks.errors import TemplateError
 from rollq.tasks.identity import canonical
 from rollq.tasks.rolling.data_checks import DataChecks
+from rollq.workers.datasets.plan.brackets import check_brackets
 from rollq.workers.datasets.plan.features import Entry, expressions_of, read_entries
 from rollq.workers.datasets.plan.label import TableLabel, read_label, read_span
 from rollq.workers.datasets.plan.residual import against
@@ -151,6 +152,8 @@ def read_plan(kwargs: Mapping[str, object]) -> Plan:
     Raises:
         TemplateError: a value cannot be used.
     """
+    for name in ("features", "label", "weight", "universe"):
+        check_brackets(kwargs.get(name), f"{KEY}.{name}")
     normalize = kwargs.get("normalize", "none")
     if normalize not in NORMALIZE:
         raise TemplateError(f"{normalize!r} is unknown.", f"Use one of {', '.join(NORMALIZE)}.", f"{KEY}.normalize")

@@ -181,6 +181,8 @@ def test_a_row_without_a_label_can_be_predicted(tmp_path: Path) -> None:
         ({"features": ["lead(close, 1)"]}, TemplateError, r"features\[0\].*ahead"),
         ({"features": ["g*"]}, TemplateError, r"features\[0\].*no column fits"),
         ({"features": ["close", "close"]}, TemplateError, "close is there twice"),
+        ({"features": ["mean(close", "20) / close"]}, TemplateError, r"features\[0\].*not closed.*"),
+        ({"universe": {"rule": "rank(mean(close", "20)) < 1": None}}, TemplateError, "not closed"),
         ({"label": "lead(close, 900)"}, DataError, r"label: it is NaN"),
         ({"label": {"op": "forward_retrun"}}, TemplateError, "Did you mean 'forward_return'"),
         ({"label": {"column": "volume"}}, TemplateError, r"label\.lookahead"),
