@@ -56,7 +56,8 @@ def _dataset(profile: Profile, recipe: Recipe, segments: Segments, folder: Path)
     yield "    features:"
     for text, said in recipe.features:
         yield _line(f"      - {_text(text)}", said)
-    yield _line(f"    label: {_text(recipe.label)}", recipe.label_said)
+    label = recipe.label if recipe.label.startswith("{") else _text(recipe.label)
+    yield _line(f"    label: {label}", recipe.label_said)
     for key, value, said in recipe.kwargs:
         yield _line(f"    {key}: {value}", said)
     yield "    segments:"

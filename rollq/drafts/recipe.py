@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from rollq.tasks.errors import DataError
 from rollq.workers.expressions.functions.catalog import FUNCTIONS
@@ -66,7 +66,9 @@ def recipe_for(profile: Profile) -> Recipe:
     Raises:
         DataError: it has no column of numbers.
     """
-    roles = profile.roles
+    # What has the mark of quotes in its name cannot be written in an expression.
+    profile = replace(profile, columns=tuple(one for one in profile.columns if "`" not in one.name))
+    roles = {role: name for role, name in profile.roles.items() if _varies(profile.column(name)) or role == "member"}
     price = roles.get("close") or roles.get("price")
     target = roles.get("target")
     if price is not None and (target is None or "close" in roles):
@@ -79,6 +81,10 @@ def recipe_for(profile: Profile) -> Recipe:
 def quoted(name: str) -> str:
     """A column in an expression."""
     return name if PLAIN.fullmatch(name) and name not in RESERVED else f"`{name}`"
+
+
+def _varies(column: ColumnProfile) -> bool:
+    return column.kind != NUMBER or column.least != column.most
 
 
 def _any_number(profile: Profile) -> str:
@@ -113,10 +119,10 @@ def _of_prices(profile: Profile, price: str) -> Recipe:
     used = {price, *(roles[name] for name in ("open", "high", "low", "volume", "turnover", "vwap") if name in roles)}
     features += list(_others(profile, used))
     label = f"lead({close}, {1 + horizon}) / lead({close}, 1) - 1"
-    said = f"the return over {horizon} rows after the next one: a signal of today is traded tomorrow"
+    said = f"the return over {horizon} rows after the next one"
     ranked = len(profile.instruments) >= FEW_NAMES
     kwargs = list(_common(profile, used))
-    rank = "features and label become their rank at each time: what counts is which instrument is ahead"
+    rank = "features and label become their rank at each time"
     if ranked:
         kwargs.append(("normalize", "rank", rank))
     if price != "close":
@@ -143,7 +149,7 @@ def _of_values(profile: Profile, column: ColumnProfile, kind: str) -> Recipe:
         if frequency.name == "daily":
             season = rows = len(frequency.weekdays) or 7
         if season * 4 > sessions:
-            season, rows = max(1, sessions // 8), 1
+            season, rows = max(1, sessions // 8), rows if rows * 20 <= sessions else 1
         ahead, lookahead = str(rows), rows
         lags = sorted({one for one in (1, season - rows, season, 2 * season - rows) if one > 0 and one * 6 <= sessions})
         features += [(f"lag({target}, {one})", "") for one in lags]
@@ -165,6 +171,8 @@ def _of_values(profile: Profile, column: ColumnProfile, kind: str) -> Recipe:
         kwargs.append(("known_ahead", f"{{{spans}}}", "a guess, by their names: how far ahead each is known"))
     loss = "tweedie" if kind == "demand" else "mse"
     label = f"lead({target}, {ahead})"
+    if kind == "demand" and column.whole:
+        label = f'{{expression: "{label}", kind: count}}'
     return Recipe(kind, column.name, features, label, said, back, lookahead, kwargs, _model(profile, loss))
 
 

@@ -16,7 +16,7 @@ ZONES = (
     "America/Sao_Paulo",
     "Asia/Tehran",
 )
-HOUR = pd.Timedelta(hours=1)
+LEAST = 48  # times, of which something can be said
 
 
 def zone_of(index: pd.MultiIndex) -> str | None:
@@ -26,19 +26,25 @@ def zone_of(index: pd.MultiIndex) -> str | None:
         index: (datetime, instrument), sorted.
     """
     times = pd.DatetimeIndex(index.levels[0])
-    if times.tz is not None or len(times) < 48 or (times == times.normalize()).all():
+    if times.tz is not None or len(times) < LEAST or (times == times.normalize()).all():
         return None
-    series = index.get_level_values(1)
-    first = index[series == series[0]].get_level_values(0)
-    doubled = first[first.duplicated()].unique()
-    if not len(doubled):
-        return None
-    return next((zone for zone in ZONES if _fits(first, doubled, zone)), None)
+    first = pd.DatetimeIndex(index[index.codes[1] == index.codes[1][0]].get_level_values(0))
+    step = pd.Series(first.unique()).diff().mode()[0]
+    return next((zone for zone in ZONES if _fits(first, step, zone)), None)
 
 
-def _fits(times: pd.DatetimeIndex, doubled: pd.DatetimeIndex, zone: str) -> bool:
-    """Whether what is doubled is what occurs twice there, and nothing is there that does not exist."""
-    unique = times.unique()
-    twice = unique[unique.tz_localize(zone, ambiguous="NaT", nonexistent="shift_forward").isna()]
-    exists = unique.tz_localize(zone, ambiguous=[True] * len(unique), nonexistent="NaT").notna()
-    return bool(exists.all()) and set(twice) == set(doubled)
+def _fits(times: pd.DatetimeIndex, step: pd.Timedelta, zone: str) -> bool:
+    """Whether clocks change there in this span, and what is missing and doubled is what they make so."""
+    ends = pd.DatetimeIndex([times[0], times[-1]]).tz_localize(zone, ambiguous=[True] * 2, nonexistent="shift_forward")
+    local = pd.date_range(ends[0], ends[1], freq=step).tz_localize(None)
+    grid = pd.date_range(times[0], times[-1], freq=step)
+    skipped, doubled = grid.difference(local), local[local.duplicated()].unique()
+    if not len(skipped) + len(doubled):
+        return False
+    # Beside the change there are rows: a gap alone is none.
+    beside = grid.intersection(skipped.union(skipped - step).union(skipped + step)).difference(skipped)
+    return (
+        not times.isin(skipped).any()
+        and bool(beside.isin(times).all())
+        and set(times[times.duplicated()]) == set(doubled)
+    )
