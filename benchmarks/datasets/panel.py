@@ -24,7 +24,7 @@ SET = "alpha158"
 
 def main() -> None:
     """Write a table, build its panel in a process of its own, print."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.tables.panel", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.datasets.panel", description=__doc__)
     parser.add_argument("--instruments", type=int, default=1_000)
     parser.add_argument("--sessions", type=int, default=2_500)
     parser.add_argument("--features", nargs="*", default=[SET])
@@ -36,7 +36,7 @@ def main() -> None:
         return
     with tempfile.TemporaryDirectory(prefix="rollq-bench-") as folder:
         _write(Path(folder), given.instruments, given.sessions)
-        command = [sys.executable, "-m", "benchmarks.tables.panel", "--build", folder, "--features", *given.features]
+        command = [sys.executable, "-m", "benchmarks.datasets.panel", "--build", folder, "--features", *given.features]
         answer = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
         if answer.returncode:
             raise SystemExit(answer.stderr[-2_000:])
