@@ -11,7 +11,7 @@ from typing import Annotated
 import typer
 from typer.exceptions import TyperException
 
-from rollq.cli import backfill, data, demo, enqueue, init, inspect, migration, research, run
+from rollq.cli import backfill, check, data, demo, enqueue, init, inspect, migration, research, run
 from rollq.cli.context import Context, say
 from rollq.cli.online import predictions, routine, serving, signals, simulate
 from rollq.tasks.errors import RollqError, Unavailable
@@ -67,6 +67,7 @@ predictions.add_to(app)
 signals.add_to(app)
 data.add_to(app)
 init.add_to(app)
+check.add_to(app)
 migration.add_to(app)
 inspect.add_to(app)
 simulate.add_to(app)

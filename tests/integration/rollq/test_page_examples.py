@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
+import tomllib
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -82,6 +84,24 @@ def test_own_dataset() -> None:
     index = pd.MultiIndex.from_product([pd.to_datetime(["2024-01-02"]), ["A"]], names=["datetime", "instrument"])
     hashes = names["session_hashes"](SimpleNamespace(_closes=pd.DataFrame({"close": [1.0]}, index)))
     assert list(hashes) == ["2024-01-02"]
+
+
+def test_own_classes(here: Path, backend: Backend) -> None:
+    folder = ROOT / "examples" / "own_classes"
+    page = (ROOT / "docs/how-to/bring-your-own-classes.md").read_text()
+    files = [(folder / f"own_{part}.py").read_text() for part in ("dataset", "model", "record")]
+    assert [block.strip() for block in blocks("docs/how-to/bring-your-own-classes.md")] == [
+        one.strip() for one in files
+    ]
+    assert (folder / "own.yaml").read_text().strip() in page
+    for one in files:
+        body = one[one.index("\nclass ") :]
+        assert sum(bool(line.strip()) for line in body.splitlines()) <= 30
+    components = tuple(tomllib.loads((folder / "rollq.toml").read_text())["components"])
+    knows = replace(backend, settings=backend.settings.model_copy(update={"components": components}))
+    trained = enqueue_plan(plan_template(folder / "own.yaml", knows.settings), knows)
+    found = TrainerR(trained.pool, backend=knows).wait_gathered(trained, timeout=60)
+    assert found.result["version"] == 1
 
 
 def test_metrics() -> None:

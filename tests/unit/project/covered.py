@@ -37,7 +37,7 @@ COVERED: dict[str, list[str]] = {
     "tests/integration/scheduler/test_challengers.py": ["scheduler.champions.promotion", "scheduler.online.tool"],
     "tests/integration/scheduler/test_coverage.py": ["scheduler.signals.publication"],
     "tests/integration/scheduler/test_failures_shown.py": ["scheduler.failures", "scheduler.rounds.remedies"],
-    "tests/integration/scheduler/test_members.py": [
+    "tests/integration/scheduler/strategies/test_members.py": [
         "scheduler.strategies.own_days",
         "scheduler.strategies.plan",
         "tasks.rolling.members.expansion",

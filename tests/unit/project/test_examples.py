@@ -22,7 +22,7 @@ from tests.conftest import TESTS
 EXAMPLES = TESTS.parent / "examples"
 TEMPLATES = sorted(EXAMPLES.glob("*/*.yaml"))
 PSE = EXAMPLES / "pse" / "prices.parquet"
-WINDOWS = {"pse": 55, "sp500": 9, "online": 49, "own_model": 9}
+WINDOWS = {"pse": 55, "sp500": 9, "online": 49, "own_model": 9, "own_classes": 4}
 
 
 def prices_of(template: Path, content: dict[str, Any]) -> Path:

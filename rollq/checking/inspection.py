@@ -1,0 +1,39 @@
+"""One look at a part of a template: what it found, or what is wrong, where in the user's own code, and what helps."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from rollq.health.check import Check
+from rollq.tasks.components.user_code import place_of
+from rollq.tasks.errors import BadInput, RollqError
+from rollq.tasks.failures import described
+
+OWN = "It comes from your own code: correct it there."
+DEFECT = "Look at what the classes of the template were given; --debug shows the traceback."
+
+
+class Wrong(BadInput):
+    """What a look found to be wrong, and what helps."""
+
+
+def look(name: str, function: Callable[[], str], *, debug: bool = False) -> Check:
+    """A check that is good if ``function`` says what it found, and bad if it raises.
+
+    Args:
+        debug: let errors that nobody meant through, with their traceback.
+    """
+    try:
+        return Check(name, True, function())
+    except RollqError as error:
+        return Check(name, False, _placed(error.message, error), error.fix)
+    except (Exception, SystemExit) as error:
+        if debug:
+            raise
+        place = place_of(error)
+        return Check(name, False, _placed(described(error), error), OWN if place else DEFECT)
+
+
+def _placed(what: str, error: BaseException) -> str:
+    place = place_of(error)
+    return f"{what} ({place})" if place else what

@@ -1,0 +1,117 @@
+"""A look into the future: what lies after a day is scrambled in a copy of the data; what is known by then must stay.
+
+It is done where the dataset reads one file with a column of times; ``docs/how-to/check-a-template.md`` says which.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from rollq.checking.frames import difference
+from rollq.checking.inspection import Wrong
+from rollq.tasks.components.dataset import Dataset
+from rollq.tasks.components.registry import build
+from rollq.tasks.config.settings import Settings
+from rollq.tasks.definition import (
+    DATASET,
+    FITTED,
+    KWARGS,
+    PATH,
+    SEGMENTS,
+    TEST,
+    TRAIN,
+    Definition,
+    dataset_kwargs,
+    segments_of,
+    with_dataset_kwargs,
+)
+from rollq.tasks.predictions.session_days import on_sessions, session_days, sessions_in
+
+SEED = 14
+READERS = {".parquet": pd.read_parquet, ".csv": pd.read_csv}
+FIX = "Let features use rows of their own time and earlier ones only; what is fitted is fitted on train."
+NONE = "not looked at: the dataset reads no single Parquet or CSV file with a column of times"
+
+
+def look_ahead(definition: Definition, dataset: Dataset, settings: Settings, folder: Path) -> str:
+    """Scramble what comes after a day of the test segment, and what comes after train; the features must stay.
+
+    Args:
+        dataset: of the window, on the data as they are.
+        folder: for the copies.
+    """
+    path = dataset_kwargs(definition).get(PATH)
+    if not isinstance(path, str) or Path(path).suffix not in READERS or not Path(path).is_file():
+        return NONE
+    table = READERS[Path(path).suffix](path)
+    times = _times(table, dataset_kwargs(definition).get("time"))
+    if times is None:
+        return NONE
+    test = dataset.prepare(TEST, "feature")
+    days = sessions_in(test)
+    day = days[len(days) // 2]
+    later = _with_scrambled(definition, table, times, pd.Timestamp(day), settings, folder / "test")
+    known = on_sessions(test, [one for one in days if one <= day])
+    now = later.prepare(TEST, "feature")
+    _check(test[known], now[on_sessions(now, [one for one in days if one <= day])], day, "the test segment")
+    if TRAIN in dataset.segments:
+        end = str(segments_of(definition)[TRAIN][1])[:10]
+        after = _with_scrambled(definition, table, times, pd.Timestamp(end), settings, folder / "train")
+        _check(dataset.prepare(TRAIN, "feature"), after.prepare(TRAIN, "feature"), end, "train")
+    return f"features stay when all after {day} is scrambled, and those of train when all after it is"
+
+
+def _check(before: pd.DataFrame, after: pd.DataFrame, day: str, what: str) -> None:
+    if found := difference(before, after):
+        raise Wrong(f"features of {what} change when rows after {day} are scrambled: {found}.", FIX)
+
+
+def _with_scrambled(
+    definition: Definition, table: pd.DataFrame, times: pd.Series, day: pd.Timestamp, settings: Settings, folder: Path
+) -> Dataset:
+    """The dataset of a window, made anew from a copy of its file in which all rows after a day are others."""
+    source = Path(str(dataset_kwargs(definition)[PATH]))
+    folder.mkdir(parents=True)
+    copy = folder / source.name
+    scrambled = _scrambled(table, (session_days(pd.Index(times)) > day))
+    if source.suffix == ".csv":
+        scrambled.to_csv(copy, index=False)
+    else:
+        scrambled.to_parquet(copy)
+    moved = with_dataset_kwargs(definition, **{PATH: str(copy), FITTED: None})
+    kwargs = moved[DATASET][KWARGS]
+    kwargs[SEGMENTS] = dict(segments_of(definition))
+    made: Dataset = build(moved[DATASET], DATASET, settings.components)
+    return made
+
+
+def _scrambled(table: pd.DataFrame, after: np.ndarray) -> pd.DataFrame:
+    """A copy in which the numbers of some rows are those of other rows, times a factor; times and names stay."""
+    draw = np.random.default_rng(SEED)
+    made = table.copy()
+    for name in table.columns:
+        kind = table[name].dtype.kind
+        if kind == "f":
+            values = table.loc[after, name].to_numpy()
+            other = draw.permutation(values) * draw.uniform(0.8, 1.25, len(values))
+            made.loc[after, name] = other.astype(values.dtype)
+        elif kind in "iu":
+            made.loc[after, name] = draw.permutation(table.loc[after, name].to_numpy())
+    return made
+
+
+def _times(table: pd.DataFrame, named: object) -> pd.Series | None:
+    """The column of times: the one that the dataset names, or one that is called or typed so."""
+    names = [named] if isinstance(named, str) else [name for name in ("datetime", "date", "time") if name in table]
+    names += [name for name in table.columns if isinstance(table[name].dtype, pd.DatetimeTZDtype)]
+    names += [name for name in table.columns if table[name].dtype.kind == "M"]
+    for name in names:
+        if name in table:
+            try:
+                return pd.Series(pd.to_datetime(table[name]))
+            except (ValueError, TypeError):
+                return None
+    return None

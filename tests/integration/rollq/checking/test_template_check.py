@@ -1,0 +1,157 @@
+"""rollq check: each fault of a class of one's own is named, with the line; templates that ship have none."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+import yaml
+
+from rollq.checking.template_check import TemplateCheck
+from rollq.health.check import Check
+from rollq.tasks.config.settings import Settings
+from rollq.tasks.errors import BadInput
+from tests.command_line import CommandLine
+from tests.conftest import EXAMPLES
+from tests.integration.rollq.checking import broken_parts
+from tests.integration.rollq.checking.broken_parts import BROKEN, FOLDER, OWN
+from tests.zoned import COMPONENT
+
+STEPS = ["template", "windows", "build", "calendar", "rows", "dataset again", "fit", "predict", "save and load"]
+STEPS += ["train again", "record[0]", "record[1]", "gather", "memory", "time", "future"]
+
+FAULTS = {
+    "Twice": ("rows", "3 rows twice, such as"),
+    "Unsorted": ("rows", "not sorted"),
+    "Unnamed": ("rows", r"index \['day', 'name'\]"),
+    "OtherRows": ("rows", "other rows than the features"),
+    "BeyondSegment": ("rows", "has rows on 2019-04-03, outside of"),
+    "OtherCalendar": ("rows", "rows on 2019-02-05, which is none of its sessions"),
+    "HoursAsSessions": ("calendar", "sessions are times, not days"),
+    "Forgetful": ("dataset again", "the dataset that to_config.. describes gives other features"),
+    "Infinite": ("rows", "'momentum' is infinite in"),
+    "Texts": ("rows", "'sector' has the dtype"),
+    "Moody": ("dataset again", "asked twice"),
+    "ByWindow": ("save and load", "the last day of test, asked for alone"),
+    "Clairvoyant": ("future", "change when rows after .* are scrambled.*'later'"),
+    "NoLabel": ("rows", "no column 'label'"),
+    "Crashes": ("fit", r"KeyError: 'no such feature' \(.*broken_parts.py, line \d+, in fit\)"),
+    "Leaves": ("fit", r"SystemExit.*\(.*broken_parts.py, line \d+, in fit\)"),
+    "Array": ("predict", r"it is a ndarray of shape"),
+    "Constant": ("predict", "the same score"),
+    "Holes": ("predict", "no score for 5 of 1260 rows"),
+    "NaNs": ("predict", "no score for 180 of 1260 rows"),
+    "OtherSegment": ("predict", "of its rows are not in the segment"),
+    "Rounded": ("save and load", "loaded predicts something else"),
+    "SavesNothing": ("save and load", "wrote nothing into its folder"),
+    "Unseeded": ("train again", "trained again, predicts something else"),
+    "RanksOfWindow": ("save and load", "the last day of test, asked for alone, is predicted otherwise"),
+    "FailingRecord": ("record[1]", r"ZeroDivisionError.*broken_parts.py, line \d+, in generate"),
+    "NoMetrics": ("record[1]", "generate returned a list"),
+    "Unreadable": ("record[1]", "the metric 'good' is 'very'"),
+}
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """One tracking store for all tests, because making it takes seconds; and prices of three years."""
+    made = tmp_path_factory.mktemp("check")
+    prices = pd.read_parquet(EXAMPLES / "prices_small.parquet")
+    prices[prices["datetime"].between("2017-11-01", "2020-01-31")].to_parquet(made / "prices.parquet")
+    return made
+
+
+def content_of(name: str) -> dict[str, Any]:
+    """The template of the example, with one part that is broken."""
+    content: dict[str, Any] = yaml.safe_load((FOLDER / "own.yaml").read_text())
+    place = {"Dataset": "dataset", "Line": "model", "Record": "record"}
+    if name:
+        part = next(place[base.__name__] for base in getattr(broken_parts, name).__mro__ if base.__name__ in place)
+        target = content["record"][1] if part == "record" else content[part]
+        target["class"] = name
+    return content
+
+
+def check(tmp_path: Path, folder: Path, content: dict[str, Any], session: str | None = None) -> list[Check]:
+    content["dataset"]["kwargs"]["path"] = str(folder / "prices.parquet")
+    path = tmp_path / "mine.yaml"
+    path.write_text(yaml.safe_dump(content))
+    settings = Settings(components=(*OWN, *BROKEN, COMPONENT), state_dir=folder / "state")
+    return TemplateCheck(path, settings, folder, session).run()
+
+
+def bad(found: list[Check]) -> list[Check]:
+    return [one for one in found if not one.ok]
+
+
+def test_the_example_has_no_fault(tmp_path: Path, folder: Path) -> None:
+    found = check(tmp_path, folder, content_of(""))
+    assert bad(found) == []
+    assert [one.name for one in found] == STEPS
+
+
+@pytest.mark.parametrize("name", FAULTS)
+def test_a_fault_is_named_where_it_is(tmp_path: Path, folder: Path, name: str) -> None:
+    place, said = FAULTS[name]
+    found = bad(check(tmp_path, folder, content_of(name)))
+    assert place in [one.name for one in found], found
+    named = next(one for one in found if one.name == place)
+    with pytest.raises(BadInput, match=said):
+        raise BadInput(named.detail)
+    assert named.fix
+    assert found[0].name == place, "what is named first is the cause"
+
+
+def test_every_broken_part_is_tried() -> None:
+    assert {one.partition(":")[2] for one in BROKEN} == set(FAULTS)
+
+
+def test_a_window_is_chosen_by_a_day(tmp_path: Path, folder: Path) -> None:
+    found = check(tmp_path, folder, content_of("Crashes"), "2019-08-01")
+    assert "test 2019-07-03 to 2019-10-01" in next(one.detail for one in found if one.name == "build")
+    with pytest.raises(BadInput, match="No window is tested on 2031-01-01") as refused:
+        check(tmp_path, folder, content_of("Crashes"), "2031-01-01")
+    assert "from 2019-01-02" in refused.value.fix
+
+
+def test_a_template_that_cannot_be_read_is_a_finding(tmp_path: Path, folder: Path) -> None:
+    content = content_of("")
+    content["rolling"]["kwargs"]["trunc_days"] = 2
+    (one,) = bad(check(tmp_path, folder, content))
+    assert (one.name, "looks 6 sessions ahead" in one.detail) == ("windows", True)
+    del content["model"]
+    assert [one.name for one in check(tmp_path, folder, content)] == ["template"]
+
+
+def test_each_variant_and_each_horizon_is_looked_at(tmp_path: Path, folder: Path) -> None:
+    content: dict[str, Any] = yaml.safe_load((EXAMPLES / "small.yaml").read_text())
+    segments = {"train": ["2018-01-02", "2018-12-31"], "test": ["2019-01-02", "2019-06-28"]}
+    content["dataset"]["kwargs"]["segments"] = segments
+    del content["model"]["kwargs"]["early_stopping_rounds"]
+    challenger = {"name": "line", "model": {"class": "RidgeModel"}}
+    found = check(tmp_path, folder, {**content, "online": {"challengers": [challenger]}})
+    assert bad(found) == []
+    assert {"fit", "line: fit"} <= {one.name for one in found}
+    content["dataset"]["kwargs"]["label"]["horizon"] = [5, 1]
+    content["dataset"]["class"], content["per"] = "ZonedDataset", "zone"
+    found = check(tmp_path, folder, content)
+    assert {"zone=A horizon=5: gather", "zone=A horizon=1: gather"} <= {one.name for one in found}
+    assert bad(found) == []
+
+
+def test_the_verb_says_what_is_wrong_and_leaves_with_1(
+    tmp_path: Path, folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("ROLLQ_COMPONENTS", json.dumps([*OWN, *BROKEN]))
+    rollq = CommandLine(monkeypatch, capsys)
+    for name, code in (("", 0), ("Crashes", 1)):
+        check(tmp_path, folder, content_of(name))  # which writes the template
+        answer = rollq("--state-dir", folder / "state", "check", tmp_path / "mine.yaml", "--json")
+        assert (answer.code, answer.json["ok"]) == (code, not code)
+    shown = rollq("--state-dir", folder / "state", "check", tmp_path / "mine.yaml")
+    assert "FAIL fit" in shown.out
+    assert "Fix: It comes from your own code" in shown.out
+    assert rollq("check", tmp_path / "mine.yaml", "--session", "soon").code == 2
