@@ -15,6 +15,8 @@ from rollq.scheduler.signals.ledger import SignalLedger
 from rollq.scheduler.signals.members import of_horizon
 from rollq.tasks.backend import Backend
 from rollq.tasks.errors import NotFound
+from rollq.tasks.predictions.row_times import are_dates, time_texts
+from rollq.tasks.predictions.session_days import session_days
 from rollq.tasks.tracking.mlflow.experiment import find_run
 
 
@@ -78,3 +80,32 @@ def round_signals(backend: Backend, text: str) -> CurrentSignals:
     """
     found = find_round(backend, text)
     return CurrentSignals(name_of(found), None, signals_of(backend, found), found.id)
+
+
+def best(signals: pd.DataFrame, date: str | None, top: int) -> tuple[str, pd.DataFrame]:
+    """The highest scores of a session, and which one it is.
+
+    Args:
+        signals: sorted by (datetime, instrument).
+        date: a session (``YYYY-MM-DD``), or a time of it as ``time_texts`` writes it, or the beginning of one; None:
+            the last session.
+        top: how many, at each time.
+
+    Returns:
+        A frame with ``instrument`` and ``score``, best first, of equal ones as they stand; and ``time``, where rows
+        have times.
+
+    Raises:
+        NotFound: there are none.
+    """
+    days = session_days(signals).strftime("%Y-%m-%d")
+    day = (date or days[-1]).replace(" ", "T")
+    rows = signals[days == day[:10]].reset_index()
+    times = time_texts(pd.DatetimeIndex(rows["datetime"]))
+    rows = rows.assign(time=times, instrument=rows["instrument"].astype(str))[times.str.startswith(day)]
+    if rows.empty:
+        raise NotFound(f"There are no signals for {date}.", f"They reach from {days[0]} to {days[-1]}.")
+    found = rows.sort_values("score", ascending=False, kind="stable").sort_values("datetime", kind="stable")
+    found = found.groupby("datetime", sort=False).head(top)
+    dated = are_dates(pd.DatetimeIndex(signals.index.unique("datetime")))
+    return day, found[["instrument", "score"] if dated else ["time", "instrument", "score"]]

@@ -30,16 +30,19 @@ class Agenda:
 
 
 def agenda(backend: Backend, registered: RegisteredStrategy, strategy: OnlineStrategy, session: str | None) -> Agenda:
-    """What is to be done up to ``session`` (None: up to the last one). What is done is a set: no session ends it.
+    """What is to be done up to ``session`` (None: up to the last one), and of the sessions ahead of it that are meant.
+
+    What is done is a set: no session ends it.
 
     Raises:
         DataError: the data cannot be read.
     """
     odd, sessions = left_out(strategy.findings()), strategy.sessions()
     done = Routines(backend).done(registered.name)
+    last = None if session is None else strategy.last_meant(session)
 
     def wanted(day: str) -> bool:
-        return day >= registered.begin and (session is None or day <= session) and day not in done
+        return day >= registered.begin and (last is None or day <= last) and day not in done
 
     due = [day for day in sessions if wanted(day)]
     waiting = {day: said for day, said in odd.items() if wanted(day)}

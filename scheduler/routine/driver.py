@@ -114,6 +114,8 @@ def bring_up_to(
     make = trainer or (DelayTrainer if registered.delayed else Trainer)
     reached: Routine | None = None
     found = agenda(backend, registered, strategy, session)
+    if strategy.looks_ahead != registered.ahead:
+        registry.look_ahead(name, strategy.looks_ahead)
     # A date that was a mistake of the data is gone when they are repaired; nothing is left that waits for it for ever.
     routines.forget_waiting(name, found.known)
     for day, why in found.waiting.items():

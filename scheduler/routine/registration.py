@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime
+from zoneinfo import ZoneInfo
 
 from rollq.scheduler.online.ledger import OnlineSets
 from rollq.scheduler.online.predictions import Predictions
@@ -44,7 +46,8 @@ def register_strategy(
             "Leave the begin out, replace it (`rollq online add --replace`), or forget what it did "
             "(OnlineManager.load(NAME).reset()).",
         )
-    first = begin or (options.begin if options else None) or strategy.sessions()[-1]
+    timezone = options.timezone if options else "UTC"
+    first = begin or (options.begin if options else None) or _last_session(strategy, timezone)
     registry = StrategyRegistry(backend)
     before, kept = registry.traces(strategy.name)
     # Also without `replace`: a strategy that was removed and comes back must not go on with what its predecessor began.
@@ -57,7 +60,7 @@ def register_strategy(
         delayed=delayed,
         begin=first,
         at=options.at if options else None,
-        timezone=options.timezone if options else "UTC",
+        timezone=timezone,
         added_at=backend.store.now(),
         by=by,
         published_from=published_from,
@@ -67,6 +70,15 @@ def register_strategy(
     if anew:
         _plan_anew(backend, strategy.name, before)
     return registry.accept(strategy.name, [*kept, *accept]) if kept or accept else registered
+
+
+def _last_session(strategy: OnlineStrategy, timezone: str) -> str:
+    """The last session of the data that has begun: sessions ahead of it are done with it."""
+    sessions = strategy.sessions()
+    if not strategy.looks_ahead:
+        return sessions[-1]
+    today = f"{datetime.now(ZoneInfo(timezone)):%Y-%m-%d}"
+    return max((day for day in sessions if day <= today), default=sessions[-1])
 
 
 def _has_past(backend: Backend, strategy: OnlineStrategy) -> bool:

@@ -33,6 +33,7 @@ from rollq.scheduler.strategies.latest import latest_planned
 from rollq.scheduler.strategies.own_days import on_own_days
 from rollq.scheduler.strategies.registry import RegisteredStrategy
 from rollq.scheduler.updates import prediction_tasks as updates
+from rollq.scheduler.updates.growth import grown, grown_sessions
 from rollq.tasks.backend import Backend
 from rollq.tasks.client.reuse import judge, summary
 from rollq.tasks.errors import NotFound, RoundFailed, StateError
@@ -75,7 +76,9 @@ class Job:
 
 
 def _update(job: Job, routine: Routine) -> Updated:
-    """Let the models that serve, and the challengers, predict what they have not predicted yet."""
+    """Let the models that serve, and the challengers, predict what they have not predicted yet, and sessions that have
+    grown.
+    """
     asked = routine.notes.predictions
     ids = asked or ()
     anew = asked is None or routine.waits_for.startswith(DATA)  # more may be accepted by now
@@ -85,7 +88,7 @@ def _update(job: Job, routine: Routine) -> Updated:
         days = publishing.unpublished(job.backend, job.strategy, job.session, since) if history else []
         last = SignalLedger(job.backend).last_day(job.strategy.name)
         parts = on_own_days(job.strategy, served(history, days, challengers=True))
-        wanted = updates.missing(job.backend, parts, last)
+        wanted = updates.missing(job.backend, parts, last) + grown(job.backend, job.strategy, job.session)
         job.check()
         ids = updates.request(job.backend, job.strategy, wanted, (job.registered.name, job.session))
         job.check()
@@ -173,12 +176,13 @@ def _promote(job: Job, routine: Routine) -> Promoted:
 
 
 def _publish(job: Job, routine: Routine) -> Published:
-    """Publish the signals of the sessions that were not published yet."""
+    """Publish the signals of the sessions that were not published yet, and again of those that have grown."""
     entry = publishing.publish_signals(
         job.backend,
         job.strategy,
         job.session,
         job.by,
+        again=grown_sessions(job.backend, job.strategy, job.session),
         since=job.registered.published_from,
         allow_gaps=job.allow_gaps,
         check=job.check,

@@ -32,6 +32,19 @@ def due_date(registered: RegisteredStrategy, now: datetime) -> str | None:
     return (local.date() if come else local.date() - timedelta(days=1)).isoformat()
 
 
+def is_done(routines: Routines, registered: RegisteredStrategy, date: str) -> bool:
+    """Whether nothing is left to do for a strategy on a date that is due (``YYYY-MM-DD``).
+
+    Where sessions ahead are meant, that of the date was done before it came: then something must have been done since.
+    """
+    if date not in routines.done(registered.name):
+        return False
+    if not registered.ahead or registered.at is None:
+        return True
+    local = datetime.fromisoformat(f"{date}T{registered.at}").replace(tzinfo=ZoneInfo(registered.timezone))
+    return any(one.finished_at and one.finished_at >= local for one in routines.history(registered.name))
+
+
 class Timetable:
     """Notifies of the routines that are due. Any number of them may run: a routine is done once.
 
@@ -62,7 +75,7 @@ class Timetable:
             except (LookupError, ValueError) as error:  # no time or no zone, written past every check
                 log.warning("the routine of %r is not notified of: %s", registered.name, error)
                 continue
-            if date is None or date < registered.begin or date in routines.done(registered.name):
+            if date is None or date < registered.begin or is_done(routines, registered, date):
                 continue
             # By strategy and date: a strategy whose date is done is not notified of again before the next day.
             key = (registered.name, date)

@@ -44,7 +44,10 @@ def read_signals(source: Path | BinaryIO) -> pd.DataFrame:
 
     Those of models that serve together have a column for each of them, too.
     """
-    return pq.read_table(source).to_pandas().set_index(["datetime", "instrument"]).sort_index()
+    flat = pq.read_table(source).to_pandas()
+    if str(flat["datetime"].dt.tz) == "UTC":  # Arrow has another object for it than pandas
+        flat["datetime"] = flat["datetime"].dt.tz_convert("UTC")
+    return flat.set_index(["datetime", "instrument"]).sort_index()
 
 
 def file_sha256(path: Path) -> str:

@@ -48,6 +48,7 @@ class Publication:
         gaps: sessions, or instruments on a session, that were to be covered and are not.
         versions: the online sets that served on these sessions.
         pool: the MLflow experiment that holds them.
+        ahead: sessions that were still to come are meant: their features were known.
     """
 
     strategy: str
@@ -59,6 +60,7 @@ class Publication:
     pool: str
     by: str
     why: str
+    ahead: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -156,10 +158,12 @@ class SignalLedger:
     def last_day(self, strategy: str) -> str:
         """The last session that was published or noted as a gap; empty if there is none.
 
-        One that is dated later than it is anywhere was a mistake of the data, and is no last session.
+        One that is dated later than it is anywhere was a mistake of the data, and is no last session, unless sessions
+        ahead are meant.
         """
         tomorrow = f"{self._backend.store.now() + timedelta(days=1):%Y-%m-%d}"
-        return max((day for day in self.published(strategy) if day <= tomorrow), default="")
+        found = ((day[:10], entry.ahead) for entry in self.entries(strategy) for day in (*entry.days, *entry.gaps))
+        return max((day for day, ahead in found if ahead or day <= tomorrow), default="")
 
     def read(self, strategy: str, days: Collection[str] | None = None, as_of: datetime | None = None) -> pd.DataFrame:
         """The signals of a strategy, each session as it was published last.

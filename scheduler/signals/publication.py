@@ -29,6 +29,7 @@ def publish_signals(
     by: str,
     *,
     days: Sequence[str] | None = None,
+    again: Sequence[str] = (),
     since: str = "",
     allow_gaps: bool = False,
     why: str = "routine",
@@ -38,6 +39,7 @@ def publish_signals(
 
     Args:
         days: publish these sessions instead (again).
+        again: publish these sessions again beside them.
         since: leave out the sessions before this one.
         allow_gaps: publish in spite of holes; they are written down in the entry.
         check: called before each write; raises LeaseLost if the caller's routine is not held any more.
@@ -56,6 +58,7 @@ def publish_signals(
         # again.
         number = len(ledger.entries(strategy.name)) + 1
         wanted = list(days) if days is not None else unpublished(backend, strategy, session, since)
+        wanted = sorted({*wanted, *again}) if again else wanted
         if not wanted:
             return None
         parts = served(OnlineSets(backend.store).history(strategy.name), wanted)
@@ -75,6 +78,7 @@ def publish_signals(
             pool=parts[0].pool,
             by=by,
             why=why,
+            ahead=strategy.looks_ahead,
         )
         if entry := ledger.publish(publication, signals, check):
             return entry

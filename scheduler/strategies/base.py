@@ -195,6 +195,19 @@ class OnlineStrategy:
         """What is odd about a session, and what is accepted all the same."""
         return DataChecks()
 
+    @property
+    def looks_ahead(self) -> bool:
+        """Whether sessions after today are meant to be in its data. Raises as ``sessions``."""
+        return not isinstance(self.data_checks.future, bool) or self._sessions_ahead > 0
+
+    def last_meant(self, date: str) -> str:
+        """The last session that is meant to be there on a date: one ahead, or the date. Raises as ``sessions``."""
+        return self.data_checks.last_meant(self.sessions(), date, self._sessions_ahead)
+
+    @property
+    def _sessions_ahead(self) -> int:
+        return int(getattr(self.dataset_of(), "sessions_ahead", 0))
+
     def accept(self, sessions: Iterable[str]) -> None:
         """Take odd sessions as they are: ``YYYY-MM-DD``, or ``YYYY-MM-DD:check``.
 

@@ -43,6 +43,7 @@ class RegisteredStrategy:
         accepted: odd sessions that are taken as they are.
         plan: tells the rounds of this entry from those of one that it took the place of.
         published_from: signals of earlier sessions are not published; empty: from the first window on.
+        ahead: sessions after today are meant, so that one is done before its date has come.
     """
 
     name: Id
@@ -59,6 +60,7 @@ class RegisteredStrategy:
     accepted: tuple[str, ...] = ()
     plan: str = ""
     published_from: str = ""
+    ahead: bool = False
 
     def to_dict(self) -> dict[str, object]:
         """JSON-able."""
@@ -120,6 +122,11 @@ class StrategyRegistry:
         with reachable():
             # Only the dates that the caller has served: one that was named meanwhile stays.
             self._registry.update_one({"_id": name}, {"$pullAll": {"notified": list(dates)}})
+
+    def look_ahead(self, name: str, ahead: bool) -> None:
+        """Write down whether sessions after today are meant in its data."""
+        with reachable():
+            self._registry.update_one({"_id": name}, {"$set": {"ahead": ahead}})
 
     def accept(self, name: str, sessions: Sequence[str]) -> RegisteredStrategy:
         """Take odd sessions as they are from now on: ``YYYY-MM-DD``, or ``YYYY-MM-DD:check``.

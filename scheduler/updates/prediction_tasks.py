@@ -7,6 +7,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 
+import pandas as pd
+
 from rollq.scheduler.online.online_set import OnlineModel
 from rollq.scheduler.online.predictions import ADDED, Predictions
 from rollq.scheduler.online.serving import Served
@@ -17,8 +19,10 @@ from rollq.scheduler.rounds.verdict import blamed
 from rollq.scheduler.strategies.base import OnlineStrategy
 from rollq.tasks.backend import Backend
 from rollq.tasks.definition import DATA, DATASET, PREDICT, ROUTINE, TEST, Definition, with_dataset_kwargs
-from rollq.tasks.errors import NotYet, RoundFailed, StateError, Unavailable
+from rollq.tasks.errors import DataError, NotYet, RoundFailed, StateError, Unavailable
 from rollq.tasks.leases.renewer import Check, no_lease
+from rollq.tasks.predictions.day_hashes import frame_hashes
+from rollq.tasks.predictions.increments import INDEX
 from rollq.tasks.predictions.session_days import sessions_in
 
 PRIORITY = 10  # before trainings: there is little to do, and signals wait for it
@@ -58,16 +62,30 @@ def missing(backend: Backend, serving: Iterable[Served], published: str = "") ->
 
 
 def unlabelled(backend: Backend, strategy: OnlineStrategy, serving: Iterable[Served]) -> list[Update]:
-    """The days whose labels models do not have, and which the data have by now."""
+    """The days of which models lack labels that the data have by now."""
     predictions, updates = Predictions(backend), []
     for one in serving:
-        sessions = list(strategy.sessions())
-        known = sessions[: len(sessions) - strategy.dataset_of(one.name).label_lookahead]
-        label = predictions.read(one.pool, one.model, one.days).label
-        lacking = set(sessions_in(label[label["label"].isna()]))
-        if days := tuple(day for day in one.days if day in lacking and day <= known[-1]):
-            updates.append(Update(one.pool, one.variant, one.model, days, {"labels known on": sessions[-1]}))
+        label = predictions.read(one.pool, one.model, one.days).label["label"]
+        lacking = label.index[label.isna()]
+        if not len(lacking):
+            continue
+        now = _labels_now(strategy, one, sessions_in(lacking))
+        # Of a session that was not complete some rows have a label and others have none still.
+        learned = now[now.index.isin(lacking)].dropna()
+        if days := sessions_in(learned):
+            hashes = frame_hashes(learned.to_frame())
+            updates.append(Update(one.pool, one.variant, one.model, tuple(days), hashes))
     return updates
+
+
+def _labels_now(strategy: OnlineStrategy, one: Served, days: Sequence[str]) -> pd.Series:
+    """The labels that the data have now, from the first to the last of some days."""
+    dataset = strategy.dataset_of(one.name).config(segments={TEST: [days[0], days[-1]]})
+    try:
+        found: pd.Series = dataset.prepare(TEST, "raw").iloc[:, 0].rename("label")
+    except DataError:
+        return pd.Series([], index=pd.MultiIndex.from_arrays([[], []], names=INDEX), name="label", dtype=float)
+    return found
 
 
 def request(

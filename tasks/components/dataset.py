@@ -116,6 +116,11 @@ class Dataset(ABC):
         return False
 
     @property
+    def sessions_ahead(self) -> int:
+        """How many sessions after today are meant to be there, because features of theirs are known in advance."""
+        return 0
+
+    @property
     def info_columns(self) -> Sequence[str]:
         """Columns of the data that ``prepare(segment, "info:NAME")`` gives as they are, for records."""
         return ()

@@ -23,7 +23,7 @@ def day_hashes(dataset: Dataset, segment: str = TEST) -> dict[str, str]:
     """What goes into a model on each session of ``segment``: instruments, names of the features, and their values.
 
     A day's hash depends on its own rows alone: not on how many days are asked for, nor on which instruments other days
-    have.
+    have. Where rows have times, these count, too.
 
     Args:
         dataset: with what its processors learned, if it has any.
@@ -45,7 +45,7 @@ def frame_hashes(features: pd.DataFrame) -> dict[str, str]:
     if not days.is_monotonic_increasing:
         features = features.sort_index()
         days = session_days(features)
-    names, values = _names(features.index), _values(features)
+    names, values, times = _names(features.index), _values(features), _times(features.index)
     # Names and type are hashed once, and copied for each day.
     head = hashlib.sha256(json.dumps([[str(name) for name in features.columns], values.dtype.str]).encode())
     starts = [0, *np.flatnonzero(days[1:] != days[:-1]) + 1, len(days)]
@@ -54,6 +54,8 @@ def frame_hashes(features: pd.DataFrame) -> dict[str, str]:
         day = head.copy()
         day.update(names[first:end].data)
         day.update(values[first:end].data)
+        if times[first:end].any():  # rows of dates have none, and their hashes are as they ever were
+            day.update(times[first:end].data)
         found[f"{days[first]:%Y-%m-%d}"] = day.hexdigest()[:DIGITS]
     return found
 
@@ -93,6 +95,14 @@ def _names(index: pd.MultiIndex) -> npt.NDArray[np.uint8]:
     table: npt.NDArray[np.uint8] = np.frombuffer(digests, dtype=np.uint8).reshape(-1, 32)
     rows: npt.NDArray[np.uint8] = table[np.asarray(index.codes[1])]
     return rows
+
+
+def _times(index: pd.MultiIndex) -> npt.NDArray[np.int64]:
+    """The time of each row, in nanoseconds: since midnight; of times with a zone, since 1970."""
+    level = pd.DatetimeIndex(index.levels[0])
+    begun = level.normalize() if level.tz is None else pd.Timestamp(0, tz="UTC")
+    since = (level - begun).as_unit("ns").asi8
+    return np.ascontiguousarray(since[np.asarray(index.codes[0])])
 
 
 def _values(features: pd.DataFrame) -> npt.NDArray[np.generic]:

@@ -12,6 +12,8 @@ from rollq.tasks.components.dataset import Finding
 from rollq.tasks.components.registry import did_you_mean
 from rollq.tasks.definition import CHECKS as CHECKS_KEY
 from rollq.tasks.errors import TemplateError
+from rollq.tasks.rolling.calendar import timestamp
+from rollq.tasks.rolling.duration import Duration, distance, step_of
 
 KEY = CHECKS_KEY
 FUTURE, FAR, WEEKEND, THIN, STALE, JUMP = "future", "far", "weekend", "thin", "stale", "jump"
@@ -28,7 +30,7 @@ class DataChecks:
     ``price`` names the column of prices in a table of any form. None: the one called close, if it is used; False: none.
     """
 
-    future: bool = True
+    future: bool | int | str = True  # a number of sessions, or a duration, after today: they are meant
     timezone: str | None = None
     far: int | None = 366
     weekend: bool = True
@@ -74,6 +76,20 @@ class DataChecks:
     def accepting(self, more: Iterable[str]) -> Self:
         """The same thresholds, with more that is accepted."""
         return replace(self, accept=tuple(sorted({*self.accept, *more})))
+
+    def last_meant(self, sessions: Iterable[str], date: str, ahead: int = 0) -> str:
+        """The last of some sessions that is meant to be there on a date: one ahead, or the date itself.
+
+        Args:
+            sessions: ``YYYY-MM-DD``, in any order.
+            ahead: of how many sessions after the date the data know something in advance; ``future`` may say more.
+        """
+        later = sorted(session for session in sessions if session > date)
+        more = 0 if isinstance(self.future, bool) else distance(self.future, f"{KEY}.future", 1)
+        if isinstance(more, Duration):
+            end = f"{more.after(timestamp(date)):%Y-%m-%d}"
+            more = sum(session <= end for session in later)
+        return max(later[: max(more, ahead)], default=date)
 
     def today(self) -> str:
         """The date that it is where the exchange is; where that is not known, the latest that it is anywhere."""
@@ -125,6 +141,8 @@ def _checked(name: str, value: object, key: str) -> Any:
         return _zone(value, key)
     if name == "price":
         return _price(value, key)
+    if name == "future" and not isinstance(value, bool):
+        return _ahead(value, key)
     if name in ("future", "weekend", "name", "gone"):
         if not isinstance(value, bool):
             raise TemplateError(f"{value!r} is neither true nor false.", "Write true or false.", key)
@@ -145,6 +163,16 @@ def _price(value: object, key: str) -> str | bool | None:
     if value is None or value is False or (isinstance(value, str) and value):
         return value
     raise TemplateError(f"{value!r} is no column.", "Name the column of prices, or write false.", key)
+
+
+def _ahead(value: object, key: str) -> int | str:
+    """How far ahead sessions are meant: a number of them, or a duration."""
+    try:
+        found = step_of(value, key)
+    except TemplateError as error:
+        fix = "Write true or false; or how many sessions after today are meant: 1, or 2d."
+        raise TemplateError(error.message.removeprefix(f"{key}: "), fix, key) from None
+    return str(found) if isinstance(found, Duration) else found
 
 
 def _zone(value: object, key: str) -> str | None:

@@ -18,17 +18,20 @@ BODY = 10  # dates are far from the others where those are so many times as many
 BOUNDS = ("1678-01-01", "2262-01-01")  # what a session can be at all
 
 
-def find_future(sessions: Iterable[str], checks: DataChecks, today: str | None = None) -> list[Finding]:
-    """Sessions that are dated after today.
+def find_future(sessions: Iterable[str], checks: DataChecks, today: str | None = None, ahead: int = 0) -> list[Finding]:
+    """Sessions that are dated after today, but for those that are meant to be ahead.
 
     Args:
         today: the date; None: it is asked for.
+        ahead: of how many sessions something is known in advance; ``checks`` may say more.
     """
-    if not checks.future:
+    if checks.future is False:
         return []
-    now = today or checks.today()
+    now, known = today or checks.today(), list(sessions)
+    last = checks.last_meant(known, now, ahead)
     where = checks.timezone or "the zone where days begin first"
-    return _dated((day for day in sessions if day > now), checks, FUTURE, f"it is after today, {now} in {where}")
+    more = "" if last == now else f", and after {last}, the last that is meant to be ahead"
+    return _dated((day for day in known if day > last), checks, FUTURE, f"it is after today, {now} in {where}{more}")
 
 
 def far(days: pd.Index, checks: DataChecks) -> list[Finding]:

@@ -11,10 +11,11 @@ import pandas as pd
 from rollq.tasks.components.dataset import Dataset
 from rollq.tasks.config.settings import Settings, current_settings
 from rollq.tasks.definition import TEST
-from rollq.tasks.errors import ArtifactMissing, BadInput, CalendarError, SegmentError, StateError
+from rollq.tasks.errors import ArtifactMissing, BadInput, CalendarError, DataError, SegmentError, StateError
 from rollq.tasks.predictions.fitted_dataset import fitted_dataset
 from rollq.tasks.predictions.increments import DAYS, LABEL, PRED
 from rollq.tasks.predictions.ranges import replace_range
+from rollq.tasks.predictions.row_times import are_dates
 from rollq.tasks.predictions.session_days import session_days
 from rollq.tasks.tracking.mlflow.recorder import MLflowRecorder
 from rollq.tasks.tracking.runs.lifecycle import RecorderStatus
@@ -106,8 +107,13 @@ class RecordUpdater(ABC):
         """The new rows of a span, and further artifacts to write with them."""
 
     @abstractmethod
-    def _default_first(self, last_known: int) -> int:
-        """Position of the first session without ``from_date``; ``last_known`` is the last one of the artifact."""
+    def _default_first(self, last_known: int, old: pd.DataFrame | pd.Series) -> int:
+        """Position of the first session without ``from_date``.
+
+        Args:
+            last_known: that of the last session of the artifact.
+            old: the artifact.
+        """
 
     @cached_property
     def _components(self) -> tuple[str, ...]:
@@ -139,7 +145,7 @@ class RecordUpdater(ABC):
         # `last` is one beyond the last session, as Python's slices have it; `Span` is inclusive.
         last = len(sessions) if self.to_date is None else int(sessions.searchsorted(self.to_date, "right"))
         if self.from_date is None:
-            first = self._default_first(int(sessions.searchsorted(known.max(), "right")) - 1)
+            first = self._default_first(int(sessions.searchsorted(known.max(), "right")) - 1, old)
             # A look back does not go beyond what was predicted: before it the model was trained.
             first = max(first, int(sessions.searchsorted(begin, "left")))
         else:
@@ -150,14 +156,26 @@ class RecordUpdater(ABC):
 class PredUpdater(RecordUpdater):
     """Updates the predictions, ``pred.parquet``, and the hashes of what they were made from, ``days.json``.
 
-    ``from_date`` None: the session after the last one that was predicted. ``hist_ref``: how many sessions before
+    ``from_date`` None: the session after the last one that was predicted, or that one, if more of its hours have come
+    since. ``hist_ref``: how many sessions before
     ``from_date`` the model is given, too, as context, without their predictions being replaced; None: 0.
     """
 
     artifact, column = PRED, "score"
 
-    def _default_first(self, last_known: int) -> int:
-        return last_known + 1
+    def _default_first(self, last_known: int, old: pd.DataFrame | pd.Series) -> int:
+        return last_known if self._has_grown(last_known, old) else last_known + 1
+
+    def _has_grown(self, position: int, old: pd.DataFrame | pd.Series) -> bool:
+        """Whether a session has rows that were not predicted; where rows have dates, a session is complete."""
+        if position < 0 or are_dates(pd.DatetimeIndex(old.index.get_level_values("datetime").unique())):
+            return False
+        day = f"{session_days(self._dataset.sessions).unique()[position]:%Y-%m-%d}"
+        try:
+            rows = self._dataset.config(segments={TEST: [day, day]}).prepare(TEST, "raw").index
+        except DataError:  # it is gone
+            return False
+        return not rows.isin(old.index).all()
 
     def _renewed(self, span: Span, old: pd.DataFrame) -> tuple[pd.DataFrame, dict[str, object]]:
         model = load_model(self.record, self._components)
@@ -184,7 +202,7 @@ class LabelUpdater(RecordUpdater):
 
     artifact, column = LABEL, "label"
 
-    def _default_first(self, last_known: int) -> int:
+    def _default_first(self, last_known: int, old: pd.DataFrame | pd.Series) -> int:
         back = self._dataset.label_lookahead if self.hist_ref is None else self.hist_ref
         return last_known + 1 - back
 

@@ -31,29 +31,26 @@ def add_to(app: typer.Typer) -> None:
 def show(
     context: typer.Context,
     strategy: Annotated[str | None, typer.Argument(help="Strategy [the only one]")] = None,
-    date: Annotated[str | None, typer.Option(help="Session [the last one]")] = None,
+    date: Annotated[str | None, typer.Option(help="Session, or a time of it: 2024-03-31T14 [the last one]")] = None,
     top: Annotated[int, typer.Option(help="Instruments with the highest score")] = 10,
     horizon: Horizon = None,
     as_of: AsOf = None,
     of_round: OfRound = None,
     as_json: Annotated[bool, JSON] = False,
 ) -> None:
-    """Show the signals of one session, best first."""
-    from rollq.tasks.errors import NotFound
+    """Show the signals of one session, best first; where it has several times, those of each."""
+    from rollq.signals import best
 
     found = _signals(context, strategy, as_of, of_round, horizon)
-    days = found.frame.index.get_level_values("datetime").strftime("%Y-%m-%d")
-    day = date or days[-1]
-    chosen = found.frame[days == day].sort_values("score", ascending=False, kind="stable").head(top)
-    if chosen.empty:
-        raise NotFound(f"There are no signals for {day}.", f"They reach from {days[0]} to {days[-1]}.")
-    rows = [[str(index[1]), float(row)] for index, row in chosen["score"].items()]
+    day, chosen = best(found.frame, date, top)
+    names = [*(["time"] if "time" in chosen else []), "instrument", "score"]
+    rows = list(chosen[names].itertuples(index=False, name=None))
     if as_json:
         answer = {**found.source, "date": day}
-        print_json({**answer, "signals": [{"instrument": name, "score": score} for name, score in rows]})
+        print_json({**answer, "signals": [dict(zip(names, row, strict=True)) for row in rows]})
         return
     title = f"{found.title}, signals of {day}"
-    print_table(title, ["instrument", "score"], [[name, f"{score:+.6f}"] for name, score in rows])
+    print_table(title, names, [[*keys, f"{score:+.6f}"] for *keys, score in rows])
 
 
 def export(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 COVERED: dict[str, list[str]] = {
-    "tests/acceptance/test_daily_routine.py": ["scheduler.routine.timetable"],
     "tests/acceptance/test_main_job.py": [
         "scheduler.rounds.coordinator",
         "scheduler.rounds.gathering",
@@ -44,6 +43,7 @@ COVERED: dict[str, list[str]] = {
         "tasks.rolling.members.presence",
     ],
     "tests/integration/scheduler/test_metrics.py": ["tasks.predictions.window_metrics"],
+    "tests/integration/scheduler/test_hourly_rows.py": ["scheduler.updates.growth"],
     "tests/integration/scheduler/test_online_manager.py": [
         "scheduler.collect.online_collector",
         "scheduler.routine.reset",

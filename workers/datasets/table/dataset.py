@@ -25,7 +25,7 @@ from rollq.workers.datasets.table import checks
 from rollq.workers.datasets.table.build import VERSION, load_table_panel
 from rollq.workers.datasets.table.columns import TableColumns
 from rollq.workers.datasets.table.fitted import Fitted, check_fitted
-from rollq.workers.datasets.table.looked import findings_of
+from rollq.workers.datasets.table.looked import findings_of, sessions_ahead
 from rollq.workers.datasets.table.reach import Reach
 from rollq.workers.tables.table import Table, read_table
 from rollq.workers.tables.table_spec import TABLE_KEYS
@@ -205,9 +205,8 @@ class TableDataset(Dataset):
     def to_config(self) -> dict[str, object]:
         """The kwargs that make this dataset again, with what was fitted; without the cache folder."""
         fitted = self._fitted().to_config()
-        config: dict[str, object] = canonical(
-            {**self._kwargs, "segments": self.segments, **({"fitted": fitted} if fitted else {})}
-        )
+        made = {**self._kwargs, "segments": self.segments, **({"fitted": fitted} if fitted else {})}
+        config: dict[str, object] = canonical(made)
         return config
 
     def check(self) -> None:
@@ -234,6 +233,11 @@ class TableDataset(Dataset):
             DataError: the table cannot be read.
         """
         return findings_of(self._table, self._on_table, self._folder())
+
+    @property
+    def sessions_ahead(self) -> int:
+        """How many sessions after today are meant to be there: as far as columns are known ahead."""
+        return sessions_ahead(self._table, self._on_table, self._folder()) if self._plan.known_ahead else 0
 
     def fingerprint(self) -> dict[str, str]:
         """What identifies the content of all files, and the version of the computations."""

@@ -31,24 +31,31 @@ def findings_of(table: Table, plan: TablePlan, cache_dir: Path) -> tuple[Finding
     Raises:
         DataError: the table cannot be read.
     """
-    checks = plan.plan.checks
-    parts = [VERSION, table.fingerprint(), checks.to_dict(), plan.looked_at, plan.price, plan.plan.universe.names]
-    ahead = sorted((name, str(span)) for name, span in plan.plan.known_ahead.items())
-    key = hashlib.sha256(json.dumps([*parts, ahead]).encode()).hexdigest()[:24]
-    kept = cache_dir / f"odd-{key}.json"
-    sessions, ahead_by, timeless = _read(kept) or _look(table, plan, kept)
+    sessions, ahead, timeless = _looked(table, plan, cache_dir)
     # What lies in the future depends on today, so it is not kept but found each time.
-    findings = [*timeless, *_future(sessions, checks, ahead_by)]
+    findings = [*timeless, *find_future(sessions, plan.plan.checks, ahead=ahead)]
     return tuple(sorted(findings, key=lambda one: (one.session, one.check)))
+
+
+def sessions_ahead(table: Table, plan: TablePlan, cache_dir: Path) -> int:
+    """How many sessions after today are meant to be there, because something of them is known in advance.
+
+    Raises:
+        DataError: the table cannot be read.
+    """
+    return _looked(table, plan, cache_dir)[1]
 
 
 Looked = tuple[list[str], int, list[Finding]]  # the sessions, how many may be ahead of today, and what is odd
 
 
-def _future(sessions: Sequence[str], checks: DataChecks, ahead: int) -> list[Finding]:
-    """Sessions after today, but for those that are there because something of them is known in advance."""
-    found = find_future(sessions, checks)
-    return found[ahead:]
+def _looked(table: Table, plan: TablePlan, cache_dir: Path) -> Looked:
+    checks = plan.plan.checks
+    parts = [VERSION, table.fingerprint(), checks.to_dict(), plan.looked_at, plan.price, plan.plan.universe.names]
+    ahead = sorted((name, str(span)) for name, span in plan.plan.known_ahead.items())
+    key = hashlib.sha256(json.dumps([*parts, ahead]).encode()).hexdigest()[:24]
+    kept = cache_dir / f"odd-{key}.json"
+    return _read(kept) or _look(table, plan, kept)
 
 
 def _look(table: Table, plan: TablePlan, kept: Path) -> Looked:

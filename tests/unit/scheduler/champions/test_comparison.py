@@ -326,3 +326,24 @@ def test_sides_that_cannot_be_compared() -> None:
         compare(Side("a", early), Side("a", late), LABEL)
     with pytest.raises(EnsembleError, match="label"):
         compare(Side("a", early), Side("b", early), early)
+
+
+def hourly(days: int, seed: int, name: str = "score") -> pd.DataFrame:
+    """Twelve instruments at each hour; the days on which clocks change are among them."""
+    times = pd.date_range("2024-03-20", periods=24 * days, freq="h", tz="Europe/Berlin")
+    index = pd.MultiIndex.from_product([times, [f"S{n:02}" for n in range(12)]], names=["datetime", "instrument"])
+    return pd.DataFrame({name: np.random.default_rng(seed).normal(size=len(index))}, index)
+
+
+def test_hours_are_compared_by_sessions() -> None:
+    label, worse, better = hourly(30, 1, "label"), hourly(30, 2), hourly(30, 3)
+    better["score"] += label["label"]
+    found = compare(Side("worse", worse), Side("better", better), label)
+    days = sorted({f"{time:%Y-%m-%d}" for time in label.index.unique("datetime")})
+    assert (found.sessions, found.start, found.end) == (len(days), days[0], days[-1])
+    by_time = daily_scores(better, label)["ic"] - daily_scores(worse, label)["ic"]
+    by_day = by_time.groupby(by_time.index.tz_localize(None).normalize()).mean()
+    assert found.difference["IC"] == block_bootstrap(by_day)
+    assert found.difference["IC"].sessions == len(days)
+    assert found.metrics["better"]["IC"] == pytest.approx(daily_scores(better, label)["ic"].mean())
+    assert found.rows == len(label)

@@ -37,6 +37,29 @@ def features(*rows: tuple[str, str, float], column: str = "f", dtype: str = "flo
 ONE = features(("2020-01-02", "A", 1.0), ("2020-01-02", "B", float("nan")), ("2020-01-03", "A", 0.0))
 
 
+def test_hours_are_told_apart_and_a_day_is_that_of_their_zone() -> None:
+    times = pd.date_range("2024-10-26", "2024-10-29", freq="h", tz="Europe/Berlin", inclusive="left")
+    frame = pd.DataFrame({"f": 1.0}, pd.MultiIndex.from_product([times, ["A", "B"]], names=ONE.index.names))
+    whole = frame_hashes(frame)
+    assert list(whole) == ["2024-10-26", "2024-10-27", "2024-10-28"]
+    assert len(set(whole.values())) == 3, "25 equal hours are not 24, and those of another day are others"
+    for hour in (frame.index[100], frame.index[101]):
+        changed = frame_hashes(frame.drop(hour))
+        assert {day for day in whole if changed[day] != whole[day]} == {"2024-10-28"}
+    assert frame_hashes(frame.drop(frame.index[100])) != frame_hashes(frame.drop(frame.index[102])), "another hour"
+    assert frame_hashes(frame.loc["2024-10-27"]) == {"2024-10-27": whole["2024-10-27"]}
+    assert frame_hashes(frame.iloc[::-1]) == whole
+    naive = frame.set_axis(frame.index.set_levels(times.tz_localize(None), level=0, verify_integrity=False)).iloc[:48]
+    late = naive.set_axis(
+        naive.index.set_levels(times.tz_localize(None) + pd.Timedelta("30min"), level=0, verify_integrity=False)
+    )
+    assert frame_hashes(naive) != frame_hashes(late)
+
+
+def test_the_hash_of_dates_is_what_it_ever_was() -> None:
+    assert frame_hashes(ONE) == {"2020-01-02": "19e965a34723a995", "2020-01-03": "8bbdfe4fa2c45377"}
+
+
 def test_a_day_has_the_same_hash_however_many_days_are_asked_for(tmp_path: Path) -> None:
     dataset = small(tmp_path)
     found = day_hashes(dataset)

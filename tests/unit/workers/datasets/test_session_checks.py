@@ -180,6 +180,26 @@ def test_tomorrow_depends_on_where_the_exchange_is(monkeypatch: pytest.MonkeyPat
     assert today == {None: "2021-03-02", "America/New_York": "2021-03-01", "Asia/Manila": "2021-03-02"}
 
 
+def test_sessions_ahead_may_be_meant() -> None:
+    def odd(**options: Any) -> list[str]:
+        ahead = options.pop("ahead", 0)
+        return [one.session for one in find_future(DAYS, DataChecks.of(options), DAYS[390], ahead)]
+
+    assert odd() == DAYS[391:]
+    assert odd(future=1) == DAYS[392:]
+    assert odd(ahead=3) == odd(future=1, ahead=3) == DAYS[394:]
+    assert odd(future="7d") == [day for day in DAYS if day > f"{pd.Timestamp(DAYS[390]) + pd.Timedelta(days=7):%F}"]
+    assert odd(future=99) == odd(future=False) == []
+    (first, *_) = find_future(DAYS, DataChecks(future=2), DAYS[390])
+    assert f"and after {DAYS[392]}, the last that is meant to be ahead" in first.what
+
+
+@pytest.mark.parametrize("value", [0, -1, "36h", "soon", 1.5, "1"])
+def test_what_is_no_number_of_sessions_ahead_is_named(value: object) -> None:
+    with pytest.raises(TemplateError, match=r"data_checks.future: .*how many sessions after today are meant: 1, or 2d"):
+        DataChecks.of({"future": value})
+
+
 def test_only_the_universe_is_looked_at_but_thin_and_stale_sessions_are_so_for_all(tmp_path: Path) -> None:
     jumped = on(DAY, times(9.0, 1))
     assert pd.Timestamp(DAY) in panel(tmp_path, jumped, universe=["S01", "S02"]).sessions
