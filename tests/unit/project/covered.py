@@ -43,7 +43,7 @@ COVERED: dict[str, list[str]] = {
         "tasks.rolling.members.presence",
     ],
     "tests/integration/scheduler/test_metrics.py": ["tasks.predictions.window_metrics"],
-    "tests/integration/scheduler/test_hourly_rows.py": ["scheduler.updates.growth"],
+    "tests/integration/scheduler/updates/test_hourly_rows.py": ["scheduler.updates.growth"],
     "tests/integration/scheduler/test_online_manager.py": [
         "scheduler.collect.online_collector",
         "scheduler.routine.reset",
@@ -58,7 +58,7 @@ COVERED: dict[str, list[str]] = {
     ],
     "tests/integration/scheduler/test_reconciler.py": ["tasks.tracking.runs.orphans", "tasks.tracking.runs.run"],
     "tests/integration/scheduler/test_research.py": ["scheduler.rounds.findings"],
-    "tests/integration/scheduler/test_revisions.py": ["scheduler.online.predictions"],
+    "tests/integration/scheduler/updates/test_revisions.py": ["scheduler.online.predictions"],
     "tests/integration/scheduler/test_routine.py": [
         "scheduler.routine.agenda",
         "scheduler.routine.driver",

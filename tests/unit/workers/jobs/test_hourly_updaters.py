@@ -16,7 +16,7 @@ from rollq.workers.jobs.prediction import predict_range
 from rollq.workers.jobs.updaters import LabelUpdater, PredUpdater
 from rollq.workers.models.ridge import RidgeModel
 from rollq.workers.records.signal import SignalRecord
-from tests.hourly import COMPONENTS, PLACES, ZONE, HourlyDataset, load, until, write
+from tests.rows.hourly import COMPONENTS, PLACES, ZONE, HourlyDataset, load, until, write
 from tests.unit.workers.jobs.test_updaters import FolderRecorder
 
 LOAD = load()

@@ -20,7 +20,7 @@ from rollq.tasks.rolling.template import Template
 ZONE = "Europe/Berlin"
 PLACES = ("north", "south", "west")
 BEGIN, END = "2024-02-26", "2024-04-10"  # 2024-03-31 has 23 hours
-COMPONENTS = ("tests.hourly:HourlyDataset",)
+COMPONENTS = ("tests.rows.hourly:HourlyDataset",)
 SEED = 5
 
 

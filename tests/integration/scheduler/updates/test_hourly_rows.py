@@ -20,7 +20,7 @@ from rollq.tasks.predictions.session_days import on_sessions, sessions_in
 from rollq.tasks.tracking.mlflow.experiment import MLflowExperiment
 from rollq.trainers import TrainerR
 from rollq.updating import What, update_predictions
-from tests.hourly import COMPONENTS, PLACES, ZONE, load, strategy, until, write
+from tests.rows.hourly import COMPONENTS, PLACES, ZONE, load, strategy, until, write
 
 LOAD = load()
 
