@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 
 from rollq.tasks.errors import DataError
 from rollq.workers.expressions.functions.catalog import FUNCTIONS
+from rollq.workers.expressions.sets.named import SETS
 from rollq.workers.tables.arrow_columns import CATEGORY, NUMBER
 from rollq.workers.tables.profile.profile import Profile
 from rollq.workers.tables.profile.roles import ColumnProfile
@@ -16,6 +17,8 @@ from rollq.workers.tables.profile.roles import ColumnProfile
 PLAIN = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 RESERVED = frozenset(FUNCTIONS) | {"and", "or", "not", "in", "is", "if", "else", "lambda", "True", "False", "None"}
 WINDOWS = (5, 20, 60)
+LONG = 12  # times as many rows as the longest window: then it may be used
+ALPHA, SETS_LOOK_BACK = "alpha158", 60
 # Rows of a season, and how far ahead is predicted, by how often a table has rows.
 SEASONS: Mapping[str, tuple[int, int]] = {
     "daily": (7, 7),
@@ -102,22 +105,11 @@ def _any_number(profile: Profile) -> str:
 def _of_prices(profile: Profile, price: str) -> Recipe:
     """Returns of prices: what moved, how much it varied, and what the other columns say."""
     roles, sessions = profile.roles, len(profile.sessions)
-    windows = [one for one in WINDOWS if one * 12 <= sessions * profile.frequency.a_day] or [2]
-    close, longest = quoted(price), windows[-1]
-    features = [(f"{close} / lag({close}, {one}) - 1", "") for one in (1, *windows)]
-    features += [(f"std(log_change({close}), {one})", "") for one in windows]
-    features += [(f"{close} / mean({close}, {one}) - 1", "") for one in windows]
-    if {"open", "high", "low"} <= set(roles):
-        opened, high, low = (quoted(roles[name]) for name in ("open", "high", "low"))
-        features += [(f"({close} - {opened}) / {opened}", ""), (f"({high} - {low}) / {close}", "the day's range")]
-        features += [(f"max({high}, {longest}) / {close} - 1", ""), (f"min({low}, {longest}) / {close} - 1", "")]
-    traded = roles.get("volume") or roles.get("turnover")
-    if traded is not None:
-        amount = quoted(traded)
-        features.append((f"{amount} / (mean({amount}, {longest}) + 1)", "more than usual?"))
+    features, longest = _of_a_set(profile, price) or _of_bars(profile, price)
     horizon = 5 if sessions * profile.frequency.a_day > 60 else 1
     used = {price, *(roles[name] for name in ("open", "high", "low", "volume", "turnover", "vwap") if name in roles)}
     features += list(_others(profile, used))
+    close = quoted(price)
     label = f"lead({close}, {1 + horizon}) / lead({close}, 1) - 1"
     said = f"the return over {horizon} rows after the next one"
     ranked = len(profile.instruments) >= FEW_NAMES
@@ -130,6 +122,35 @@ def _of_prices(profile: Profile, price: str) -> Recipe:
     a_day = profile.frequency.a_day
     back, ahead = math.ceil(longest / a_day) + 1, math.ceil((horizon + 1) / a_day)
     return Recipe("prices", price, features, label, said, back, ahead, kwargs, _model(profile, "mse"))
+
+
+def _of_a_set(profile: Profile, price: str) -> tuple[list[tuple[str, str]], int] | None:
+    """A named set, where its columns are there and the table is long enough; with its longest window."""
+    names = {one.name.lower() for one in profile.columns if one.kind == NUMBER}
+    if price.lower() != "close" or len(profile.sessions) * profile.frequency.a_day < LONG * SETS_LOOK_BACK:
+        return None
+    if set(SETS[ALPHA].required) <= names:
+        return [(ALPHA, "Qlib's 158 features of daily bars")], SETS_LOOK_BACK
+    return [("price_volume", "changes, trends, ranges and risk; alpha158 needs volume and vwap, too")], SETS_LOOK_BACK
+
+
+def _of_bars(profile: Profile, price: str) -> tuple[list[tuple[str, str]], int]:
+    """Expressions of prices, with windows that a short table allows; with the longest window."""
+    roles, rows = profile.roles, len(profile.sessions) * profile.frequency.a_day
+    windows = [one for one in WINDOWS if one * LONG <= rows] or [2]
+    close, longest = quoted(price), windows[-1]
+    features = [(f"{close} / lag({close}, {one}) - 1", "") for one in (1, *windows)]
+    features += [(f"std(log_change({close}), {one})", "") for one in windows]
+    features += [(f"{close} / mean({close}, {one}) - 1", "") for one in windows]
+    if {"open", "high", "low"} <= set(roles):
+        opened, high, low = (quoted(roles[name]) for name in ("open", "high", "low"))
+        features += [(f"({close} - {opened}) / {opened}", ""), (f"({high} - {low}) / {close}", "the day's range")]
+        features += [(f"max({high}, {longest}) / {close} - 1", ""), (f"min({low}, {longest}) / {close} - 1", "")]
+    traded = roles.get("volume") or roles.get("turnover")
+    if traded is not None:
+        amount = quoted(traded)
+        features.append((f"{amount} / (mean({amount}, {longest}) + 1)", "more than usual?"))
+    return features, longest
 
 
 def _of_values(profile: Profile, column: ColumnProfile, kind: str) -> Recipe:

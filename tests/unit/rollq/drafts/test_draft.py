@@ -103,6 +103,8 @@ KINDS: dict[str, tuple[Callable[[Path], Path], str]] = {
     "bars": (parquet(bars()), "lead(close, 6) / lead(close, 1) - 1"),
     "closes": (csv(bars()[["date", "symbol", "close"]]), "lead(close, 6)"),
     "wide": (parquet(bars().pivot(index="date", columns="symbol", values="close")), "wide: close"),
+    "long bars": (parquet(bars(800, 3)), "- price_volume"),
+    "alpha158": (parquet(bars(800, 3).assign(vwap=lambda rows: rows["close"])), "- alpha158"),
     "factors": (parquet(many_factors()), "- f*"),
     "folder": (folder_of_bars, "price"),
     "epochs": (csv(epochs()), "unit: s"),
