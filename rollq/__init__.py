@@ -79,6 +79,7 @@ _PUBLIC = {
     "rollq.scheduler.strategies.rolling": ["RollingStrategy"],
     "rollq.scheduler.strategies.registry": ["StrategyRegistry"],
     "rollq.scheduler.rounds.trainers": ["DelayTrainer", "Trainer"],
+    "rollq.tasks.components.block_function": ["BlockFunction"],
     "rollq.tasks.components.dataset": ["Dataset"],
     "rollq.workers.datasets.panel": ["PanelDataset"],
     "rollq.workers.datasets.table.dataset": ["TableDataset"],

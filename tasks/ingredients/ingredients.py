@@ -12,6 +12,7 @@ from rollq.tasks.components.registry import resolve
 from rollq.tasks.components.source import Source, source_of, versions_of
 from rollq.tasks.definition import CLASS, DATA, KWARGS, PROJECT, Definition, components_of, kwargs_of, segments_of
 from rollq.tasks.identity import IDENTITY, WHOLE, canonical
+from rollq.tasks.ingredients.called import functions_called
 from rollq.tasks.ingredients.project import project_of
 from rollq.tasks.ingredients.seen import Seen, sessions_of
 
@@ -27,7 +28,7 @@ def sources_of(definition: Mapping[str, object], extra: tuple[str, ...] = ()) ->
     found: dict[str, Source] = {}
     for place, config in components_of(definition):
         cls = resolve(config, place, extra)
-        packages, inner = _named(cls, kwargs_of(config))
+        packages, inner = _named(cls, kwargs_of(config), extra)
         source = source_of(cls)
         found[place] = replace(source, libraries=source.libraries | packages)
         for name, part in inner.items():
@@ -36,8 +37,12 @@ def sources_of(definition: Mapping[str, object], extra: tuple[str, ...] = ()) ->
     return found
 
 
-def _named(cls: type[object], kwargs: Mapping[str, object]) -> tuple[frozenset[str], Mapping[str, object]]:
-    """The packages and the components that keywords name, as their class says: only a model does."""
+def _named(
+    cls: type[object], kwargs: Mapping[str, object], extra: tuple[str, ...]
+) -> tuple[frozenset[str], Mapping[str, object]]:
+    """The packages and the components that keywords name: as a model says, or as expressions of a dataset call them."""
+    if issubclass(cls, Dataset):
+        return frozenset(), functions_called(kwargs, extra)
     if not issubclass(cls, Model):
         return frozenset(), {}
     return frozenset(cls.named_packages(kwargs)), cls.inner_components(kwargs)

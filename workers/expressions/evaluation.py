@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 import numpy as np
 
 from rollq.workers.expressions.expression import Expression
-from rollq.workers.expressions.functions.catalog import FUNCTIONS
+from rollq.workers.expressions.functions.catalog import known_function
 from rollq.workers.expressions.grid import Grid, Values
 from rollq.workers.expressions.node import Call, Column, Node, Number
 
@@ -81,7 +81,7 @@ class _Machine:
         if isinstance(node, Column):
             return np.asarray(self._grid.fields[node.name], dtype=np.float64)
         values = [self._of(one) for one in node.arguments]
-        return FUNCTIONS[node.function].compute(self._grid, values, dict(node.options))
+        return known_function(node.function).compute(self._grid, values, dict(node.options))
 
     def _keep(self, text: str, values: Values) -> None:
         """Keep a matrix; if there are too many, the one is dropped whose next use is farthest."""

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from rollq.tasks.errors import TemplateError
-from rollq.workers.expressions.functions.catalog import FUNCTIONS
+from rollq.workers.expressions.functions.catalog import known_function
 from rollq.workers.expressions.functions.function import Function
 from rollq.workers.expressions.node import Call, Column, Node
 from rollq.workers.expressions.parsing.reader import Reader
@@ -88,7 +88,7 @@ class Expression:
         return _looks(self.node, None)
 
     def _functions(self) -> Iterator[Function]:
-        return (FUNCTIONS[one.function] for one in _walk(self.node) if isinstance(one, Call))
+        return (known_function(one.function) for one in _walk(self.node) if isinstance(one, Call))
 
 
 def parse(text: str, *, columns: Collection[str] | None, lead: Lead, key: str = "") -> Expression:
@@ -148,7 +148,7 @@ def _looks(node: Node, column: str | None) -> tuple[Span, Span]:
     """The first and the last row that a tree looks at; of one column, or of all."""
     if not isinstance(node, Call):
         return Span(), Span()
-    first, last = FUNCTIONS[node.function].looks(dict(node.options))
+    first, last = known_function(node.function).looks(dict(node.options))
     seen = [_looks(one, column) for one in node.arguments if column is None or _uses(one, column)]
     if not seen:
         return Span(), Span()
@@ -166,7 +166,7 @@ def _seen(node: Node, times: pd.DatetimeIndex, positions: Positions, first: bool
     """The positions of the first or last rows that a tree looks at from some positions."""
     if not isinstance(node, Call):
         return positions
-    looks = FUNCTIONS[node.function].looks(dict(node.options))
+    looks = known_function(node.function).looks(dict(node.options))
     choose = np.minimum if first else np.maximum
     there = latest(times, positions, looks[0 if first else 1])
     found = positions

@@ -192,6 +192,7 @@ COVERED: dict[str, list[str]] = {
         "workers.expressions.sets.alpha",
     ],
     "tests/unit/workers/expressions/test_named.py": ["workers.expressions.sets.common"],
+    "tests/unit/workers/expressions/test_own.py": ["tasks.components.block_function", "tasks.ingredients.called"],
     "tests/unit/workers/expressions/test_reader.py": [
         "workers.expressions.nearest",
         "workers.expressions.parsing.arguments",

@@ -26,6 +26,7 @@ from rollq.workers.datasets.table.table_rows import look_at_rows
 from rollq.workers.datasets.table.wide_table import WideTable, spread
 from rollq.workers.expressions.evaluation import evaluate
 from rollq.workers.expressions.expression import Expression
+from rollq.workers.expressions.functions.own import sources_of_own
 from rollq.workers.expressions.grid import Grid
 from rollq.workers.tables.table import Table
 
@@ -48,7 +49,8 @@ def load_table_panel(table: Table, plan: TablePlan, cache_dir: Path) -> Panel:
     checks = plan.plan.checks
     parts = [VERSION, LAYOUT, table.fingerprint(), plan.plan.written, plan.price, checks.name, checks.accept]
     made = [plan.weight.text if plan.weight else None, sorted(plan.columns), sorted(out)]
-    key = hashlib.sha256(json.dumps([*parts, *made]).encode()).hexdigest()[:24]
+    own = sources_of_own(plan.plan.written)
+    key = hashlib.sha256(json.dumps([*parts, *made, *own.items()]).encode()).hexdigest()[:24]
     return kept_panel(cache_dir / f"panel-{key}", lambda writer: _build(table, plan, out, writer))
 
 

@@ -220,7 +220,7 @@ FUNCTIONS = (
     ),
     _made(
         "EMA",
-        (X, Parameter("window", Kind.NUMBER, least=1e-6)),
+        (X, Parameter("window", Kind.NUMBER, least=0.001, most=100_000)),
         _ema,
         "ewm(x, span=window); below 1, window is the weight of the last value",
         "EMA($close, 20)",

@@ -190,8 +190,8 @@ FUNCTIONS = (
         "ewm",
         (
             X,
-            Parameter("halflife", Kind.NUMBER, None, least=0.1),
-            Parameter("span", Kind.NUMBER, None, least=1),
+            Parameter("halflife", Kind.NUMBER, None, least=0.1, most=100_000),
+            Parameter("span", Kind.NUMBER, None, least=1, most=100_000),
             Parameter("least", Kind.WHOLE, 1.0, least=1),
         ),
         _ewm,

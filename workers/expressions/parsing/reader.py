@@ -6,8 +6,7 @@ import ast
 import warnings
 from collections.abc import Collection, Mapping
 
-from rollq.workers.expressions.functions.catalog import FUNCTIONS
-from rollq.workers.expressions.functions.function import Function
+from rollq.workers.expressions.functions.catalog import FUNCTIONS, function_of
 from rollq.workers.expressions.nearest import nearest
 from rollq.workers.expressions.node import Call, Column, Node, Number
 from rollq.workers.expressions.parsing.arguments import Arguments, made
@@ -39,15 +38,11 @@ class Reader:
 
     Raises:
         Misread: it is too long, or has something that is no part of the language.
-        functions: by name.
     """
 
-    def __init__(
-        self, text: str, columns: Collection[str] | None, functions: Mapping[str, Function] = FUNCTIONS
-    ) -> None:
+    def __init__(self, text: str, columns: Collection[str] | None) -> None:
         self._text = text
         self._columns = columns
-        self._functions = functions
         self._tokens = _tokens(text)
         self._depth = 0
         self._arguments = Arguments(self._node, self.place, self._tokens.spans, columns)
@@ -60,7 +55,7 @@ class Reader:
         """
         body = self._parsed()
         names = {one.func.id for one in ast.walk(body) if isinstance(one, ast.Call) and isinstance(one.func, ast.Name)}
-        self._tokens.qlib |= any(name in self._functions and self._functions[name].qlib for name in names)
+        self._tokens.qlib |= any(name in FUNCTIONS and FUNCTIONS[name].qlib for name in names)
         return self._node(body)
 
     def place(self, found: ast.expr) -> int:
@@ -126,8 +121,8 @@ class Reader:
         name = self._tokens.columns.get(found.id)
         if name is None and found.id in self._tokens.spans:
             raise Misread(self.place(found), "a span is no value", "Use it in a function: lag(x, 24h).")
-        if name is None and not self._is_column(found.id) and found.id in self._functions:
-            function = self._functions[found.id]
+        if name is None and not self._is_column(found.id) and found.id in FUNCTIONS:
+            function = FUNCTIONS[found.id]
             if not any(parameter.is_tree for parameter in function.parameters):
                 return self._arguments.call(function, ast.Call(found, [], [], **_where(found)))
         return self._column(found.id if name is None else name, found)
@@ -138,8 +133,8 @@ class Reader:
     def _column(self, name: str, found: ast.expr) -> Node:
         """A column of the table, if there is one of this name."""
         if self._columns is not None and name not in self._columns:
-            if name in self._functions:
-                function = self._functions[name]
+            if name in FUNCTIONS:
+                function = FUNCTIONS[name]
                 raise Misread(self.place(found), f"{name} is a function", f"Example: {function.example}")
             raise Misread(self.place(found), f"there is no column {name!r}", nearest(name, self._columns))
         return Column(name)
@@ -174,7 +169,7 @@ class Reader:
     def _operator(self, name: str, *sides: Node) -> Node:
         if name == "negative" and isinstance(sides[0], Number):
             return Number(-sides[0].value)
-        return made(self._functions[QLIB.get(name, name) if self._tokens.qlib else name], sides)
+        return made(FUNCTIONS[QLIB.get(name, name) if self._tokens.qlib else name], sides)
 
     def _call(self, found: ast.Call) -> Node:
         """A function of the table, or ``col("a name")``."""
@@ -183,9 +178,11 @@ class Reader:
         name = found.func.id
         if name == "col":
             return self._quoted(found)
-        function = self._functions.get(name)
+        function = function_of(name)
         if function is None:
-            raise Misread(self.place(found), f"there is no function {name!r}", nearest(name, self._functions))
+            hint = nearest(name, FUNCTIONS)
+            own = "" if hint.startswith("Did") else " One of your own is a registered rollq.BlockFunction."
+            raise Misread(self.place(found), f"there is no function {name!r}", hint + own)
         call = self._arguments.call(function, found)
         # An operator that is called by its name is the operator.
         if name in COMPARISONS.values() or name in COMPARED:
