@@ -28,14 +28,16 @@ class MainRows:
         times: one per row.
         instruments, names: the number of each row's instrument, and all names, sorted.
         texts: columns of texts, those that are keys of joins too.
+        block: columns x rows: those of ``numbers``, then those that are spare.
+        numbers: the columns of the block, in order.
     """
 
     times: Times
     instruments: Codes
     names: pd.Index
     texts: dict[str, Texts]
-    _numbers: dict[str, npt.NDArray[np.float64]]
-    _order: Order | None
+    block: Block
+    numbers: tuple[str, ...]
 
     @property
     def count(self) -> int:
@@ -45,13 +47,6 @@ class MainRows:
     def key(self, name: str) -> Texts:
         """A column as a key of a join: the instrument, if it is called so."""
         return self.texts.get(name, (self.instruments, self.names))
-
-    def move(self, place: Mapping[str, Block]) -> None:
-        """Write the columns of numbers to their place, in order; they are given away."""
-        for name in list(self._numbers):
-            values = self._numbers.pop(name)
-            if name in place:  # the values of a wide table are read whether they are asked for or not
-                place[name][:] = values if self._order is None else values[self._order]
 
     def index(self) -> pd.MultiIndex:
         """(datetime, instrument)."""
@@ -63,13 +58,14 @@ class MainRows:
         return pd.MultiIndex(levels=levels, codes=codes, names=["datetime", "instrument"], verify_integrity=False)
 
 
-def read_main(source: Source, columns: Sequence[str], keys: Sequence[str] = ()) -> MainRows:
+def read_main(source: Source, columns: Sequence[str], keys: Sequence[str] = (), spare: int = 0) -> MainRows:
     """The rows of a source.
 
     Args:
         source: the main one.
         columns: those of its own that are asked for; for a wide table they are not looked at.
         keys: columns that are read as text.
+        spare: columns of numbers that are left free in the block.
 
     Raises:
         DataError: rows have no time or no instrument, or a series has several rows of one time.
@@ -78,20 +74,23 @@ def read_main(source: Source, columns: Sequence[str], keys: Sequence[str] = ()) 
     if source.time is None:
         raise AssertionError("the main source has times")
     if source.spec.wide:
-        return _long(source, source.time, source.spec.wide)
+        return _long(source, source.time, source.spec.wide, spare)
     numbers = [name for name in columns if source.kinds[name] == NUMBER]
     texts = [*(name for name in columns if source.kinds[name] != NUMBER), *keys]
     wanted = list(dict.fromkeys([*texts, *([source.instrument] if source.instrument else [])]))
-    rows = source.rows(numbers, wanted, [source.time])
+    rows = source.rows(numbers, wanted, [source.time], spare)
     instruments, names = _instruments(source, rows.texts, rows.count)
     times = read_times(rows.times[source.time], source.spec, f"{source.key}.time", instruments)
     order = _order(times.values.asi8, instruments)
     found = {name: (codes if order is None else codes[order], known) for name, (codes, known) in rows.texts.items()}
-    values = {name: rows.numbers[position] for position, name in enumerate(numbers)}
+    if order is not None:
+        for values in rows.numbers[: len(numbers)]:  # in place: a second block would be as large as the table
+            values[:] = values[order]
     sorted_times = times if order is None else _taken(times, order)
     if source.single:
         _check_series(source, sorted_times)
-    return MainRows(sorted_times, instruments if order is None else instruments[order], names, found, values, order)
+    series = instruments if order is None else instruments[order]
+    return MainRows(sorted_times, series, names, found, rows.numbers, tuple(numbers))
 
 
 def _instruments(source: Source, texts: Mapping[str, Texts], count: int) -> Texts:
@@ -125,7 +124,7 @@ def _check_series(source: Source, times: Times) -> None:
         raise DataError(f"{source.key}.instrument: {twice} rows have a time that others have.", fix)
 
 
-def _long(source: Source, time: str, value: str) -> MainRows:
+def _long(source: Source, time: str, value: str, spare: int) -> MainRows:
     """A table with a column for each instrument, made long: a cell without a value is no row."""
     wide = list(source.kinds)
     rows = source.rows(wide, times=[time])
@@ -138,5 +137,6 @@ def _long(source: Source, time: str, value: str) -> MainRows:
     block = rows.numbers[names][:, np.argsort(times.values.asi8)]
     places = np.nonzero(~np.isnan(block.T))
     found = _taken(times, np.argsort(times.values.asi8)[places[0]])
-    values = {value: np.ascontiguousarray(block.T[places])}
-    return MainRows(found, places[1].astype(np.int32), pd.Index(wide, dtype="str")[names], {}, values, None)
+    made = np.empty((1 + spare, len(places[0])))
+    made[0] = block.T[places]
+    return MainRows(found, places[1].astype(np.int32), pd.Index(wide, dtype="str")[names], {}, made, (value,))

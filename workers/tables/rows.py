@@ -22,7 +22,7 @@ class Rows:
 
     Attributes:
         count: of rows.
-        numbers: columns x rows, in the order in which they were asked for.
+        numbers: columns x rows, in the order in which they were asked for; then those that are spare.
         texts: for each column of texts: the number of each row (-1: none), and the texts, sorted.
         times: for each column of times: as the file has it.
     """
@@ -40,13 +40,20 @@ class RowsReader:
         numbers, texts, times: names of the columns that are read as such.
         count: rows there will be, where that is known: values are then written to their place at once.
         key: of the template, which names the source.
+        spare: columns that are left free, for others to write: so a table needs one block of memory.
     """
 
     def __init__(
-        self, numbers: Sequence[str], texts: Sequence[str], times: Sequence[str], count: int | None, key: str
+        self,
+        numbers: Sequence[str],
+        texts: Sequence[str],
+        times: Sequence[str],
+        count: int | None,
+        key: str,
+        spare: int = 0,
     ) -> None:
-        self._numbers, self._key = list(numbers), key
-        self._block = None if count is None else np.full((len(numbers), count), np.nan)
+        self._numbers, self._key, self._spare = list(numbers), key, spare
+        self._block = None if count is None else np.empty((len(numbers) + spare, count))
         self._blocks: list[Block] = []
         self._texts = {name: Texts() for name in texts}
         self._times: dict[str, list[pa.Array]] = {name: [] for name in times}
@@ -82,8 +89,9 @@ class RowsReader:
             DataError: files have times of different forms.
         """
         if self._block is None:
-            empty = np.empty((len(self._numbers), 0))
-            self._block = np.concatenate([empty, *self._blocks], axis=1)
+            self._block = np.empty((len(self._numbers) + self._spare, self._count))
+            if self._blocks:
+                np.concatenate(self._blocks, axis=1, out=self._block[: len(self._numbers)])
             self._blocks = []
         texts = {name: found.sorted() for name, found in self._texts.items()}
         times = {name: self._joined(name, parts) for name, parts in self._times.items()}

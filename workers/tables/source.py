@@ -69,17 +69,20 @@ class Source:
         """Whether all rows are one series."""
         return self.instrument is None
 
-    def rows(self, numbers: Sequence[str], texts: Sequence[str] = (), times: Sequence[str] = ()) -> Rows:
+    def rows(
+        self, numbers: Sequence[str], texts: Sequence[str] = (), times: Sequence[str] = (), spare: int = 0
+    ) -> Rows:
         """Rows in the order of the files, as they are written.
 
         Args:
             numbers, texts, times: columns that are read as such.
+            spare: columns of numbers that are left free.
 
         Raises:
             DataError: a file is no table, or holds something else.
             NotYet: a file is another one by now.
         """
-        reader = RowsReader(numbers, texts, times, self._columns.count(), self.key)
+        reader = RowsReader(numbers, texts, times, self._columns.count(), self.key, spare)
         wanted = list(dict.fromkeys([*numbers, *texts, *times]))
         for file, batch in self._columns.batches(wanted, {*texts, *times}):
             reader.add(batch, self._constants[file.name], file.path)

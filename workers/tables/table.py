@@ -20,7 +20,8 @@ from rollq.workers.tables.rows import Block
 from rollq.workers.tables.source import Source
 from rollq.workers.tables.table_spec import JoinSpec, TableSpec
 
-AT_ONCE = 1 << 26  # bytes of a joined source that are held beside the frame, at least one column
+AT_ONCE = 1 << 25  # bytes of a joined source that are held beside the frame: so many, or this part of the frame
+PART = 8
 INSTRUMENT = "instrument"
 
 
@@ -58,24 +59,25 @@ class Table:
             NotYet: a file is another one by now.
         """
         self._check(columns, numbers)
-        main = read_main(self.main, [name for name in columns if name in self.main.kinds], self._keys(columns))
-        floats = [name for name in columns if self._kind(name) == NUMBER]
-        block = np.empty((len(floats), main.count))
+        joined = [name for name in columns if any(name in join.columns for join in self.joins)]
+        spare = [name for name in joined if self._kind(name) == NUMBER]
+        main = read_main(
+            self.main, [name for name in columns if name in self.main.kinds], self._keys(columns), len(spare)
+        )
         texts: dict[str, Texts] = {}
-        place = {name: block[position] for position, name in enumerate(floats)}
+        place = dict(zip((*main.numbers, *spare), main.block, strict=True))
         for name in columns:
             if name == self.instrument:
                 texts[name] = (main.instruments, main.names)
             elif name in main.texts:
                 texts[name] = main.texts[name]
-        main.move(place)
         for join in self.joins:
             texts.update(_joined(join, main, [name for name in columns if name in join.columns], place))
         for name in numbers:
             if main.count and np.isnan(place[name]).all():
                 fix = "Leave it out, or look at the file."
                 raise DataError(f"{self.spec.key}: the column {name!r} is missing in every row.", fix)
-        return _frame(columns, floats, block, texts, main)
+        return _frame(columns, list(place), texts, main)
 
     def fingerprint(self) -> dict[str, str]:
         """SHA-256 of all files, by their names relative to their source and their contents, as they were found."""
@@ -136,7 +138,7 @@ def _joined(join: Join, main: MainRows, columns: Sequence[str], place: dict[str,
     places = join.places(Side(keys, main.times, main.count))
     found = places >= 0
     texts: dict[str, Texts] = {}
-    for part in _parts(join, columns, main.count):
+    for part in _parts(columns, main.block):
         numbers = [name for name in part if name in place]
         names = [join.columns[name] for name in part if name not in place]
         rows = join.source.rows([join.columns[name] for name in numbers], texts=names)
@@ -149,18 +151,34 @@ def _joined(join: Join, main: MainRows, columns: Sequence[str], place: dict[str,
     return texts
 
 
-def _parts(join: Join, columns: Sequence[str], rows: int) -> Iterator[Sequence[str]]:
-    size = max(1, AT_ONCE // max(1, 8 * rows))
+def _parts(columns: Sequence[str], block: Block) -> Iterator[Sequence[str]]:
+    size = max(1, AT_ONCE // max(1, 8 * block.shape[1]), len(block) // PART)
     for start in range(0, len(columns), size):
         yield columns[start : start + size]
 
 
-def _frame(
-    columns: Sequence[str], floats: Sequence[str], block: Block, texts: dict[str, Texts], main: MainRows
-) -> pd.DataFrame:
+def _frame(columns: Sequence[str], floats: Sequence[str], texts: dict[str, Texts], main: MainRows) -> pd.DataFrame:
     """The frame around one block of numbers: no copy is made of it."""
-    frame = pd.DataFrame(block.T, index=main.index(), columns=list(floats), copy=False)
+    wanted = [name for name in columns if name in floats]
+    block = main.block[: len(floats)] if set(wanted) == set(floats) else main.block[:0]
+    _reorder(block, [floats.index(name) for name in wanted])
+    frame = pd.DataFrame(block.T, index=main.index(), columns=wanted, copy=False)
     for position, name in enumerate(columns):
-        if name not in floats:
+        if name in texts and name not in floats:
             frame.insert(position, name, categorical(*texts[name]))
     return frame
+
+
+def _reorder(block: Block, order: Sequence[int]) -> None:
+    """Put the rows of a block into an order, in place: round each of its circles with one row in the hand."""
+    done: set[int] = set()
+    for start in range(len(order)):
+        if start in done or order[start] == start:
+            continue
+        held, here = block[start].copy(), start
+        while order[here] != start:
+            done.add(here)
+            block[here] = block[order[here]]
+            here = order[here]
+        done.add(here)
+        block[here] = held
