@@ -9,19 +9,27 @@ from rollq.cli.context import print_table, say
 if TYPE_CHECKING:
     from rollq.scheduler.champions.comparison import Comparison
 
-NAMES = ("IC", "ICIR", "Rank IC", "Rank ICIR", "turnover")
+TURNOVER = "turnover"  # of which neither more nor less is better
 
 
 def show_comparison(found: Comparison) -> None:
     """Both sides, and how sure their difference is."""
-    rows = [[side, *(number(found.metrics[side].get(name)) for name in NAMES)] for side in found.metrics]
-    print_table(f"{found.sessions} sessions, {found.start} to {found.end}", ["variant", *NAMES], rows)
+    from rollq.tasks.predictions.directions import main_metrics, marked
+
+    names = [name for name in main_metrics(*found.metrics.values()) if name != TURNOVER]
+    rows = [
+        [f"{marked(name, found.better)}", *(number(side.get(name)) for side in found.metrics.values())]
+        for name in [*names, TURNOVER]
+    ]
+    print_table(f"{found.sessions} sessions, {found.start} to {found.end}", ["metric", *found.metrics], rows)
     for name, interval in found.difference.items():
+        better = f", better with probability {interval.p_better:.0%}" if name in found.better else ""
         say(
             f"{name}: {found.challenger} less {found.champion} {interval.mean:+.4f}, "
-            f"{interval.confidence:.0%} interval {interval.low:+.4f} to {interval.high:+.4f}, "
-            f"better with probability {interval.p_better:.0%}"
+            f"{interval.confidence:.0%} interval {interval.low:+.4f} to {interval.high:+.4f}{better}"
         )
+    for record, why in found.left_out.items():
+        say(f"{record} measured nothing: {why}")
 
 
 def number(value: float | None) -> str:

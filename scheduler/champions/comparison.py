@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field, replace
 from typing import TypedDict
 
 import numpy as np
 import pandas as pd
 
 from rollq.scheduler.champions.bootstrap import CONFIDENCE, DRAWS, SEED, Interval, block_bootstrap
+from rollq.scheduler.champions.measures import Measured, Measures
 from rollq.tasks.errors import BadInput, CoverageError, EnsembleError
+from rollq.tasks.predictions.directions import LOWER, direction_of, main_metrics
 from rollq.tasks.predictions.metrics import daily_ic, summary
 from rollq.tasks.predictions.session_days import session_days
 
 DAY, INSTRUMENT = "datetime", "instrument"
 SCORES = {"ic": "IC", "rank_ic": "Rank IC"}  # of a day, and its mean
+COEFFICIENTS = ("IC", "ICIR", "Rank IC", "Rank ICIR")
 # The top fifth, as in the usual sort into quintiles.
 TOP = 0.2
 
@@ -35,12 +38,16 @@ class Comparison:
     Args:
         champion, challenger: the names.
         metrics: by name of a side: ``IC``, ``ICIR``, ``Rank IC``, ``Rank ICIR`` and ``turnover``, means over the times
-            of the rows. What cannot be computed, as the ratio of one time, is None.
-        difference: challenger less champion: of ``IC`` and ``Rank IC``, the mean over sessions with its interval; that
-            of a session with several times is the mean over them.
+            of the rows; and what the records of the template measure, over all rows. What cannot be computed, as the
+            ratio of one time, is None.
+        difference: challenger less champion: of ``IC``, ``Rank IC`` and what records measure by session, the mean over
+            sessions with its interval; that of a session with several times is the mean over them. ``p_better`` is of
+            what is better: where that is less, of a difference below 0.
         turnover: challenger's mean turnover less champion's; None with a single session.
         sessions, start, end: those with scores of both sides; dates as ``YYYY-MM-DD``.
         rows: (time, instrument) that both sides predict and that have a label.
+        better: ``higher`` or ``lower``, of the metrics whose record says it.
+        left_out: why a record measured nothing, by its class.
     """
 
     champion: str
@@ -52,6 +59,8 @@ class Comparison:
     start: str
     end: str
     rows: int
+    better: dict[str, str] = field(default_factory=dict)
+    left_out: dict[str, str] = field(default_factory=dict)
 
     def to_dict(self) -> dict[str, object]:
         """JSON-able."""
@@ -66,6 +75,7 @@ class CompareOptions(TypedDict, total=False):
     draws: int
     seed: int
     confidence: float
+    measures: Measures | None
 
 
 def compare(
@@ -79,6 +89,7 @@ def compare(
     draws: int = DRAWS,
     seed: int = SEED,
     confidence: float = CONFIDENCE,
+    measures: Measures | None = None,
 ) -> Comparison:
     """Compare two sets of predictions on the same rows, against the same label.
 
@@ -92,6 +103,7 @@ def compare(
         top: share of instruments that ``turnover`` looks at.
         lookahead: sessions that the label looks ahead; labels of so many sessions overlap, so blocks are as long.
         block, draws, seed, confidence: as for ``block_bootstrap``.
+        measures: the records of the template, which measure both sides, too.
 
     Raises:
         CoverageError: the sides have no session in common, or too few for an interval.
@@ -102,32 +114,31 @@ def compare(
         raise BadInput(f"Both sides are called {champion.name!r}.", "Give each a name of its own.")
     sides = _common({side.name: _column(side.pred, "score", side.name) for side in (champion, challenger)})
     truth = _column(label, "label", "The label")
-    scores = {name: daily_scores(pred, truth) for name, pred in sides.items()}
-    times = scores[champion.name].index.intersection(scores[challenger.name].index)
-    if times.empty:
+    coefficients = {name: daily_scores(pred, truth) for name, pred in sides.items()}
+    times = coefficients[champion.name].index.intersection(coefficients[challenger.name].index)
+    # At the same times, or a side with easier days would look better.
+    coefficients = {name: found.loc[times] for name, found in coefficients.items()}
+    others = {name: _measured(measures, pred, truth) for name, pred in sides.items()}
+    turned = {name: turnover(pred, top) for name, pred in sides.items()}
+    gap = _gap(*(_by_session(coefficients[name], others[name]) for name in (champion.name, challenger.name)))
+    if gap.empty:
         raise CoverageError(
             f"{champion.name!r} and {challenger.name!r} have no session in common that can be scored.",
             "Train both for the same sessions, and wait until their labels are known.",
         )
-    # At the same times, or a side with easier days would look better.
-    scores = {name: found.loc[times] for name, found in scores.items()}
-    turned = {name: turnover(pred, top) for name, pred in sides.items()}
-    gap = scores[challenger.name] - scores[champion.name]
-    # Hours of a session depend on each other more than sessions do, and the look-ahead counts sessions.
-    gap = gap.groupby(session_days(gap)).mean()
+    better = dict(others[champion.name].whole.better)
     return Comparison(
         champion=champion.name,
         challenger=challenger.name,
-        metrics={name: _metrics(found, turned[name]) for name, found in scores.items()},
-        difference={
-            name: block_bootstrap(gap[column], block, draws, seed, confidence, lookahead)
-            for column, name in SCORES.items()
-        },
+        metrics={name: {**_metrics(coefficients[name], turned[name]), **_of_records(others[name])} for name in sides},
+        difference=_intervals(gap, better, block, draws, seed, confidence, lookahead),
         turnover=_mean(turned[challenger.name] - turned[champion.name]),
         sessions=len(gap),
         start=f"{gap.index.min():%Y-%m-%d}",
         end=f"{gap.index.max():%Y-%m-%d}",
-        rows=_rows(sides[champion.name], truth, times),
+        rows=_rows(sides[champion.name], truth, times if len(times) else None),
+        better={name: found for name in gap if (found := direction_of(str(name), better))},
+        left_out={**others[challenger.name].left_out, **others[champion.name].left_out},
     )
 
 
@@ -204,16 +215,65 @@ def _common(sides: Mapping[str, pd.Series]) -> dict[str, pd.Series]:
     return {name: joined[name].rename("score") for name in sides}
 
 
-def _rows(pred: pd.Series, label: pd.Series, times: pd.Index) -> int:
+def _measured(measures: Measures | None, pred: pd.Series, label: pd.Series) -> Measured:
+    return Measured() if measures is None else measures(pred, label.reindex(pred.index))
+
+
+def _by_session(coefficients: pd.DataFrame, others: Measured) -> pd.DataFrame:
+    """All that is known of each session, a column for each metric."""
+    # Hours of a session depend on each other more than sessions do, and the look-ahead counts sessions.
+    found = coefficients.rename(columns=SCORES).groupby(session_days(coefficients)).mean()
+    more = others.by_session.drop(columns=list(SCORES.values()), errors="ignore")
+    return found if more.empty else pd.concat([found, more], axis=1).sort_index()
+
+
+def _gap(champion: pd.DataFrame, challenger: pd.DataFrame) -> pd.DataFrame:
+    """Challenger less champion, by session; sessions that say nothing are left out."""
+    common = [name for name in champion if name in challenger]
+    return (challenger[common] - champion[common]).replace([np.inf, -np.inf], np.nan).dropna(how="all")
+
+
+def _intervals(
+    gap: pd.DataFrame,
+    better: Mapping[str, str],
+    block: int | None,
+    draws: int,
+    seed: int,
+    confidence: float,
+    lookahead: int,
+) -> dict[str, Interval]:
+    """The interval of each metric that has sessions enough; raises CoverageError, if none has."""
+    found: dict[str, Interval] = {}
+    short: CoverageError | None = None
+    for name in gap:
+        try:
+            interval = block_bootstrap(gap[name], block, draws, seed, confidence, lookahead)
+        except CoverageError as error:
+            short = short or error
+            continue
+        if direction_of(str(name), better) == LOWER:
+            interval = replace(interval, p_better=1 - interval.p_better)
+        found[str(name)] = interval
+    if short and not found:
+        raise short
+    return found
+
+
+def _of_records(measured: Measured) -> dict[str, float | None]:
+    names = [name for name in main_metrics(measured.whole.values) if name not in COEFFICIENTS]
+    return {name: float(measured.whole.values[name]) for name in names}
+
+
+def _rows(pred: pd.Series, label: pd.Series, times: pd.Index | None) -> int:
     known = label.replace([np.inf, -np.inf], np.nan).dropna().index
     common = pred.index.intersection(known).get_level_values(DAY)
-    return int(common.isin(times).sum())
+    return len(common) if times is None else int(common.isin(times).sum())
 
 
 def _metrics(scores: pd.DataFrame, turned: pd.Series) -> dict[str, float | None]:
+    """The coefficients, where there are any: a single series has none; and the turnover."""
     found = summary(scores)
-    names = ("IC", "ICIR", "Rank IC", "Rank ICIR")
-    return {**{name: found.get(name) for name in names}, "turnover": _mean(turned)}
+    return {**({name: found.get(name) for name in COEFFICIENTS} if found else {}), "turnover": _mean(turned)}
 
 
 def _mean(values: pd.Series) -> float | None:

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import date, timedelta
 from typing import Unpack
 
 import pandas as pd
 
 from rollq.scheduler.champions.bootstrap import Interval
-from rollq.scheduler.champions.comparison import SCORES, CompareOptions, Comparison, Side, compare
+from rollq.scheduler.champions.comparison import CompareOptions, Comparison, Side, compare
+from rollq.scheduler.champions.measures import Measures
 from rollq.scheduler.online.ledger import OnlineSets
 from rollq.scheduler.online.mlflow_sync import sync
 from rollq.scheduler.online.online_set import OnlineSet
@@ -20,9 +23,13 @@ from rollq.scheduler.signals.members import SCORE, Member, joined_members
 from rollq.scheduler.strategies.base import OnlineStrategy
 from rollq.tasks.backend import Backend
 from rollq.tasks.components.dataset import Dataset
+from rollq.tasks.definition import TEST, TRAIN
 from rollq.tasks.errors import BadInput, CoverageError, NotFound, TemplateError
 from rollq.tasks.leases.renewer import Check, no_lease
+from rollq.tasks.predictions.directions import LOWER
 from rollq.tasks.rolling.online_options import PromotionRule
+
+log = logging.getLogger(__name__)
 
 
 def compare_variants(
@@ -66,7 +73,9 @@ def compare_variants(
     days = days[-last:] if last else days
     # As the ledger says who predicted on each day, not as one model would have done on all of them.
     first, second = (_side(backend, history, name, days) for name in (champion, challenger))
-    label = dataset.config(segments={"test": [days[0], days[-1]]}).prepare("test", "raw")
+    there = segment_of(dataset, days[0], days[-1])
+    options.setdefault("measures", _measures(backend, strategy, champion, there))
+    label = there.prepare(TEST, "raw")
     return compare(first, second, label, lookahead=max(1, dataset.label_lookahead), **options)
 
 
@@ -92,13 +101,13 @@ def by_rule(
     if rule is None:
         return None
     found = {name: _against(backend, strategy, name, rule, session) for name in sorted(current.challengers)}
-    better = {name: interval for name, interval in found.items() if interval and interval.low > 0}
+    better = {name: advantage for name, advantage in found.items() if advantage and advantage.low > 0}
     if not better:
         return None
     # The rule asks whether a challenger is better at all; among those that are, the largest mean wins.
     best = max(better, key=lambda name: better[name].mean)
     why = (
-        f"rule: {SCORES[rule.metric]} of {best} was better by {better[best].mean:.4f} over {better[best].sessions} "
+        f"rule: {rule.name} of {best} was better by {better[best].mean:.4f} over {better[best].sessions} "
         f"sessions, at least {better[best].low:.4f} with {rule.confidence:.0%} confidence"
     )
     return OnlineSets(backend.store).promote(strategy.name, by, best, session, why, check)
@@ -132,7 +141,25 @@ def _against(
         found = compare_variants(backend, strategy, name, end=session, last=rule.sessions, confidence=rule.confidence)
     except (CoverageError, NotFound):  # NotFound: of the sessions whose labels are known, none was predicted yet
         return None
-    return found.difference[SCORES[rule.metric]] if found.sessions >= rule.sessions else None
+    interval = found.difference.get(rule.name)
+    if interval is None:
+        why = "; ".join(f"{name}: {text}" for name, text in found.left_out.items()) or "no record measures it"
+        log.warning("%s of %s cannot be compared by session (%s)", rule.name, name, why)
+        return None
+    if found.better.get(rule.name) == LOWER:  # an advantage is what is positive
+        interval = replace(interval, mean=-interval.mean, low=-interval.high, high=-interval.low)
+    return interval if interval.sessions >= rule.sessions else None
+
+
+def segment_of(dataset: Dataset, start: str, end: str) -> Dataset:
+    """A dataset whose test segment is what is compared; with its train segment, by which errors are scaled."""
+    train = {TRAIN: dataset.segments[TRAIN]} if TRAIN in dataset.segments else {}
+    return dataset.config(segments={**train, TEST: [start, end]})
+
+
+def _measures(backend: Backend, strategy: OnlineStrategy, champion: str, dataset: Dataset) -> Measures:
+    """The records of the champion, which measure both sides."""
+    return Measures(strategy.records_of(champion), lambda: dataset, backend.settings.components)
 
 
 def _scorable(sessions: Sequence[str], lookahead: int, end: str | None) -> list[str]:

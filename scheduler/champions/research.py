@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cache
 from typing import Unpack
 
 import pandas as pd
 
 from rollq.scheduler.champions.comparison import CompareOptions, Comparison, Side, compare
-from rollq.scheduler.champions.promotion import next_session
+from rollq.scheduler.champions.measures import Measures
+from rollq.scheduler.champions.promotion import next_session, segment_of
 from rollq.scheduler.online.ledger import OnlineSets
 from rollq.scheduler.rounds.findings import findings, name_of
 from rollq.scheduler.rounds.known_round import Wanted, known_round
 from rollq.scheduler.signals.files import read_signals
 from rollq.scheduler.strategies.plan import variant_of
 from rollq.tasks.backend import Backend
+from rollq.tasks.components.dataset import Dataset
+from rollq.tasks.components.registry import build
+from rollq.tasks.definition import DATASET, records_of, with_dataset_kwargs
 from rollq.tasks.errors import CoverageError, NotFound, StateError
 from rollq.tasks.predictions.session_days import on_sessions, sessions_in
 from rollq.tasks.rolling.online_options import BASE
@@ -108,8 +113,25 @@ def compare_rounds(
     frames = [signals_of(backend, found) for found in (reference, other)]
     days = _days(frames, start, end, last)
     first, second = (Side(name, one[on_sessions(one, days)]) for name, one in zip(names, frames, strict=True))
+    options.setdefault("measures", _measures(backend, reference, days))
     ahead = max(1, *(_lookahead(found) for found in (reference, other)))
     return compare(first, second, labels_of(backend, reference).to_frame(), lookahead=ahead, **options)
+
+
+def _measures(backend: Backend, reference: Round, days: Sequence[str]) -> Measures | None:
+    """The records of a round, on the sessions that are compared; None, if its tasks are gone."""
+    tasks = backend.tasks.find(ids=reference.task_ids[:1], definitions=True)
+    if not tasks:
+        return None
+    # One of several models that each have rows of their own knows these alone.
+    definition, components = with_dataset_kwargs(tasks[0].definition, only=None), backend.settings.components
+
+    @cache
+    def dataset() -> Dataset:
+        made: Dataset = build(definition[DATASET], DATASET, components)
+        return segment_of(made, days[0], days[-1])
+
+    return Measures(list(records_of(definition)), dataset, components)
 
 
 def promote_round(backend: Backend, found: Round) -> str:

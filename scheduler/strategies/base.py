@@ -20,11 +20,12 @@ from rollq.tasks.backend import Backend
 from rollq.tasks.components.dataset import Dataset, Finding
 from rollq.tasks.components.registry import build
 from rollq.tasks.config.settings import Settings, load_settings
-from rollq.tasks.definition import DATASET, Component, Definition, with_experiment
+from rollq.tasks.definition import DATASET, Component, Definition, records_of, with_experiment
 from rollq.tasks.errors import TemplateError
 from rollq.tasks.ingredients.seen import sessions_of
 from rollq.tasks.rolling.data_checks import DataChecks
 from rollq.tasks.rolling.online_options import BASE, PromotionRule
+from rollq.tasks.rolling.template import Template
 from rollq.tasks.tracking.mlflow.recorder import MLflowRecorder
 
 
@@ -223,6 +224,14 @@ class OnlineStrategy:
             first, *_ = checked(self.first_tasks(), f"{type(self).__name__}.first_tasks")
             self._dataset = build(first[DATASET], DATASET, self._settings.components)
         return self._dataset
+
+    def records_of(self, variant: str = BASE) -> list[tuple[str, Component]]:
+        """The records that measure the models of a variant, each with its place; the template's, if it is gone."""
+        template = getattr(self, "template", None)
+        if isinstance(template, Template):
+            return list(records_of(template.models.get(variant, template.definition)))
+        first, *_ = checked(self.first_tasks(), f"{type(self).__name__}.first_tasks")
+        return list(records_of(first))
 
     def dataset_config(self, trained: Definition) -> Component:
         """The dataset of a task that was trained, as it is found today: for later predictions of its model."""

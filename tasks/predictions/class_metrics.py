@@ -89,6 +89,30 @@ def area_under_curve(probabilities: pd.DataFrame, label: pd.Series) -> Pooled:
     return Pooled(MEAN, (float(np.mean(found)) * rows if found else 0.0, rows))
 
 
+def area_by(probabilities: pd.DataFrame, label: pd.Series, keys: pd.Index) -> pd.Series:
+    """``AUC`` of each group of rows.
+
+    Args:
+        probabilities, label: as for ``class_metrics``.
+        keys: the group of each row.
+
+    Returns:
+        By group; NaN, where only one class came.
+    """
+    classes = [float(name) for name in probabilities.columns]
+    p, y, known = _arrays(probabilities, label)
+    groups = keys[known]
+    found = {}
+    for place in [1] if len(classes) == 2 else range(len(classes)):
+        frame = pd.DataFrame({"came": y[known] == classes[place]})
+        frame["rank"] = pd.Series(p[known, place]).groupby(groups).rank() * frame["came"]
+        sums = frame.groupby(groups).agg(count=("came", "sum"), size=("came", "size"), ranks=("rank", "sum"))
+        others = sums["size"] - sums["count"]
+        area = (sums["ranks"] - sums["count"] * (sums["count"] + 1) / 2) / (sums["count"] * others)
+        found[place] = area.where((sums["count"] > 0) & (others > 0))
+    return pd.DataFrame(found).mean(axis=1)
+
+
 def _area(score: Floats, came: npt.NDArray[np.bool_]) -> float:
     """By the ranks of those that came (Mann and Whitney): ties have their mean rank."""
     count, others = int(came.sum()), int((~came).sum())

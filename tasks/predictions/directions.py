@@ -21,6 +21,11 @@ GROUP = re.compile(r"^(?P<metric>.+) \((?P<column>[^()=]+)=(?P<value>.*)\)$")
 MARKS = {HIGHER: "↑", LOWER: "↓"}
 
 
+def known_of(*names: str) -> dict[str, str]:
+    """What is better of some known metrics: for the ``better`` of the record that measures them."""
+    return {name: KNOWN[name] for name in names}
+
+
 def direction_of(name: str, declared: Mapping[str, str] | None = None) -> str:
     """``higher`` or ``lower``: what is better; empty: neither, or it is not known.
 
@@ -29,13 +34,14 @@ def direction_of(name: str, declared: Mapping[str, str] | None = None) -> str:
             ``MAE`` are.
         declared: by name, as a record declares them; they go before what is known.
     """
+    return direction_among(name, declared or {}) or direction_among(name, KNOWN) or ""
+
+
+def direction_among(name: str, table: Mapping[str, str]) -> str | None:
+    """As ``direction_of``, by one table alone; None: it is not in it."""
     whole = metric_of(name)
     kinds = (name, whole, whole.partition("@")[0], re.sub(r" (q?[\d.]+%?|Ann .*|before cost)$", "", whole))
-    for table in (declared or {}, KNOWN):
-        for kind in kinds:
-            if kind in table:
-                return table[kind]
-    return ""
+    return next((table[kind] for kind in kinds if kind in table), None)
 
 
 def metric_of(name: str) -> str:

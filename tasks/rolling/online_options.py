@@ -12,10 +12,11 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from rollq.tasks.components.registry import did_you_mean
 from rollq.tasks.definition import PARTS
 from rollq.tasks.errors import TemplateError
+from rollq.tasks.predictions.directions import HIGHER, direction_among, is_of_group
 from rollq.tasks.rolling.duration import step_of
 
 BASE = "base"  # the variant that the template itself describes
-METRICS = ("ic", "rank_ic")
+METRICS = {"ic": "IC", "rank_ic": "Rank IC"}  # every comparison has these two, whatever the records measure
 
 
 @dataclass(frozen=True)
@@ -28,11 +29,37 @@ class Challenger:
 
 @dataclass(frozen=True)
 class PromotionRule:
-    """A challenger becomes champion when it was better over ``sessions`` sessions, with this ``confidence``."""
+    """A challenger becomes champion when it was better over ``sessions`` sessions, with this ``confidence``.
+
+    ``metric`` is ``ic``, ``rank_ic``, or what a record of the template measures by session, such as ``MAE``.
+    """
 
     metric: str = "rank_ic"
     sessions: int = 120
     confidence: float = 0.95
+
+    @property
+    def name(self) -> str:
+        """The metric, as comparisons name it."""
+        return METRICS.get(self.metric, self.metric)
+
+    def check(self, declared: Mapping[str, str]) -> None:
+        """Look whether the metric is one that has a better side.
+
+        Args:
+            declared: what is better of the metrics that the records of the template declare.
+
+        Raises:
+            TemplateError: none of them is called so.
+        """
+        known = {**dict.fromkeys([*METRICS, *METRICS.values()], HIGHER), **declared}
+        if direction_among(self.name, known) is None or is_of_group(self.metric):
+            same = [name for name in known if name.casefold() == self.metric.casefold()]
+            raise TemplateError(
+                f"{self.metric!r} is nothing of which a record of the template says what is better.",
+                f"Did you mean {same[0]!r}?" if same else did_you_mean(self.metric, known),
+                "online.promote.metric",
+            )
 
 
 @dataclass(frozen=True)
@@ -161,8 +188,8 @@ def _rule(section: object) -> PromotionRule | None:
         raise TemplateError("it is a mapping.", "Write {metric: rank_ic, sessions: 120, confidence: 0.95}.", key)
     _check_keys(section, PromotionRule.__dataclass_fields__, key)
     rule = PromotionRule(**section)
-    if rule.metric not in METRICS:
-        raise TemplateError(f"{rule.metric!r} is unknown.", did_you_mean(str(rule.metric), METRICS), f"{key}.metric")
+    if not isinstance(section.get("metric", ""), str):
+        raise TemplateError(f"{rule.metric!r} is no name.", "Name a metric, such as rank_ic or MAE.", f"{key}.metric")
     _count(rule.sessions, f"{key}.sessions")
     if not isinstance(section.get("confidence", 0.95), float) or not 0.5 <= rule.confidence < 1:
         raise TemplateError(f"{rule.confidence!r} is not possible.", "Use 0.5 to 0.999.", f"{key}.confidence")

@@ -52,6 +52,7 @@ from rollq.tasks.rolling.workflow_file import is_workflow, refuse_placeholders, 
 
 REQUIRED = {*PARTS, ROLLING}
 KEYS = frozenset(REQUIRED) | {"name", "queue", "resources", "time_limit", "online", CHECKS, PER}
+OURS = "rollq"  # the package of classes that can be made without a recorder, to see whether they refuse values
 ASIDE = "x-"  # keys that begin so are the user's own: a place for anchors
 WARM = "warm_starts"  # of a model class: its ``fit`` takes an ``init_model``
 PYTHON_ONLY = {"calendar", "task_copy_func", "ds_extra_mod_func", "test_key", "train_key"}
@@ -184,10 +185,20 @@ def checked_template(written: object, path: Path, settings: Settings) -> Templat
         one.name: _challenger(position, one, content, definition, folder, settings)
         for position, one in enumerate(online.challengers)
     }
+    if online.promote:
+        online.promote.check(better_of(definition, settings.components))
     name = content.get("name", path.stem)
     check_name(name, "name")
     options = task_options(content)
     return Template(name, definition, rolling, options, online, challengers, {}, per, horizons, folder)
+
+
+def better_of(definition: Definition, components: tuple[str, ...]) -> dict[str, str]:
+    """What is better of the metrics that the records of a definition declare, ``higher`` or ``lower``."""
+    found: dict[str, str] = {}
+    for key, config in records_of(definition):
+        found |= dict(getattr(resolve(config, key, components), "better", {}))
+    return found
 
 
 def _challenger(
@@ -226,6 +237,8 @@ def _checked_definition(content: Mapping[str, object], folder: Path, settings: S
         check_kwargs(cls, {**RECORD_PARAMETERS, **kwargs}, f"{key}.{KWARGS}", RECORD_PARAMETERS)
         if check := getattr(cls, "check_config", None):
             check(kwargs, f"{key}.{KWARGS}")
+        elif cls.__module__.partition(".")[0] == OURS:  # one of the user's own may need what only a worker has
+            build(config, key, settings.components, **RECORD_PARAMETERS)
     return definition
 
 

@@ -134,7 +134,10 @@ def _record(
     found = WindowMetrics()
     for place, config in records_of(definition):
         record: Record = build(config, place, extra, recorder=recorder, model=model, dataset=dataset)
-        returned = as_pooled(record.generate() or {}, record.pooling, lambda: len(dataset.prepare(TEST, "raw")))
-        found = found.and_those_of(WindowMetrics(returned, dict(record.better)))
+        metrics = record.generate() or {}
+        # One of the user's own needs a `generate` and nothing else.
+        how, better = getattr(record, "pooling", {}), getattr(record, "better", {})
+        returned = as_pooled(metrics, how, lambda: len(dataset.prepare(TEST, "raw")))
+        found = found.and_those_of(WindowMetrics(returned, dict(better)))
         checkpoint()
     return found

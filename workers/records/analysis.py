@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import ClassVar
+
 import pandas as pd
 
 from rollq.tasks.components.dataset import Dataset
 from rollq.tasks.components.model import Model
 from rollq.tasks.components.record import Names, Record, RunWriter
 from rollq.tasks.errors import ArtifactMissing, BadInput
+from rollq.tasks.predictions.directions import known_of
 from rollq.tasks.predictions.metrics import annualised, daily_ic, long_short, summary
 
 SESSIONS = 252  # of a year
@@ -28,6 +32,7 @@ class SigAnaRecord(Record):
     """
 
     artifact_path = "sig_analysis"
+    better: ClassVar[Mapping[str, str]] = known_of("IC", "Rank IC")
 
     def __init__(
         self,

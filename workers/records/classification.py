@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import ClassVar
 
 import pandas as pd
 
@@ -10,7 +11,8 @@ from rollq.tasks.components.dataset import Dataset
 from rollq.tasks.components.model import Model
 from rollq.tasks.components.record import Names, Record, RunWriter
 from rollq.tasks.errors import ArtifactMissing, BadInput
-from rollq.tasks.predictions.class_metrics import area_under_curve, class_columns, class_metrics
+from rollq.tasks.predictions.class_metrics import area_by, area_under_curve, class_columns, class_metrics
+from rollq.tasks.predictions.directions import known_of
 from rollq.workers.records.measurement import checked_groups, write_measured
 
 
@@ -28,6 +30,7 @@ class ClassificationRecord(Record):
     """
 
     artifact_path = "classification"
+    better: ClassVar[Mapping[str, str]] = known_of("AUC", "Log Loss", "Brier", "Accuracy", "F1 Macro")
 
     def __init__(
         self,
@@ -48,7 +51,10 @@ class ClassificationRecord(Record):
         """
         probabilities = self._probabilities()
         label = self.load("label.parquet").iloc[:, 0].reindex(probabilities.index)
-        metrics = write_measured(self, class_metrics(probabilities, label), probabilities.index, self._by)
+        rows = class_metrics(probabilities, label)
+        times = probabilities.index.get_level_values(0)
+        more = area_by(probabilities, label, times).to_frame("AUC")
+        metrics = write_measured(self, rows, probabilities.index, self._by, more)
         area = area_under_curve(probabilities, label)
         if area.sums[1]:
             self.recorder.log_metrics({"AUC": area})

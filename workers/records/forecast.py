@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import ClassVar
 
 import pandas as pd
 
@@ -10,6 +11,7 @@ from rollq.tasks.components.dataset import Dataset
 from rollq.tasks.components.model import Model
 from rollq.tasks.components.record import Names, Record, RunWriter
 from rollq.tasks.definition import TRAIN
+from rollq.tasks.predictions.directions import known_of
 from rollq.tasks.predictions.forecast_errors import forecast_errors, known_pairs, naive_scale
 from rollq.workers.records.measurement import checked_groups, write_measured
 
@@ -28,6 +30,7 @@ class ForecastRecord(Record):
     """
 
     artifact_path = "forecast"
+    better: ClassVar[Mapping[str, str]] = known_of("MAE", "RMSE", "MAPE", "sMAPE", "WAPE", "MASE", "R2", "Hit Rate")
 
     def __init__(
         self,

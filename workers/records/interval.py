@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import ClassVar
 
 from rollq.tasks.components.dataset import Dataset
 from rollq.tasks.components.model import Model
 from rollq.tasks.components.record import Names, Record, RunWriter
 from rollq.tasks.errors import ArtifactMissing, BadInput
+from rollq.tasks.predictions.directions import known_of
 from rollq.tasks.predictions.interval_metrics import interval_metrics, quantile_columns
 from rollq.workers.records.measurement import checked_groups, write_measured
 
@@ -26,6 +28,7 @@ class IntervalRecord(Record):
     """
 
     artifact_path = "interval"
+    better: ClassVar[Mapping[str, str]] = known_of("Pinball", "Width")
 
     def __init__(
         self,

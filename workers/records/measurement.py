@@ -33,7 +33,11 @@ def checked_groups(by: object) -> list[str]:
 
 
 def write_measured(
-    record: Record, rows: Mapping[str, RowSums], index: pd.Index, by: Sequence[str] = ()
+    record: Record,
+    rows: Mapping[str, RowSums],
+    index: pd.Index,
+    by: Sequence[str] = (),
+    more: pd.DataFrame | None = None,
 ) -> dict[str, float]:
     """Save ``by_time.parquet`` and, for each column, ``by_COLUMN.parquet``; log and return the metrics.
 
@@ -42,11 +46,14 @@ def write_measured(
         rows: what each row adds to each metric.
         index: of the rows: times, or (datetime, instrument).
         by: columns of the data, or ``instrument``, whose groups are measured each.
+        more: further metrics by time, that are no sums over rows.
 
     Raises:
         BadInput: the dataset has no such column.
     """
     record.measured = table_by(rows, index.get_level_values(DAY).rename(DAY))
+    if more is not None:
+        record.measured = record.measured.join(more)
     metrics = metrics_of(rows)
     tables = {"by_time.parquet": record.measured}
     for column in by:

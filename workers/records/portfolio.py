@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from typing import ClassVar
 
 import pandas as pd
 
@@ -12,6 +13,7 @@ from rollq.tasks.components.model import Model
 from rollq.tasks.components.record import Names, Record, RunWriter
 from rollq.tasks.definition import TEST
 from rollq.tasks.errors import BadInput
+from rollq.tasks.predictions.directions import known_of
 from rollq.tasks.predictions.portfolio.account import BENCHMARK, PRICE, account
 from rollq.tasks.predictions.portfolio.files import MARKET, OPTIONS, RETURNS, folder_of
 from rollq.tasks.predictions.portfolio.options import EQUAL, TOPK, PortfolioOptions
@@ -32,6 +34,8 @@ class PortfolioRecord(Record):
         strategy, k, n_drop, quantile, long_only, price, delay, buy_bps, sell_bps, benchmark, sessions_per_year,
         delisted_after, delisting_return: as for ``PortfolioOptions``.
     """
+
+    better: ClassVar[Mapping[str, str]] = known_of("Return")
 
     def __init__(
         self,

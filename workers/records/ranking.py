@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import ClassVar
 
 import pandas as pd
 
@@ -10,6 +11,7 @@ from rollq.tasks.components.dataset import Dataset
 from rollq.tasks.components.model import Model
 from rollq.tasks.components.record import Names, Record, RunWriter
 from rollq.tasks.errors import BadInput
+from rollq.tasks.predictions.directions import known_of
 from rollq.tasks.predictions.forecast_errors import known_pairs
 from rollq.tasks.predictions.ranking_metrics import ranking_metrics, session_ranks
 from rollq.workers.records.measurement import write_measured
@@ -33,6 +35,7 @@ class RankingRecord(Record):
     """
 
     artifact_path = "ranking"
+    better: ClassVar[Mapping[str, str]] = known_of("NDCG", "Precision")
 
     def __init__(
         self,

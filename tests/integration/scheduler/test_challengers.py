@@ -148,6 +148,23 @@ def test_a_rule_promotes_and_looks_at_no_label_that_was_not_known(backend: Backe
     assert promotions(backend, "rule scrambled") == [first]
 
 
+def test_a_rule_may_name_what_an_own_record_measures(backend: Backend, tmp_path: Path, caplog: Any) -> None:
+    backend = with_components(backend)
+    records = [{"class": "SignalRecord"}, {"class": "ProfitRecord", "module_path": "tests.online_strategies"}]
+    path = write_prices(tmp_path / "prices.parquet", with_trend())
+    for metric, promoted in (("profit", True), ("MAE", False)):
+        name = f"by {metric}"
+        rule = {**RULE, "metric": metric}
+        made = template(path, name, WEAK, record=records, challengers=[LINE], begin=TEST, promote=rule)
+        manager(backend, made).simulate(LIVED[0], timeout=60)
+        found = promotions(backend, name)
+        assert bool(found) is promoted
+        if found:
+            assert found[0][1:] == ("line", found[0][2])
+            assert found[0][2].startswith("rule: profit of line was better by 0.")
+    assert "MAE of line cannot be compared by session (no record measures it)" in caplog.text
+
+
 def test_tags_show_what_serves_when_a_sync_comes_late(backend: Backend, tmp_path: Path) -> None:
     made = manager(backend, template(write_prices(tmp_path / "prices.parquet"), "tags", challengers=[LINE]))
     made.first_train(timeout=60)

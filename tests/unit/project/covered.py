@@ -263,6 +263,7 @@ COVERED: dict[str, list[str]] = {
         "workers.qlib.data.states",
     ],
     "tests/unit/workers/qlib/test_pickles.py": ["workers.qlib.pickle_classes"],
+    "tests/unit/scheduler/champions/test_measures.py": ["tasks.predictions.memory_run"],
     "tests/unit/tasks/predictions/portfolio/test_options.py": ["tasks.predictions.portfolio.files"],
     "tests/unit/workers/records/test_measurement.py": [
         "workers.records.classification",

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 from sklearn import metrics as sklearn
 
-from rollq.tasks.predictions.class_metrics import area_under_curve, class_columns, class_metrics
+from rollq.tasks.predictions.class_metrics import area_by, area_under_curve, class_columns, class_metrics
 from rollq.tasks.predictions.pooling import Pooled, metrics_of, pool
 
 
@@ -66,3 +66,14 @@ def test_a_class_without_a_column_came_as_a_surprise() -> None:
 def test_columns_are_named_by_their_class() -> None:
     frame = pd.DataFrame(columns=["score", "p_10", "p_2", "p_x"])
     assert class_columns(frame) == {2.0: "p_2", 10.0: "p_10"}
+
+
+@pytest.mark.parametrize("classes", [2, 3])
+def test_the_area_of_each_group_is_that_of_its_rows(classes: int) -> None:
+    p, y = made(classes, 60)
+    keys = pd.Index(np.arange(60) // 20)
+    y[keys == 2] = 0.0
+    found = area_by(p, y, keys)
+    for key in (0, 1):
+        assert found[key] == pytest.approx(area_under_curve(p[keys == key], y[keys == key]))
+    assert np.isnan(found[2])

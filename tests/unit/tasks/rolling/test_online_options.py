@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import date, datetime
 from typing import Any
 
@@ -65,7 +66,6 @@ def test_times_of_day(given: Any, meant: str) -> None:
         {"challengers": [{"model": {}}]},
         {"challengers": [{"name": "a", "rolling": {}}]},
         {"promote": True},
-        {"promote": {"metric": "return"}},
         {"promote": {"metric": ["ic"]}},
         {"promote": {"sessions": 0}},
         {"promote": {"sessions": None}},
@@ -102,3 +102,18 @@ def test_whatever_is_given_it_is_refused_or_survives_the_store(section: dict[str
         return
     assert OnlineOptions.of(made.to_dict()) == made
     assert made.begin is None or not isinstance(made.begin, datetime | date)
+
+
+@pytest.mark.parametrize("metric", ["ic", "Rank IC", "MAE", "NDCG@5", "profit"])
+def test_a_rule_may_name_what_a_record_declares(metric: str) -> None:
+    PromotionRule(metric).check({"MAE": "lower", "NDCG": "higher", "profit": "higher"})
+
+
+@pytest.mark.parametrize(
+    ("metric", "help_"), [("mae", "Did you mean 'MAE'"), ("return", "Known: "), ("MAE (sector=a)", "MAE")]
+)
+def test_a_rule_on_what_nobody_measures_is_refused(metric: str, help_: str) -> None:
+    with pytest.raises(TemplateError, match=re.escape(repr(metric))) as caught:
+        PromotionRule(metric).check({"MAE": "lower"})
+    assert caught.value.key == "online.promote.metric"
+    assert help_ in caught.value.fix
