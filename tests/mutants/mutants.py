@@ -8,6 +8,8 @@ from pathlib import Path
 
 NATIVE = ("-k", "native")  # the conformance suite, on one store
 QLIB_CLASSES = ("tests/unit/workers/qlib/test_classes.py",)
+MODEL_LOSSES = ("tests/unit/workers/models/learning/test_losses.py",)
+ESTIMATORS = ("tests/unit/workers/models/test_sklearn.py",)
 QLIB_DATASETS = ("tests/unit/workers/qlib/test_datasets.py",)
 
 
@@ -693,5 +695,41 @@ MUTANTS = (
         "json.dumps([VERSION, libraries, self._state, parts])",
         "json.dumps([VERSION, libraries, parts])",
         QLIB_DATASETS,
+    ),
+    # -- models
+    Mutant(
+        "grades of relevance are quantiles of all times together",
+        "workers/models/learning/targets.py",
+        "by_time = pd.Series(np.asarray(label, np.float64)).groupby(times)",
+        "by_time = pd.Series(np.asarray(label, np.float64)).groupby(times * 0)",
+        MODEL_LOSSES,
+    ),
+    Mutant(
+        "labels that a loss does not take are learned from",
+        "workers/models/learning/losses.py",
+        "if len(wrong := np.flatnonzero(~taken.fits(label))):",
+        "if len(wrong := np.flatnonzero(~taken.fits(label))) > len(label):",
+        MODEL_LOSSES,
+    ),
+    Mutant(
+        "the weights of rows have no effect",
+        "workers/models/lightgbm_training.py",
+        "weight=rows.weight,",
+        "weight=None,",
+        MODEL_LOSSES,
+    ),
+    Mutant(
+        "a saved estimator may hold what a module merely imports",
+        "workers/models/scikit/stored.py",
+        "return is_theirs(getattr(importlib.import_module(module), name, None), (*allowed, *PLAIN))",
+        "return True",
+        ESTIMATORS,
+    ),
+    Mutant(
+        "an estimator is imported from wherever it is said to be",
+        "workers/models/scikit/estimators.py",
+        "    if package not in allowed:",
+        "    if False:",
+        ESTIMATORS,
     ),
 )

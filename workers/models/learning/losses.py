@@ -113,7 +113,8 @@ def check_kind(loss: object, dataset: Dataset) -> None:
         return  # a dataset that says nothing is looked at when its rows are there
     taken = LOSSES[loss]
     if dataset.label_kind == SIGNED and taken in (NOT_NEGATIVE, POSITIVE, TWO, SHARES):
-        raise ComponentError(f"loss {loss} takes labels {taken.words}, and returns are negative, too.", taken.fix, KEY)
+        what = f"loss {loss} takes labels {taken.words}, and the label is a return, which is negative, too."
+        raise ComponentError(what, f"{taken.fix} If it is none, say so: label: {{expression: ..., kind: value}}.", KEY)
 
 
 def check_labels(loss: object, label: Labels, index: pd.MultiIndex, segment: str) -> None:
