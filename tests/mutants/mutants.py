@@ -56,10 +56,11 @@ ROUNDS, SETS, BY_HAND, CLOCK = (
 PREFETCH = _conformance("tasks/test_prefetch")
 READERS = ("tests/fuzz/test_readers.py",)
 LEASE = ("tests/integration/tasks/test_lease.py",)
-ONLINE, ROUTINE, COVERAGE, CHALLENGERS, REVISIONS = (
+ONLINE, ROUTINE, COVERAGE, CHALLENGERS = (
     (f"tests/integration/scheduler/test_{name}.py",)
-    for name in ("online_manager", "routine", "coverage", "challengers", "revisions")
+    for name in ("online_manager", "routine", "coverage", "challengers")
 )
+REVISIONS = ("tests/integration/scheduler/updates/test_revisions.py",)
 VERDICT = ("tests/unit/scheduler/rounds/test_verdict.py",)
 PROCESS = ("tests/unit/tasks/tracking/test_process.py",)
 SERVING = ("tests/integration/scheduler/test_serving_stays.py",)
