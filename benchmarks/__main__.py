@@ -9,7 +9,19 @@ import sys
 from benchmarks.bench import ROOT
 from benchmarks.reference.environment import PYTHON
 
-ALL = ("create", "drain", "claim", "orphan", "gather", "recorder", "collect", "promotion", "simulation", "revisions")
+ALL = (
+    "create",
+    "drain",
+    "claim",
+    "orphan",
+    "gather",
+    "recorder",
+    "collect",
+    "promotion",
+    "simulation",
+    "revisions",
+    "datasets.panel",
+)
 WITH_REFERENCE = ("create", "drain", "recorder")
 
 

@@ -81,16 +81,16 @@ def _odd_rows(prices: pd.DataFrame, checks: DataChecks) -> dict[str, Mask]:
     close = prices["close"].to_numpy()
     twice = prices.duplicated(["datetime", "instrument"], keep=False).to_numpy()
     rows = {PRICE: (close <= 0) | np.isinf(close), DUPLICATE: twice}
-    rows[NAME] = _misspelt(prices) if checks.name else np.zeros(len(prices), dtype=bool)
+    rows[NAME] = misspelt(prices) if checks.name else np.zeros(len(prices), dtype=bool)
     rows[BAR] = _inconsistent(prices) if checks.bar else np.zeros(len(prices), dtype=bool)
     return rows
 
 
-def _misspelt(prices: pd.DataFrame) -> Mask:
+def misspelt(prices: pd.DataFrame) -> Mask:
     """Rows whose name differs by blanks, case or what cannot be seen from one that is more frequent up to their day."""
     names, spelt = prices["instrument"], dict[str, list[str]]()
     for name in names.unique():
-        spelt.setdefault(_plain(str(name)), []).append(name)
+        spelt.setdefault(plain_name(str(name)), []).append(name)
     wrong = np.zeros(len(prices), dtype=bool)
     for alike in spelt.values():
         if len(alike) > 1:
@@ -108,7 +108,7 @@ def _rarer(days: pd.Series, names: pd.Series) -> Mask:
     return found
 
 
-def _plain(name: str) -> str:
+def plain_name(name: str) -> str:
     """What two spellings of a name have in common: compatible characters are one, blanks and control characters
     (Unicode's categories Z and C) are none, case is folded.
     """

@@ -62,6 +62,11 @@ class TablePlan:
     plan: Plan
     columns: Mapping[str, str]
 
+    @property
+    def read_as(self) -> dict[str, object]:
+        """How the table is read, beside the content of its files: JSON-able."""
+        return self.plan.spec.to_dict()
+
     @cached_property
     def features(self) -> dict[str, Expression]:
         """The expression of each feature, categorical ones too, in order."""
@@ -73,8 +78,7 @@ class TablePlan:
                 text = f"`{name}`" if name in self.columns else name
                 found[name] = parse(text, columns=self.columns, lead=plan.known_ahead, key=CATEGORICAL_KEY)
         for name, expression in found.items():
-            column = expression.text.strip("`")
-            if name not in plan.categorical and self.columns.get(column) == "category":
+            if name not in plan.categorical and self._is_text(expression):
                 fix = f"Write categorical: [{name}], or leave it out."
                 raise TemplateError(f"the feature {name!r} is a column of texts.", fix, f"{KEY}.features")
         return found
@@ -82,7 +86,9 @@ class TablePlan:
     @cached_property
     def label(self) -> Expression:
         """The label, before anything is subtracted from it."""
-        return parse(self.plan.label.text, columns=self.columns, lead=LABEL, key=self.plan.label.key)
+        return self._number(
+            parse(self.plan.label.text, columns=self.columns, lead=LABEL, key=self.plan.label.key), "label"
+        )
 
     @cached_property
     def against(self) -> Expression | str | None:
@@ -95,7 +101,7 @@ class TablePlan:
         weight = self.plan.weight
         if weight is None or weight.text is None:
             return None
-        return parse(weight.text, columns=self.columns, lead=None, key=f"{KEY}.weight")
+        return self._number(parse(weight.text, columns=self.columns, lead=None, key=f"{KEY}.weight"), "weight")
 
     @cached_property
     def rules(self) -> list[Expression]:
@@ -134,6 +140,14 @@ class TablePlan:
             fix = did_you_mean(str(named), self.columns) or "Name a column of numbers, or write price: false."
             raise TemplateError(f"there is no column of prices {named!r}.", fix, "data_checks.price")
         return str(named)
+
+    def _is_text(self, expression: Expression) -> bool:
+        return self.columns.get(expression.text.strip("`")) == "category"
+
+    def _number(self, expression: Expression, name: str) -> Expression:
+        if self._is_text(expression):
+            raise TemplateError(f"{expression.text} is a column of texts.", "Name one of numbers.", f"{KEY}.{name}")
+        return expression
 
     @property
     def bars(self) -> list[str]:

@@ -47,7 +47,16 @@ def load_table_panel(table: Table, plan: TablePlan, cache_dir: Path) -> Panel:
     """
     out = left_out(findings_of(table, plan, cache_dir))
     checks = plan.plan.checks
-    parts = [VERSION, LAYOUT, table.fingerprint(), plan.plan.written, plan.price, checks.name, checks.accept]
+    parts = [
+        VERSION,
+        LAYOUT,
+        table.fingerprint(),
+        plan.read_as,
+        plan.plan.written,
+        plan.price,
+        checks.name,
+        checks.accept,
+    ]
     made = [plan.weight.text if plan.weight else None, sorted(plan.columns), sorted(out)]
     own = sources_of_own(plan.plan.written)
     key = hashlib.sha256(json.dumps([*parts, *made, *own.items()]).encode()).hexdigest()[:24]
@@ -56,7 +65,7 @@ def load_table_panel(table: Table, plan: TablePlan, cache_dir: Path) -> Panel:
 
 def _build(table: Table, plan: TablePlan, out: Collection[str], writer: PanelWriter) -> None:
     """A row for each member, in the order of times, then instruments; feature by feature."""
-    rows = look_at_rows(table, plan.looked_at, plan.plan.checks, out)
+    rows = look_at_rows(table, plan.looked_at, plan.plan.checks, out, plan.price is not None)
     if not rows.kept.any():
         raise DataError(f"{KEY}: no session of the table can be used.", "See `rollq data check TEMPLATE`.")
     names = plan.plan.universe.names

@@ -92,14 +92,19 @@ class TableColumns:
     def _key(self, name: str) -> str:
         """Everything that a column depends on: the table, and which rows it is of."""
         rows = [np.ascontiguousarray(part).data for part in (self.panel.time_of, self.panel.instrument_of)]
-        parts = [name, self.table.fingerprint(), *(hashlib.sha256(part).hexdigest() for part in rows)]
+        parts = [
+            name,
+            self.table.fingerprint(),
+            self.plan.read_as,
+            *(hashlib.sha256(part).hexdigest() for part in rows),
+        ]
         return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:24]
 
     def _read(self, name: str, folder: Path) -> tuple[Numbers, list[str] | None]:
         """Read a column and keep it; the caller holds the lock."""
         checks, scratch = self.plan.plan.checks, "wide.tmp"
         out = left_out(findings_of(self.table, self.plan, self.cache_dir))
-        rows = look_at_rows(self.table, self.plan.looked_at, checks, out)
+        rows = look_at_rows(self.table, self.plan.looked_at, checks, out, self.plan.price is not None)
         with new_folder(folder) as temporary:
             wide = spread(self.table, rows, [name], self.plan.plan.universe.names, temporary / scratch)
             numbers, levels = wide[name][self.panel.time_of, self.panel.instrument_of], wide.levels.get(name)

@@ -50,10 +50,12 @@ Looked = tuple[list[str], int, list[Finding]]  # the sessions, how many may be a
 
 
 def _looked(table: Table, plan: TablePlan, cache_dir: Path) -> Looked:
+    """What was found, from the cache if it is there."""
     checks = plan.plan.checks
-    parts = [VERSION, table.fingerprint(), checks.to_dict(), plan.looked_at, plan.price, plan.plan.universe.names]
+    parts = [VERSION, table.fingerprint(), plan.read_as, checks.to_dict()]
+    seen = [plan.looked_at, plan.price, plan.plan.universe.names]
     ahead = sorted((name, str(span)) for name, span in plan.plan.known_ahead.items())
-    key = hashlib.sha256(json.dumps([*parts, ahead]).encode()).hexdigest()[:24]
+    key = hashlib.sha256(json.dumps([*parts, *seen, ahead]).encode()).hexdigest()[:24]
     kept = cache_dir / f"odd-{key}.json"
     return _read(kept) or _look(table, plan, kept)
 

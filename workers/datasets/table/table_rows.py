@@ -10,7 +10,8 @@ import numpy.typing as npt
 import pandas as pd
 
 from rollq.tasks.predictions.session_days import session_days
-from rollq.tasks.rolling.data_checks import DUPLICATE, DataChecks
+from rollq.tasks.rolling.data_checks import DUPLICATE, NAME, DataChecks
+from rollq.workers.datasets.session_checks import misspelt, plain_name
 from rollq.workers.tables.table import Table
 
 Flags = npt.NDArray[np.bool_]
@@ -42,13 +43,16 @@ class TableRows:
         return texts
 
 
-def look_at_rows(table: Table, columns: Sequence[str], checks: DataChecks, out: Collection[str] = ()) -> TableRows:
+def look_at_rows(
+    table: Table, columns: Sequence[str], checks: DataChecks, out: Collection[str] = (), priced: bool = False
+) -> TableRows:
     """The rows of a table. Of rows that say the same of a time and an instrument the last one counts; of those that say
     different things none does, unless the session is accepted: then the last one.
 
     Args:
         columns: all that are used.
         out: sessions that are left out.
+        priced: it has prices: a name that is spelt as another one, but rarer, is a mistake.
     """
     index = table.frame([]).index
     index = index if isinstance(index, pd.MultiIndex) else pd.MultiIndex.from_tuples(index)
@@ -57,17 +61,28 @@ def look_at_rows(table: Table, columns: Sequence[str], checks: DataChecks, out: 
     if twice.any():
         last = ~index.duplicated(keep="last")
         same = _same(table, index, columns, twice)
-        accepted = [entry[:10] for entry in checks.accept if entry[10:] in ("", f":{DUPLICATE}")]
-        taken = np.zeros(len(index), dtype=bool)
-        if accepted:
-            texts = np.datetime_as_string(session_days(index).to_numpy("datetime64[D]"))
-            taken = np.isin(texts, accepted)
-        kept &= ~twice | (last & (same | taken))
+        kept &= ~twice | (last & (same | _accepted(index, checks, DUPLICATE)))
         twice = twice & ~same
+    if priced and checks.name:
+        kept &= ~_misspelt(index) | _accepted(index, checks, NAME)
     if out:
         days = session_days(index)
         kept &= ~days.isin(pd.DatetimeIndex(sorted(out)))
     return TableRows(index, twice, kept)
+
+
+def _accepted(index: pd.MultiIndex, checks: DataChecks, check: str) -> Flags:
+    """The rows of sessions of which a check is accepted."""
+    accepted = [entry[:10] for entry in checks.accept if entry[10:] in ("", f":{check}")]
+    return np.asarray(session_days(index).isin(pd.DatetimeIndex(accepted)), dtype=bool)
+
+
+def _misspelt(index: pd.MultiIndex) -> Flags:
+    """Rows whose name differs from another one by blanks, case or what cannot be seen, and is the rarer one."""
+    names = index.levels[1].astype(str)
+    if len({plain_name(name) for name in names}) == len(names):
+        return np.zeros(len(index), dtype=bool)  # as nearly always: no table is made for it
+    return misspelt(pd.DataFrame({"datetime": session_days(index), "instrument": names[index.codes[1]]}))
 
 
 def _same(table: Table, index: pd.MultiIndex, columns: Sequence[str], twice: Flags) -> Flags:

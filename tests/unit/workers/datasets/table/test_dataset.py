@@ -150,6 +150,16 @@ def test_hours_of_a_zone_are_one_session_a_day(tmp_path: Path) -> None:
     assert (dataset.label_lookahead, dataset.feature_lookback) == (0, 7)
 
 
+def test_times_that_are_read_otherwise_make_another_panel(tmp_path: Path) -> None:
+    frame = hours()
+    frame["time"] = frame["time"].dt.tz_localize(None)
+    naive = table(tmp_path, frame, **LOAD)
+    zoned = table(tmp_path, frame, **LOAD, zone="Europe/Berlin")
+    for dataset, zone in ((naive, "None"), (zoned, "Europe/Berlin")):
+        dataset.check()
+        assert str(dataset.prepare("test").index.levels[0].tz) == zone
+
+
 def test_a_monthly_series_has_zeros_and_needs_no_instrument(tmp_path: Path) -> None:
     segments = {"train": ["2012-01-01", "2016-12-01"], "test": ["2017-02-01", None]}
     dataset = table(
@@ -188,6 +198,8 @@ def test_a_row_without_a_label_can_be_predicted(tmp_path: Path) -> None:
         ({"label": {"column": "volume"}}, TemplateError, r"label\.lookahead"),
         ({"label": {"column": "volume", "lookahead": 5}}, DataError, r"lookahead: .*would be known 5 later.*: 0"),
         ({"label": "volume", "features": ["volume / close"]}, DataError, "volume of its own row"),
+        ({"weight": "sector"}, TemplateError, "weight: sector is a column of texts"),
+        ({"label": "sector"}, TemplateError, "label: sector is a column of texts"),
         ({"weight": "volume - 500"}, DataError, "negative weights"),
         ({"universe": ["S00", "X"]}, DataError, "'X' has no row"),
         ({"universe": {"rule": "volume > 5000"}}, DataError, "no instrument ever"),
