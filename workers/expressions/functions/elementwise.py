@@ -73,7 +73,7 @@ FUNCTIONS = (
     _two("divide", _plain(np.divide), "x / y; dividing by 0 gives an infinite value or NaN", "value / volume"),
     _two("floor_divide", _plain(np.floor_divide), "x // y, the whole number at or below x / y", "hour // 6"),
     _two("remainder", _plain(np.mod), "x % y, what x is above a multiple of y", "day_of_year % 7"),
-    _two("power", _plain(np.power), "x to the power of y; also x ** y", "power(close / open, 2)"),
+    _two("power", _plain(np.power), "x to the power of y", "power(close / open, 2)"),
     Function("negative", (X,), _plain(np.negative), "-x", "-close", topic=TOPIC),
     _one("abs", np.abs, "the distance of x from 0"),
     _one("sign", np.sign, "-1, 0 or 1"),

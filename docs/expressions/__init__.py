@@ -1,0 +1,1 @@
+"""The page of all functions of expressions, written from the functions themselves."""
