@@ -15,6 +15,7 @@ from rollq.workers.records.classification import ClassificationRecord
 from rollq.workers.records.forecast import ForecastRecord
 from rollq.workers.records.interval import IntervalRecord
 from rollq.workers.records.ranking import RankingRecord
+from tests.conftest import ROOT
 from tests.synthetic import MemoryRecorder
 from tests.unit.tasks.predictions.rows import random_pairs
 
@@ -168,3 +169,13 @@ def test_wrong_keywords_fail_before_any_training(cls: Any, kwargs: Mapping[str, 
 def test_a_signal_record_must_stand_before_them(cls: Any) -> None:
     with pytest.raises(ArtifactMissing):
         cls(MemoryRecorder(), dataset=ready()[1]).generate()
+
+
+def test_the_record_of_the_how_to_measures() -> None:
+    page = (ROOT / "docs/how-to/measure-what-matters.md").read_text()
+    found: dict[str, Any] = {}
+    exec(compile(page.split("```python\n")[1].split("```")[0], "measure-what-matters.md", "exec"), found)
+    recorder, _, pairs = ready()
+    metrics = found["StockOut"](recorder).generate()
+    assert metrics["stock-out"] == pytest.approx((pairs["score"] < pairs["label"]).mean())
+    assert set(metrics) == set(found["StockOut"].better) == set(recorder.metrics)
