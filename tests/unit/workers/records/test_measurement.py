@@ -15,7 +15,7 @@ from rollq.workers.records.classification import ClassificationRecord
 from rollq.workers.records.forecast import ForecastRecord
 from rollq.workers.records.interval import IntervalRecord
 from rollq.workers.records.ranking import RankingRecord
-from tests.conftest import ROOT
+from tests.conftest import TESTS
 from tests.synthetic import MemoryRecorder
 from tests.unit.tasks.predictions.rows import random_pairs
 
@@ -172,7 +172,7 @@ def test_a_signal_record_must_stand_before_them(cls: Any) -> None:
 
 
 def test_the_record_of_the_how_to_measures() -> None:
-    page = (ROOT / "docs/how-to/measure-what-matters.md").read_text()
+    page = (TESTS.parent / "docs/how-to/measure-what-matters.md").read_text()
     found: dict[str, Any] = {}
     exec(compile(page.split("```python\n")[1].split("```")[0], "measure-what-matters.md", "exec"), found)
     recorder, _, pairs = ready()
