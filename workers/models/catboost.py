@@ -13,7 +13,7 @@ import pandas as pd
 from rollq.tasks.components.dataset import Dataset
 from rollq.tasks.components.model import Checkpoint, Model
 from rollq.tasks.errors import ComponentError, PermanentError
-from rollq.workers.models.catboost_params import BY_FEATURE, FIXED, OBJECTIVES, OF_LOSS, SAID, ask_catboost
+from rollq.workers.models.catboost_params import BY_FEATURE, FIXED, OBJECTIVES, OF_LOSS, SAID, ask_catboost, reason_of
 from rollq.workers.models.catboost_params import check_names as check_params
 from rollq.workers.models.learning.arguments import (
     NEEDS_VALID,
@@ -34,6 +34,7 @@ from rollq.workers.models.training_rows import TRAIN, Rows, features_like, known
 if TYPE_CHECKING:
     import catboost
 
+FIX = "Look at model.kwargs, and at the labels of train."
 FILE, STATE = "model.cbm", "params.json"
 UNKNOWN = -1  # the code of a category that is missing
 OWN_FIX = "Use one of CatBoost's, or LGBModel or XGBModel."
@@ -164,7 +165,10 @@ class CatBoostModel(Model):
             checkpoint()
         calling = Calling(checkpoint)
         booster = catboost.CatBoost(self._params)
-        booster.fit(train, eval_set=valid, callbacks=[calling])
+        try:
+            booster.fit(train, eval_set=valid, callbacks=[calling])
+        except catboost.CatBoostError as error:
+            raise PermanentError(f"CatBoost cannot train it: {reason_of(str(error))}.", FIX) from error
         if calling.raised is not None:
             raise calling.raised
         self._booster, self._content = booster, None

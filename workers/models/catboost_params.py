@@ -96,9 +96,13 @@ def ask_catboost(params: Mapping[str, object], loss: str, features: int | None =
         raise _refused(str(error), params) from None
 
 
+def reason_of(said: str) -> str:
+    """What CatBoost says, without the line of its own source."""
+    return re.sub(r"^\S+:\d+: ", "", said).strip().rstrip(".")
+
+
 def _refused(said: str, params: Mapping[str, object]) -> ComponentError:
-    # CatBoost names the line of its own source.
-    reason = re.sub(r"^\S+:\d+: ", "", said).strip().rstrip(".")
+    reason = reason_of(said)
     concerned = [name for name in params if re.search(rf"\b{re.escape(name)}\b", reason)]
     key = f"{KEY}.{concerned[0]}" if len(concerned) == 1 else KEY
     return ComponentError(f"CatBoost refuses it: {reason}.", "Look it up in CatBoost's list of parameters.", key)

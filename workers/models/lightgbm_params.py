@@ -219,9 +219,13 @@ def _ask_lightgbm(params: Params, names: Mapping[str, str], features: int | None
         raise _refused_by_lightgbm(str(error), names) from None
 
 
+def reason_of(said: str) -> str:
+    """What LightGBM says, without the line of its own source, and the path of the machine that it was built on."""
+    return re.sub(r" at /\S+, line \d+ ?\.?", "", said).removeprefix("Check failed: ").strip().rstrip(".")
+
+
 def _refused_by_lightgbm(said: str, names: Mapping[str, str]) -> ComponentError:
-    # LightGBM names the line of its own source, with the path of the machine that it was built on.
-    reason = re.sub(r" at /\S+, line \d+ ?\.?", "", said).removeprefix("Check failed: ").strip().rstrip(".")
+    reason = reason_of(said)
     concerned = [name for main, name in names.items() if re.search(rf"\b{main}\b", reason)]
     key = f"{KEY}.{concerned[0]}" if len(concerned) == 1 else KEY
     return ComponentError(f"LightGBM refuses it: {reason}.", "Look it up in LightGBM's list of parameters.", key)

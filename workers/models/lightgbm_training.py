@@ -9,12 +9,15 @@ import lightgbm as lgb
 import numpy as np
 
 from rollq.tasks.components.model import Checkpoint
+from rollq.tasks.errors import PermanentError
 from rollq.workers.models.learning.losses import is_ranking
 from rollq.workers.models.learning.own_functions import Loss, Metric, Values
 from rollq.workers.models.learning.targets import queries
+from rollq.workers.models.lightgbm_params import reason_of
 from rollq.workers.models.lightgbm_table import FIXED
 from rollq.workers.models.training_rows import TRAIN, Rows
 
+FIX = "Look at model.kwargs, and at the labels of train."
 Evals = dict[str, list[float]]
 
 
@@ -53,6 +56,9 @@ class Growth:
         Args:
             start: the Booster to add trees to.
             checkpoint: called after each tree.
+
+        Raises:
+            PermanentError: LightGBM cannot train it.
         """
         recorded: dict[str, dict[str, list[float]]] = {}
         callbacks = [lgb.record_evaluation(recorded)]
@@ -65,17 +71,20 @@ class Growth:
             callbacks.append(lambda _: checkpoint())
         if self.loss is not None:
             params = {**params, "objective": _objective(self.loss)}
-        booster = lgb.train(
-            params,
-            data.train,
-            self.rounds,
-            # Without valid the losses of train are recorded, so that every model has a curve.
-            valid_sets=[data.train if data.valid is None else data.valid],
-            valid_names=[TRAIN if data.valid is None else "valid"],
-            feval=[_evaluation(metric) for metric in self.metrics] or None,
-            init_model=start,
-            callbacks=callbacks,
-        )
+        try:
+            booster = lgb.train(
+                params,
+                data.train,
+                self.rounds,
+                # Without valid the losses of train are recorded, so that every model has a curve.
+                valid_sets=[data.train if data.valid is None else data.valid],
+                valid_names=[TRAIN if data.valid is None else "valid"],
+                feval=[_evaluation(metric) for metric in self.metrics] or None,
+                init_model=start,
+                callbacks=callbacks,
+            )
+        except lgb.basic.LightGBMError as error:
+            raise PermanentError(f"LightGBM cannot train it: {reason_of(str(error))}.", FIX) from error
         return booster, {f"{name}_{metric}": list(v) for name, found in recorded.items() for metric, v in found.items()}
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import math
 from dataclasses import dataclass
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Self
 
@@ -16,6 +15,7 @@ import pandas as pd
 from rollq.tasks.components.dataset import Dataset
 from rollq.tasks.components.model import Checkpoint, Model
 from rollq.tasks.errors import ComponentError, PermanentError
+from rollq.workers.models.learning.packages import need_package
 from rollq.workers.models.training_rows import TRAIN, features_like, known_rows, need_fitted
 
 FILE = "ridge.json"
@@ -47,12 +47,7 @@ class RidgeModel(Model):
         """scikit-learn is only looked for, not imported: a template is checked with the model made, and the import
         takes a second.
         """
-        if find_spec("sklearn") is None:
-            raise ComponentError(
-                "RidgeModel needs scikit-learn, which is not installed.",
-                "Install it: pip install 'rollq[sklearn]'.",
-                "model.class",
-            )
+        need_package("sklearn", "sklearn", "RidgeModel")
         _check(alpha, fit_intercept)
         self._kwargs = {"alpha": float(alpha), "fit_intercept": fit_intercept}
         self._features: list[str] = []

@@ -28,13 +28,14 @@ from rollq.workers.models.learning.outputs import Form, Values
 from rollq.workers.models.learning.packages import need_package
 from rollq.workers.models.learning.targets import Target, check_grades, queries
 from rollq.workers.models.training_rows import TRAIN, Rows, check_names, features_like, known_rows, need_fitted
-from rollq.workers.models.xgboost_params import FIXED, OBJECTIVES, ask_xgboost, by_position, told_metrics
+from rollq.workers.models.xgboost_params import FIXED, OBJECTIVES, ask_xgboost, by_position, reason_of, told_metrics
 from rollq.workers.models.xgboost_params import check_names as check_params
 from rollq.workers.models.xgboost_training import Objective, calling, evaluation_of, objective_of, stopping
 
 if TYPE_CHECKING:
     import xgboost
 
+FIX = "Look at model.kwargs, and at the labels of train."
 FILE, STATE = "model.json", "params.json"
 
 
@@ -158,19 +159,22 @@ class XGBModel(Model):
             callbacks.append(calling(checkpoint))
         params = {**self._params, **({"num_class": len(self._classes)} if self._classes else {})}
         recorded: dict[str, dict[str, list[float]]] = {}
-        self._booster = xgboost.train(
-            params,
-            evals[0][0],
-            int(str(self._kwargs["num_boost_round"])),
-            # Without valid the losses of train are recorded, so that every model has a curve.
-            evals=evals[-1:],
-            obj=loss,
-            custom_metric=evaluation_of(metrics) if metrics else None,
-            evals_result=recorded,
-            verbose_eval=False,
-            callbacks=callbacks,
-            xgb_model=start,
-        )
+        try:
+            self._booster = xgboost.train(
+                params,
+                evals[0][0],
+                int(str(self._kwargs["num_boost_round"])),
+                # Without valid the losses of train are recorded, so that every model has a curve.
+                evals=evals[-1:],
+                obj=loss,
+                custom_metric=evaluation_of(metrics) if metrics else None,
+                evals_result=recorded,
+                verbose_eval=False,
+                callbacks=callbacks,
+                xgb_model=start,
+            )
+        except xgboost.core.XGBoostError as error:
+            raise PermanentError(f"XGBoost cannot train it: {reason_of(str(error))}.", FIX) from error
         self.evals = {f"{name}_{metric}": list(v) for name, found in recorded.items() for metric, v in found.items()}
 
     def predict(self, dataset: Dataset, segment: str = "test") -> pd.Series:

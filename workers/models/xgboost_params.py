@@ -109,10 +109,14 @@ def told_metrics(metric: object) -> Sequence[object]:
     return [one for one in metrics_of(metric) if not is_own(one)]
 
 
-def _refused(said: str, params: Mapping[str, object]) -> ComponentError:
-    # XGBoost names the line of its own source and every function on the way.
+def reason_of(said: str) -> str:
+    """What XGBoost says, without the line of its own source and every function on the way."""
     reason = re.sub(r"^\[[\d:]+\] \S+: ?", "", said.partition("Stack trace")[0].strip())
-    reason = re.sub(r"\s+", " ", reason).strip().rstrip(".")
+    return re.sub(r"\s+", " ", reason).strip().rstrip(".")
+
+
+def _refused(said: str, params: Mapping[str, object]) -> ComponentError:
+    reason = reason_of(said)
     concerned = [name for name in params if re.search(rf"\b{re.escape(name)}\b", reason)]
     key = f"{KEY}.{concerned[0]}" if len(concerned) == 1 else KEY
     return ComponentError(f"XGBoost refuses it: {reason}.", "Look it up in XGBoost's list of parameters.", key)

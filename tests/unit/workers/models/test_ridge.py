@@ -15,7 +15,7 @@ from threadpoolctl import threadpool_info, threadpool_limits
 from rollq.tasks.components.installed import installed_components
 from rollq.tasks.components.registry import build
 from rollq.tasks.errors import ComponentError, LeaseLost, PermanentError, StateError
-from rollq.workers.models import ridge
+from rollq.workers.models.learning import packages
 from rollq.workers.models.ridge import RidgeModel
 from rollq.workers.process.app import WARM_UP
 from tests.synthetic import SEGMENTS, closes, panel
@@ -133,7 +133,7 @@ def test_a_wrong_argument_is_named(kwargs: dict[str, Any], key: str) -> None:
 
 
 def test_without_scikit_learn_it_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(ridge, "find_spec", lambda name: None)
+    monkeypatch.setattr(packages, "find_spec", lambda name: None)
     with pytest.raises(ComponentError, match=r"pip install 'rollq\[sklearn\]'"):
         RidgeModel()
 

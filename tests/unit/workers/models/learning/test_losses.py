@@ -175,6 +175,12 @@ def test_a_label_that_a_loss_does_not_take_is_named_before_training(loss: str, l
     assert caught.value.fix
 
 
+def test_what_lightgbm_finds_later_is_permanent() -> None:
+    short = LGBModel(loss="lambdarank", label_gain=[0, 1, 3], **FEW)
+    with pytest.raises(PermanentError, match=r"LightGBM cannot train it: Label \d is not less than"):
+        fitted(short, MadeDataset("grade"))
+
+
 def test_a_label_that_says_it_is_a_return_is_refused_before_anything_is_read() -> None:
     class Returns(MadeDataset):
         label_kind = "return"
