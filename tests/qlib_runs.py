@@ -1,7 +1,8 @@
 """Runs that pyqlib itself recorded, in a process of its own: a small data folder, two windows that its trainer trained
 and put online, and runs made by hand.
 
-Called as a program: ``python qlib_runs.py FOLDER``; the runs are then in ``FOLDER/mlruns``.
+Called as a program: ``python qlib_runs.py FOLDER``; the runs are then in ``FOLDER/mlruns``. With the address of a
+server of MLflow as a second argument they are there, without those made by hand.
 """
 
 from __future__ import annotations
@@ -22,11 +23,11 @@ WINDOWS = ((0, 24, 25, 32, 33, 42), (8, 32, 33, 40, 41, 50))  # positions in DAY
 INSTRUMENTS = ("SH600000", "SH600001", "SZ000001", "SZ000002")
 
 
-def make_runs(folder: Path) -> Path:
+def make_runs(folder: Path, server: str = "") -> Path:
     """Let pyqlib record; returns the folder of the runs."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("ROLLQ_", "MLFLOW_"))}
     done = subprocess.run(
-        [sys.executable, __file__, str(folder)],
+        [sys.executable, __file__, str(folder), server],
         env={**kept, "MLFLOW_ALLOW_FILE_STORE": "true", "PYTHONWARNINGS": "ignore"},
         cwd=folder,
         capture_output=True,
@@ -106,22 +107,28 @@ class Own:
     """A class that is no part of Qlib."""
 
 
-def record(folder: Path) -> None:
-    """Make all of the runs."""
+def record(folder: Path, server: str) -> None:
+    """Make the runs."""
     import qlib
     from qlib.model.trainer import TrainerR
-    from qlib.workflow import R
     from qlib.workflow.online.utils import OnlineToolR
 
     manager = {
         "class": "MLflowExpManager",
         "module_path": "qlib.workflow.expm",
-        "kwargs": {"uri": f"file:{folder / 'mlruns'}", "default_exp_name": "Experiment"},
+        "kwargs": {"uri": server or f"file:{folder / 'mlruns'}", "default_exp_name": "Experiment"},
     }
     qlib.init(provider_uri=str(write_data(folder / "data")), kernels=1, exp_manager=manager)
     trainer = TrainerR(experiment_name="daily")
     recorders = trainer.end_train(trainer.train([task(window) for window in WINDOWS]))
     OnlineToolR("daily").reset_online_tag(recorders)
+    if not server:
+        _record_by_hand()
+
+
+def _record_by_hand() -> None:
+    from qlib.workflow import R
+
     frame = pd.DataFrame({"score": [0.5, -0.5]}, index=[1, 2])
     with R.start(experiment_name="by hand", recorder_name="good"):
         R.log_params(alpha=1)
@@ -147,4 +154,4 @@ class _Evil:
 
 
 if __name__ == "__main__":
-    record(Path(sys.argv[1]))
+    record(Path(sys.argv[1]), sys.argv[2])
