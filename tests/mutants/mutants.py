@@ -10,6 +10,7 @@ NATIVE = ("-k", "native")  # the conformance suite, on one store
 QLIB_CLASSES = ("tests/unit/workers/qlib/test_classes.py",)
 MODEL_LOSSES = ("tests/unit/workers/models/learning/test_losses.py",)
 ESTIMATORS = ("tests/unit/workers/models/test_sklearn.py",)
+QLIB_TENSORS = ("tests/unit/workers/qlib/test_tensors.py",)
 QLIB_DATASETS = ("tests/unit/workers/qlib/test_datasets.py",)
 
 
@@ -732,5 +733,39 @@ MUTANTS = (
         "    if package not in allowed:",
         "    if False:",
         ESTIMATORS,
+    Mutant(
+        "a storage of PyTorch is unpickled like any pickle",
+        "workers/qlib/tensors.py",
+        "map_location=_place(), weights_only=True)",
+        "map_location=_place(), weights_only=False)",
+        QLIB_TENSORS,
+    ),
+    Mutant(
+        "a tensor of a pickle shows memory that is not its own",
+        "workers/qlib/tensors.py",
+        "or (0 not in size and last >= len(cast(Sized, numbers)))",
+        "",
+        QLIB_TENSORS,
+    ),
+    Mutant(
+        "a network of a pickle calls what it holds, whatever that is",
+        "workers/qlib/pickles.py",
+        "tensors.check_modules(gate.built, more)",
+        "tensors.check_modules((), more)",
+        QLIB_TENSORS,
+    ),
+    Mutant(
+        "what a model draws depends on what the process has drawn",
+        "workers/qlib/draws.py",
+        "            self._begin()\n",
+        "",
+        ("tests/unit/workers/qlib/test_draws.py",),
+    ),
+    Mutant(
+        "a lease is warned of whose task was just committed",
+        "tasks/leases/renewer.py",
+        "isinstance(error, LeaseLost) and self._done.wait(self._pause)",
+        "False",
+        ("tests/unit/tasks/leases/test_renewer.py",),
     ),
 )

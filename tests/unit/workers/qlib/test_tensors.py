@@ -16,7 +16,7 @@ import pytest
 from rollq.tasks.errors import BadInput
 from rollq.workers.qlib.pickle_classes import FUNCTIONS
 from rollq.workers.qlib.pickles import dump, load
-from rollq.workers.qlib.tensors import check_modules, parameter, tensor
+from rollq.workers.qlib.tensors import parameter, tensor
 
 needs_torch = pytest.mark.skipif(find_spec("torch") is None, reason="make qlib-torch has it")
 
@@ -30,6 +30,12 @@ class Commands:
     def __reduce__(self) -> Any:
         """What pickle asks."""
         return os.system, (f"touch {self.file}",)
+
+
+class Network:
+    """As torch has them: modules."""
+
+    layers: object
 
 
 class Storage(list[float]):
@@ -60,7 +66,7 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
     torch: Any = ModuleType("torch")
     torch.load, torch.storage = reads, SimpleNamespace(TypedStorage=Storage)
     torch.cuda = SimpleNamespace(is_available=lambda: False)
-    torch.nn = SimpleNamespace(Module=Commands, Parameter=None, functional=SimpleNamespace(**dict.fromkeys(FUNCTIONS)))
+    torch.nn = SimpleNamespace(Module=Network, Parameter=None, functional=SimpleNamespace(**dict.fromkeys(FUNCTIONS)))
     torch.Tensor = torch.Size = torch.device = torch.dtype = Storage
     monkeypatch.setitem(sys.modules, "torch", torch)
     return found
@@ -122,15 +128,19 @@ def test_tensors_come_of_storages_and_parameters_of_tensors() -> None:
 
 
 @pytest.mark.usefixtures("asked")
-def test_a_module_that_holds_a_class_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("value", [dict, [1, {"first": dict}]])
+def test_a_module_that_holds_a_class_is_refused(monkeypatch: pytest.MonkeyPatch, value: object) -> None:
     """It would call it with what it has computed."""
-    module = Commands(Path("none"))
-    vars(module).update(file=None, layers=[1, {"first": dict}])
     weights = ModuleType("torch.nn.utils.weight_norm")
     vars(weights)["WeightNorm"] = Storage
     monkeypatch.setitem(sys.modules, weights.__name__, weights)
-    with pytest.raises(BadInput, match="a Commands with layers: dict"):
-        check_modules([module])
+    network, own = Network(), (f"{Network.__module__}:Network",)
+    network.layers = [1.0, "relu", None]
+    read: Any = load(pickle.dumps(network, protocol=4), own)
+    assert read.layers == network.layers
+    network.layers = value
+    with pytest.raises(BadInput, match="a Network with layers: dict"):
+        load(pickle.dumps(network, protocol=4), own)
 
 
 @needs_torch
