@@ -89,6 +89,7 @@ _PUBLIC = {
     "rollq.workers.records.analysis": ["SigAnaRecord"],
     "rollq.tasks.components.record": ["Record"],
     "rollq.workers.records.signal": ["SignalRecord"],
+    "rollq.workers.qlib.portfolio": ["PortAnaRecord"],
     "rollq.workers.jobs.task_train": ["begin_task_train", "end_task_train", "task_train"],
     "rollq.workers.jobs.updaters": ["LabelUpdater", "PredUpdater"],
     "rollq.trainers": ["DelayTrainerR", "DelayTrainerRM", "TrainerR", "TrainerRM"],

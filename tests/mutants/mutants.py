@@ -733,6 +733,7 @@ MUTANTS = (
         "    if package not in allowed:",
         "    if False:",
         ESTIMATORS,
+    ),
     Mutant(
         "a storage of PyTorch is unpickled like any pickle",
         "workers/qlib/tensors.py",

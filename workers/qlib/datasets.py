@@ -52,7 +52,7 @@ class QlibDataset(Dataset):
         **more: object,
     ) -> None:
         """Nothing is read here: a dataset is made to check a template, where the data may not be there yet."""
-        where = qlib_init or _usual()
+        where = qlib_init or usual_folder()
         if where is None:
             fix = "Add qlib_init: {provider_uri: FOLDER}, or set ROLLQ_QLIB_PROVIDER_URI."
             raise ComponentError("it does not say where the data are.", fix, KEY)
@@ -194,7 +194,7 @@ class QlibDataset(Dataset):
         return max(str(one) for one in (written, *ends))
 
 
-def _usual() -> dict[str, object] | None:
+def usual_folder() -> dict[str, object] | None:
     """The folder of the settings; None if there is none."""
     settings = current_settings()
     folder = settings.qlib_provider_uri

@@ -41,11 +41,11 @@ class QlibRecorder:
 
     Args:
         run: of rollq's.
-        dataset: of the window.
+        dataset: of the window; None: no predictions are saved.
         allow_constant: the model may give every row the same score.
     """
 
-    def __init__(self, run: Run, dataset: QlibDataset, allow_constant: bool = False) -> None:
+    def __init__(self, run: Run, dataset: QlibDataset | None = None, allow_constant: bool = False) -> None:
         self._run, self._dataset, self._allow_constant = run, dataset, allow_constant
         self.id, self.experiment_id = run.id, run.experiment_id
         self.info = {"id": run.id, "experiment_id": run.experiment_id}
@@ -99,8 +99,8 @@ class QlibRecorder:
         self.metrics.update(numbers)
 
     def _save(self, kept: str, name: str, value: object) -> None:
-        if kept == PRED:
-            self._save_scores(value)
+        if kept == PRED and self._dataset is not None:
+            self._save_scores(value, self._dataset)
         elif kept == LABEL and isinstance(value, pd.DataFrame):
             self._run.save_objects(**{LABEL: value.iloc[:, 0].to_frame("label")})
         elif isinstance(value, pd.DataFrame | pd.Series) and self._is_table(kept, value):
@@ -118,12 +118,12 @@ class QlibRecorder:
             return False
         return True
 
-    def _save_scores(self, value: object) -> None:
+    def _save_scores(self, value: object, dataset: QlibDataset) -> None:
         """The predictions, once they are known to be such; with the hashes of what they were made from."""
-        rows = self._dataset.prepare("test", "raw").index
+        rows = dataset.prepare("test", "raw").index
         scores = checked_scores(value, rows)
         check_learned(scores, allow_constant=self._allow_constant)
-        self._run.save_objects(**{PRED: scores.to_frame("score"), DAYS: day_hashes(self._dataset, "test")})
+        self._run.save_objects(**{PRED: scores.to_frame("score"), DAYS: day_hashes(dataset, "test")})
 
     def _save_pickled(self, name: str, value: object) -> None:
         with tempfile.TemporaryDirectory() as folder:
