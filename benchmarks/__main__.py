@@ -21,6 +21,7 @@ ALL = (
     "simulation",
     "revisions",
     "datasets.panel",
+    "datasets.expressions",
 )
 WITH_REFERENCE = ("create", "drain", "recorder")
 

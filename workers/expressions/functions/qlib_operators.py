@@ -80,9 +80,7 @@ def _rsquare(values: Values, window: Window) -> Values:
 
 def _corr(grid: Grid, values: Sequence[Values], options: Options) -> Values:
     x, y = np.broadcast_arrays(*(as_rows(grid, one) for one in values))
-    window = _window(grid, options)
-    still = (moments.deviation(x, window) <= STILL) | (moments.deviation(y, window) <= STILL)
-    return np.where(still, np.nan, moments.correlation(x, y, window))
+    return moments.moving_correlation(x, y, _window(grid, options), STILL)
 
 
 def _cov(grid: Grid, values: Sequence[Values], options: Options) -> Values:

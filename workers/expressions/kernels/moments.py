@@ -43,18 +43,43 @@ class Pair:
     xy: Values
 
 
-def of_pairs(x: Values, y: Values, window: Window, function: Callable[[Pair], Values], at_least: int = 2) -> Values:
-    """A function of the pairs of the window; NaN where they are too few."""
+def of_pairs(x: Values, y: Values, window: Window, function: Callable[[Pair], Values]) -> Values:
+    """A function of the pairs of the window; NaN where there are fewer than two."""
 
     def block(one: Values, two: Values) -> Values:
-        there = np.isfinite(one) & np.isfinite(two)
-        number = np.ones((len(there), 1)) if there.all() else there.astype(np.float64)
-        zero = np.zeros_like(number)
-        state = (number, np.where(there, one, 0.0), np.where(there, two, 0.0), zero, zero, zero)
-        number, _, _, xx, yy, xy = folded(state, window.rows, _both, (0.0,) * 6)
-        return np.where(window.enough(number, at_least), function(Pair(number, xx, yy, xy)), np.nan)
+        pair = _pair(one, two, window)
+        return np.where(window.enough(pair.number, 2), function(pair), np.nan)
 
     return by_columns(block, x, y, rows_kept=12)
+
+
+def moving_correlation(x: Values, y: Values, window: Window, still: float) -> Values:
+    """Pearson's correlation; NaN where one of the two, on its own, has a deviation of at most ``still``."""
+
+    def block(one: Values, two: Values) -> Values:
+        pair = _pair(one, two, window)
+        found = np.where(window.enough(pair.number, 2), _pearson(pair), np.nan)
+        if (np.isfinite(one) == np.isfinite(two)).all():
+            # What is known of the pairs is what is known of each.
+            limit = still * still * (pair.number - 1)
+            return np.where((pair.xx <= limit) | (pair.yy <= limit), np.nan, found)
+        return np.where((deviation(one, window) <= still) | (deviation(two, window) <= still), np.nan, found)
+
+    return by_columns(block, x, y, rows_kept=12)
+
+
+def _pearson(pair: Pair) -> Values:
+    return pair.xy / np.sqrt(pair.xx * pair.yy)
+
+
+def _pair(one: Values, two: Values, window: Window) -> Pair:
+    """What is known of the pairs of the windows."""
+    there = np.isfinite(one) & np.isfinite(two)
+    number = np.ones((len(there), 1)) if there.all() else there.astype(np.float64)
+    zero = np.zeros_like(number)
+    state = (number, np.where(there, one, 0.0), np.where(there, two, 0.0), zero, zero, zero)
+    number, _, _, xx, yy, xy = folded(state, window.rows, _both, (0.0,) * 6)
+    return Pair(number, xx, yy, xy)
 
 
 def covariance(x: Values, y: Values, window: Window) -> Values:
@@ -64,7 +89,7 @@ def covariance(x: Values, y: Values, window: Window) -> Values:
 
 def correlation(x: Values, y: Values, window: Window) -> Values:
     """Pearson's correlation; NaN where one of the two stands still."""
-    return of_pairs(x, y, window, lambda pair: pair.xy / np.sqrt(pair.xx * pair.yy))
+    return of_pairs(x, y, window, _pearson)
 
 
 @dataclass(frozen=True)
