@@ -67,8 +67,9 @@ def compare_variants(
     for name in (champion, challenger):
         _check_known(history, name)
     dataset = _dataset_of(strategy, champion)
-    # A label that becomes known after `end` would let the comparison see the future.
-    days = _scorable(strategy.sessions(), dataset.label_lookahead, end)
+    # A label that becomes known after `end` would let the comparison see the future. What is predicted ahead has its
+    # label so much later.
+    days = _scorable(strategy.sessions(), dataset.label_lookahead + strategy.sessions_ahead, end)
     days = [day for day in days if start is None or day >= start]
     days = days[-last:] if last else days
     # As the ledger says who predicted on each day, not as one model would have done on all of them.

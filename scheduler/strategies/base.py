@@ -199,7 +199,12 @@ class OnlineStrategy:
     @property
     def looks_ahead(self) -> bool:
         """Whether sessions after today are meant to be in its data. Raises as ``sessions``."""
-        return not isinstance(self.data_checks.future, bool) or self._sessions_ahead > 0
+        return self.sessions_ahead > 0
+
+    @property
+    def sessions_ahead(self) -> int:
+        """How many sessions after today are meant to be in its data. Raises as ``sessions``."""
+        return self.data_checks.sessions_ahead(self.sessions(), self._sessions_ahead)
 
     def last_meant(self, date: str) -> str:
         """The last session that is meant to be there on a date: one ahead, or the date. Raises as ``sessions``."""

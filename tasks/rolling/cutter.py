@@ -14,6 +14,7 @@ from rollq.tasks.components.dataset import Dataset
 from rollq.tasks.components.registry import build
 from rollq.tasks.config.settings import Settings
 from rollq.tasks.definition import (
+    CHECKS,
     DATASET,
     MODEL,
     ROLLING,
@@ -30,6 +31,7 @@ from rollq.tasks.identity import canonical
 from rollq.tasks.ingredients.ingredients import Ingredients
 from rollq.tasks.ingredients.seen import sessions_of
 from rollq.tasks.rolling.calendar import TimeAdjuster, timestamp
+from rollq.tasks.rolling.data_checks import DataChecks
 from rollq.tasks.rolling.dataset.cuts import check_cuts, check_windows, with_cuts
 from rollq.tasks.rolling.duration import Distance, following_test, step_of
 from rollq.tasks.rolling.generator import RollingGen
@@ -163,7 +165,10 @@ class WindowCutter:
     def _generator(self, known: int) -> RollingGen:
         # The calendar ends with what is known: the generator cannot look beyond it by mistake.
         calendar = TimeAdjuster(pd.DatetimeIndex(self.sessions[:known]))
-        rolling = with_cuts(self._rolling, self.dataset.label_lookahead, self._components)
+        # On the day that a window is planned, which may begin ahead of it, the last labels are not known yet.
+        checks = DataChecks.of(kwargs_of(self._definition[DATASET]).get(CHECKS))
+        ahead = checks.sessions_ahead(self.sessions, int(getattr(self.dataset, "sessions_ahead", 0)))
+        rolling = with_cuts(self._rolling, self.dataset.label_lookahead + ahead, self._components)
         generator: RollingGen = build(rolling, ROLLING, self._components, calendar=calendar)
         return generator
 

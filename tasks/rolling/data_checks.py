@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields, replace
 from datetime import date, datetime
 from typing import Any, Self
@@ -90,6 +90,20 @@ class DataChecks:
             end = f"{more.after(timestamp(date)):%Y-%m-%d}"
             more = sum(session <= end for session in later)
         return max(later[: max(more, ahead)], default=date)
+
+    def sessions_ahead(self, sessions: Sequence[str], ahead: int = 0) -> int:
+        """How many sessions after a date are meant to be there, at most.
+
+        Args:
+            sessions: ``YYYY-MM-DD``, sorted.
+            ahead: as for ``last_meant``.
+        """
+        more = 0 if isinstance(self.future, bool) else distance(self.future, f"{KEY}.future", 1)
+        if isinstance(more, Duration):
+            # As many as there are in the span before the last one.
+            days, span = [timestamp(day) for day in sessions], more
+            more = sum(day < days[-1] <= span.after(day) for day in days)
+        return max(more, ahead)
 
     def today(self) -> str:
         """The date that it is where the exchange is; where that is not known, the latest that it is anywhere."""

@@ -60,10 +60,19 @@ def check_learned(scores: pd.Series, *, allow_constant: bool = False) -> None:
 def _check_rows(index: pd.Index, rows: pd.Index) -> None:
     if list(index.names) != list(rows.names):
         raise _wrong(f"its index is {list(index.names)}, not {list(rows.names)}")
+    if len(index) and (zone := _zone(index)) != (wanted := _zone(rows)):
+        raise _wrong(f"its times have {zone}, and those of the segment {wanted}")
     if not index.is_unique:
         raise _wrong(f"it names a row twice: {_shown(index[index.duplicated()])}")
     if len(strange := index[~index.isin(rows)]):
         raise _wrong(f"{len(strange)} of its rows are not in the segment: {_shown(strange)}")
+
+
+def _zone(index: pd.Index) -> str:
+    """The time zone of the first level, as text."""
+    times = index.levels[0] if isinstance(index, pd.MultiIndex) else index
+    zone = getattr(times, "tz", None)
+    return "no zone" if zone is None else f"the zone {zone}"
 
 
 def _check_numbers(scores: pd.Series) -> None:

@@ -174,6 +174,17 @@ def test_a_label_that_looks_further_than_a_duration_is_refused() -> None:
     assert longer.all().definitions
 
 
+def test_what_is_predicted_ahead_is_trained_on_so_much_less() -> None:
+    days = days_of("biz60")
+    segments = {"train": [days[0], days[19]], "test": [days[20], None]}
+    ends = []
+    for ahead in (0, 2):
+        cutter = WindowCutter(template("biz60", segments, step=5), SETTINGS)
+        cutter.dataset.sessions_ahead = ahead  # type: ignore[misc]
+        ends.append(str(segments_of(cutter.at(days[26]).definitions[0])["train"][1]))
+    assert ends == [days[19], days[17]]
+
+
 def test_variants_come_together_and_are_told_apart() -> None:
     segments = {"train": [days_of("biz60")[0], days_of("biz60")[9]], "test": [days_of("biz60")[10], None]}
     plan = RollingStrategy.of_template(template("biz60", segments, challengers=["other"], step=5), SETTINGS).plan(

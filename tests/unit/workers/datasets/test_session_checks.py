@@ -190,6 +190,8 @@ def test_sessions_ahead_may_be_meant() -> None:
     assert odd(ahead=3) == odd(future=1, ahead=3) == DAYS[394:]
     assert odd(future="7d") == [day for day in DAYS if day > f"{pd.Timestamp(DAYS[390]) + pd.Timedelta(days=7):%F}"]
     assert odd(future=99) == odd(future=False) == []
+    counts = [DataChecks.of({"future": value}).sessions_ahead(DAYS, 1) for value in (True, False, 3, "7d", "1w")]
+    assert counts == [1, 1, 3, 5, 5]
     (first, *_) = find_future(DAYS, DataChecks(future=2), DAYS[390])
     assert f"and after {DAYS[392]}, the last that is meant to be ahead" in first.what
 

@@ -55,6 +55,10 @@ WRONG: dict[str, tuple[Callable[[pd.Index], Any], str]] = {
     "two columns": (lambda index: pd.DataFrame({"a": 1.0, "b": 2.0}, index), "DataFrame"),
     "another index": (lambda index: pd.Series(np.arange(len(index), dtype=float)), r"index is \[None\]"),
     "levels the other way round": (lambda index: series(index).swaplevel(), "index is"),
+    "another zone": (
+        lambda index: series(index.set_levels(index.levels[0].tz_localize("UTC"), level=0)),
+        "its times have the zone UTC, and those of the segment no zone",
+    ),
     "a row twice": (lambda index: series(index.append(index[:1])), "names a row twice"),
     "other days": (
         lambda index: series(index.set_levels(index.levels[0] + pd.Timedelta(days=4000), level=0)),
