@@ -18,7 +18,7 @@ from rollq.workers.datasets.plan.universe import Universe, read_universe
 from rollq.workers.datasets.plan.weight import Weight, read_weight
 from rollq.workers.expressions.expression import LABEL, Expression, parse
 from rollq.workers.expressions.span import Span
-from rollq.workers.tables.table_spec import TableSpec
+from rollq.workers.tables.table_spec import TABLE_KEYS, TableSpec
 
 KEY = "dataset.kwargs"
 CHECKS_KEY, CATEGORICAL_KEY = f"{KEY}.data_checks", f"{KEY}.categorical"
@@ -114,6 +114,13 @@ class TablePlan:
         """All expressions that the label is made of."""
         return [self.label, *([self.against] if isinstance(self.against, Expression) else [])]
 
+    @property
+    def is_apart(self) -> bool:
+        """Whether what is made of an instrument depends on its own rows alone."""
+        plan, all_of_it = self.plan, (*self.past, *self.labels)
+        looks_across = plan.rank or plan.label.classes is not None or isinstance(self.against, str)
+        return not looks_across and not any(one.across for one in all_of_it)
+
     @cached_property
     def past(self) -> list[Expression]:
         """All expressions but the label's."""
@@ -121,8 +128,12 @@ class TablePlan:
 
     @cached_property
     def used(self) -> tuple[str, ...]:
-        """The columns that are used, sorted."""
-        return tuple(sorted({name for one in (*self.past, *self.labels) for name in one.columns}))
+        """The columns that are used, sorted; that of prices says which rows there are."""
+        return tuple(sorted({*self._named, *([self.price] if self.price else [])}))
+
+    @cached_property
+    def _named(self) -> set[str]:
+        return {name for one in (*self.past, *self.labels) for name in one.columns}
 
     @cached_property
     def price(self) -> str | None:
@@ -133,7 +144,7 @@ class TablePlan:
         """
         named = self.plan.checks.price
         if named is None:
-            return PRICE if PRICE in self.used and self.columns.get(PRICE) == "number" else None
+            return PRICE if PRICE in self._named and self.columns.get(PRICE) == "number" else None
         if named is False:
             return None
         if self.columns.get(str(named)) != "number":
@@ -157,7 +168,7 @@ class TablePlan:
     @property
     def looked_at(self) -> tuple[str, ...]:
         """The columns that are used or looked at."""
-        return tuple(sorted({*self.used, *([self.price] if self.price else []), *self.bars}))
+        return tuple(sorted({*self.used, *self.bars}))
 
 
 def read_plan(kwargs: Mapping[str, object]) -> Plan:
@@ -186,6 +197,22 @@ def read_plan(kwargs: Mapping[str, object]) -> Plan:
         DataChecks.of(kwargs.get("data_checks"), CHECKS_KEY),
         {name: canonical(kwargs.get(name)) for name in WRITTEN},
     )
+
+
+def check_keys(table: Mapping[str, object], given: Mapping[str, object]) -> None:
+    """Refuse keys that neither the dataset nor its table has.
+
+    Args:
+        table: keys that are to be the table's.
+        given: those of the dataset.
+
+    Raises:
+        TemplateError: there is one.
+    """
+    for name in table:
+        if name not in TABLE_KEYS:
+            known = sorted({*TABLE_KEYS, *given, "label", "segments"})
+            raise TemplateError(f"TableDataset has no parameter {name!r}.", did_you_mean(name, known), f"{KEY}.{name}")
 
 
 def label_kind_of(plan: Plan) -> str:

@@ -67,7 +67,7 @@ def read_universe(spec: object, key: str = KEY) -> Universe:
         TemplateError: it is no list and no mapping of ``list``, ``column`` and ``rule``; or a rule cannot be read.
     """
     if spec is None or (isinstance(spec, Sequence) and not isinstance(spec, str)):
-        return Universe(check_universe(spec))
+        return Universe(_listed(spec, key))
     if not isinstance(spec, Mapping) or not spec:
         fix = "Write [AAPL, AMD], {column: in_index} or {rule: rank(value, descending=True) <= 200}."
         raise TemplateError("the universe is a list, a column or a rule.", fix, key)
@@ -79,4 +79,11 @@ def read_universe(spec: object, key: str = KEY) -> Universe:
             raise TemplateError(f"{spec[name]!r} is no text.", "Write it as text.", f"{key}.{name}")
     if spec.get("rule"):
         parse(spec["rule"], columns=None, lead=None, key=f"{key}.rule")
-    return Universe(check_universe(spec.get("list")), spec.get("column"), spec.get("rule"))
+    return Universe(_listed(spec.get("list"), f"{key}.list"), spec.get("column"), spec.get("rule"))
+
+
+def _listed(names: object, key: str) -> tuple[str, ...] | None:
+    found = check_universe(names)
+    if found == ():
+        raise TemplateError("the universe is empty.", "Name instruments of the table, or leave it out.", key)
+    return found

@@ -58,7 +58,7 @@ def load_table_panel(table: Table, plan: TablePlan, cache_dir: Path) -> Panel:
         checks.accept,
     ]
     made = [plan.weight.text if plan.weight else None, sorted(plan.columns), sorted(out)]
-    own = sources_of_own(plan.plan.written)
+    own = sources_of_own({**plan.plan.written, "weight": plan.weight.text if plan.weight else None})
     key = hashlib.sha256(json.dumps([*parts, *made, *own.items()]).encode()).hexdigest()[:24]
     return kept_panel(cache_dir / f"panel-{key}", lambda writer: _build(table, plan, out, writer))
 
@@ -70,7 +70,9 @@ def _build(table: Table, plan: TablePlan, out: Collection[str], writer: PanelWri
         raise DataError(f"{KEY}: no session of the table can be used.", "See `rollq data check TEMPLATE`.")
     names = plan.plan.universe.names
     wide = spread(table, rows, plan.used, names, writer.scratch("wide"), plan.price)
-    grid = Grid(wide.times, wide.instruments, wide, wide.present)
+    # As in a price file, an instrument without a price has no row: it cannot be bought.
+    present = wide.present if plan.price is None else wide.present & ~np.isnan(wide[plan.price])
+    grid = Grid(wide.times, wide.instruments, wide, present)
     member = plan.plan.universe.members(grid, plan.columns)
     grid = replace(grid, member=member)
     time_of, instrument_of = (part.astype(np.int32) for part in np.nonzero(member))

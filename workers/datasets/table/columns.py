@@ -63,19 +63,19 @@ class TableColumns:
         found = self._texts(name).get(value)
         if found is None:
             return np.zeros(len(self.panel.time_of), dtype=bool)
-        numbers = self.panel.instrument_of if self._is_instrument(name) else self._column(name)[0]
+        numbers = self.panel.instrument_of if self.is_instrument(name) else self._column(name)[0]
         return np.asarray(numbers == found, dtype=bool)
 
     def _texts(self, name: str) -> dict[str, float]:
         """The values of a column as texts, with the numbers that stand for them."""
-        if self._is_instrument(name):
+        if self.is_instrument(name):
             used = np.unique(self.panel.instrument_of).tolist()
             return {str(self.panel.instruments[code]): code for code in used}
         numbers, levels = self._column(name)
         distinct = np.unique(numbers[~np.isnan(numbers)]).tolist()
         return {_text(number) if levels is None else levels[int(number)]: number for number in distinct}
 
-    def _is_instrument(self, name: str) -> bool:
+    def is_instrument(self, name: str) -> bool:
         return name == self.table.instrument or (name == INSTRUMENT and name not in self.table.columns)
 
     def _column(self, name: str) -> tuple[Numbers, list[str] | None]:

@@ -12,23 +12,22 @@ import numpy.typing as npt
 import pandas as pd
 
 from rollq.tasks.components.dataset import Dataset, Finding
-from rollq.tasks.components.registry import did_you_mean
 from rollq.tasks.config.settings import current_settings
-from rollq.tasks.errors import DataError, TemplateError
+from rollq.tasks.errors import DataError
 from rollq.tasks.identity import canonical
 from rollq.workers.datasets import processors as processing
 from rollq.workers.datasets.panel_cache import Panel, Rows
-from rollq.workers.datasets.plan.plan import TablePlan, label_kind_of, read_only, read_plan
+from rollq.workers.datasets.plan.plan import TablePlan, check_keys, label_kind_of, read_only, read_plan
 from rollq.workers.datasets.plan.weight import Weight
 from rollq.workers.datasets.segment_rows import TRAIN, check_segment, segment_rows, segment_sessions
 from rollq.workers.datasets.table import checks
 from rollq.workers.datasets.table.build import VERSION, load_table_panel
 from rollq.workers.datasets.table.columns import TableColumns
 from rollq.workers.datasets.table.fitted import Fitted, check_fitted
+from rollq.workers.datasets.table.group_hashes import group_hashes
 from rollq.workers.datasets.table.looked import findings_of, sessions_ahead
 from rollq.workers.datasets.table.reach import Reach
 from rollq.workers.tables.table import Table, read_table
-from rollq.workers.tables.table_spec import TABLE_KEYS
 
 KEY = "dataset.kwargs"
 INFO = "info:"
@@ -81,9 +80,9 @@ class TableDataset(Dataset):
         given |= {"known_ahead": known_ahead, "normalize": normalize, "processors": processors}
         given |= {"data_checks": data_checks, "only": only}
         # What is left out stays out of the configuration, so that a new key makes no other one of an old dataset.
-        kept = {name: value for name, value in given.items() if value or value is False}
+        kept = {name: value for name, value in given.items() if value not in (None, ())}
         self._kwargs: dict[str, Any] = {"path": path, "label": label, **kept, **table}
-        _check_keys(table, given)
+        check_keys(table, given)
         self.segments = dict(segments)
         self._plan = read_plan(self._kwargs)
         self._processors = processing.check_processors(processors)
@@ -244,8 +243,15 @@ class TableDataset(Dataset):
         return {**self._table.fingerprint(), "table_version": str(VERSION)}
 
     def session_hashes(self) -> dict[str, str]:
-        """A hash of each session: of every column that is used, of every source, as it was known then."""
-        return self._panel.hashes()
+        """A hash of each session: of every column that is used, of every source; of the rows of ``only`` alone, where
+        these depend on no others.
+        """
+        whole = self._panel.hashes()
+        if self._only is None:
+            return whole
+        column, value = self._only
+        name = None if self._columns.is_instrument(column) else column
+        return group_hashes(self._table, self._on_table, name, value, whole, self._folder())
 
     def _folder(self) -> Path:
         return Path(self._cache_dir) if self._cache_dir else current_settings().state_dir / "cache"
@@ -290,11 +296,3 @@ class TableDataset(Dataset):
                 rows = self._rows(TRAIN)
                 self._fitted_parts = Fitted.learned(self._panel, rows, self._processors, self.feature_names)
         return self._fitted_parts
-
-
-def _check_keys(table: Mapping[str, object], given: Mapping[str, object]) -> None:
-    """Refuse keys that neither the dataset nor its table has."""
-    for name in table:
-        if name not in TABLE_KEYS:
-            known = sorted({*TABLE_KEYS, *given, "label", "segments"})
-            raise TemplateError(f"TableDataset has no parameter {name!r}.", did_you_mean(name, known), f"{KEY}.{name}")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,15 +10,13 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from rollq.tasks.predictions.day_hashes import DIGITS, frame_hashes
-from rollq.tasks.predictions.session_days import session_days
+from rollq.workers.datasets.table.session_hashes import SessionHashes
 from rollq.workers.datasets.table.table_rows import TableRows
 from rollq.workers.tables.table import Table
 
 Values = npt.NDArray[np.float64]
 Flags = npt.NDArray[np.bool_]
 AT_ONCE = 8  # columns that are read together
-CATEGORY_BYTES = 6  # of the hash of a category: so many fit into a float64 exactly
 
 
 @dataclass(frozen=True)
@@ -89,11 +86,12 @@ def spread(
     present = np.zeros((len(times), len(order)), dtype=bool)
     present[time_of, place] = True
     levels: dict[str, list[str]] = {}
-    wide, hashes = np.empty(present.shape), _SessionHashes(times)
+    wide, hashes = np.empty(present.shape), SessionHashes(times)
     with file.open("wb") as spilt:
         for first in range(0, len(columns), AT_ONCE):
             part = list(columns[first : first + AT_ONCE])
-            frame = table.frame(part).iloc[kept]
+            frame = table.frame(part)
+            frame = frame if len(kept) == len(frame) else frame.iloc[kept]
             for name in part:
                 values, found = _numbers(frame[name])
                 levels.update({name: found} if found is not None else {})
@@ -102,7 +100,7 @@ def spread(
                 wide.fill(np.nan)
                 wide[time_of, place] = values
                 spilt.write(wide.data)
-            hashes.add(frame, levels)
+            hashes.add(frame)
     return WideTable(
         times, pd.Index(order), present, levels, hashes.found(), file, {name: at for at, name in enumerate(columns)}
     )
@@ -123,39 +121,6 @@ def _numbers(values: pd.Series) -> tuple[Values, list[str] | None]:
         return values.to_numpy(np.float64), None
     categories = [str(name) for name in values.cat.categories]
     levels = sorted(set(categories))
-    position = np.array([*(levels.index(name) for name in categories), np.nan])  # the code of a gap is -1
+    places = {name: place for place, name in enumerate(levels)}
+    position = np.array([*(places[name] for name in categories), np.nan])  # the code of a gap is -1
     return position[values.cat.codes.to_numpy()], levels
-
-
-class _SessionHashes:
-    """A hash of each session, of columns that come in parts."""
-
-    def __init__(self, times: pd.DatetimeIndex) -> None:
-        self._parts: dict[str, list[str]] = {}
-        # A session's rows are hashed in their order; where it has several times, these count, too.
-        self._timed = len(session_days(times).unique()) < len(times)
-
-    def add(self, frame: pd.DataFrame, levels: Mapping[str, list[str]]) -> None:
-        """Further columns of the same rows."""
-        plain = pd.DataFrame(
-            {name: _hashed(frame[name]) if name in levels else frame[name] for name in frame}, index=frame.index
-        )
-        if self._timed:
-            stamps = pd.DatetimeIndex(frame.index.get_level_values(0))
-            plain.insert(0, "time", stamps.as_unit("s").asi8.astype(np.float64), allow_duplicates=True)
-        for day, found in frame_hashes(plain).items():
-            self._parts.setdefault(day, []).append(found)
-
-    def found(self) -> dict[str, str]:
-        """By date."""
-        return {
-            day: hashlib.sha256(" ".join(parts).encode()).hexdigest()[:DIGITS] for day, parts in self._parts.items()
-        }
-
-
-def _hashed(values: pd.Series) -> Values:
-    """A number for each category that depends on its name alone, not on which others there are."""
-    digests = (hashlib.sha256(str(name).encode()).digest()[:CATEGORY_BYTES] for name in values.cat.categories)
-    table = np.array([*(float(int.from_bytes(digest, "big")) for digest in digests), np.nan])
-    found: Values = table[values.cat.codes.to_numpy()]
-    return found

@@ -201,6 +201,7 @@ def test_a_row_without_a_label_can_be_predicted(tmp_path: Path) -> None:
         ({"weight": "sector"}, TemplateError, "weight: sector is a column of texts"),
         ({"label": "sector"}, TemplateError, "label: sector is a column of texts"),
         ({"weight": "volume - 500"}, DataError, "negative weights"),
+        ({"universe": []}, TemplateError, "the universe is empty"),
         ({"universe": ["S00", "X"]}, DataError, "'X' has no row"),
         ({"universe": {"rule": "volume > 5000"}}, DataError, "no instrument ever"),
         ({"universe": {"rull": "volume > 5"}}, TemplateError, "Did you mean 'rule'"),
@@ -265,6 +266,19 @@ def test_the_hash_of_a_session_is_of_every_column_that_is_used(tmp_path: Path) -
     frame.loc[(frame["date"] == "2020-06-12"), "sector"] = "gas"
     later = table(tmp_path, frame, categorical=["sector"]).session_hashes()
     assert {day for day in later if later[day] != sectors[day]} == {"2020-06-12"}
+
+
+def test_a_revision_of_one_group_changes_no_other(tmp_path: Path) -> None:
+    frame, day = hours(), pd.Timestamp("2021-03-10 05:00", tz="Europe/Berlin")
+    changed = frame.copy()
+    changed.loc[(frame["time"] == day) & (frame["zone"] == "south"), "load"] += 1
+    for only, differ in (({"zone": "south"}, {"2021-03-10"}), ({"zone": "north"}, set()), (None, {"2021-03-10"})):
+        before, after = (table(tmp_path, one, **LOAD, only=only).session_hashes() for one in (frame, changed))
+        assert list(before) == [f"{at:%Y-%m-%d}" for at in table(tmp_path, frame, **LOAD).sessions]
+        assert {at for at in before if before[at] != after[at]} == differ
+    options = {**LOAD, "features": [*LOAD["features"], "rank(temperature)"], "only": {"zone": "north"}}
+    ranked = [table(tmp_path, one, **options).session_hashes() for one in (frame, changed)]
+    assert ranked[0] != ranked[1], "a rank depends on all of them"
 
 
 def test_a_dataset_is_made_before_there_are_data(tmp_path: Path) -> None:
