@@ -32,7 +32,7 @@ class CurrentSignals:
     frame: pd.DataFrame
     round_id: str = ""
 
-    def of_horizon(self, horizon: int | None) -> CurrentSignals:
+    def of_horizon(self, horizon: str | None) -> CurrentSignals:
         """Those of one horizon of the label; None: all that there is. Raises BadInput: there is no such horizon."""
         return replace(self, frame=of_horizon(self.frame, horizon))
 

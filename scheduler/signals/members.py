@@ -41,7 +41,7 @@ def joined_members(frames: Mapping[Member, pd.DataFrame]) -> pd.DataFrame:
         for _, horizon in horizons
     }
     # On earlier sessions a strategy may have served without horizons: those rows have a score alone.
-    alone = parts.pop(0, None)
+    alone = parts.pop("", None)
     if not parts and alone is not None:
         return alone
     columns = {horizon_column(horizon): part[SCORE] for horizon, part in parts.items()}
@@ -49,7 +49,7 @@ def joined_members(frames: Mapping[Member, pd.DataFrame]) -> pd.DataFrame:
     return (joined if alone is None else pd.concat([alone[[SCORE]], joined])).sort_index()
 
 
-def of_horizon(signals: pd.DataFrame, horizon: int | None) -> pd.DataFrame:
+def of_horizon(signals: pd.DataFrame, horizon: str | None) -> pd.DataFrame:
     """The signals of one horizon as the column ``score``; None: all that there is.
 
     Raises:
@@ -61,7 +61,7 @@ def of_horizon(signals: pd.DataFrame, horizon: int | None) -> pd.DataFrame:
         known = ", ".join(str(name).removeprefix(HORIZON) for name in signals if str(name).startswith(HORIZON))
         fix = f"The horizons are {known}." if known else "Leave --horizon out: the label has one horizon."
         raise BadInput(f"There are no signals for the horizon {horizon}.", fix)
-    return signals[[column]].set_axis([SCORE], axis=1)
+    return signals[[column]].dropna().set_axis([SCORE], axis=1)  # without sessions of before there were horizons
 
 
 def _of_one_horizon(frames: Mapping[Member, pd.DataFrame]) -> pd.DataFrame:

@@ -181,7 +181,7 @@ class RollingStrategy(OnlineStrategy):
         if not role.name:
             return model.member in self.template.members
         own = per.is_group(role.group) if per else not role.group
-        return own and role.horizon in (self.template.horizons or (0,))
+        return own and role.horizon in (map(str, self.template.horizons) if self.template.horizons else ("",))
 
     def days_of(self, name: str, days: Sequence[str]) -> Sequence[str]:
         """Those of some sessions on which a member that has rows of its own has any."""

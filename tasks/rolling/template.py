@@ -41,7 +41,7 @@ from rollq.tasks.rolling.data_checks import check_accepted, with_accepted
 from rollq.tasks.rolling.dataset.checks import add_checks
 from rollq.tasks.rolling.dataset.places import with_absolute_places
 from rollq.tasks.rolling.members.checks import check_members
-from rollq.tasks.rolling.members.horizons import horizons_of, with_horizon
+from rollq.tasks.rolling.members.horizons import Horizon, horizons_of, with_horizon
 from rollq.tasks.rolling.members.per import KEY as PER
 from rollq.tasks.rolling.members.per import Per
 from rollq.tasks.rolling.online_options import BASE, Challenger, OnlineOptions
@@ -85,7 +85,7 @@ class Template:
     challengers: Mapping[str, Definition] = field(default_factory=dict)
     members: Mapping[str, Definition] = field(default_factory=dict)
     per: Per | None = None
-    horizons: tuple[int, ...] = ()
+    horizons: tuple[Horizon, ...] = ()
     folder: Path | None = field(default=None, compare=False)
 
     @property

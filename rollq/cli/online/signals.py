@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 signals_app = typer.Typer(help="What the models that serve say.", no_args_is_help=True)
 OfRound = Annotated[str | None, typer.Option("--round", help="Of this round of research: its id, or its name")]
-Horizon = Annotated[int | None, typer.Option("--horizon", help="Of a label with several: this one [the first]")]
+Horizon = Annotated[str | None, typer.Option("--horizon", help="Of a label with several: this one [the first]")]
 AsOf = Annotated[str | None, typer.Option("--as-of", help="As they were published at this time (2026-11-24T15:00Z)")]
 
 
@@ -110,7 +110,7 @@ def history(
 
 
 def _signals(
-    context: typer.Context, strategy: str | None, as_of: str | None, of_round: str | None, horizon: int | None
+    context: typer.Context, strategy: str | None, as_of: str | None, of_round: str | None, horizon: str | None
 ) -> CurrentSignals:
     """The signals that the options mean: of a round, or of a strategy, now or as they were at a time."""
     from rollq.signals import current_signals, round_signals

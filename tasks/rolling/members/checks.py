@@ -13,7 +13,11 @@ from rollq.tasks.rolling.members.per import KEY, Per
 
 
 def check_members(
-    definition: Definition, per: Per | None, horizons: Sequence[int], challengers: Sequence[object], settings: Settings
+    definition: Definition,
+    per: Per | None,
+    horizons: Sequence[object],
+    challengers: Sequence[object],
+    settings: Settings,
 ) -> None:
     """Whether the parts of a template can have several models, if there are to be several.
 

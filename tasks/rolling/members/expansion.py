@@ -7,13 +7,13 @@ from collections.abc import Sequence
 from rollq.tasks.components.dataset import Dataset
 from rollq.tasks.definition import MEMBER, ONLY, ROLE, Definition, with_dataset_kwargs
 from rollq.tasks.errors import DataError
-from rollq.tasks.rolling.members.horizons import with_horizon
+from rollq.tasks.rolling.members.horizons import Horizon, with_horizon
 from rollq.tasks.rolling.members.per import KEY, Per
 from rollq.tasks.rolling.members.role import Role
 
 
 def members_of(
-    definition: Definition, per: Per | None, values: Sequence[str], horizons: Sequence[int]
+    definition: Definition, per: Per | None, values: Sequence[str], horizons: Sequence[Horizon]
 ) -> dict[str, Definition]:
     """The definitions of the members by their names, each with its role; empty if there is one model.
 
@@ -23,8 +23,8 @@ def members_of(
     """
     made: dict[str, Definition] = {}
     for value in values if per else ("",):
-        for order, horizon in enumerate(horizons or (0,)):
-            role = Role(per.group(value) if per else "", horizon, order)
+        for order, horizon in enumerate(horizons or ("",)):
+            role = Role(per.group(value) if per else "", str(horizon), order)
             if not role.name:
                 return {}
             member = with_horizon(definition, horizon) if horizon else definition

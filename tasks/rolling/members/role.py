@@ -17,12 +17,13 @@ class Role:
 
     Args:
         group: whose rows it predicts, ``zone=DE``, and no other model does; empty: all of them.
-        horizon: sessions that its label looks ahead, one of several horizons; 0: there is one.
+        horizon: how far its label looks ahead, one of several horizons: sessions (``5``), or a span (``24h``); empty:
+            there is one.
         order: the place of the horizon in the template; the signals of the first one are the score.
     """
 
     group: str = ""
-    horizon: int = 0
+    horizon: str = ""
     order: int = 0
 
     @property
@@ -53,6 +54,6 @@ def role_of(definition: Mapping[str, object]) -> Role:
         raise TemplateError(f"{written!r} is no role.", "Create the task anew.", ROLE) from None
 
 
-def horizon_column(horizon: int) -> str:
+def horizon_column(horizon: str) -> str:
     """The name of the column of a horizon in signals."""
     return f"{HORIZON}{horizon}"

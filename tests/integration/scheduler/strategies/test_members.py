@@ -120,9 +120,9 @@ def test_each_horizon_has_signals_and_the_first_one_is_the_score(backend: Backen
     assert signals.notna().all(axis=None)
     assert signals["score"].equals(signals["horizon=2"])
     assert not signals["score"].equals(signals["horizon=1"])
-    assert of_horizon(signals, 1)["score"].equals(signals["horizon=1"].rename("score"))
+    assert of_horizon(signals, "1")["score"].equals(signals["horizon=1"].rename("score"))
     with pytest.raises(BadInput, match="horizon 5") as refused:
-        of_horizon(signals, 5)
+        of_horizon(signals, "5")
     assert "2, 1" in refused.value.fix
     joint = made.get_signals()
     assert len(joint) == len(signals)  # of the first horizon

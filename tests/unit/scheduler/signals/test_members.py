@@ -58,14 +58,16 @@ def test_a_session_in_two_windows_of_a_model_is_refused() -> None:
 
 
 def test_the_first_horizon_is_the_score_whatever_its_length() -> None:
-    roles = [Role("", 20, 0), Role("", 1, 1)]
-    joined = joined_members({Member(role.name, role): frame(DAYS, "ab", role.horizon) for role in reversed(roles)})
+    roles = [Role("", "20", 0), Role("", "1", 1)]
+    joined = joined_members(
+        {Member(role.name, role): frame(DAYS, "ab", float(role.horizon)) for role in reversed(roles)}
+    )
     assert list(joined.columns) == ["score", "horizon=20", "horizon=1"]
     assert (joined["score"] == 20).all()
 
 
 def test_days_of_before_there_were_horizons_keep_their_score() -> None:
-    later = {Member(f"horizon={h}", Role("", h, place)): frame(DAYS[4:], "a", h) for place, h in enumerate((5, 1))}
+    later = {Member(f"horizon={h}", Role("", str(h), place)): frame(DAYS[4:], "a", h) for place, h in enumerate((5, 1))}
     joined = joined_members({Member(""): frame(DAYS[:4], "a", 7), **later})
     assert joined["score"].tolist() == [7] * 4 + [5] * 4
     assert joined["horizon=1"].isna().sum() == 4

@@ -8,6 +8,7 @@ import pytest
 
 from rollq.tasks.config.settings import Settings
 from rollq.tasks.errors import BadInput
+from rollq.tasks.rolling.members.horizons import horizons_of
 from rollq.tasks.rolling.members.per import Per
 from rollq.tasks.rolling.members.role import Role, role_of
 from rollq.tasks.rolling.template import Template, load_template
@@ -44,6 +45,7 @@ def changed(old: str, new: str) -> str:
         (changed("horizon: 5", "horizon: []"), "label.horizon: it is empty"),
         (changed("horizon: 5", "horizon: [1, 0]"), "label.horizon: 0 is no horizon"),
         (changed("horizon: 5", "horizon: [1, two]"), "label.horizon: 'two' is no horizon"),
+        (changed("horizon: 5", "horizon: [1, -5h]"), "label.horizon: '-5h' is no horizon"),
         (changed("horizon: 5", "horizons: 5"), "label.horizons: 5 is no list"),
         (changed("horizon: 5", "horizon: 5, horizons: [1, 5]"), "label.horizons: there is a horizon beside it"),
     ],
@@ -51,6 +53,11 @@ def changed(old: str, new: str) -> str:
 def test_what_cannot_be_is_named_with_its_key(tmp_path: Path, text: str, said: str) -> None:
     with pytest.raises(BadInput, match=said):
         load(tmp_path, text)
+
+
+def test_horizons_may_be_spans() -> None:
+    label = {"op": "forward_return", "horizon": ["24h", "2w"]}
+    assert horizons_of({"dataset": {"kwargs": {"label": label}}}) == ("24h", "2w")
 
 
 @pytest.mark.parametrize("word", ["horizon", "horizons"])
@@ -66,7 +73,7 @@ def test_a_template_without_them_says_nothing_of_them(tmp_path: Path) -> None:
 
 
 def test_a_role_has_a_name_and_comes_back_from_a_task() -> None:
-    role = Role("zone=DE", 5, 1)
+    role = Role("zone=DE", "5", 1)
     assert role.name == "zone=DE horizon=5"
     assert role_of({"role": role.to_dict()}) == role
     assert role_of({}).name == ""
