@@ -22,6 +22,7 @@ from rollq.tasks.components.registry import build
 from rollq.tasks.definition import DATASET, records_of, with_dataset_kwargs
 from rollq.tasks.errors import CoverageError, NotFound, StateError
 from rollq.tasks.predictions.session_days import on_sessions, sessions_in
+from rollq.tasks.rolling.members.role import HORIZON, role_of
 from rollq.tasks.rolling.online_options import BASE
 from rollq.tasks.rounds.documents import Round
 from rollq.tasks.rounds.purpose import Research, Serve
@@ -75,13 +76,19 @@ def signals_of(backend: Backend, found: Round) -> pd.DataFrame:
 
 
 def labels_of(backend: Backend, found: Round) -> pd.Series:
-    """What really happened on the sessions of a gathered round, as its windows wrote it down when they were trained.
+    """What really happened on the sessions of a gathered round, as its windows wrote it down when they were trained; of
+    several horizons by the first, whose signals are the score.
 
     Raises:
         StateError: as ``findings``.
         NotFound: a window has no label.
     """
-    runs = (find_run(run, backend.settings.mlflow_uri) for run in findings(backend, found).runs)
+    named = findings(backend, found).runs
+    if any(HORIZON in member for member in found.purpose.members):
+        tasks = backend.tasks.find(ids=found.task_ids, definitions=True)
+        later = {str((task.committed or {}).get("recorder_id")) for task in tasks if role_of(task.definition).order}
+        named = tuple(run for run in named if run not in later)
+    runs = (find_run(run, backend.settings.mlflow_uri) for run in named)
     labels = [recorder.load_object("label.parquet") for recorder in runs]
     return pd.concat([_series(label) for label in labels]).sort_index().rename("label")
 

@@ -97,12 +97,14 @@ def _revised(backend: Backend, strategy: OnlineStrategy, part: Served) -> Update
     known = Predictions(backend).read(part.pool, part.model, part.days).days
     # Days without a hash were predicted before hashes were kept: nothing can be said of them.
     predicted = {day: found for day, found in known.items() if found}
-    if not predicted:
+    # One that has rows of its own may have had none on a day when it was published.
+    late = [day for day in strategy.days_of(part.name, part.days) if day not in known] if part.model.role.group else []
+    if not predicted and not late:
         return None
     recorder = find_run(part.model.recorder_id, backend.settings.mlflow_uri)
     config = strategy.dataset_config(trained_definition(backend, part.pool, part.model))
     dataset = fitted_dataset(recorder, config, backend.settings.components)
-    changed = changed_days(dataset, predicted)
+    changed = sorted({*changed_days(dataset, predicted), *late})
     if not changed:
         return None
     segment = {"test": [changed[0], changed[-1]]}

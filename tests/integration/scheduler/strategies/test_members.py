@@ -10,7 +10,7 @@ import pytest
 
 from rollq import Backend, OnlineManager, RollingStrategy
 from rollq.enqueueing import enqueue_plan, enqueue_research
-from rollq.scheduler.champions.research import find_round, signals_of
+from rollq.scheduler.champions.research import find_round, labels_of, signals_of
 from rollq.scheduler.signals.members import of_horizon
 from rollq.signals import current_signals
 from rollq.tasks.definition import with_dataset_kwargs
@@ -18,6 +18,7 @@ from rollq.tasks.errors import BadInput, DataError
 from rollq.tasks.rolling.members.per import Per
 from rollq.tasks.rolling.template import Template
 from rollq.trainers import TrainerR
+from rollq.updating import What, update_predictions
 from tests.online_strategies import DAYS, LIVED, RIDGE, closes, template, write_prices
 from tests.zoned import COMPONENT, prices, zone_of
 
@@ -156,3 +157,18 @@ def test_zones_and_horizons_together_are_one_round_of_research(zoned: Backend, t
     assert list(signals.columns) == ["score", "horizon=2", "horizon=1"]
     assert signals.notna().all(axis=None)
     assert zones_on(signals, LIVED[-1]) == {"A", "C"}
+    labels = labels_of(zoned, find_round(zoned, "all"))
+    assert labels.index.equals(signals.index)  # of the first horizon alone
+
+
+def test_rows_that_come_late_are_predicted_and_published_again(zoned: Backend, tmp_path: Path) -> None:
+    path = prices(closes(), {"A": ZONES["A"], "B": ZONES["A"]}, tmp_path)
+    whole, late = pd.read_parquet(path), LIVED[1]
+    write_prices(path, whole[(whole["datetime"] != late) | (whole["instrument"].str[0] != "B")])
+    made = online(zoned, per_zone(path, "late"))
+    made.routine(LIVED[2], timeout=60)
+    assert zones_on(made.get_signals("late"), late) == {"A"}
+    write_prices(path, whole)
+    found = update_predictions(zoned, "late", TrainerR, "a test", What.REVISED)
+    assert late in found["sessions"]
+    assert zones_on(made.get_signals("late"), late) == {"A", "B"}
