@@ -63,7 +63,7 @@ def _times(span: Span, function: Function) -> str:
 
 def _shown(parameter: Parameter) -> object:
     """A value of an option, to ask how far a function looks with it."""
-    if parameter.kind in (Kind.WINDOW, Kind.DISTANCE, Kind.STEPS, Kind.SHIFT):
+    if parameter.kind in (Kind.WINDOW, Kind.DISTANCE, Kind.STEPS, Kind.SHIFT, Kind.SPAN):
         return Span(steps=20)
     return None if parameter.default is REQUIRED else parameter.default
 

@@ -24,7 +24,8 @@ def evaluate(expressions: Mapping[str, Expression], grid: Grid) -> Iterator[tupl
     """
     machine = _Machine(list(expressions.values()), grid)
     for position, (name, expression) in enumerate(expressions.items()):
-        yield name, np.broadcast_to(machine.values(expression.node, position), grid.shape)
+        found = machine.values(expression.node, position) if all(grid.shape) else np.empty(grid.shape)
+        yield name, np.broadcast_to(found, grid.shape)
 
 
 class _Machine:

@@ -117,6 +117,8 @@ def _check_lead(expression: Expression, text: str, lead: Mapping[str, Span] | No
     """Refuse what looks ahead further than its columns are known."""
     if not expression.lookahead:
         return
+    if not expression.columns:
+        raise TemplateError(f"{_short(text)!r} looks ahead.", "Only a label may look ahead.", key)
     for column in expression.columns:
         ahead = expression.lookahead_of(column)
         if not ahead:

@@ -124,7 +124,7 @@ def window_begins(times: pd.DatetimeIndex, span: Span) -> Positions:
     """
     if span.is_steps:
         return np.arange(len(times)) - span.steps + 1
-    cut = _existing(times, -span)
+    cut = existing(times, -span)
     begins = times.searchsorted(cut, side="right").astype(np.int64)
     # A time at or before the cut shows that the window is whole.
     return np.where(begins == 0, -1, begins)
@@ -138,12 +138,12 @@ def latest(times: pd.DatetimeIndex, positions: Positions, span: Span) -> Positio
     """
     if not span.is_steps and len(times):
         inside = np.clip(positions, 0, len(times) - 1)
-        found = times.searchsorted(_existing(times, span), side="right").astype(np.int64) - 1
+        found = times.searchsorted(existing(times, span), side="right").astype(np.int64) - 1
         positions = found[inside] + (positions - inside)
     return positions + span.steps
 
 
-def _existing(times: pd.DatetimeIndex, span: Span) -> pd.DatetimeIndex:
+def existing(times: pd.DatetimeIndex, span: Span) -> pd.DatetimeIndex:
     """Times moved by a span; where the local clock jumps over one, the next that exists."""
     if not span.days or times.tz is None:
         return moved(times, span)

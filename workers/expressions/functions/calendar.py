@@ -1,4 +1,7 @@
-"""Functions of the time of a row alone. They have no arguments but ``holiday``, and stand without brackets, too."""
+"""Functions of the time of a row alone; but ``holiday``, they stand without brackets, too.
+
+The calendar is known in advance: ``weekday(ahead=24h)`` is that of 24 hours later, whether there is a row or not.
+"""
 
 from __future__ import annotations
 
@@ -12,13 +15,18 @@ from rollq.tasks.errors import TemplateError
 from rollq.workers.expressions.functions.function import Function, Kind, Options, Parameter
 from rollq.workers.expressions.grid import Grid, Values
 from rollq.workers.expressions.nearest import nearest
+from rollq.workers.expressions.span import Span, existing
 
 TOPIC = "Calendar"
+AHEAD = Parameter("ahead", Kind.SPAN, None)
 EXTRA = "pip install 'rollq[holidays]'"
 
 
-def _local(times: pd.DatetimeIndex) -> pd.DatetimeIndex:
-    """The times of the local clock, without a frequency, that would change what the end of a month is."""
+def _local(grid: Grid, options: Options) -> pd.DatetimeIndex:
+    """The times of the local clock, so far ahead as is asked."""
+    ahead = options["ahead"]
+    times = existing(grid.times, ahead) if isinstance(ahead, Span) else grid.times
+    # Without a frequency, that would change what the end of a month is.
     return pd.DatetimeIndex(times.tz_localize(None).to_numpy())
 
 
@@ -39,8 +47,9 @@ def _year_share(times: pd.DatetimeIndex) -> Values:
 
 
 def _holiday(grid: Grid, values: Sequence[Values], options: Options) -> Values:
-    dates = holidays_of(str(options["place"]), tuple(sorted(set(_local(grid.times).year))))
-    return np.array([[day.date() in dates] for day in _local(grid.times)], dtype=np.float64).reshape(-1, 1)
+    times = _local(grid, options)
+    dates = holidays_of(str(options["place"]), tuple(sorted(set(times.year))))
+    return np.array([[day.date() in dates] for day in times], dtype=np.float64).reshape(-1, 1)
 
 
 @lru_cache(maxsize=32)
@@ -68,9 +77,9 @@ def holidays_of(place: str, years: tuple[int, ...]) -> frozenset[object]:
 
 def _time(name: str, function: Callable[[pd.DatetimeIndex], object], formula: str) -> Function:
     def compute(grid: Grid, values: Sequence[Values], options: Options) -> Values:
-        return np.asarray(function(_local(grid.times)), dtype=np.float64).reshape(-1, 1)
+        return np.asarray(function(_local(grid, options)), dtype=np.float64).reshape(-1, 1)
 
-    return Function(name, (), compute, formula, name, topic=TOPIC)
+    return Function(name, (AHEAD,), compute, formula, name, topic=TOPIC)
 
 
 def _waves(name: str, share: Callable[[pd.DatetimeIndex], Values], of: str) -> tuple[Function, Function]:
@@ -102,7 +111,7 @@ FUNCTIONS = (
     *_waves("year", _year_share, "the year"),
     Function(
         "holiday",
-        (Parameter("place", Kind.TEXT),),
+        (Parameter("place", Kind.TEXT), AHEAD),
         _holiday,
         "1 on a public holiday of a country (DE), of a part of it (DE-BY), or where an exchange (XNYS) rests; "
         "else 0. It needs the extra holidays",

@@ -24,6 +24,7 @@ class Kind(Enum):
     FACTORS = "columns of groups, or expressions"  # any number of them
     WINDOW = "a number of steps of at least 1, or a span such as 24h or 7d"
     DISTANCE = "a number of steps, or a span such as 24h or 7d"
+    SPAN = "a span such as 24h or 7d"
     STEPS = "a number of steps"
     SHIFT = "a whole number other than 0"
     WHOLE = "a whole number"

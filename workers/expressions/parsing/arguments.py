@@ -146,7 +146,7 @@ def _fits(parameter: Parameter, value: object) -> Option | _Wrong:
             return value if isinstance(value, bool) else wrong
         case Kind.TEXT:
             return value if isinstance(value, str) else wrong
-        case Kind.WINDOW | Kind.DISTANCE | Kind.STEPS | Kind.SHIFT:
+        case Kind.WINDOW | Kind.DISTANCE | Kind.STEPS | Kind.SHIFT | Kind.SPAN:
             return _span(parameter, value, wrong)
     if not is_number or not math.isfinite(float(str(value))):
         return wrong
@@ -162,7 +162,9 @@ def _fits(parameter: Parameter, value: object) -> Option | _Wrong:
 def _span(parameter: Parameter, value: object, wrong: _Wrong) -> Option | _Wrong:
     """A window or distance: whole steps, or a span."""
     least = parameter.least or (0 if parameter.kind is Kind.DISTANCE else 1)
-    if isinstance(value, Span) and parameter.kind in (Kind.WINDOW, Kind.DISTANCE):
+    if parameter.kind is Kind.SPAN and not isinstance(value, Span):
+        return wrong
+    if isinstance(value, Span) and parameter.kind in (Kind.WINDOW, Kind.DISTANCE, Kind.SPAN):
         return value if value == value.forward and value else wrong
     if isinstance(value, float) and value.is_integer():
         value = int(value)

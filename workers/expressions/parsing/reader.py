@@ -6,11 +6,14 @@ import ast
 import warnings
 from collections.abc import Collection, Mapping
 
+from rollq.workers.expressions.functions.calendar import TOPIC as CALENDAR
 from rollq.workers.expressions.functions.catalog import FUNCTIONS, function_of
+from rollq.workers.expressions.functions.function import here
 from rollq.workers.expressions.nearest import nearest
 from rollq.workers.expressions.node import Call, Column, Node, Number
 from rollq.workers.expressions.parsing.arguments import Arguments, made
 from rollq.workers.expressions.parsing.tokens import PREFIX, Misread, Tokens, read_tokens
+from rollq.workers.expressions.span import Span
 
 LONGEST, DEEPEST = 5_000, 100  # characters of a text, levels of its tree
 BINARY: Mapping[type[ast.operator], str] = {
@@ -184,10 +187,21 @@ class Reader:
             own = "" if hint.startswith("Did") else " One of your own is a registered rollq.BlockFunction."
             raise Misread(self.place(found), f"there is no function {name!r}", hint + own)
         call = self._arguments.call(function, found)
+        if name == "lead" and (later := self._calendar_ahead(call, found)):
+            return later
         # An operator that is called by its name is the operator.
         if name in COMPARISONS.values() or name in COMPARED:
             return self._compared(name, *call.arguments)
         return self._operator(name, *call.arguments) if name in QLIB or name == "negative" else call
+
+    def _calendar_ahead(self, call: Call, found: ast.Call) -> Node | None:
+        """The calendar of a later time: it is known without a row there. None if there is more in the call."""
+        distance = call.option("distance")
+        later = _later(call.arguments[0], distance) if isinstance(distance, Span) else None
+        if later is not None and isinstance(distance, Span) and distance.steps:
+            cause = "the calendar is known so many hours or days ahead, not so many steps"
+            raise Misread(self.place(found), cause, "Write lead(weekday, 1d).")
+        return later
 
     def _quoted(self, found: ast.Call) -> Node:
         argument = found.args[0] if len(found.args) == 1 and not found.keywords else None
@@ -200,6 +214,20 @@ def _tokens(text: str) -> Tokens:
     if len(text) > LONGEST:
         raise Misread(LONGEST, f"it has {len(text)} characters, more than {LONGEST}", "Cut it into parts.")
     return read_tokens(text)
+
+
+def _later(node: Node, span: Span) -> Node | None:
+    """A tree of the calendar alone, so far ahead; None if it is another one."""
+    if not isinstance(node, Call) or node.function not in FUNCTIONS:
+        return node if isinstance(node, Number) else None
+    function = FUNCTIONS[node.function]
+    if function.topic == CALENDAR:
+        options = [(name, span if name == "ahead" else value) for name, value in node.options]
+        return made(function, (), options) if node.option("ahead") is None else None
+    inner = [_later(one, span) for one in node.arguments]
+    if function.looks is not here or function.across or any(one is None for one in inner):
+        return None
+    return made(function, [one for one in inner if one is not None], node.options)
 
 
 def _placed(node: Node, other: Node) -> Node:

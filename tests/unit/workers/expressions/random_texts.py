@@ -25,6 +25,8 @@ def option(parameter: Parameter) -> st.SearchStrategy[str]:
             return st.one_of(st.integers(int(max(least, 1)), 9).map(str), spans)
         case Kind.DISTANCE:
             return st.one_of(st.integers(int(least), 5).map(str), st.sampled_from(["3h", "1d"]))
+        case Kind.SPAN:
+            return st.sampled_from(["3h", "1d"])
         case Kind.STEPS | Kind.SHIFT | Kind.WHOLE:
             return st.integers(int(max(least, 1)), 5).map(str)
     return st.floats(least or 0.1, parameter.most or 3, allow_nan=False).map(lambda one: f"{one:.3f}")

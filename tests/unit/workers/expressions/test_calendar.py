@@ -102,3 +102,24 @@ def test_a_name_is_a_column_where_there_is_one() -> None:
     assert parse("hour", columns=["load"], lead=None).columns == ()
     assert parse("hour()", columns=["hour"], lead=None).columns == ()
     assert parse("`hour`", columns=None, lead=None).columns == ("hour",)
+
+
+def test_the_calendar_is_known_ahead_without_a_row_there() -> None:
+    times = pd.date_range("2024-03-29 12:00", periods=30, freq="h", tz="Europe/Berlin")
+    grid = Grid(times, pd.Index(["a"]), {})
+    for text in ("lead(weekday, 24h)", "weekday(ahead=24h)"):
+        found = parse(text, columns=["load"], lead=None)
+        assert (found.text, str(found.lookahead)) == ("weekday(ahead=24h)", "0")
+    later = times + pd.Timedelta(hours=24)
+    np.testing.assert_array_equal(values("lead(weekday, 24h)", grid)[:, 0], later.day_of_week)
+    np.testing.assert_array_equal(values("lead(hour == 3, 24h)", grid)[:, 0], later.hour == 3)
+    # The hour of the next day by the clock; where the clock jumps over it, the next that there is.
+    np.testing.assert_array_equal(values("lead(hour, 1d)", grid)[:3, 0], [12, 13, 14])
+    assert values("lead(hour, 1d)", grid)[14, 0] == 3
+    assert values('lead(holiday("DE"), 3d)', grid)[0, 0] == 1
+
+
+@pytest.mark.parametrize("text", ["lead(weekday, 1)", "lead(weekday + load, 24h)", "lead(mean(hour, 2), 24h)"])
+def test_other_calendars_ahead_are_refused(text: str) -> None:
+    with pytest.raises(TemplateError):
+        parse(text, columns=["load"], lead=None)

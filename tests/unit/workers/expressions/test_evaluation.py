@@ -15,6 +15,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from rollq.tasks.errors import TemplateError
 from rollq.workers.expressions import evaluation
 from rollq.workers.expressions.evaluation import KEPT, evaluate
 from rollq.workers.expressions.expression import LABEL, Expression, parse
@@ -186,3 +187,20 @@ def test_what_is_alike_for_all_is_given_for_each() -> None:
     grid = made_grid(10, 3)
     found = several({"one": "1 + 2", "hour": "hour", "of": "of(close, 'I1')"}, grid)
     assert {one.shape for one in found.values()} == {grid.shape}
+
+
+@pytest.mark.parametrize("shape", [(0, 0), (0, 2), (1, 1), (2, 1), (3, 0)])
+def test_every_function_takes_what_is_hardly_there(shape: tuple[int, int]) -> None:
+    times = pd.date_range("2024-03-30 23:00", periods=shape[0], freq="h", tz="Europe/Berlin")
+    names = ("open", "high", "low", "close", "volume", "value", "sector")
+    grid = Grid(times, pd.Index([f"I{one}" for one in range(shape[1])]), dict.fromkeys(names, np.ones(shape)))
+    for function in FUNCTIONS.values():
+        for text in {function.example, function.example.replace("20", "5h")}:
+            if "holiday" in text or "SPY" in text or "SH0" in text:
+                continue
+            try:
+                expression = parse(text, columns=names, lead=LABEL)
+            except TemplateError:
+                continue  # it counts steps alone
+            assert values(expression, grid).shape == shape, text
+            assert len(expression.first_seen(times)) == shape[0]

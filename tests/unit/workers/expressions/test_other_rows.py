@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 import pandas as pd
 import pytest
 
 from rollq.tasks.errors import DataError
 from rollq.workers.expressions.functions import other_rows, prices
-from rollq.workers.expressions.grid import Grid
+from rollq.workers.expressions.grid import Grid, Values
 from tests.unit.workers.expressions.grids import made_grid, values
 
 ZONE = "Europe/Berlin"
@@ -92,6 +94,38 @@ def test_the_five_features_of_closes(window: int) -> None:
     assert twins.keys() == {one.name for one in prices.FUNCTIONS}
     for name, wanted in twins.items():
         np.testing.assert_allclose(values(f"{name}(close, {window})", grid), wanted, rtol=1e-9, atol=1e-12)
+
+
+def joined(frame: pd.DataFrame, window: int, combine: Callable[[Values, Values], Values]) -> pd.DataFrame:
+    """Blocks of 1, 2, 4, ... rows, joined, as panels have been computed since the first."""
+    block, result, size, covered = frame.to_numpy(), None, 1, 0
+    while covered < window:
+        if window & size:
+            part = pd.DataFrame(block).shift(covered).to_numpy()
+            result = part if result is None else combine(result, part)
+            covered += size
+        block = combine(block, pd.DataFrame(block).shift(size).to_numpy())
+        size *= 2
+    return pd.DataFrame(result)
+
+
+@pytest.mark.parametrize("window", [2, 5, 20, 63, 64])
+def test_the_bits_of_the_five_features_are_those_of_the_first_panels(window: int) -> None:
+    grid = made_grid(150, missing=0.002)
+    close = pd.DataFrame(grid.fields["close"])
+    returns = np.log(close).diff()
+    total, squares = joined(returns, window, np.add), joined(returns**2, window, np.add)
+    wanted = {
+        "momentum": close / close.shift(window) - 1,
+        "volatility": ((squares - total**2 / window) / (window - 1)).clip(lower=0) ** 0.5,
+        "ma_distance": close / (joined(close, window, np.add) / window) - 1,
+        "high_distance": close / joined(close, window, np.maximum) - 1,
+        "low_distance": close / joined(close, window, np.minimum) - 1,
+    }
+    for name, one in wanted.items():
+        found = values(f"{name}(close, {window})", grid)
+        assert np.isfinite(found).any()
+        assert found.tobytes() == np.ascontiguousarray(one.to_numpy()).tobytes(), name
 
 
 def test_every_function_is_tested_here() -> None:
