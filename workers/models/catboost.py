@@ -96,7 +96,7 @@ class CatBoostModel(Model):
                 "params": {name: value for name, value in params.items() if value is not None},
             }
         )
-        ask_catboost(self._params, self._loss)
+        ask_catboost(self._params, self._loss, type(self))
 
     def _take(self, kwargs: Mapping[str, object]) -> None:
         """Set up from kwargs without checking them."""
@@ -142,7 +142,7 @@ class CatBoostModel(Model):
         check_kind(self._loss, dataset)
         names = getattr(dataset, "feature_names", None)
         if isinstance(names, list | tuple) and not self._params.keys().isdisjoint(BY_FEATURE):
-            ask_catboost(self._params, self._loss, len(names))
+            ask_catboost(self._params, self._loss, type(self), len(names))
 
     def fit(self, dataset: Dataset, *, checkpoint: Checkpoint | None = None, init_model: Model | None = None) -> None:
         """Train on ``train``; stop early on ``valid`` if asked. ``evals`` has the losses by round afterwards.

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from rollq.tasks.errors import ComponentError
+from rollq.workers.models.learning.arguments import misspelt
 
 KEY = "model.kwargs"
 # One thread, nothing is printed or written beside the model.
@@ -71,11 +72,12 @@ def check_names(params: Mapping[str, object], loss: object) -> None:
             raise ComponentError(f"it has no effect without loss: {needed[0]}.", "Leave it out.", f"{KEY}.{name}")
 
 
-def ask_catboost(params: Mapping[str, object], loss: str, features: int | None = None) -> None:
+def ask_catboost(params: Mapping[str, object], loss: str, model: object, features: int | None = None) -> None:
     """Let CatBoost look at parameters.
 
     Args:
         params: by CatBoost's names.
+        model: the class whose arguments may be meant by a name that is unknown.
         loss: rollq's name.
         features: how many there are; None: parameters by feature are left out.
 
@@ -93,7 +95,7 @@ def ask_catboost(params: Mapping[str, object], loss: str, features: int | None =
         data = catboost.Pool(columns, label, group_id=group, thread_count=1)
         catboost.CatBoost({**asked, "iterations": 1}).fit(data, eval_set=data)
     except (catboost.CatBoostError, TypeError, ValueError) as error:
-        raise _refused(str(error), params) from None
+        raise _refused(str(error), params, model, catboost.CatBoostRegressor) from None
 
 
 def reason_of(said: str) -> str:
@@ -101,8 +103,10 @@ def reason_of(said: str) -> str:
     return re.sub(r"^\S+:\d+: ", "", said).strip().rstrip(".")
 
 
-def _refused(said: str, params: Mapping[str, object]) -> ComponentError:
+def _refused(said: str, params: Mapping[str, object], *classes: object) -> ComponentError:
     reason = reason_of(said)
     concerned = [name for name in params if re.search(rf"\b{re.escape(name)}\b", reason)]
     key = f"{KEY}.{concerned[0]}" if len(concerned) == 1 else KEY
+    if unknown := re.search(r"Unknown option \{(\w+)\}", reason):
+        return ComponentError("CatBoost has no such parameter.", misspelt(unknown[1], *classes), key)
     return ComponentError(f"CatBoost refuses it: {reason}.", "Look it up in CatBoost's list of parameters.", key)

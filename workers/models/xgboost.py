@@ -94,7 +94,7 @@ class XGBModel(Model):
             }
         )
         self._own_functions()
-        ask_xgboost(self._params, self._loss)
+        ask_xgboost(self._params, self._loss, type(self))
 
     def _take(self, kwargs: Mapping[str, object]) -> None:
         """Set up from kwargs without checking them."""
@@ -132,7 +132,7 @@ class XGBModel(Model):
         check_kind(self._loss, dataset)
         names = getattr(dataset, "feature_names", None)
         if isinstance(names, list | tuple):
-            ask_xgboost(self._params, self._loss, len(names))
+            ask_xgboost(self._params, self._loss, type(self), len(names))
 
     def fit(self, dataset: Dataset, *, checkpoint: Checkpoint | None = None, init_model: Model | None = None) -> None:
         """Train on ``train``; stop early on ``valid`` if asked. ``evals`` has the losses by round afterwards.

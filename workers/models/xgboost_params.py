@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from rollq.tasks.errors import ComponentError
+from rollq.workers.models.learning.arguments import misspelt
 from rollq.workers.models.learning.own_functions import is_own, metrics_of
 
 KEY = "model.kwargs"
@@ -64,11 +65,12 @@ def check_names(params: Mapping[str, object], loss: object) -> None:
             raise ComponentError(f"{value!r} has no trees.", "Use gbtree or dart.", f"{KEY}.{name}")
 
 
-def ask_xgboost(params: Mapping[str, object], loss: object, features: int | None = None) -> None:
+def ask_xgboost(params: Mapping[str, object], loss: object, model: object, features: int | None = None) -> None:
     """Let XGBoost look at parameters.
 
     Args:
         params: by XGBoost's names.
+        model: the class whose arguments may be meant by a name that is unknown.
         loss: rollq's name.
         features: how many there are; None: parameters by feature are left out.
 
@@ -93,7 +95,7 @@ def ask_xgboost(params: Mapping[str, object], loss: object, features: int | None
     for unused in re.findall(r"Parameters: \{ (.*?) \}", " ".join(str(one.message) for one in caught)):
         name = unused.split(",")[0].strip().strip('"')
         what = "XGBoost has no such parameter, or it has no effect beside the others."
-        raise ComponentError(what, "Correct its name, or leave it out.", f"{KEY}.{name}")
+        raise ComponentError(what, misspelt(name, model, xgboost.XGBModel), f"{KEY}.{name}")
 
 
 def by_position(params: Mapping[str, object]) -> dict[str, object]:

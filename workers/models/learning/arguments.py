@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import inspect
+from difflib import get_close_matches
+
 from rollq.tasks.errors import ComponentError
 from rollq.workers.models.learning.losses import KEY as LOSS
 from rollq.workers.models.learning.losses import loss_name
@@ -67,3 +70,14 @@ def quantiles_of(alpha: object) -> list[float]:
             "model.kwargs.alpha",
         )
     return sorted(numbers)
+
+
+def misspelt(name: str, *classes: object) -> str:
+    """A hint for a name that a library does not know: the closest of the arguments of these classes.
+
+    Args:
+        classes: the model, and a class of the library that lists its parameters.
+    """
+    known = {one for cls in classes if callable(cls) for one in inspect.signature(cls).parameters}
+    close = get_close_matches(name, sorted(known), n=1)
+    return f"Did you mean {close[0]!r}?" if close else "Correct its name, or leave it out."

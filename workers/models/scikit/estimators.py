@@ -6,6 +6,7 @@ import importlib
 import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from difflib import get_close_matches
 from typing import Protocol
 
 import numpy as np
@@ -172,7 +173,7 @@ def _pipeline(steps: Sequence[object], key: str) -> Estimator:
 def _imported(module: str, name: str, key: str) -> type[Estimator]:
     """A class of a module; whatever goes wrong is told with the place in the template."""
     try:
-        found: type[Estimator] | None = getattr(importlib.import_module(module), name, None)
+        place = importlib.import_module(module)
     except BaseException as error:
         if kind_of(error) is Kind.STOP:
             raise
@@ -181,8 +182,11 @@ def _imported(module: str, name: str, key: str) -> type[Estimator]:
             fix = f"Install it, for workers too: pip install {package}."
             raise ComponentError(f"the package {package} is not installed.", fix, key) from error
         raise ComponentError(f"{module} cannot be imported: {described(error)}.", "Correct the name.", key) from error
+    found: type[Estimator] | None = getattr(place, name, None)
     if found is None:
-        raise ComponentError(f"{module} has no {name!r}.", "Correct the name.", key)
+        close = get_close_matches(name, dir(place), n=1)
+        fix = f"Did you mean {close[0]!r}?" if close else "Correct the name."
+        raise ComponentError(f"{module} has no {name!r}.", fix, key)
     return found
 
 

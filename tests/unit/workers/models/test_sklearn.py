@@ -161,6 +161,7 @@ def test_fills_are_found_on_train_alone(tmp_path: Path) -> None:
         ({"estimator": "lightgbm.LGBMRegressor"}, r"of lightgbm are not allowed: sklearn\. Name it in the setting"),
         ({"estimator": "os.system"}, "of os are not allowed"),
         ({"estimator": "sklearn.linear_model.Nothing"}, "has no 'Nothing'"),
+        ({"estimator": "sklearn.linear_model.ElasticNt"}, "Did you mean 'ElasticNet'"),
         ({"estimator": "sklearn.nothing.Nothing"}, "cannot be imported"),
         ({"estimator": "sklearn.base.BaseEstimator"}, "no estimator"),
         ({"estimator": "sklearn.linear_model._base.sparse"}, "no class that sklearn defines"),

@@ -125,7 +125,7 @@ if find_spec("catboost") is not None:
     @pytest.mark.parametrize(
         ("params", "key", "says"),
         [
-            ({"max_dept": 3}, "max_dept", "Unknown option"),
+            ({"max_dept": 3}, "max_dept", "no such parameter. Did you mean 'max_depth'"),
             ({"depth": -3}, "depth", "CatBoost refuses it"),
             ({"subsample": 2}, "", "Subsample should be"),
             ({"metric": "nothing"}, "", "CatBoost refuses it"),

@@ -123,7 +123,8 @@ def test_nothing_after_train_is_learned_from(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("params", "key", "says"),
     [
-        ({"max_dept": 3}, "max_dept", "no such parameter"),
+        ({"max_dept": 3}, "max_dept", "no such parameter.*Did you mean 'max_depth'"),
+        ({"los": "mse"}, "los", "Did you mean 'loss'"),
         ({"num_leaves": 31}, "num_leaves", "no such parameter"),
         ({"max_depth": -3}, "max_depth", "XGBoost refuses it: value -3"),
         ({"eta": "x"}, "", "XGBoost refuses it: Invalid Parameter format for learning_rate"),
