@@ -39,7 +39,8 @@ def _head(profile: Profile, recipe: Recipe, name: str) -> Iterator[str]:
     yield "model:"
     yield "  class: LGBModel"
     yield "  kwargs:"
-    said = {"loss": "tweedie: amounts, many of which are 0" if recipe.model["loss"] == "tweedie" else "squared error"}
+    losses = {"tweedie": "amounts, many of which are 0", "mse": "squared error", "binary": "a probability"}
+    said = {"loss": losses[str(recipe.model["loss"])]}
     for key, value in recipe.model.items():
         yield _line(f"    {key}: {value}", said.get(key, ""))
     yield ""
@@ -72,7 +73,7 @@ def _keys(profile: Profile) -> Iterator[str]:
     """The keys with which the table is read; those that are found by themselves as comments."""
     for key, column in (("time", profile.time), ("instrument", profile.instrument)):
         if key in profile.keys:
-            yield _line(f"    {key}: {_text(str(profile.keys[key]))}", profile.said.get(key, ""))
+            yield _line(f"    {key}: {_value(profile.keys[key])}", profile.said.get(key, ""))
         elif column is not None and not column.startswith("("):
             yield _line(f"    {key}: {_text(column)}", "")
         elif key == "instrument" and not profile.keys.get("wide") and column is None:
@@ -82,6 +83,11 @@ def _keys(profile: Profile) -> Iterator[str]:
             yield _line(f"    {key}: {_text(str(value))}", profile.said.get(key, ""))
     if profile.zone is None and not profile.dates:
         yield "    # zone: Europe/Berlin       # of the times, which have none: then hours are right when clocks change"
+
+
+def _value(value: object) -> str:
+    """A text, or a list of texts."""
+    return f"[{', '.join(json_text(str(one)) for one in value)}]" if isinstance(value, list) else _text(str(value))
 
 
 def _rolling(segments: Segments) -> Iterator[str]:

@@ -190,10 +190,12 @@ def _of_values(profile: Profile, column: ColumnProfile, kind: str) -> Recipe:
     if known:
         spans = ", ".join(f'"{name}": {ahead}' for name in known)
         kwargs.append(("known_ahead", f"{{{spans}}}", "a guess, by their names: how far ahead each is known"))
-    loss = "tweedie" if kind == "demand" else "mse"
+    loss = "binary" if column.flag else "tweedie" if kind == "demand" else "mse"
     label = f"lead({target}, {ahead})"
-    if kind == "demand" and column.whole:
-        label = f'{{expression: "{label}", kind: count}}'
+    if column.flag or (kind == "demand" and column.whole):
+        label = f'{{expression: "{label}", kind: {"binary" if column.flag else "count"}}}'
+    if column.name == "close":
+        kwargs.append(("data_checks", "{price: false}", "it is no price: it is negative, or 0"))
     return Recipe(kind, column.name, features, label, said, back, lookahead, kwargs, _model(profile, loss))
 
 
@@ -209,7 +211,8 @@ def _others(profile: Profile, used: set[str]) -> Iterator[tuple[str, str]]:
         for one in profile.columns
         if one.kind == NUMBER and one.name not in used and (one.role not in kept or one.role == "target")
     ]
-    names = [name for name in names if profile.column(name).least is not None]
+    parts = {*_parts(profile, "time"), *_parts(profile, "instrument")}
+    names = [name for name in names if profile.column(name).least is not None and name not in parts]
     if len(names) <= MANY:
         yield from ((quoted(name), "") for name in names)
         return
@@ -225,9 +228,16 @@ def _others(profile: Profile, used: set[str]) -> Iterator[tuple[str, str]]:
             yield from ((quoted(name), "") for name in alike)
 
 
+def _parts(profile: Profile, key: str) -> list[str]:
+    """The columns that a time or an instrument is made of."""
+    value = profile.keys.get(key)
+    return [str(one) for one in value] if isinstance(value, list) else []
+
+
 def _common(profile: Profile, used: set[str]) -> Iterator[tuple[str, str, str]]:
     """Keys for categories, membership and weights."""
     texts = [one.name for one in profile.columns if one.kind == CATEGORY and 1 < one.distinct <= FEW_TEXTS]
+    texts += [name for name in _parts(profile, "instrument") if name not in texts]
     if texts:
         yield (
             "categorical",

@@ -40,7 +40,8 @@ class Join:
         own = {name for name in spec.on or () if name != main.instrument}
         self.source = Source(spec.source, spec.key, spec.known, spec.on, static=True)
         self._check_keys(main, own)
-        kept = {name: kind for name, kind in self.source.kinds.items() if name not in (spec.on or ())}
+        out = {*(spec.on or ()), *self.source.parts}
+        kept = {name: kind for name, kind in self.source.kinds.items() if name not in out}
         self.columns = {spec.prefix + name: name for name in chosen(kept, spec.columns, f"{spec.key}.columns")}
 
     @property

@@ -10,15 +10,16 @@ import pyarrow as pa
 
 from rollq.tasks.errors import DataError
 from rollq.workers.tables.arrow_columns import CATEGORY, NUMBER, TIME, kind_of
-from rollq.workers.tables.clock.time_texts import looks_like_time
+from rollq.workers.tables.clock.time_texts import EARLIEST, LATEST, looks_like_time
 
 UNNAMED = re.compile(r"__index_level_\d+__|\(column \d+\)")  # an index without a name, in Parquet and in CSV
+YEAR = "year"
 # As they are once _ and the like are taken out; the first that is there counts.
 TIMES = (
     ("datetime", "timestamp", "datetimeutc", "timestamputc", "timeutc", "datetimelocal", "utctime", "localtime"),
     ("date", "time", "ds", "day", "dt", "session", "tradedate", "tradingdate", "tradingday", "utc", "ts", "validtime"),
     ("week", "month", "quarter", "period", "datum", "zeit", "zeitpunkt", "fecha", "epoch", "hour", "deliverystart"),
-    ("index", "indexlevel0", "column1"),
+    (YEAR, "index", "indexlevel0", "column1"),
 )
 INSTRUMENTS = (
     ("instrument", "symbol", "ticker", "uniqueid", "instrumentid", "securityid", "assetid"),
@@ -41,7 +42,9 @@ INSTRUMENTS = (
 )
 
 
-def time_column(head: pa.Table, given: str | None, key: str, known: str | None = None) -> str | None:
+def time_column(
+    head: pa.Table, given: str | None, key: str, known: str | None = None, made: Collection[str] = ()
+) -> str | None:
     """The column of times; None if nothing looks like one.
 
     Args:
@@ -49,17 +52,20 @@ def time_column(head: pa.Table, given: str | None, key: str, known: str | None =
         given: as the template names it.
         key: of the template.
         known: the column of publication, which is another one.
+        made: columns that are made of several.
 
     Raises:
         DataError: there is no such column, or there are several.
     """
     if given is not None:
-        return _given(head.schema.names, given, key)
+        return given_column([*head.schema.names, *made], given, key)
     found = [name for name in head.schema.names if name != known and _may_be_time(head.column(name), _plain(name))]
     return _first(found, TIMES, key, "time", alone=True)
 
 
-def instrument_column(head: pa.Table, given: str | None, key: str, others: Collection[str]) -> str | None:
+def instrument_column(
+    head: pa.Table, given: str | None, key: str, others: Collection[str], made: Collection[str] = ()
+) -> str | None:
     """The column of instruments; None if no name says so.
 
     Args:
@@ -67,12 +73,13 @@ def instrument_column(head: pa.Table, given: str | None, key: str, others: Colle
         given: as the template names it.
         key: of the template.
         others: columns that are something else.
+        made: columns that are made of several.
 
     Raises:
         DataError: there is no such column, or there are several.
     """
     if given is not None:
-        return _given(head.schema.names, given, key)
+        return given_column([*head.schema.names, *made], given, key)
     found = [field.name for field in head.schema if field.name not in others and _may_be_name(field)]
     return _first(found, INSTRUMENTS, key, "instrument", alone=False)
 
@@ -102,9 +109,14 @@ def listed(names: Sequence[str], limit: int = 12) -> str:
     return ", ".join(names[:limit]) + (f" and {len(names) - limit} more" if len(names) > limit else "")
 
 
-def _given(names: Sequence[str], given: str, key: str) -> str:
+def given_column(names: Collection[str], given: str, key: str) -> str:
+    """The column that a template names.
+
+    Raises:
+        DataError: there is none.
+    """
     if given not in names:
-        raise DataError(f"{key}: there is no column {given!r}.", no_column(given, names))
+        raise DataError(f"{key}: there is no column {given!r}.", no_column(given, list(names)))
     return given
 
 
@@ -135,10 +147,12 @@ def _may_be_time(column: pa.ChunkedArray, name: str) -> bool:
     if kind == CATEGORY:
         shown = [str(text) for text in values.slice(0, 20).to_pylist()]
         return bool(shown) and all(looks_like_time(text) for text in shown if text)
-    if kind != NUMBER or not any(name in tier for tier in TIMES[:2]):
+    if kind != NUMBER or not any(name in tier for tier in (*TIMES[:2], (YEAR,))):
         return False
     numbers = [float(value) for value in values.slice(0, 20).to_pylist()]
     # 20240102, or seconds since 1970: a day of the month and an hour are smaller.
+    if name == YEAR:
+        return bool(numbers) and min(numbers) >= EARLIEST and max(numbers) <= LATEST
     return bool(numbers) and min(numbers) > 1e7
 
 

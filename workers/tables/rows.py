@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from rollq.tasks.errors import DataError
 from rollq.workers.tables.arrow_columns import CATEGORY, EMPTY, NUMBER, Codes, Texts, Values, as_numbers, kind_of
+from rollq.workers.tables.files.csv_file import NOTHING
 
 Block = npt.NDArray[np.float64]  # columns x rows
 
@@ -41,6 +43,8 @@ class RowsReader:
         count: rows there will be, where that is known: values are then written to their place at once.
         key: of the template, which names the source.
         spare: columns that are left free, for others to write: so a table needs one block of memory.
+        both: columns of numbers that are read as text, because they are a part of a key, too.
+        decimal: how numbers are written in texts.
     """
 
     def __init__(
@@ -51,8 +55,11 @@ class RowsReader:
         count: int | None,
         key: str,
         spare: int = 0,
+        both: Collection[str] = (),
+        decimal: str = ".",
     ) -> None:
         self._numbers, self._key, self._spare = list(numbers), key, spare
+        self._both, self._decimal = both, decimal
         self._block = None if count is None else np.empty((len(numbers) + spare, count))
         self._blocks: list[Block] = []
         self._texts = {name: Texts() for name in texts}
@@ -112,6 +119,8 @@ class RowsReader:
         if name not in batch.schema.names:
             return np.nan
         column = batch.column(name)
+        if kind_of(column.type) == CATEGORY and name in self._both:
+            column = _numbers_in(column, self._decimal)
         if kind_of(column.type) not in (NUMBER, EMPTY):
             shown = next((value for value in column.to_pylist() if value is not None), None)
             raise DataError(f"{self._key}: the column {name!r} of {file} holds {shown!r}, no number.", "Correct it.")
@@ -128,6 +137,15 @@ class RowsReader:
                 raise DataError(f"{self._key}: the column {name!r} is {said} in different files.", "Write them alike.")
             parts = [part.cast(pa.timestamp("us", zones.copy().pop()), safe=False) for part in parts]
         return pa.chunked_array(parts, type=None if parts else pa.string())
+
+
+def _numbers_in(column: pa.Array, decimal: str) -> pa.Array:
+    """The numbers that texts are; the texts themselves, if one is none."""
+    plain = pc.if_else(pc.is_in(column, pa.array(NOTHING)), None, column)
+    try:
+        return pc.replace_substring(plain, decimal, ".").cast(pa.float64())
+    except pa.ArrowInvalid:
+        return column
 
 
 def is_value(kind: str) -> bool:

@@ -8,7 +8,8 @@ from collections.abc import Mapping, Sequence
 from rollq.tasks.errors import DataError
 from rollq.workers.tables.arrow_columns import CATEGORY, EMPTY, NUMBER, TIME
 from rollq.workers.tables.clock.time_texts import looks_like_time
-from rollq.workers.tables.key_columns import UNNAMED, instrument_column, listed, no_time, time_column
+from rollq.workers.tables.composed import Composed
+from rollq.workers.tables.key_columns import UNNAMED, given_column, instrument_column, listed, no_time, time_column
 from rollq.workers.tables.rows import Rows, RowsReader, is_value
 from rollq.workers.tables.source_columns import COMMA, SourceColumns
 from rollq.workers.tables.source_spec import SINGLE, SourceSpec
@@ -51,7 +52,11 @@ class Source:
             if name is not None and name not in self._types:
                 self._refuse_missing(name)
         self._constants = {one.name: dict(one.partitions) for one in self.files.files}
-        self.time = time_column(head, spec.time, f"{key}.time", known)
+        self._composed = {one.name: one for one in _composed(spec)}
+        for one in self._composed.values():
+            for name in one.parts:
+                given_column(self._types, name, f"{key}.{'time' if one.is_time else 'instrument'}")
+        self.time = time_column(head, _name(spec.time, " "), f"{key}.time", known, self._composed)
         self.instrument = self._find_instrument(keys)
         if self.time is None and known is None:
             self._time_of_files(static)
@@ -63,6 +68,11 @@ class Source:
         }
         if spec.wide:
             self._check_wide()
+
+    @property
+    def parts(self) -> set[str]:
+        """Columns that a time or an instrument is made of."""
+        return {name for one in self._composed.values() for name in one.parts}
 
     @property
     def single(self) -> bool:
@@ -82,10 +92,16 @@ class Source:
             DataError: a file is no table, or holds something else.
             NotYet: a file is another one by now.
         """
-        reader = RowsReader(numbers, texts, times, self._columns.count(), self.key, spare)
-        wanted = list(dict.fromkeys([*numbers, *texts, *times]))
-        for file, batch in self._columns.batches(wanted, {*texts, *times}):
-            reader.add(batch, self._constants[file.name], file.path)
+        made = [self._composed[name] for name in (*texts, *times) if name in self._composed]
+        parts = [name for one in made for name in one.parts]
+        wanted = list(dict.fromkeys([*numbers, *texts, *times, *parts]))
+        both, count = {*texts, *parts} & {*numbers}, self._columns.count()
+        reader = RowsReader(numbers, texts, times, count, self.key, spare, both, self.spec.decimal)
+        for file, batch in self._columns.batches(wanted, {*texts, *times, *parts}):
+            constants = self._constants[file.name]
+            for one in made:
+                batch = one.added(batch, constants)
+            reader.add(batch, constants, file.path)
         return reader.rows()
 
     def sha256(self) -> str:
@@ -104,7 +120,9 @@ class Source:
         if self.spec.instrument == SINGLE or self.spec.wide or keys is not None:
             return None
         others = {name for name in (self.time, self.known) if name is not None}
-        found = instrument_column(self._columns.head, self.spec.instrument, f"{self.key}.instrument", others)
+        others |= {name for one in self._composed.values() if one.is_time for name in one.parts}
+        given = _name(self.spec.instrument, "/")
+        found = instrument_column(self._columns.head, given, f"{self.key}.instrument", others, self._composed)
         if found is None and self.files.several and self.time is not None:
             stems = [one.stem for one in self.files.files]
             if len(set(stems)) == len(stems) and not all(PART.fullmatch(one) or looks_like_time(one) for one in stems):
@@ -134,3 +152,13 @@ class Source:
     def _refuse_missing(self, name: str) -> None:
         fix = f"Columns: {listed(list(self._types))}."
         raise DataError(f"{self.key}: {self.spec.path} has no column {name!r}.", fix)
+
+
+def _name(given: str | tuple[str, ...] | None, sign: str) -> str | None:
+    return sign.join(given) if isinstance(given, tuple) else given
+
+
+def _composed(spec: SourceSpec) -> list[Composed]:
+    """The columns that are made of several."""
+    times = [Composed(spec.time, True, spec.time_format is not None)] if isinstance(spec.time, tuple) else []
+    return [*times, *([Composed(spec.instrument, False)] if isinstance(spec.instrument, tuple) else [])]

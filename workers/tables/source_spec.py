@@ -15,7 +15,7 @@ AMBIGUOUS = ("order", "first", "second")
 NONEXISTENT = ("error", "shift")
 SINGLE = ""
 UNITS = ("s", "ms", "us", "ns", "min", "h", "D")
-TEXTS = ("time", "zone", "unit", "time_format", "separator", "decimal", "market", "freq", "ambiguous", "nonexistent")
+TEXTS = ("zone", "unit", "time_format", "separator", "decimal", "market", "freq", "ambiguous", "nonexistent")
 CHOICES: Mapping[str, Collection[str]] = {
     "ambiguous": AMBIGUOUS,
     "nonexistent": NONEXISTENT,
@@ -28,12 +28,13 @@ CHOICES: Mapping[str, Collection[str]] = {
 class SourceSpec:
     """One source. None: it is found, or there is none.
 
+    Of ``time`` and ``instrument`` several names are one column, which is made of them.
     ``instrument`` is ``SINGLE`` where there is none (``instrument: null``): all rows are one series.
     """
 
     path: str
-    time: str | None = None
-    instrument: str | None = None
+    time: str | tuple[str, ...] | None = None
+    instrument: str | tuple[str, ...] | None = None
     zone: str | None = None
     wide: str | None = None
     unit: str | None = None
@@ -56,19 +57,21 @@ class SourceSpec:
         for name in TEXTS:
             if kwargs.get(name) is not None:
                 found[name] = _text(name, kwargs[name], f"{key}.{name}")
+        instrument: str | tuple[str, ...] | None = None
         if "instrument" in kwargs:
             given = kwargs["instrument"]
-            found["instrument"] = SINGLE if given is None else _text("instrument", given, f"{key}.instrument")
+            instrument = SINGLE if given is None else _columns("instrument", given, f"{key}.instrument")
+        time = None if kwargs.get("time") is None else _columns("time", kwargs["time"], f"{key}.time")
         if kwargs.get("wide"):
             found["wide"] = "value" if kwargs["wide"] is True else _text("wide", kwargs["wide"], f"{key}.wide")
-        return replace(cls(_path(kwargs.get("path"), f"{key}.path")), **found)
+        return replace(cls(_path(kwargs.get("path"), f"{key}.path"), time, instrument), **found)
 
     def to_dict(self) -> dict[str, object]:
         """JSON-able."""
         return asdict(self)
 
 
-SOURCE_KEYS = ("path", "time", "instrument", "zone", "wide", *TEXTS[2:])
+SOURCE_KEYS = ("path", "time", "instrument", "zone", "wide", *TEXTS[1:])
 
 
 def _path(value: object, key: str) -> str:
@@ -77,6 +80,15 @@ def _path(value: object, key: str) -> str:
     if not isinstance(value, str) or not value:
         raise TemplateError(f"{value!r} is no path.", "Name a file, a folder or a pattern such as bars/*.parquet.", key)
     return value
+
+
+def _columns(name: str, value: object, key: str) -> str | tuple[str, ...]:
+    """The name of a column, or of several that are one together."""
+    if isinstance(value, list | tuple):
+        if len(value) < 2 or len(set(value)) < len(value):
+            raise TemplateError(f"{value!r} are not several columns.", f"Write {name}: and one name.", key)
+        return tuple(_text(name, one, key) for one in value)
+    return _text(name, value, key)
 
 
 def _text(name: str, value: object, key: str) -> str:

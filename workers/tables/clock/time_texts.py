@@ -54,7 +54,8 @@ def of_texts(
             return _with_offsets(texts, bool(zoned.all()), has_zone, key), None
         found = pd.to_datetime(texts, format=form or "ISO8601")
     except (ValueError, TypeError, OverflowError) as error:
-        raise DataError(f"{key}: a text is no time: {error}.", FIX) from None
+        said = str(error).splitlines()[0].rstrip(".")
+        raise DataError(f"{key}: a text is no time: {said}.", FIX) from None
     return pd.DatetimeIndex(found).as_unit("us"), None
 
 

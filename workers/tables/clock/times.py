@@ -97,7 +97,10 @@ def _plain(column: pa.ChunkedArray, spec: SourceSpec, key: str) -> tuple[pd.Date
             raise DataError(f"{key}: the column holds broken numbers, such as {numbers[0]}.", "Store dates or texts.")
         return _of_numbers(numbers.astype(np.int64), spec, key), None
     if pa.types.is_integer(kind):
-        return _of_numbers(column.cast(pa.int64(), safe=False).to_numpy(), spec, key), None
+        numbers = column.cast(pa.int64(), safe=False).to_numpy()
+        if spec.unit is None and len(numbers) and numbers.min() >= EARLIEST and numbers.max() <= LATEST:
+            return _of_strings(column.cast(pa.string()), spec, key)
+        return _of_numbers(numbers, spec, key), None
     if pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind):
         return _of_strings(column.cast(pa.string()), spec, key)
     raise DataError(f"{key}: the column holds {kind}, no times.", "Name another column.")
@@ -111,6 +114,7 @@ def _of_strings(
     if isinstance(encoded, pa.ChunkedArray):
         encoded = encoded.chunk(0)
     texts, rows = pd.Index(encoded.dictionary.to_pylist(), dtype="str"), encoded.indices.to_numpy()
+    texts = texts.str.replace(r"^(\d+)\.0*$", r"\1", regex=True)  # what another program wrote as a float
     if texts.str.fullmatch(r"\d+").all() and spec.time_format is None and not (texts.str.len() == 4).all():
         return _of_numbers(texts.astype(np.int64).to_numpy(), spec, key)[rows], None
     if spec.unit:

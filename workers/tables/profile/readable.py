@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
-from itertools import product
+from itertools import combinations, product
 
 import numpy as np
 import pandas as pd
@@ -25,7 +25,9 @@ CLOCKS = ("", " %H:%M", " %H:%M:%S", " %I:%M %p", "T%H:%M:%S")
 UNITS = {"s": 1e9, "ms": 1e12, "us": 1e15, "ns": 1e18}  # about now
 EPOCH = (0.4, 4.0)  # of those: the years 1982 to 2096
 ALIKE = 0.95  # share of the texts of a column that are numbers with a comma
-MOST_TWICE = 0.3  # share of rows whose time and instrument others have
+FEW_TWICE, MOST_TWICE = 0.01, 0.3  # share of rows whose time and instrument others have
+MOST_NAMES = 8  # columns that are tried as instruments
+CLOCK = re.compile(r"hours?|hr|stunde|time|time_?of_?day|clock|uhrzeit|zeit|he|hour_?ending", re.IGNORECASE)
 WIDE, MANY = 3, 20  # columns from which on a table may have an instrument in each
 TICKER = re.compile(r"[A-Z0-9][A-Z0-9.\-^=]{0,11}( [A-Z]{2}( Equity)?)?|[A-Za-z]+[ _.-]?\d+")
 FIELDS = re.compile(
@@ -87,6 +89,10 @@ def _has_commas(columns: SourceColumns) -> bool:
 
 def _find_time(columns: SourceColumns, keys: dict[str, object], said: dict[str, str]) -> None:
     """Write the key of the time, and how it is written, where the names and the values alone do not say it."""
+    if years := _of_years(columns):
+        keys["time"] = years
+        said["time"] = "a time in several columns"
+        return
     try:
         found = time_column(columns.head, None, KEY)
     except DataError:
@@ -105,6 +111,24 @@ def _find_time(columns: SourceColumns, keys: dict[str, object], said: dict[str, 
             keys["time"] = name
             keys.update(how)
             return
+
+
+def _of_years(columns: SourceColumns) -> list[str]:
+    """A year with its month, and the day if there is one, or with its week or quarter; empty if there are none."""
+    names = {name.lower(): name for name in columns.types}
+    for parts in (("year", "month", "day"), ("year", "month"), ("year", "week"), ("year", "quarter")):
+        found = [names[part] for part in parts if part in names]
+        whole = all(columns.types[name] == NUMBER for name in found)
+        if len(found) == len(parts) and whole and not any(_is_time(columns, name) for name in names.values()):
+            return found
+    return []
+
+
+def _is_time(columns: SourceColumns, name: str) -> bool:
+    """Whether a column is a time by itself, other than a year."""
+    if name.lower() == "year" or name not in columns.head.schema.names:
+        return False
+    return time_column(columns.head.select([name]), None, KEY) is not None
 
 
 def _any_time(columns: SourceColumns) -> str:
@@ -132,7 +156,9 @@ def _most_likely(columns: SourceColumns) -> list[str]:
 def _how_written(columns: SourceColumns, name: str) -> dict[str, object]:
     """The keys with which a column is a time; empty if there are none."""
     column = _whole(columns, name)
-    if kind_of(column.type) == NUMBER or all(re.fullmatch(r"\d{9,}", str(text)) for text in column[:20].to_pylist()):
+    if kind_of(column.type) == NUMBER or all(
+        re.fullmatch(r"\d{9,}(\.0*)?", str(text)) for text in column[:20].to_pylist()
+    ):
         numbers = pd.to_numeric(pd.Series(column.to_pylist()), errors="coerce").to_numpy(dtype=float)
         for unit, now in UNITS.items():
             if len(numbers) and (numbers > EPOCH[0] * now).all() and (numbers < EPOCH[1] * now).all():
@@ -184,29 +210,52 @@ def _looks_like_prices(columns: SourceColumns) -> bool:
 
 
 def _with_instrument(path: str, columns: SourceColumns, keys: dict[str, object], said: dict[str, str]) -> Table:
-    """The table, with the key of the instrument if its name does not say it."""
-    try:
-        return reads(path, keys)
-    except BadInput as error:
-        if ".instrument:" not in error.message:
-            raise
-        first = error
-    found: list[tuple[float, int, str, Table]] = []
-    for name in columns.types:
-        if columns.types[name] == CATEGORY or _is_whole(columns, name):
-            try:
-                table = reads(path, {**keys, "instrument": name})
-            except BadInput:
-                continue
-            index = table.frame([]).index
-            # Of those that tell the rows apart, the one with fewest values: an amount may be unique, too.
-            found.append((max(0.01, float(index.duplicated().mean())), len(index.levels[1]), name, table))
-    best = min(found, key=lambda one: one[:2], default=None)
+    """The table, with the keys that tell its rows apart, if its names do not say them: a clock, instruments."""
+    plain = _tried(path, keys)
+    if plain is not None and plain[0] <= FEW_TWICE:
+        return plain[2]
+    clock = _clock(columns, keys, plain)
+    names = [name for name in columns.types if columns.types[name] == CATEGORY or _is_whole(columns, name)]
+    names = [name for name in names if name not in clock][:MOST_NAMES]
+    times: list[dict[str, object]] = [{"time": clock}] if clock else []
+    ones: list[dict[str, object]] = [{"instrument": name} for name in names]
+    pairs: list[dict[str, object]] = [{"instrument": [*pair]} for pair in combinations(names, 2)]
+    found = [] if plain is None else [(*plain, dict[str, object]())]
+    for group in (times, [{**time, **one} for time in times or [{}] for one in ones], pairs):
+        for more in group:
+            tried = _tried(path, {**keys, **more})
+            if tried is not None:
+                found.append((*tried, more))
+        # Of those that tell the rows apart, the one with fewest instruments: an amount may be unique, too.
+        best = min(found, key=lambda one: one[:2], default=None)
+        if best is not None and best[0] <= FEW_TWICE:
+            break
     if best is None or best[0] > MOST_TWICE:
-        raise first
-    keys["instrument"] = best[2]
-    said["instrument"] = "with it, each time is there once"
-    return best[3]
+        return reads(path, keys)  # its error says what is missing, if there is one
+    keys.update(best[3])
+    said.update(dict.fromkeys(best[3], "with it, each time is there once"))
+    return best[2]
+
+
+def _tried(path: str, keys: dict[str, object]) -> tuple[float, int, Table] | None:
+    """The share of rows that are there twice (at least ``FEW_TWICE``), instruments, the table; None: it is refused."""
+    try:
+        table = reads(path, keys)
+    except BadInput as error:
+        if ".instrument:" not in error.message and ".time:" not in error.message:
+            raise
+        return None
+    index = table.frame([]).index
+    return max(FEW_TWICE, float(index.duplicated().mean())), len(index.levels[1]), table
+
+
+def _clock(columns: SourceColumns, keys: dict[str, object], plain: tuple[float, int, Table] | None) -> list[str]:
+    """A date and the column of its hour, or of its time of day; empty if there are none."""
+    date = str(keys["time"]) if isinstance(keys.get("time"), str) else time_column(columns.head, None, KEY)
+    hours = [name for name in columns.types if CLOCK.fullmatch(name) and name != date]
+    if date is None or not hours or (plain is not None and not (plain[2].frame([]).index.levels[0].hour == 0).all()):
+        return []
+    return [date, hours[0]]
 
 
 def _is_whole(columns: SourceColumns, name: str) -> bool:

@@ -84,6 +84,18 @@ def demand() -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["day", "product", "units sold"]).assign(on_promo=rng.integers(0, 2, len(rows)))
 
 
+def stores() -> pd.DataFrame:
+    rng, days = np.random.default_rng(6), pd.date_range("2020-01-01", periods=120)
+    rows = [(day, store, item, rng.poisson(2)) for day in days for store in (1, 2) for item in ("x", "y", "z")]
+    return pd.DataFrame(rows, columns=["date", "store", "item", "sales"])
+
+
+def dates_and_hours() -> pd.DataFrame:
+    frame = hours(40, ("a",))
+    local = frame["time"].dt.tz_localize(None)
+    return pd.DataFrame({"date": local.dt.strftime("%Y-%m-%d"), "hour": local.dt.hour, "load": frame["load"]})
+
+
 def weeks() -> pd.DataFrame:
     days = pd.date_range("2018-01-01", periods=160, freq="7D").isocalendar()
     return pd.DataFrame(
@@ -114,6 +126,8 @@ KINDS: dict[str, tuple[Callable[[Path], Path], str]] = {
     "months": (csv(months()), "lead(sales, 1)"),
     "weeks": (csv(weeks()), "lead(visits, 4)"),
     "demand": (csv(demand()), "kind: count"),
+    "stores": (csv(stores()), "categorical: [item, store]"),
+    "dates and hours": (csv(dates_and_hours()), "time: [date, hour]"),
 }
 
 

@@ -72,6 +72,13 @@ def test_local_hours_are_given_the_zone_whose_changes_they_show(tmp_path: Path) 
         ("date,laden,x\n2024-01-01,a,1\n2024-01-01,b,2\n2024-01-02,a,1\n", {"instrument": "laden"}, "2024-01-01"),
         ("date,shop_1,shop_2,shop_3\n2024-01-01,1,2,3\n2024-01-02,1,2,3\n", {"wide": "value"}, "2024-01-01"),
         ("date,AAPL,MSFT,GE\n2024-01-01,1.5,2.5,3.5\n2024-01-02,1.5,2.5,3.5\n", {"wide": "close"}, "2024-01-01"),
+        ("year,month,x\n2024,1,5\n2024,2,6\n", {"time": ["year", "month"]}, "2024-01-01"),
+        ("date,hour,x\n2024-01-01,0,5\n2024-01-01,1,6\n2024-01-01,2,6\n", {"time": ["date", "hour"]}, "2024-01-01"),
+        (
+            "date,store,item,x\n2024-01-01,1,a,5\n2024-01-01,1,b,6\n2024-01-01,2,a,6\n2024-01-01,2,b,6\n",
+            {"instrument": ["store", "item"]},
+            "2024-01-01",
+        ),
         ("date,load,temp,wind\n2024-01-01,1,2,3\n2024-01-02,1,2,3\n", {}, "2024-01-01"),
     ],
 )
