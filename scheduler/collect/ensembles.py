@@ -111,6 +111,15 @@ def _frames(values: Values) -> list[Frame]:
                 f"The value of {key!r} is no frame indexed by (datetime, instrument).",
                 "Pass frames or Series, and name the index levels.",
             )
+    # An empty frame has no zone. Of two zones the sessions of a row would be those of the first frame by chance.
+    zones = {
+        str(frame.index.get_level_values(DAY).dtype).partition(", ")[2].rstrip("]") for frame in frames if len(frame)
+    }
+    if len(zones) > 1:
+        shown = ", ".join(sorted(zone or "no zone" for zone in zones))
+        raise EnsembleError(
+            f"The times of what is to be joined have different zones: {shown}.", "Give all of it one zone."
+        )
     return frames
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import numpy as np
@@ -21,7 +21,7 @@ from rollq.workers.datasets.table.reach import Reach
 from rollq.workers.datasets.table.table_rows import TableRows, look_at_rows
 from rollq.workers.tables.table import Table
 
-VERSION = 1  # raise it when something else is found odd
+VERSION = 2  # raise it when something else is found odd
 SHOWN = 3  # rows that are named
 
 
@@ -33,7 +33,9 @@ def findings_of(table: Table, plan: TablePlan, cache_dir: Path) -> tuple[Finding
     """
     sessions, ahead, timeless = _looked(table, plan, cache_dir)
     # What lies in the future depends on today, so it is not kept but found each time.
-    findings = [*timeless, *find_future(sessions, plan.plan.checks, ahead=ahead)]
+    checks, zone = plan.plan.checks, plan.plan.spec.source.zone
+    here = checks if checks.timezone else replace(checks, timezone=zone)  # a day begins where the rows are
+    findings = [*timeless, *find_future(sessions, here, ahead=ahead)]
     return tuple(sorted(findings, key=lambda one: (one.session, one.check)))
 
 
@@ -65,7 +67,7 @@ def _look(table: Table, plan: TablePlan, kept: Path) -> Looked:
     sessions = rows.sessions
     times = pd.DatetimeIndex(rows.index.levels[0])
     reach = Reach(times)
-    ahead = max((reach.lookahead_of(span) for span in plan.plan.known_ahead.values()), default=0)
+    ahead = max((reach.ahead_of(span) for span in plan.plan.known_ahead.values()), default=0)
     findings = _found(table, plan, rows, sessions)
     keep_text(kept, json.dumps({"sessions": sessions, "ahead": ahead, "findings": [asdict(one) for one in findings]}))
     return sessions, ahead, findings

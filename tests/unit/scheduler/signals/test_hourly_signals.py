@@ -9,7 +9,7 @@ import pandas as pd
 import pyarrow.parquet as pq
 import pytest
 
-from rollq import CoverageError
+from rollq import CoverageError, EnsembleError
 from rollq.scheduler.collect.ensembles import AverageEnsemble, RollingEnsemble
 from rollq.scheduler.collect.window_join import WindowJoin
 from rollq.scheduler.signals.coverage import WindowPrediction, holes_in, join_windows
@@ -73,6 +73,15 @@ def test_models_are_averaged_hour_by_hour() -> None:
     assert averaged.index.equals(whole.index)
     by_hour = averaged.groupby(level="datetime").mean()
     assert np.allclose(by_hour.dropna(), 0)
+
+
+@pytest.mark.parametrize("ensemble", [AverageEnsemble(), RollingEnsemble()])
+def test_two_zones_are_not_joined(ensemble: AverageEnsemble | RollingEnsemble) -> None:
+    whole, dates = signals(), signals(pd.DatetimeIndex(DAYS))
+    for other in (signals(HOURS.tz_convert("UTC")), signals(HOURS.tz_localize(None).unique()), dates):
+        with pytest.raises(EnsembleError, match=r"different zones: Europe/Berlin, (UTC|no zone)\."):
+            ensemble({"one": whole, "other": other})
+    assert ensemble({"one": whole, "nothing": dates[:0]}).index.equals(whole.index)
 
 
 @pytest.mark.parametrize("unit", ["s", "ms", "us", "ns"])
