@@ -94,7 +94,9 @@ def _any_number(profile: Profile) -> str:
     """The first column that varies, and is known of nothing else."""
     numbers = [one for one in profile.columns if one.kind == NUMBER and one.least is not None]
     if not numbers:
-        raise DataError(f"{profile.path} has no column of numbers.", "There is nothing to predict in it.")
+        texts = ", ".join(one.name for one in profile.columns if one.kind == CATEGORY)
+        fix = f"Columns of texts: {texts or 'none'}. Numbers have no marks of thousands, currencies or percents."
+        raise DataError(f"{profile.path} has no column of numbers.", fix)
     for wanted in ({"feature", "return", "turnover", "volume", "price"}, {one.role for one in numbers}):
         found = [one.name for one in numbers if one.role in wanted and one.least != one.most]
         if found:

@@ -14,6 +14,8 @@ from rollq.workers.tables.rows import Rows, RowsReader, is_value
 from rollq.workers.tables.source_columns import COMMA, SourceColumns
 from rollq.workers.tables.source_spec import SINGLE, SourceSpec
 
+# 1,234.50 and 1.234,50, $5, 7 %
+THOUSANDS = re.compile(r"[$€£]? ?-?\d{1,3}([,. ']\d{3})+([.,]\d+)?|[$€£] ?-?[\d.,]+|-?[\d.,]+ ?[%€$£]")
 STEM = "(name of the file)"  # a column that the files' names are
 PART = re.compile(r"(part|data|chunk|batch|file|table)?[-_.]?\d*([-_.][0-9a-f-]*)?|\d{4}", re.IGNORECASE)
 DAY = re.compile(r"\d{4}-\d{2}-\d{2}|\d{8}")
@@ -112,7 +114,9 @@ class Source:
         """Why a column is no number."""
         shown = self._columns.shown(name)
         comma = isinstance(shown, str) and COMMA.fullmatch(shown.strip())
-        fix = "Write decimal: ',' (and separator: ';')." if comma else "Name it in categorical, or leave it out."
+        fix = "Write decimal: ','." if comma else "Name it in categorical, or leave it out."
+        if isinstance(shown, str) and THOUSANDS.fullmatch(shown.strip()):
+            fix = "Store numbers plainly: without marks of thousands, currencies and percents."
         return DataError(f"{key}: the column {name!r} of {self.spec.path} holds text such as {shown!r}.", fix)
 
     def _find_instrument(self, keys: Sequence[str] | None) -> str | None:

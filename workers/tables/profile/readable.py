@@ -27,7 +27,7 @@ EPOCH = (0.4, 4.0)  # of those: the years 1982 to 2096
 ALIKE = 0.95  # share of the texts of a column that are numbers with a comma
 FEW_TWICE, MOST_TWICE = 0.01, 0.3  # share of rows whose time and instrument others have
 MOST_NAMES = 8  # columns that are tried as instruments
-CLOCK = re.compile(r"hours?|hr|stunde|time|time_?of_?day|clock|uhrzeit|zeit|he|hour_?ending", re.IGNORECASE)
+CLOCK = re.compile(r"hours?|hr|stunde|time|time_?of_?day|clock|uhrzeit|zeit|hour_?ending", re.IGNORECASE)
 WIDE, MANY = 3, 20  # columns from which on a table may have an instrument in each
 TICKER = re.compile(r"[A-Z0-9][A-Z0-9.\-^=]{0,11}( [A-Z]{2}( Equity)?)?|[A-Za-z]+[ _.-]?\d+")
 FIELDS = re.compile(

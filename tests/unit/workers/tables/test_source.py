@@ -130,6 +130,8 @@ def test_types_of_columns(tmp_path: Path, kind: str) -> None:
     [
         ("date,symbol,x\n2024-01-02,A,\n2024-01-03,A,\n", {}, "the column 'x' is missing in every row"),
         ("date,symbol,x\n2024-01-02,A,b\n", {}, "the column 'x' of .* holds text such as 'b'"),
+        ('date,symbol,x\n2024-01-02,A,"1,234.5"\n', {}, "holds text such as '1,234.5'.*without marks of thousands"),
+        ("date,symbol,x\n2024-01-02,A,5 %\n", {}, "holds text such as '5 %'.*without marks of thousands"),
         ("date,symbol,x\n2024-01-02,,1\n", {}, "instrument: 1 rows have no 'symbol'"),
         (
             "date,symbol,ticker,x\n2024-01-02,A,A,1\n",
