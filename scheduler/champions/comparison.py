@@ -25,10 +25,14 @@ TOP = 0.2
 
 @dataclass(frozen=True)
 class Side:
-    """One of the two: its name, and its predictions, a frame with the column ``score`` by (datetime, instrument)."""
+    """One of the two: its name, and its predictions, a frame with the column ``score`` by (datetime, instrument).
+
+    ``outputs`` is what its models say beside the score, if that is known: quantiles, probabilities of classes.
+    """
 
     name: str
     pred: pd.DataFrame
+    outputs: pd.DataFrame | None = None
 
 
 @dataclass(frozen=True)
@@ -118,9 +122,12 @@ def compare(
     times = coefficients[champion.name].index.intersection(coefficients[challenger.name].index)
     # At the same times, or a side with easier days would look better.
     coefficients = {name: found.loc[times] for name, found in coefficients.items()}
-    others = {name: _measured(measures, pred, truth) for name, pred in sides.items()}
+    outputs = {side.name: side.outputs for side in (champion, challenger)}
+    others = {name: _measured(measures, pred, truth, outputs[name]) for name, pred in sides.items()}
     turned = {name: turnover(pred, top) for name, pred in sides.items()}
-    gap = _gap(*(_by_session(coefficients[name], others[name]) for name in (champion.name, challenger.name)))
+    gap = _gap(
+        coefficients[challenger.name] - coefficients[champion.name], others[champion.name], others[challenger.name]
+    )
     if gap.empty:
         raise CoverageError(
             f"{champion.name!r} and {challenger.name!r} have no session in common that can be scored.",
@@ -215,22 +222,27 @@ def _common(sides: Mapping[str, pd.Series]) -> dict[str, pd.Series]:
     return {name: joined[name].rename("score") for name in sides}
 
 
-def _measured(measures: Measures | None, pred: pd.Series, label: pd.Series) -> Measured:
-    return Measured() if measures is None else measures(pred, label.reindex(pred.index))
+def _measured(measures: Measures | None, pred: pd.Series, label: pd.Series, outputs: pd.DataFrame | None) -> Measured:
+    """What the records say of one side, on the rows of both."""
+    if measures is None:
+        return Measured()
+    return measures(pred, label.reindex(pred.index), None if outputs is None else outputs.reindex(pred.index))
 
 
-def _by_session(coefficients: pd.DataFrame, others: Measured) -> pd.DataFrame:
-    """All that is known of each session, a column for each metric."""
+def _gap(coefficients: pd.DataFrame, champion: Measured, challenger: Measured) -> pd.DataFrame:
+    """Challenger less champion: by session, a column for each metric; sessions that say nothing are left out.
+
+    Args:
+        coefficients: their difference by time.
+        champion, challenger: what the records measured of each.
+    """
     # Hours of a session depend on each other more than sessions do, and the look-ahead counts sessions.
-    found = coefficients.rename(columns=SCORES).groupby(session_days(coefficients)).mean()
-    more = others.by_session.drop(columns=list(SCORES.values()), errors="ignore")
-    return found if more.empty else pd.concat([found, more], axis=1).sort_index()
-
-
-def _gap(champion: pd.DataFrame, challenger: pd.DataFrame) -> pd.DataFrame:
-    """Challenger less champion, by session; sessions that say nothing are left out."""
-    common = [name for name in champion if name in challenger]
-    return (challenger[common] - champion[common]).replace([np.inf, -np.inf], np.nan).dropna(how="all")
+    gap = coefficients.rename(columns=SCORES).groupby(session_days(coefficients)).mean()
+    both = [one.by_session.drop(columns=list(SCORES.values()), errors="ignore") for one in (champion, challenger)]
+    common = [name for name in both[0] if name in both[1]]
+    if common:
+        gap = pd.concat([gap, both[1][common] - both[0][common]], axis=1).sort_index()
+    return gap.replace([np.inf, -np.inf], np.nan).dropna(how="all")
 
 
 def _intervals(

@@ -55,19 +55,22 @@ class Measures:
     dataset: Callable[[], Dataset]
     components: tuple[str, ...] = ()
 
-    def __call__(self, pred: pd.Series, label: pd.Series) -> Measured:
+    def __call__(self, pred: pd.Series, label: pd.Series, outputs: pd.DataFrame | None = None) -> Measured:
         """Run each record on the same rows; one that cannot is left out, and it is said why.
 
         Args:
             pred, label: by (datetime, instrument), with the same rows.
+            outputs: what the models say beside the score, on these rows; None: it is not known.
         """
+        rows = {"pred.parquet": pred.to_frame("score"), "label.parquet": label.to_frame("label")}
+        rows |= {} if outputs is None else {"outputs.parquet": outputs}
         whole, tables, left_out = WindowMetrics(), [], {}
         for place, config in self.records:
             name = str(class_of(config))
             if name == WRITES_PREDICTIONS:
                 continue
             try:
-                found, by_session = self._run(place, config, pred, label)
+                found, by_session = self._run(place, config, rows)
             except Exception as error:
                 # A record of the user's own may do anything; a server that is away is no finding about a record.
                 if isinstance(error, RollqError) and kind_of(error) is not Kind.OWN:
@@ -82,27 +85,27 @@ class Measures:
         return Measured(whole, joined.loc[:, ~joined.columns.duplicated(keep="last")], left_out)
 
     def _run(
-        self, place: str, config: Component, pred: pd.Series, label: pd.Series
+        self, place: str, config: Component, rows: Mapping[str, pd.DataFrame]
     ) -> tuple[WindowMetrics, pd.DataFrame]:
         """One record on all rows; and on one session after the other, if it does not measure by time itself."""
-        record, found = self._generate(place, config, pred, label)
+        record, found = self._generate(place, config, rows)
         # One of the user's own needs a `generate` and nothing else.
         whole = WindowMetrics(found, dict(getattr(record, "better", {})))
         by_time: pd.DataFrame | None = getattr(record, "measured", None)
         if by_time is not None:
             return whole, by_time.groupby(session_days(by_time)).mean()
-        rows: dict[pd.Timestamp, dict[str, float]] = {}
-        days = session_days(pred)
+        by_session: dict[pd.Timestamp, dict[str, float]] = {}
+        days = session_days(rows["pred.parquet"])
         for day in days.unique():
-            own = days == day
-            values = self._generate(place, config, pred[own], label[own])[1]
-            rows[day] = {name: float(value) for name, value in values.items() if not is_of_group(name)}
-        return whole, pd.DataFrame.from_dict(rows, orient="index").sort_index()
+            own = {name: frame[days == day] for name, frame in rows.items()}
+            values = self._generate(place, config, own)[1]
+            by_session[day] = {name: float(value) for name, value in values.items() if not is_of_group(name)}
+        return whole, pd.DataFrame.from_dict(by_session, orient="index").sort_index()
 
     def _generate(
-        self, place: str, config: Component, pred: pd.Series, label: pd.Series
+        self, place: str, config: Component, rows: Mapping[str, pd.DataFrame]
     ) -> tuple[Record, dict[str, Pooled]]:
-        run = MemoryRun(**{"pred.parquet": pred.to_frame("score"), "label.parquet": label.to_frame("label")})
+        run = MemoryRun(**rows)
         record: Record = build(config, place, self.components, recorder=run, model=None, dataset=self.dataset())
-        returned = as_pooled(record.generate() or {}, getattr(record, "pooling", {}), lambda: len(pred))
-        return record, returned
+        metrics, how = record.generate() or {}, getattr(record, "pooling", {})
+        return record, as_pooled(metrics, how, lambda: len(rows["pred.parquet"]))

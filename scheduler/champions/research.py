@@ -28,6 +28,7 @@ from rollq.tasks.rounds.documents import Round
 from rollq.tasks.rounds.purpose import Research, Serve
 from rollq.tasks.tracking.mlflow.experiment import find_run
 
+OUTPUTS = "outputs.parquet"
 SHORTEST = 4  # digits that an id may be shortened to
 
 
@@ -93,6 +94,20 @@ def labels_of(backend: Backend, found: Round) -> pd.Series:
     return pd.concat([_series(label) for label in labels]).sort_index().rename("label")
 
 
+def outputs_of(backend: Backend, found: Round) -> pd.DataFrame | None:
+    """What the models of a gathered round say beside their scores, such as quantiles; None: nothing, or several models
+    say it of the same rows.
+
+    Raises:
+        StateError: as ``findings``.
+    """
+    recorders = [find_run(run, backend.settings.mlflow_uri) for run in findings(backend, found).runs]
+    if not recorders or any(OUTPUTS not in recorder.checksums() for recorder in recorders):
+        return None
+    joined = pd.concat([recorder.load_object(OUTPUTS) for recorder in recorders])
+    return joined if joined.index.is_unique else None
+
+
 def compare_rounds(
     backend: Backend,
     reference: Round,
@@ -119,7 +134,10 @@ def compare_rounds(
         names = [f"{name} {found.id}" for name, found in zip(names, (reference, other), strict=True)]
     frames = [signals_of(backend, found) for found in (reference, other)]
     days = _days(frames, start, end, last)
-    first, second = (Side(name, one[on_sessions(one, days)]) for name, one in zip(names, frames, strict=True))
+    first, second = (
+        Side(name, one[on_sessions(one, days)], outputs_of(backend, found))
+        for name, one, found in zip(names, frames, (reference, other), strict=True)
+    )
     options.setdefault("measures", _measures(backend, reference, days))
     ahead = max(1, *(_lookahead(found) for found in (reference, other)))
     return compare(first, second, labels_of(backend, reference).to_frame(), lookahead=ahead, **options)

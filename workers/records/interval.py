@@ -57,7 +57,7 @@ class IntervalRecord(Record):
         if not columns:
             raise BadInput(
                 "The model gives no quantiles, which IntervalRecord measures.",
-                "Use a model of quantiles, such as LGBModel with quantiles: [0.1, 0.5, 0.9]; or leave it out.",
+                "Use a model of quantiles, such as LGBModel with loss: quantile; or leave this record out.",
             )
         label = self.load("label.parquet").iloc[:, 0].reindex(outputs.index)
         return write_measured(self, interval_metrics(outputs, label, columns), outputs.index, self._by)

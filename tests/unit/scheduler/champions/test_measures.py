@@ -108,3 +108,20 @@ def test_a_run_in_memory_is_a_run() -> None:
     assert (run.load_object("pred.parquet"), run.load_object("folder/name")) == (1, 2)
     with pytest.raises(ArtifactMissing, match="no 'model'"):
         run.load_object("model")
+
+
+def test_quantiles_are_compared_where_they_are_known() -> None:
+    old, new, label = sides()
+    interval = {"class": "IntervalRecord"}
+    both = [
+        Side(one.name, one.pred, pd.DataFrame({"q0.1": one.pred["score"] - 3, "q0.9": one.pred["score"] + 3}))
+        for one in (old, new)
+    ]
+    found = compare(*both, label, measures=measures(interval))
+    assert found.metrics["new"]["Coverage 80%"] == pytest.approx(
+        (label["label"] - new.pred["score"]).between(-3, 3).mean()
+    )
+    assert found.difference["Pinball"].high < 0
+    assert "Coverage 80%" in found.difference
+    assert "Coverage 80%" not in found.better
+    assert set(compare(old, new, label, measures=measures(interval)).left_out) == {"IntervalRecord"}
