@@ -11,6 +11,7 @@ QLIB_CLASSES = ("tests/unit/workers/qlib/test_classes.py",)
 MODEL_LOSSES = ("tests/unit/workers/models/learning/test_losses.py",)
 ESTIMATORS = ("tests/unit/workers/models/test_sklearn.py",)
 QLIB_TENSORS = ("tests/unit/workers/qlib/test_tensors.py",)
+EVALUATION = ("tests/unit/workers/expressions/test_evaluation.py",)
 QLIB_DATASETS = ("tests/unit/workers/qlib/test_datasets.py",)
 
 
@@ -768,5 +769,48 @@ MUTANTS = (
         "isinstance(error, LeaseLost) and self._done.wait(self._pause)",
         "False",
         ("tests/unit/tasks/leases/test_renewer.py",),
+    ),
+    # -- expressions
+    Mutant(
+        "a lag sees the row ahead",
+        "workers/expressions/functions/other_rows.py",
+        'return at(grid, values[0], -span_of(options, "distance"))',
+        'return at(grid, values[0], span_of(options, "distance"))',
+        EVALUATION,
+    ),
+    Mutant(
+        "a window is one row longer than it says",
+        "workers/expressions/kernels/window.py",
+        "return cls(span.steps, least)",
+        "return cls(span.steps + 1, least)",
+        EVALUATION,
+    ),
+    Mutant(
+        "what is joined is one row too near",
+        "workers/expressions/kernels/doubling.py",
+        "part = _all_later(state, covered, empty)",
+        "part = _all_later(state, max(covered - 1, 0), empty)",
+        ("tests/unit/workers/expressions/test_windows.py",),
+    ),
+    Mutant(
+        "a feature may look ahead of any column",
+        "workers/expressions/expression.py",
+        "if lead is None or column not in lead:",
+        "if lead is None:",
+        ("tests/unit/workers/expressions/test_expression.py",),
+    ),
+    Mutant(
+        "what is not of the universe counts across instruments",
+        "workers/expressions/kernels/across.py",
+        "np.where(seen & np.isfinite(one[part]), one[part], np.nan)",
+        "np.where(np.isfinite(one[part]), one[part], np.nan)",
+        ("tests/unit/workers/expressions/test_across.py",),
+    ),
+    Mutant(
+        "a function of one's own may look ahead",
+        "workers/expressions/functions/own.py",
+        "if not np.allclose(before, found[: half + 1], rtol=CLOSE, atol=0, equal_nan=True):",
+        "if before is None:",
+        ("tests/unit/workers/expressions/test_own.py",),
     ),
 )
