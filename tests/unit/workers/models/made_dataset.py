@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Self
 
@@ -118,6 +118,21 @@ def said(model: Model, dataset: Dataset) -> str:
     outputs = model.predict_outputs(dataset)
     values = [model.predict(dataset).to_numpy().tobytes(), b"" if outputs is None else outputs.to_numpy().tobytes()]
     return hashlib.sha256(b"".join(values)).hexdigest()
+
+
+def sees_after(make: Callable[[], Model], folder: Path, label: str = "value", end: str = "2024-02-14") -> bool:
+    """Whether a model is another one where every row after 2024-02-14 is another.
+
+    Args:
+        end: of train; one that lies later is the control that must be caught.
+    """
+    frame = rows()
+    other = frame.copy()
+    late = other.index.get_level_values("datetime") > "2024-02-14"
+    other.loc[late] = rows(seed=9)[late] * 3
+    segments = {"train": ["2024-01-01", end]}
+    one, two = (fitted(make(), MadeDataset(label, frame=found, segments=segments)) for found in (frame, other))
+    return saved(one, folder / label / end / "one") != saved(two, folder / label / end / "two")
 
 
 SCRIPT = """

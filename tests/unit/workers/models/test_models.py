@@ -15,6 +15,7 @@ from rollq.tasks.errors import PermanentError, StateError
 from rollq.workers.datasets.panel import PanelDataset
 from rollq.workers.models.lightgbm import LGBModel
 from rollq.workers.models.ridge import RidgeModel
+from rollq.workers.models.sklearn import SklearnModel
 from rollq.workers.models.xgboost import XGBModel
 from tests.synthetic import SEGMENTS, closes, panel
 from tests.unit.workers.models.test_lightgbm import PARAMS
@@ -25,6 +26,7 @@ MAKES: dict[str, Make] = {
     "LGBModel ranks": lambda: LGBModel(**PARAMS, loss="lambdarank"),
     "LGBModel quantiles": lambda: LGBModel(**PARAMS, loss="quantile"),
     "RidgeModel": RidgeModel,
+    "SklearnModel": lambda: SklearnModel("sklearn.ensemble.HistGradientBoostingRegressor", {"max_iter": 5}),
     "XGBModel": lambda: XGBModel(num_boost_round=10),
 }
 MODELS = pytest.mark.parametrize("make", MAKES.values(), ids=MAKES)

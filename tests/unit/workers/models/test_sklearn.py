@@ -21,7 +21,7 @@ from rollq.tasks.ingredients.ingredients import sources_of
 from rollq.workers.models.learning import packages
 from rollq.workers.models.scikit.stored import loaded
 from rollq.workers.models.sklearn import SklearnModel
-from tests.unit.workers.models.made_dataset import MadeDataset, fitted, rows, said, said_elsewhere, saved
+from tests.unit.workers.models.made_dataset import MadeDataset, fitted, rows, said, said_elsewhere, saved, sees_after
 
 TREES = {"estimator": "sklearn.ensemble.HistGradientBoostingRegressor", "params": {"max_iter": 10}}
 FOREST = {"estimator": "sklearn.ensemble.RandomForestRegressor", "params": {"n_estimators": 5, "max_depth": 4}}
@@ -143,14 +143,11 @@ def test_a_feature_that_is_missing_later_leaves_a_hole(caplog: pytest.LogCapture
 
 
 def test_fills_are_found_on_train_alone(tmp_path: Path) -> None:
-    frame = rows()
-    late = frame.index.get_level_values("datetime") > "2024-02-14"
-    other = frame.copy()
-    other.loc[late] = rows(seed=9)[late] * 3
-    one, two = (fitted(SklearnModel(**LINE), MadeDataset(frame=found)) for found in (frame, other))
-    files = saved(one, tmp_path / "one")
-    assert files == saved(two, tmp_path / "two")
-    train = frame.loc[~late]
+    assert not sees_after(lambda: SklearnModel(**LINE), tmp_path)
+    assert not sees_after(lambda: SklearnModel(**CLASSES), tmp_path, "class")
+    assert sees_after(lambda: SklearnModel(**LINE), tmp_path, end="2024-02-16")
+    files = saved(fitted(SklearnModel(**LINE), MadeDataset()), tmp_path / "model")
+    train = rows().loc[:"2024-02-14"]  # type: ignore[misc]
     fills = json.loads(files["model.json"])["fills"]
     np.testing.assert_allclose(fills, [*train[["a", "b", "c"]].median(), -1.0])
 

@@ -15,7 +15,7 @@ from rollq.tasks.config.settings import current_settings
 from rollq.tasks.errors import ComponentError, LeaseLost, PermanentError
 from rollq.workers.models.learning import packages
 from rollq.workers.models.xgboost import XGBModel
-from tests.unit.workers.models.made_dataset import MadeDataset, fitted, rows, said, said_elsewhere, saved
+from tests.unit.workers.models.made_dataset import MadeDataset, fitted, rows, said, said_elsewhere, saved, sees_after
 
 FEW: dict[str, Any] = {"num_boost_round": 8, "max_depth": 3}
 LOSSES = {
@@ -111,13 +111,9 @@ def test_a_warm_start_adds_rounds() -> None:
 
 
 def test_nothing_after_train_is_learned_from(tmp_path: Path) -> None:
-    frame = rows()
-    after = frame.copy()
-    late = after.index.get_level_values("datetime") > "2024-02-14"
-    after.loc[late] = rows(seed=9)[late] * 3
-    train = {"train": ["2024-01-01", "2024-02-14"]}
-    one, two = (fitted(XGBModel(**FEW), MadeDataset(frame=found, segments=train)) for found in (frame, after))
-    assert saved(one, tmp_path / "one") == saved(two, tmp_path / "two")
+    for loss in ("mse", "lambdarank"):
+        assert not sees_after(lambda loss=loss: XGBModel(loss=loss, **FEW), tmp_path / loss)  # type: ignore[misc]
+    assert sees_after(lambda: XGBModel(**FEW), tmp_path, end="2024-02-16")
 
 
 @pytest.mark.parametrize(
