@@ -2,23 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
-from rollq.enqueueing import load_strategy
+from rollq.enqueueing import enqueue_research, load_strategy
 from rollq.local.attach import attach
 from rollq.local.workers import LocalWorkers
+from rollq.scheduler.champions.comparison import Comparison
+from rollq.scheduler.champions.research import compare_rounds
 from rollq.scheduler.online.online_set import OnlineSet
 from rollq.scheduler.rounds.trained_round import TrainedRound
 from rollq.scheduler.rounds.trainers import DelayTrainer
 from rollq.stopwatch import Phase, Stopwatch, Update, counter
 from rollq.tasks.backend import Backend
 from rollq.tasks.config.settings import Settings
-from rollq.tasks.errors import NotFound
+from rollq.tasks.errors import CoverageError, NotFound, RoundFailed
 from rollq.tasks.queue.states import TaskState
 from rollq.tasks.queue.task import Task
+from rollq.tasks.rolling.online_options import BASE
 from rollq.tasks.rolling.template_names import check_name
 from rollq.tasks.rounds.documents import Round
 from rollq.workers.process.machine import this_machine
@@ -30,7 +34,9 @@ TIMEOUT = 3_600.0
 
 @dataclass(frozen=True)
 class DemoResult:
-    """What a demo came to. ``phases`` are (name, seconds); ``total`` is from start to signals."""
+    """What a demo came to. ``phases`` are (name, seconds); ``total`` is from start to signals; ``compared`` is the
+    model with each challenger of the template, which are trained after that; ``apart`` says why one is not compared.
+    """
 
     pool: str
     strategy: str
@@ -48,6 +54,8 @@ class DemoResult:
     signals: dict[str, object]
     report: Path
     mlflow_uri: str
+    compared: tuple[Comparison, ...] = ()
+    apart: Mapping[str, str] = field(default_factory=dict)
 
     def to_dict(self) -> dict[str, object]:
         """The JSON object of ``rollq demo --json``."""
@@ -69,13 +77,15 @@ class DemoResult:
             "signals": self.signals,
             "report": str(self.report),
             "mlflow_uri": self.mlflow_uri,
+            "compared": [found.to_dict() for found in self.compared],
+            "apart": dict(self.apart),
         }
 
 
 def run_demo(
     settings: Settings, template: Path | None, workers: int | None, pool: str | None, phase: Phase, update: Update
 ) -> DemoResult:
-    """Start what is needed, train every window, gather, and report.
+    """Start what is needed, train every window, gather, compare with the template's challengers, and report.
 
     Raises:
         BadInput: the template cannot be used.
@@ -104,7 +114,17 @@ def run_demo(
         clock.start("training windows")
         online = trainer.wait(trained, TIMEOUT, counter(update), local.keep_alive)
         total = clock.stop()
-        return _result(backend, trained, online, clock, total, count)
+        phases = tuple(clock.done)
+        compared: list[Comparison] = []
+        apart: dict[str, str] = {}
+        for challenger, other in enqueue_research(strategy, backend, name, leave_out=(BASE,)).items():
+            phase(f"training {challenger}")
+            try:
+                found = trainer.wait_gathered(other, TIMEOUT, counter(update), local.keep_alive)
+                compared.append(compare_rounds(backend, backend.rounds.get(trained.id), found))
+            except (CoverageError, RoundFailed) as error:  # what serves is there, whatever becomes of a challenger
+                apart[challenger] = str(error)
+        return replace(_result(backend, trained, online, phases, total, count), compared=tuple(compared), apart=apart)
 
 
 def example(name: Path) -> Path:
@@ -124,7 +144,7 @@ def _result(
     backend: Backend,
     trained: TrainedRound,
     online: OnlineSet,
-    clock: Stopwatch,
+    measured: tuple[tuple[str, float], ...],
     total: float,
     workers: int,
 ) -> DemoResult:
@@ -136,7 +156,7 @@ def _result(
     found = backend.rounds.get(trained.id)
     gather = _gather_seconds(tasks, found)
     # Gathering is the end of the last phase; the clock saw only that the waiting was over.
-    phases = (*clock.done[:-1], ("training", max(clock.done[-1][1] - gather, 0.0)), ("gathering", gather))
+    phases = (*measured[:-1], ("training", max(measured[-1][1] - gather, 0.0)), ("gathering", gather))
     folder = backend.settings.state_dir.resolve() / "runs" / trained.pool
     folder.mkdir(parents=True, exist_ok=True)
     came_to, serves = findings(backend, found), f"{online.strategy} version {online.version}"

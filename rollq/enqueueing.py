@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -113,13 +113,19 @@ def enqueue_research(
     after: Sequence[str] = (),
     priority: int = 0,
     force: bool = False,
+    leave_out: Collection[str] = (),
 ) -> dict[str, TrainedRound]:
     """Open a round of research for the template's own model and one for each of its challengers, by their names.
 
     They put nothing online. Arguments and errors are those of ``enqueue_plan``.
+
+    Args:
+        leave_out: models that are not trained: ``base`` is the template's own.
     """
     opened = {}
     for variant, plan in strategy.research_plans().items():
+        if variant in leave_out:
+            continue
         name = strategy.name if variant == BASE else f"{strategy.name}:{variant}"
         trainer = _trainer(backend, pool or strategy.pool, policy, len(plan.definitions))
         lookahead = strategy.dataset_of(variant).label_lookahead

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from rollq.cli.comparison import show_comparison
 from rollq.cli.context import JSON, metrics_line, of, print_json, print_table, say
 from rollq.cli.progress import ProgressBar, called_as
 from rollq.cli.values import at_home
@@ -57,6 +58,10 @@ def _show(result: DemoResult) -> None:
         ["report", str(result.report)],
     ]
     print_table("The main job is done", ["what", "result"], rows)
+    for found in result.compared:
+        show_comparison(found)
+    for challenger, why in result.apart.items():
+        say(f"{challenger} is not compared: {why}")
     command = called_as()
     say("\nTry next:")
     say(f"  {command} signals show            what the models that are online say about the last session")

@@ -194,7 +194,9 @@ def _wait_gathered(folder: Path) -> None:
 
 
 def test_demo_prints_one_json_object(tmp_path: Path) -> None:
-    found = run("demo", "--json", "--template", template(tmp_path), "--workers", "2", cwd=tmp_path)
+    naive = {"name": "naive", "model": {"class": "FeatureModel", "kwargs": {"feature": "momentum_5"}}}
+    path = template(tmp_path, set_("online", value={"challengers": [naive]}))
+    found = run("demo", "--json", "--template", path, "--workers", "2", cwd=tmp_path)
     assert found.returncode == 0, found.stderr
     answer = json.loads(found.stdout)
     assert {
@@ -215,5 +217,9 @@ def test_demo_prints_one_json_object(tmp_path: Path) -> None:
     frame = pd.read_parquet(answer["signals"]["path"])
     assert len(frame) == answer["signals"]["rows"]
     assert not frame.duplicated(["datetime", "instrument"]).any()
+    (compared,) = answer["compared"]
+    assert list(compared["metrics"]) == ["sp500-small", "sp500-small:naive"]
+    assert compared["rows"] > 0
+    assert answer["apart"] == {}
     page = Path(answer["report"]).read_text()
     assert "Timeline" in page

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import runpy
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ import yaml
 from rollq import Model, RollingGen, TimeAdjuster
 from rollq.demo import TEMPLATE, example
 from rollq.tasks.components.dataset import Finding
+from rollq.tasks.predictions.session_days import session_days
 from rollq.tasks.rolling.data_checks import DataChecks
 from rollq.workers.datasets.prices import read_prices
 from rollq.workers.datasets.session_checks import find
@@ -22,7 +24,9 @@ from tests.conftest import TESTS
 EXAMPLES = TESTS.parent / "examples"
 TEMPLATES = sorted(EXAMPLES.glob("*/*.yaml"))
 PSE = EXAMPLES / "pse" / "prices.parquet"
-WINDOWS = {"pse": 55, "sp500": 9, "online": 49, "own_model": 9, "own_classes": 4}
+WINDOWS = {"pse": 55, "sp500": 9, "online": 49, "own_model": 9, "own_classes": 4, "retail": 21, "electricity": 14}
+WINDOWS_OF = {"pse/alpha158": 19}
+TIMES = {"datetime", "time"}
 
 
 def prices_of(template: Path, content: dict[str, Any]) -> Path:
@@ -40,10 +44,13 @@ def odd() -> list[Finding]:
 @pytest.mark.parametrize("path", TEMPLATES, ids=lambda path: f"{path.parent.name}/{path.stem}")
 def test_each_template_has_the_windows_that_its_page_says(path: Path) -> None:
     content = yaml.safe_load(path.read_text())
-    sessions = pd.read_parquet(prices_of(path, content), columns=["datetime"])["datetime"].drop_duplicates()
-    generator = RollingGen(**content["rolling"]["kwargs"], calendar=TimeAdjuster(sessions))
+    prices = prices_of(path, content)
+    (name,) = TIMES & set(pq.ParquetFile(prices).schema_arrow.names)
+    days = session_days(pd.DatetimeIndex(pd.read_parquet(prices, columns=[name])[name].unique()))
+    generator = RollingGen(**content["rolling"]["kwargs"], calendar=TimeAdjuster(days.unique()))
     segments = {"dataset": {"kwargs": {"segments": content["dataset"]["kwargs"]["segments"]}}}
-    assert len(generator.generate(segments)) == WINDOWS[path.parent.name]
+    name = f"{path.parent.name}/{path.stem}"
+    assert len(generator.generate(segments)) == WINDOWS_OF.get(name, WINDOWS[path.parent.name])
 
 
 def test_the_demo_trains_the_main_example() -> None:
@@ -70,9 +77,12 @@ def test_all_data_name_their_source_and_licence() -> None:
     for prices in EXAMPLES.glob("*/*.parquet"):
         page = (prices.parent / "README.md").read_text()
         assert prices.name in page
+        if (prices.parent / "make_data.py").exists():
+            continue  # made by that, and by nobody else
+        (licence,) = prices.parent.glob("LICENSE.*")
         assert "Source: " in page
-        assert "(LICENSE.prices)" in page
-        assert "Copyright (c)" in (prices.parent / "LICENSE.prices").read_text()
+        assert f"({licence.name})" in page
+        assert "Copyright (c)" in licence.read_text()
 
 
 def test_the_own_model_is_short_and_complete() -> None:
@@ -88,3 +98,13 @@ def test_the_own_model_is_short_and_complete() -> None:
     assert "weights_only=True" in text
     template = yaml.safe_load((EXAMPLES / "own_model" / "perceptron.yaml").read_text())
     assert (template["model"]["class"], template["queue"]) == (made.name, "gpu")
+
+
+def test_the_load_is_made_by_its_file(tmp_path: Path) -> None:
+    """The same seed, the same bytes: what the page says of the data can be looked up."""
+    folder = EXAMPLES / "electricity"
+    (tmp_path / "make_data.py").write_text((folder / "make_data.py").read_text())
+    runpy.run_path(str(tmp_path / "make_data.py"), run_name="__main__")
+    for name in ("load.parquet", "weather.parquet"):
+        made, kept = (pd.read_parquet(where / name) for where in (tmp_path, folder))
+        pd.testing.assert_frame_equal(made, kept)
