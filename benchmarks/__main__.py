@@ -22,6 +22,7 @@ ALL = (
     "revisions",
     "datasets.panel",
     "datasets.expressions",
+    "datasets.qlib_frames",
 )
 WITH_REFERENCE = ("create", "drain", "recorder")
 
