@@ -42,7 +42,7 @@ qlib: $(STAMP)
 # As qlib, with the models that need PyTorch (750 MB): its build for CPUs, from where PIP_FIND_LINKS or PIP_EXTRA_INDEX_URL says.
 qlib-torch: $(STAMP)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --target $(VENV)/qlib-torch --upgrade --requirement tests/conformance/qlib-torch.txt
-	@PYTHONPATH=$(abspath $(VENV))/qlib-torch $(BIN)/python -m pytest tests/integration/workers/test_qlib.py tests/unit/workers/qlib -n 0
+	@PYTHONPATH=$(abspath $(VENV))/qlib-torch $(BIN)/python -m pytest tests/integration/workers/test_qlib.py tests/unit/workers/qlib -n 0 --timeout 1800
 
 # The environment of the reference: pyqlib, 1.4 GB.
 reference-env: $(STAMP)
