@@ -61,8 +61,12 @@ def grown_sessions(backend: Backend, strategy: OnlineStrategy, session: str) -> 
 
 
 def _recent(backend: Backend, strategy: OnlineStrategy, session: str) -> Sequence[str]:
-    entries = SignalLedger(backend).entries(strategy.name)
-    return sorted({day for entry in entries for day in entry.days if day < session})[-RECENT:]
+    """The recent sessions that were published before a session; none where their rows have dates."""
+    ledger = SignalLedger(backend)
+    days = sorted({day for entry in ledger.entries(strategy.name) for day in entry.days if day < session})[-RECENT:]
+    # By what was published: a look into the data may take long, and as a rule there is nothing to look for.
+    times = ledger.read(strategy.name, days[-1:]).index.unique("datetime") if days else pd.DatetimeIndex([])
+    return [] if are_dates(pd.DatetimeIndex(times)) else days
 
 
 def _rows(strategy: OnlineStrategy, part: Served) -> pd.MultiIndex | None:
