@@ -7,6 +7,12 @@ from dataclasses import dataclass, field
 
 from rollq.workers.expressions.span import Span
 
+# Functions that stand without brackets: a column of such a name is written so that it is meant.
+ALSO_FUNCTIONS = {
+    *("minute", "hour", "weekday", "day", "day_of_year", "week", "month", "quarter", "year", "days_left"),
+    *("month_start", "month_end", "quarter_end", "year_end"),
+    *("day_sin", "day_cos", "week_sin", "week_cos", "year_sin", "year_cos"),
+}
 Option = float | bool | str | Span | None
 
 
@@ -31,7 +37,8 @@ class Column:
 
     def __post_init__(self) -> None:
         plain = self.name.isidentifier() and not keyword.iskeyword(self.name) and not self.name.startswith("__")
-        object.__setattr__(self, "text", self.name if plain else f"`{self.name}`")
+        quoted = f"col({self.name!r})" if "`" in self.name or "\n" in self.name else f"`{self.name}`"
+        object.__setattr__(self, "text", self.name if plain and self.name not in ALSO_FUNCTIONS else quoted)
 
 
 @dataclass(frozen=True)

@@ -45,6 +45,11 @@ def own_function(name: str) -> Function | None:
     return _function(name, cls)
 
 
+def own_names() -> list[str]:
+    """The classes that the settings register, by name: some of them may be functions."""
+    return [target.rpartition(":")[2] for target in current_settings().components]
+
+
 def sources_of_own(texts: object) -> dict[str, str]:
     """The SHA-256 of the source of each registered function that is called in some texts."""
     extra = current_settings().components

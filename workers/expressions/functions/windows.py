@@ -86,11 +86,17 @@ def _ewm_check(options: Options) -> str:
     return "ewm takes either halflife or span" if both else ""
 
 
+def _least_check(options: Options) -> str:
+    window, least = span_of(options, "window"), whole_of(options, "least")
+    more = least is not None and window.is_steps and least > window.steps
+    return f"a window of {window} steps never has {least} values" if more else ""
+
+
 def _window(name: str, compute: Compute, formula: str, example: str, least: int = 1, pair: bool = False) -> Function:
     """A function of windows of at least so many steps."""
     window = Parameter("window", Kind.WINDOW, least=least)
     parameters = (X, Y, window, LEAST) if pair else (X, window, LEAST)
-    return Function(name, parameters, compute, formula, example, looks=back_by_window, topic=TOPIC)
+    return Function(name, parameters, compute, formula, example, looks=back_by_window, topic=TOPIC, check=_least_check)
 
 
 FUNCTIONS = (
@@ -143,6 +149,7 @@ FUNCTIONS = (
         "quantile(close, 20, 0.8) / close",
         looks=back_by_window,
         topic=TOPIC,
+        check=_least_check,
     ),
     _window(
         "median",

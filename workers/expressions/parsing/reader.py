@@ -9,6 +9,7 @@ from collections.abc import Collection, Mapping
 from rollq.workers.expressions.functions.calendar import TOPIC as CALENDAR
 from rollq.workers.expressions.functions.catalog import FUNCTIONS, function_of
 from rollq.workers.expressions.functions.function import here
+from rollq.workers.expressions.functions.own import own_names
 from rollq.workers.expressions.nearest import nearest
 from rollq.workers.expressions.node import Call, Column, Node, Number
 from rollq.workers.expressions.parsing.arguments import Arguments, made
@@ -183,9 +184,10 @@ class Reader:
             return self._quoted(found)
         function = function_of(name)
         if function is None:
-            hint = nearest(name, FUNCTIONS)
-            own = "" if hint.startswith("Did") else " One of your own is a registered rollq.BlockFunction."
-            raise Misread(self.place(found), f"there is no function {name!r}", hint + own)
+            hint = nearest(name, [*FUNCTIONS, *own_names()])
+            if not hint.startswith("Did"):
+                hint = "docs/reference/expressions.md has all; one of your own is a registered rollq.BlockFunction."
+            raise Misread(self.place(found), f"there is no function {name!r}", hint)
         call = self._arguments.call(function, found)
         if name == "lead" and (later := self._calendar_ahead(call, found)):
             return later

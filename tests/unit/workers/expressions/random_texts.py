@@ -50,6 +50,8 @@ def calls(draw: st.DrawFn, inner: st.SearchStrategy[str], functions: list[Functi
             parts.append(draw(option(parameter)))
         elif function.name == "ewm":
             continue
+        elif parameter.name == "least":
+            parts += draw(st.sampled_from([[], ["least=1"]]))
         elif draw(st.booleans()):
             parts.append(f"{parameter.name}={draw(option(parameter))}")
     if function.name == "ewm":

@@ -15,6 +15,7 @@ from rollq.tasks.errors import TemplateError
 from rollq.workers.expressions.expression import parse
 from rollq.workers.expressions.functions import calendar
 from rollq.workers.expressions.grid import Grid
+from rollq.workers.expressions.node import ALSO_FUNCTIONS
 from tests.unit.workers.expressions.grids import made_grid, values
 
 HOURS = pd.date_range("2023-12-29 22:30", periods=1500, freq="5h7min", tz="America/New_York")
@@ -68,6 +69,7 @@ def test_it_is_what_the_local_clock_says(name: str) -> None:
 
 def test_every_function_has_a_twin() -> None:
     assert {one.name for one in calendar.FUNCTIONS} == {*TWINS, "holiday"}
+    assert set(TWINS) == ALSO_FUNCTIONS  # a column of such a name has a text of its own
 
 
 @pytest.mark.parametrize(
@@ -101,7 +103,9 @@ def test_a_name_is_a_column_where_there_is_one() -> None:
     assert parse("hour", columns=["hour"], lead=None).columns == ("hour",)
     assert parse("hour", columns=["load"], lead=None).columns == ()
     assert parse("hour()", columns=["hour"], lead=None).columns == ()
-    assert parse("`hour`", columns=None, lead=None).columns == ("hour",)
+    found = parse("`hour` + col('a`b')", columns=None, lead=None)
+    assert found.columns == ("a`b", "hour")
+    assert parse(found.text, columns=None, lead=None) == found
 
 
 def test_the_calendar_is_known_ahead_without_a_row_there() -> None:

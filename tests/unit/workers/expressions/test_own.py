@@ -108,7 +108,7 @@ def test_what_is_wrong_with_it_is_told_with_its_place(text: str, says: str, modu
         ("Typical(high, low)", "Typical needs 'close'"),
         ("Typical(high, low, close, window=2.5)", "a whole number"),
         ("Typical(high, low, close, windw=2)", "Did you mean 'window'"),
-        ("Tpical(high)", "there is no function 'Tpical'"),
+        ("Tpical(high)", "there is no function 'Tpical'. Did you mean 'Typical'"),
         ("Zzzz(high)", "a registered rollq.BlockFunction"),
     ],
 )

@@ -84,6 +84,7 @@ def test_the_canonical_form_of_any_expression_means_the_same(text: str) -> None:
         ("mean(close, 5, lest=3)", 21, "mean has no 'lest'. Did you mean 'least'?"),
         ("mean(close, 5, x=open)", 18, "mean has 'x' twice"),
         ("mean(*close)", 6, "a star"),
+        ("mean(close, 5, least=6)", 1, "a window of 5 steps never has 6 values"),
         ("lag(close, -1)", 12, "a number of steps"),
         ("rank(close, descending=1)", 24, "True or False"),
         ("quantile(close, 5, 2)", 20, "at least 0 and at most 1"),
