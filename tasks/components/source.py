@@ -25,6 +25,7 @@ COMPUTES = (
     "rollq.tasks.predictions.pooling",
     "rollq.tasks.predictions.portfolio",
     "rollq.tasks.predictions.ranking_metrics",
+    "rollq.workers.datasets",
     "rollq.workers.expressions",
     "rollq.workers.tables",
 )

@@ -13,6 +13,7 @@ import pytest
 
 from rollq.tasks.components.source import Source, changed_since_loaded, note_loaded, source_of, versions_of
 from rollq.workers.datasets.panel import PanelDataset
+from rollq.workers.datasets.table.dataset import TableDataset
 from rollq.workers.models.lightgbm import LGBModel
 from rollq.workers.models.ridge import RidgeModel
 
@@ -134,6 +135,8 @@ def test_rollq_s_own_depend_on_what_computes(project: Path) -> None:
     }
     computing = {"rollq.workers.datasets.features", "rollq.workers.expressions.kernels.price_features"}
     assert computing <= dataset.modules.keys()
+    beside = {"rollq.workers.datasets.processors", "rollq.workers.datasets.plan.plan", "rollq.workers.tables.table"}
+    assert beside <= source_of(TableDataset).modules.keys()  # what lies beside its own package computes, too
     assert not any(one.own for one in (model, dataset))
     assert "lightgbm" in model.libraries
     assert "sklearn" in source_of(RidgeModel).libraries
