@@ -12,7 +12,7 @@ from rollq.tasks.components.registry import resolve
 from rollq.tasks.components.source import Source, source_of, versions_of
 from rollq.tasks.definition import CLASS, DATA, KWARGS, PROJECT, Definition, components_of, kwargs_of, segments_of
 from rollq.tasks.identity import IDENTITY, WHOLE, canonical
-from rollq.tasks.ingredients.called import functions_called
+from rollq.tasks.ingredients.called import functions_called, packages_called
 from rollq.tasks.ingredients.project import project_of
 from rollq.tasks.ingredients.seen import Seen, sessions_of
 
@@ -42,7 +42,7 @@ def _named(
 ) -> tuple[frozenset[str], Mapping[str, object]]:
     """The packages and the components that keywords name: as a model says, or as expressions of a dataset call them."""
     if issubclass(cls, Dataset):
-        return frozenset(), functions_called(kwargs, extra)
+        return packages_called(kwargs), functions_called(kwargs, extra)
     if not issubclass(cls, Model):
         return frozenset(), {}
     return frozenset(cls.named_packages(kwargs)), cls.inner_components(kwargs)

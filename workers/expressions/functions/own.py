@@ -11,14 +11,14 @@ import numpy as np
 
 from rollq.tasks.components.block_function import Block, BlockFunction
 from rollq.tasks.components.registry import is_registered, resolve
-from rollq.tasks.components.source import source_of
+from rollq.tasks.components.source import source_of, versions_of
 from rollq.tasks.components.user_code import place_of
 from rollq.tasks.config.settings import current_settings
 from rollq.tasks.definition import component
 from rollq.tasks.errors import ComponentError
 from rollq.tasks.failures import Kind as FailureKind
 from rollq.tasks.failures import described, kind_of
-from rollq.tasks.ingredients.called import functions_called
+from rollq.tasks.ingredients.called import functions_called, packages_called
 from rollq.workers.expressions.functions.function import REQUIRED, Function, Kind, Options, Parameter, number_of
 from rollq.workers.expressions.grid import Grid, Values
 from rollq.workers.expressions.node import Option
@@ -51,10 +51,13 @@ def own_names() -> list[str]:
 
 
 def sources_of_own(texts: object) -> dict[str, str]:
-    """The SHA-256 of the source of each registered function that is called in some texts."""
+    """What functions that are called in some texts depend on: the SHA-256 of the source of each that is registered, and
+    the versions of packages.
+    """
     extra = current_settings().components
     called = functions_called({"": texts}, extra)
-    return {name: source_of(resolve(config, name, extra)).sha256 for name, config in called.items()}
+    sources = {name: source_of(resolve(config, name, extra)).sha256 for name, config in called.items()}
+    return sources | versions_of(packages_called({"": texts}))
 
 
 @lru_cache(maxsize=256)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Iterator
+from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +14,7 @@ import pytest
 from rollq.tasks.components import source
 from rollq.tasks.config.settings import current_settings
 from rollq.tasks.errors import ComponentError, TemplateError
-from rollq.tasks.ingredients.called import functions_called
+from rollq.tasks.ingredients.called import functions_called, packages_called
 from rollq.workers.expressions.expression import parse
 from rollq.workers.expressions.functions.own import sources_of_own
 from tests.unit.workers.expressions.grids import made_grid, values
@@ -127,3 +128,9 @@ def test_its_source_is_part_of_what_uses_it(module: Path) -> None:
     module.write_text(CODE.replace("/ window\n", "/ window + 0\n"))
     assert before.keys() == {"Typical"}
     assert sources_of_own(kwargs) != before
+
+
+def test_the_package_that_knows_holidays_counts_where_it_is_asked() -> None:
+    assert packages_called({"features": ["hour", {"rest": 'holiday("DE")'}]}) == {"holidays"}
+    assert sources_of_own(["holiday('DE')"]) == {"holidays": version("holidays")}
+    assert sources_of_own(["hour", "mean(close, 5)"]) == {}
