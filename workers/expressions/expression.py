@@ -63,9 +63,13 @@ class Expression:
         """How far after a row it looks at one of its columns."""
         return _looks(self.node, column)[1].forward
 
+    def last_of(self, column: str) -> Span:
+        """The last row at which it looks at one of its columns, as a distance from its own: negative in the past."""
+        return _looks(self.node, column)[1]
+
     def looks_at_own_row(self, column: str) -> bool:
         """Whether a value uses this column of its own row, or of a later one."""
-        last = _looks(self.node, column)[1]
+        last = self.last_of(column)
         return column in self.columns and (not last or bool(last.forward))
 
     @property

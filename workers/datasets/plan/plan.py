@@ -110,6 +110,15 @@ class TablePlan:
         return [parse(text, columns=self.columns, lead=None, key=f"{KEY}.universe") for text in texts]
 
     @cached_property
+    def known_until(self) -> list[Span]:
+        """How far after the present everything is known that a row is made of: the nearest of these distances. Rows of
+        which nothing is missing can be predicted so far ahead.
+        """
+        known = self.plan.known_ahead
+        made = [*self.features.values(), *self.rules]
+        return [known.get(column, Span()) + -one.last_of(column) for one in made if known for column in one.columns]
+
+    @cached_property
     def labels(self) -> list[Expression]:
         """All expressions that the label is made of."""
         return [self.label, *([self.against] if isinstance(self.against, Expression) else [])]

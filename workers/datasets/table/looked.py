@@ -56,8 +56,8 @@ def _looked(table: Table, plan: TablePlan, cache_dir: Path) -> Looked:
     checks = plan.plan.checks
     parts = [VERSION, table.fingerprint(), plan.read_as, checks.to_dict()]
     seen = [plan.looked_at, plan.price, plan.plan.universe.names]
-    ahead = sorted((name, str(span)) for name, span in plan.plan.known_ahead.items())
-    key = hashlib.sha256(json.dumps([*parts, *seen, ahead]).encode()).hexdigest()[:24]
+    ahead = [sorted((name, str(span)) for name, span in plan.plan.known_ahead.items()), *map(str, plan.known_until)]
+    key = hashlib.sha256(json.dumps([*parts, *seen, *ahead]).encode()).hexdigest()[:24]
     kept = cache_dir / f"odd-{key}.json"
     return _read(kept) or _look(table, plan, kept)
 
@@ -66,11 +66,18 @@ def _look(table: Table, plan: TablePlan, kept: Path) -> Looked:
     rows = look_at_rows(table, plan.looked_at, plan.plan.checks)
     sessions = rows.sessions
     times = pd.DatetimeIndex(rows.index.levels[0])
-    reach = Reach(times)
-    ahead = max((reach.ahead_of(span) for span in plan.plan.known_ahead.values()), default=0)
+    ahead = _ahead(plan, Reach(times))
     findings = _found(table, plan, rows, sessions)
     keep_text(kept, json.dumps({"sessions": sessions, "ahead": ahead, "findings": [asdict(one) for one in findings]}))
     return sessions, ahead, findings
+
+
+def _ahead(plan: TablePlan, reach: Reach) -> int:
+    """How many sessions ahead rows can be predicted: as far as one of the columns is known in advance, if no other one
+    that a row is made of is unknown there.
+    """
+    most = max((reach.ahead_of(span) for span in plan.plan.known_ahead.values()), default=0)
+    return min([most, *(reach.ahead_of(span) for span in plan.known_until)])
 
 
 def _found(table: Table, plan: TablePlan, rows: TableRows, sessions: Sequence[str]) -> list[Finding]:

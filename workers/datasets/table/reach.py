@@ -52,16 +52,17 @@ class Reach:
         return max(self._most(there, 1), self._likely(span))
 
     def ahead_of(self, span: Span) -> int:
-        """Sessions after its own that the last row of a session usually looks ahead: 24 hours are one, though they are
-        two where clocks change.
+        """Whole sessions after its own that the last row of a session usually looks ahead: 24 hours are one, though they
+        are two where clocks change; one hour is none.
         """
         if not span:
             return 0
         lasts = np.flatnonzero(np.diff(self._session, append=self._session[-1:] + 1))
         # Of the first half: near the end of the table there is less to look at.
-        lasts = lasts[: max(len(lasts) // 2, 1)]
-        there = np.minimum(latest(self._times, lasts, span), len(self._times) - 1)
-        return int(np.ceil(np.median(self._session[there] - self._session[lasts]))) if len(lasts) else 0
+        first = lasts[: max(len(lasts) // 2, 1)]
+        there = np.minimum(latest(self._times, first, span), len(self._times) - 1)
+        whole = np.searchsorted(lasts, there, side="right") - 1
+        return int(np.ceil(np.median(whole - self._session[first]))) if len(first) else 0
 
     def _back(self, expression: Expression) -> int:
         span = expression.lookback

@@ -268,6 +268,25 @@ def test_the_hash_of_a_session_is_of_every_column_that_is_used(tmp_path: Path) -
     assert {day for day in later if later[day] != sectors[day]} == {"2020-06-12"}
 
 
+@pytest.mark.parametrize(
+    ("features", "known", "ahead"),
+    [
+        (["lag(load, 24h)", "temperature", "hour"], {"temperature": "24h"}, 1),
+        (["lag(load, 24h)", "temperature"], {"temperature": "72h"}, 1),  # the load is not known further
+        (["lag(load, 72h)", "temperature", "price"], {"temperature": "72h", "price": "365d"}, 3),
+        (["lag(load, 2d)", "lead(temperature, 24h)"], {"temperature": "48h"}, 1),
+        (["load", "lead(temperature, 24h)"], {"temperature": "24h"}, 0),  # a row is made when its load is known
+        (["lag(load, 1h)", "temperature"], {"temperature": "24h"}, 0),
+        (["lag(load, 24h)", "temperature"], None, 0),
+    ],
+)
+def test_rows_are_meant_ahead_as_far_as_all_that_they_are_made_of_is_known(
+    tmp_path: Path, features: list[str], known: dict[str, str] | None, ahead: int
+) -> None:
+    frame = hours().assign(price=1.0)
+    assert table(tmp_path, frame, **{**LOAD, "features": features, "known_ahead": known}).sessions_ahead == ahead
+
+
 def test_a_revision_of_one_group_changes_no_other(tmp_path: Path) -> None:
     frame, day = hours(), pd.Timestamp("2021-03-10 05:00", tz="Europe/Berlin")
     changed = frame.copy()
