@@ -53,7 +53,7 @@ def changed(old: str, new: str) -> str:
         ("name: sp500-small", "name: ~", "name: None cannot be a name"),
         ("normalize: rank", "processors: [{op: zscore, clip: -3}]", r"processors\[0\].clip: -3 leaves nothing.*LINE"),
         ("normalize: rank", "cache_dir: 7", "dataset.kwargs.cache_dir: 7 is no path"),
-        ("loss: mse", "loss: regression", "Did you mean 'mse'"),
+        ("loss: mse", "loss: msee", "Did you mean 'mse'"),
         ("normalize: rank", "processors: ~", "dataset.kwargs.processors: processors is a list"),
         ("op: momentum", "op: [momentum]", r"features\[0\].op: the feature \['momentum'\] is unknown"),
         ("op: forward_return", "op: {a: 1}", r"label.op: the label {'a': 1} is unknown"),
