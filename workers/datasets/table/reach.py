@@ -52,8 +52,8 @@ class Reach:
         return max(self._most(there, 1), self._likely(span))
 
     def ahead_of(self, span: Span) -> int:
-        """Whole sessions after its own that the last row of a session usually looks ahead: 24 hours are one, though they
-        are two where clocks change; one hour is none.
+        """Whole sessions after its own that the last row of a session usually looks ahead: 24 hours are one, though
+        they are two where clocks change; one hour is none.
         """
         if not span:
             return 0
