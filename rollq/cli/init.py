@@ -46,7 +46,7 @@ def init(
     if as_json:
         print_json({**plain(found), "template": str(place)})
     else:
-        say(f"Wrote {place}. Look at it, then: rollq data check {place}")
+        say(f"Wrote {place}. Look at it, then: rollq check {place}")
 
 
 def _beside(file: Path) -> Path:

@@ -87,6 +87,7 @@ def quoted(name: str) -> str:
 
 
 def _varies(column: ColumnProfile) -> bool:
+    """Whether it has more than one value; a column without a value has none."""
     return column.kind != NUMBER or column.least != column.most
 
 
@@ -214,7 +215,7 @@ def _others(profile: Profile, used: set[str]) -> Iterator[tuple[str, str]]:
         if one.kind == NUMBER and one.name not in used and (one.role not in kept or one.role == "target")
     ]
     parts = {*_parts(profile, "time"), *_parts(profile, "instrument")}
-    names = [name for name in names if profile.column(name).least is not None and name not in parts]
+    names = [name for name in names if _varies(profile.column(name)) and name not in parts]
     if len(names) <= MANY:
         yield from ((quoted(name), "") for name in names)
         return
