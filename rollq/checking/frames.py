@@ -27,6 +27,8 @@ def checked_frame(value: object, what: str) -> pd.DataFrame:
         raise Wrong(f"{what} has the index {list(index.names)}, not {LEVELS}.", INDEX)
     if not isinstance(index.levels[0], pd.DatetimeIndex):
         raise Wrong(f"{what} has {index.levels[0].dtype} as datetime, which are no times.", "Use pd.to_datetime.")
+    if not pd.api.types.is_string_dtype(index.levels[1].dtype):
+        raise Wrong(f"{what} has {index.levels[1].dtype} as instrument, not text.", "Make it text: astype(str).")
     if not index.is_unique:
         twice = index[index.duplicated()]
         raise Wrong(f"{what} has {len(twice)} rows twice, such as {row_text(twice[0])}.", INDEX)

@@ -36,4 +36,6 @@ def look(name: str, function: Callable[[], str], *, debug: bool = False) -> Chec
 
 def _placed(what: str, error: BaseException) -> str:
     place = place_of(error)
-    return f"{what} ({place})" if place else what
+    if not place or (isinstance(error, RollqError) and place in error.fix):
+        return what
+    return f"{what} ({place})"

@@ -31,6 +31,7 @@ from rollq.tasks.definition import (
 from rollq.tasks.predictions.session_days import on_sessions, session_days, sessions_in
 
 SEED = 14
+CLOCK = len("2024-01-31T00:00:00")
 READERS = {".parquet": pd.read_parquet, ".csv": pd.read_csv}
 FIX = "Let features use rows of their own time and earlier ones only; what is fitted is fitted on train."
 NONE = "not looked at: the dataset reads no single Parquet or CSV file with a column of times"
@@ -47,19 +48,20 @@ def look_ahead(definition: Definition, dataset: Dataset, settings: Settings, fol
     if not isinstance(path, str) or Path(path).suffix not in READERS or not Path(path).is_file():
         return NONE
     table = READERS[Path(path).suffix](path)
-    times = _times(table, dataset_kwargs(definition).get("time"))
-    if times is None:
+    kwargs = dataset_kwargs(definition)
+    sessions = _sessions(table, kwargs.get("time"), kwargs.get("zone"))
+    if sessions is None:
         return NONE
     test = dataset.prepare(TEST, "feature")
     days = sessions_in(test)
     day = days[len(days) // 2]
-    later = _with_scrambled(definition, table, times, pd.Timestamp(day), settings, folder / "test")
+    later = _with_scrambled(definition, table, sessions, pd.Timestamp(day), settings, folder / "test")
     known = on_sessions(test, [one for one in days if one <= day])
     now = later.prepare(TEST, "feature")
     _check(test[known], now[on_sessions(now, [one for one in days if one <= day])], day, "the test segment")
     if TRAIN in dataset.segments:
         end = str(segments_of(definition)[TRAIN][1])[:10]
-        after = _with_scrambled(definition, table, times, pd.Timestamp(end), settings, folder / "train")
+        after = _with_scrambled(definition, table, sessions, pd.Timestamp(end), settings, folder / "train")
         _check(dataset.prepare(TRAIN, "feature"), after.prepare(TRAIN, "feature"), end, "train")
     return f"features stay when all after {day} is scrambled, and those of train when all after it is"
 
@@ -70,13 +72,18 @@ def _check(before: pd.DataFrame, after: pd.DataFrame, day: str, what: str) -> No
 
 
 def _with_scrambled(
-    definition: Definition, table: pd.DataFrame, times: pd.Series, day: pd.Timestamp, settings: Settings, folder: Path
+    definition: Definition,
+    table: pd.DataFrame,
+    sessions: pd.DatetimeIndex,
+    day: pd.Timestamp,
+    settings: Settings,
+    folder: Path,
 ) -> Dataset:
     """The dataset of a window, made anew from a copy of its file in which all rows after a day are others."""
     source = Path(str(dataset_kwargs(definition)[PATH]))
     folder.mkdir(parents=True)
     copy = folder / source.name
-    scrambled = _scrambled(table, (session_days(pd.Index(times)) > day))
+    scrambled = _scrambled(table, sessions, day)
     if source.suffix == ".csv":
         scrambled.to_csv(copy, index=False)
     else:
@@ -88,8 +95,9 @@ def _with_scrambled(
     return made
 
 
-def _scrambled(table: pd.DataFrame, after: np.ndarray) -> pd.DataFrame:
-    """A copy in which the numbers of some rows are those of other rows, times a factor; times and names stay."""
+def _scrambled(table: pd.DataFrame, sessions: pd.DatetimeIndex, day: pd.Timestamp) -> pd.DataFrame:
+    """A copy in which the numbers of the rows after a day are those of others, times a factor; times and names stay."""
+    after = sessions > day
     draw = np.random.default_rng(SEED)
     made = table.copy()
     for name in table.columns:
@@ -98,20 +106,41 @@ def _scrambled(table: pd.DataFrame, after: np.ndarray) -> pd.DataFrame:
             values = table.loc[after, name].to_numpy()
             other = draw.permutation(values) * draw.uniform(0.8, 1.25, len(values))
             made.loc[after, name] = other.astype(values.dtype)
-        elif kind in "iu":
+        elif kind in "iu" and not _names_rows(table, name, sessions):
             made.loc[after, name] = draw.permutation(table.loc[after, name].to_numpy())
     return made
 
 
-def _times(table: pd.DataFrame, named: object) -> pd.Series | None:
-    """The column of times: the one that the dataset names, or one that is called or typed so."""
+def _names_rows(table: pd.DataFrame, name: str, sessions: pd.DatetimeIndex) -> bool:
+    """Whether a column of whole numbers tells the rows of a session apart, as that of the instruments does."""
+    return not pd.DataFrame({"session": sessions, "name": table[name].to_numpy()}).duplicated().any()
+
+
+def _sessions(table: pd.DataFrame, named: object, zone: object) -> pd.DatetimeIndex | None:
+    """The session of each row, or an earlier one where it is not known in which zone the times are; None: no times.
+
+    By the column that the dataset names, or one that is called or typed so.
+    """
     names = [named] if isinstance(named, str) else [name for name in ("datetime", "date", "time") if name in table]
     names += [name for name in table.columns if isinstance(table[name].dtype, pd.DatetimeTZDtype)]
     names += [name for name in table.columns if table[name].dtype.kind == "M"]
     for name in names:
         if name in table:
             try:
-                return pd.Series(pd.to_datetime(table[name]))
+                return _days(table[name], zone)
             except (ValueError, TypeError):
                 return None
     return None
+
+
+def _days(column: pd.Series, zone: object) -> pd.DatetimeIndex:
+    if pd.api.types.is_string_dtype(column.dtype):
+        # Of times with offsets the clock: whose zone it is, the file does not say.
+        column = column.str.slice(0, CLOCK)
+    times = pd.DatetimeIndex(pd.to_datetime(column))
+    if times.tz is not None and isinstance(zone, str):
+        return session_days(times.tz_convert(zone))
+    days = session_days(times)
+    # In another zone it may be the day before.
+    elsewhere = isinstance(zone, str) and not (times == times.normalize()).all()
+    return days - pd.Timedelta(days=1) if elsewhere else days

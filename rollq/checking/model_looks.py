@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import time
 from dataclasses import dataclass, field
 
@@ -47,6 +48,9 @@ class Trained:
 
     def fit(self) -> str:
         """Train the model."""
+        taken = inspect.signature(type(self.model).fit).parameters.values()
+        if not any(one.name == "checkpoint" or one.kind is one.VAR_KEYWORD for one in taken):
+            raise Wrong("fit takes no checkpoint.", "Write def fit(self, dataset, *, checkpoint=None).")
         calls: list[float] = []
         began = time.perf_counter()
         self.model.check_dataset(self.dataset)

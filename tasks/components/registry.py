@@ -66,6 +66,11 @@ def build(config: Any, key: str, extra: Iterable[str] = (), **more: object) -> A
     except RollqError:
         raise
     except (TypeError, ValueError) as error:
+        if lacking := sorted(getattr(cls, "__abstractmethods__", ())):
+            what = f"{cls.__name__} has no {lacking[0]}, which every {key.partition('[')[0]} has"
+            raise ComponentError(
+                f"{what}.", "Write it: docs/how-to/bring-your-own-classes.md.", f"{key}.{CLASS}"
+            ) from None
         raise ComponentError(
             f"{cls.__name__} refuses its kwargs: {error}.", "Correct the value.", f"{key}.{KWARGS}"
         ) from error

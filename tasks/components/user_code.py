@@ -35,7 +35,9 @@ def _of_user(frame: FrameType) -> bool:
 
 
 def _is_users(file: str) -> bool:
-    return not file.startswith("<") and not any(Path(file).is_relative_to(folder) for folder in _libraries())
+    # A library that was translated to C names its sources without a folder.
+    written = Path(file).suffix not in (".pyx", ".pxi", ".pxd") and not file.startswith("<")
+    return written and not any(Path(file).is_relative_to(folder) for folder in _libraries())
 
 
 @cache

@@ -110,6 +110,16 @@ class Clairvoyant(Closes):
         return rows.assign(later=later.reindex(rows.index))
 
 
+class Numbers(Closes):
+    """Instruments are numbers."""
+
+    def prepare(self, segment, columns="feature"):
+        rows = super().prepare(segment, columns)
+        days, names = (rows.index.get_level_values(level) for level in rows.index.names)
+        codes = names.astype("category").codes
+        return rows.set_index(pd.MultiIndex.from_arrays([days, codes], names=rows.index.names))
+
+
 class NoLabel(Closes):
     def prepare(self, segment, columns="feature"):
         rows = super().prepare(segment, columns)
@@ -119,6 +129,11 @@ class NoLabel(Closes):
 class Crashes(Line):
     def fit(self, dataset, *, checkpoint=None):
         return dataset.prepare("train")["no such feature"]
+
+
+class NoCheckpoint(Line):
+    def fit(self, dataset):
+        super().fit(dataset)
 
 
 class Leaves(Line):

@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import pytest
 import yaml
@@ -37,8 +38,10 @@ FAULTS = {
     "Moody": ("dataset again", "asked twice"),
     "ByWindow": ("save and load", "the last day of test, asked for alone"),
     "Clairvoyant": ("future", "change when rows after .* are scrambled.*'later'"),
+    "Numbers": ("rows", "int8 as instrument, not text"),
     "NoLabel": ("rows", "no column 'label'"),
     "Crashes": ("fit", r"KeyError: 'no such feature' \(.*broken_parts.py, line \d+, in fit\)"),
+    "NoCheckpoint": ("fit", "takes no checkpoint"),
     "Leaves": ("fit", r"SystemExit.*\(.*broken_parts.py, line \d+, in fit\)"),
     "Array": ("predict", r"it is a ndarray of shape"),
     "Constant": ("predict", "the same score"),
@@ -76,7 +79,8 @@ def content_of(name: str) -> dict[str, Any]:
 
 
 def check(tmp_path: Path, folder: Path, content: dict[str, Any], session: str | None = None) -> list[Check]:
-    content["dataset"]["kwargs"]["path"] = str(folder / "prices.parquet")
+    kwargs = content["dataset"]["kwargs"]
+    kwargs["path"] = str(folder / Path(kwargs["path"]).name.replace("prices_small", "prices"))
     path = tmp_path / "mine.yaml"
     path.write_text(yaml.safe_dump(content))
     settings = Settings(components=(*OWN, *BROKEN, COMPONENT), state_dir=folder / "state")
@@ -103,6 +107,21 @@ def test_a_fault_is_named_where_it_is(tmp_path: Path, folder: Path, name: str) -
         raise BadInput(named.detail)
     assert named.fix
     assert found[0].name == place, "what is named first is the cause"
+
+
+def test_hours_of_another_zone_are_sessions_of_the_dataset(tmp_path: Path, folder: Path) -> None:
+    hours = pd.date_range("2024-01-01", "2024-03-31", freq="h", tz="UTC", name="when")
+    load = np.random.default_rng(1).normal(100, 10, (len(hours), 2))
+    frame = pd.DataFrame(load, hours, ["N1", "N2"]).melt(ignore_index=False, var_name="node", value_name="load")
+    frame.reset_index().to_csv(folder / "load.csv", index=False)
+    kwargs = {"path": str(folder / "load.csv"), "time": "when", "instrument": "node", "zone": "America/New_York"}
+    kwargs |= {"features": ["lag(load, 24h)", "mean(load, 6)"], "label": "lead(load, 1h)"}
+    kwargs["segments"] = {"train": ["2024-01-05", "2024-02-20"], "test": ["2024-02-25", "2024-03-20"]}
+    model = {"class": "LGBModel", "kwargs": {"num_boost_round": 3}}
+    content = {"model": model, "dataset": {"class": "TableDataset", "kwargs": kwargs}, "rolling": {}}
+    found = check(tmp_path, folder, content)
+    assert bad(found) == []
+    assert "features stay" in found[-1].detail
 
 
 def test_every_broken_part_is_tried() -> None:
