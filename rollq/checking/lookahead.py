@@ -134,6 +134,7 @@ def _sessions(table: pd.DataFrame, named: object, zone: object) -> pd.DatetimeIn
 
 
 def _days(column: pd.Series, zone: object) -> pd.DatetimeIndex:
+    """The sessions of a column of times. Raises ValueError, TypeError: it holds something else."""
     if pd.api.types.is_string_dtype(column.dtype):
         # Of times with offsets the clock: whose zone it is, the file does not say.
         column = column.str.slice(0, CLOCK)

@@ -166,11 +166,15 @@ def test_the_verb_says_what_is_wrong_and_leaves_with_1(
 ) -> None:
     monkeypatch.setenv("ROLLQ_COMPONENTS", json.dumps([*OWN, *BROKEN]))
     rollq = CommandLine(monkeypatch, capsys)
-    for name, code in (("", 0), ("Crashes", 1)):
-        check(tmp_path, folder, content_of(name))  # which writes the template
-        answer = rollq("--state-dir", folder / "state", "check", tmp_path / "mine.yaml", "--json")
-        assert (answer.code, answer.json["ok"]) == (code, not code)
-    shown = rollq("--state-dir", folder / "state", "check", tmp_path / "mine.yaml")
+    path, state = tmp_path / "mine.yaml", folder / "state"
+    content = content_of("")
+    content["dataset"]["kwargs"]["path"] = str(folder / "prices.parquet")
+    path.write_text(yaml.safe_dump(content))
+    answer = rollq("--state-dir", state, "check", path, "--json")
+    assert (answer.code, answer.json["ok"], len(answer.json["checks"])) == (0, True, len(STEPS))
+    path.write_text(yaml.safe_dump({**content, "model": {"class": "NoCheckpoint"}}))
+    shown = rollq("--state-dir", state, "check", path)
+    assert shown.code == 1
     assert "FAIL fit" in shown.out
-    assert "Fix: It comes from your own code" in shown.out
-    assert rollq("check", tmp_path / "mine.yaml", "--session", "soon").code == 2
+    assert "Fix: Write def fit(self" in shown.out
+    assert rollq("check", path, "--session", "soon").code == 2
