@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from rollq.tasks.errors import BadInput
-from rollq.tasks.predictions.pooling import MEAN, QUADRATIC, RowSums
+from rollq.tasks.predictions.pooling import DETERMINATION, MEAN, QUADRATIC, RowSums
 
 INSTRUMENT = "instrument"
 
@@ -47,7 +47,7 @@ def forecast_errors(pairs: pd.DataFrame, scale: pd.Series | None = None) -> dict
         "MAPE": RowSums.of(MEAN, np.abs(e) / np.where(there, np.abs(y), 1), 1, where=there),
         "sMAPE": RowSums.of(MEAN, 2 * np.abs(e) / np.where(size > 0, size, 1), 1),
         "WAPE": RowSums.of(MEAN, np.abs(e), np.abs(y)),
-        "R2": RowSums.of("determination", 1, y, y**2, e**2),
+        "R2": RowSums.of(DETERMINATION, 1, y, y**2, e**2),
         "Hit Rate": RowSums.of(MEAN, np.sign(f) == np.sign(y), 1, where=there),
     }
     if scale is not None:

@@ -18,7 +18,7 @@ from rollq.tasks.errors import BadInput
 
 Sums = npt.NDArray[np.float64]  # of a metric: its last axis has the sums that the metric is a function of
 Value = float | tuple[float, float]  # what a record returns of a metric: a number, or with its weight
-MEAN, SUM, QUADRATIC = "mean", "sum", "quadratic"
+MEAN, SUM, QUADRATIC, DETERMINATION = "mean", "sum", "quadratic", "determination"
 DECLARED = (MEAN, SUM, QUADRATIC)  # those that a record may declare for its metrics
 
 
@@ -91,7 +91,7 @@ POOLINGS: dict[str, Callable[[Sums], Sums]] = {
     "ratio": _ratio,
     "deviation": _deviation,
     "compound": _compound,
-    "determination": _determination,
+    DETERMINATION: _determination,
     "f1": _f1,
     "growth": _growth,
 }

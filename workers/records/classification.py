@@ -75,10 +75,15 @@ class ClassificationRecord(Record):
         if len(columns) > 1:
             return outputs[list(columns.values())].set_axis(list(columns), axis=1)
         score = self.load("pred.parquet").iloc[:, 0]
-        known = score.dropna()
+        known, came = score.dropna(), self.load("label.parquet").iloc[:, 0].dropna()
         if not known.between(0, 1).all():
             raise BadInput(
                 f"Scores from {known.min():g} to {known.max():g} are no probabilities.",
-                "Use a model of classes, such as LGBModel with objective: binary; or a record for numbers.",
+                "Use a model of classes, such as LGBModel with loss: binary; or a record for numbers.",
+            )
+        if not came.isin([0, 1]).all():
+            raise BadInput(
+                f"There are labels such as {came[~came.isin([0, 1])].iloc[0]:g}, and no probability of each class.",
+                "Use a model that gives them (p_0, p_1, ...), such as LGBModel with loss: multiclass.",
             )
         return pd.DataFrame({0.0: 1 - score, 1.0: score})

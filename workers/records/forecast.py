@@ -30,7 +30,7 @@ class ForecastRecord(Record):
     """
 
     artifact_path = "forecast"
-    better: ClassVar[Mapping[str, str]] = known_of("MAE", "RMSE", "MAPE", "sMAPE", "WAPE", "MASE", "R2", "Hit Rate")
+    better: ClassVar[Mapping[str, str]] = known_of("MAE", "RMSE", "MAPE", "sMAPE", "WAPE", "MASE", "Hit Rate")
 
     def __init__(
         self,

@@ -12,7 +12,7 @@ from rollq.tasks.components.record import Record
 from rollq.tasks.definition import TEST
 from rollq.tasks.errors import BadInput
 from rollq.tasks.predictions.directions import of_group
-from rollq.tasks.predictions.pooling import RowSums, metrics_by, metrics_of, table_by
+from rollq.tasks.predictions.pooling import DETERMINATION, RowSums, metrics_by, metrics_of, table_by
 
 log = logging.getLogger(__name__)
 
@@ -51,7 +51,9 @@ def write_measured(
     Raises:
         BadInput: the dataset has no such column.
     """
-    record.measured = table_by(rows, index.get_level_values(DAY).rename(DAY))
+    # The spread of the labels of one time is another thing than that of a window.
+    of_time = {name: one for name, one in rows.items() if one.how != DETERMINATION}
+    record.measured = table_by(of_time, index.get_level_values(DAY).rename(DAY))
     if more is not None:
         record.measured = record.measured.join(more)
     metrics = metrics_of(rows)

@@ -60,6 +60,7 @@ def changed(old: str, new: str) -> str:
         ("loss: mse", "los: mse", "LightGBM has no such parameter.*Did you mean 'loss'"),
         ("step: 63", "horizon: 5", "no parameter 'horizon'.*Known: embargo, purge, rtype, step, trunc_days\\."),
         ("class: SignalRecord", "{class: SignalRecord, kwargs: {a: 1}}", "Known: allow_constant\\."),
+        ("class: SignalRecord", "{class: RankingRecord, kwargs: {k: 0}}", r"k \[0\] is not possible"),
         ("class: LGBModel", "class: RollingGen", r"model.class: RollingGen cannot be a model \(mine.yaml, line LINE"),
         ("class: PanelDataset", "class: LGBModel", "dataset.class: LGBModel cannot be a dataset"),
         ("class: SignalRecord", "class: LGBModel", r"record\[0\].class: LGBModel cannot be a record"),

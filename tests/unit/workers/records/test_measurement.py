@@ -57,6 +57,8 @@ def test_errors_are_written_by_time_and_by_group() -> None:
         by_time["MAE"], error.groupby(level=0).mean(), check_names=False, check_freq=False, rtol=1e-12
     )
     assert record.measured is by_time
+    assert "R2" in metrics
+    assert "R2" not in by_time  # among the instruments of one time it would be another thing
     by_sector = recorder.objects["forecast/by_sector.parquet"]
     assert list(by_sector.index) == ["0", "1", "2"]
     own = error[dataset.sector == 1].mean()
@@ -137,6 +139,13 @@ def test_classes_are_measured_by_their_columns_or_by_the_score() -> None:
 def test_scores_that_are_no_probabilities_are_named() -> None:
     with pytest.raises(BadInput, match="are no probabilities"):
         ClassificationRecord(ready()[0]).generate()
+
+
+def test_several_classes_need_the_probability_of_each() -> None:
+    recorder, _, pairs = ready()
+    recorder.objects["pred.parquet"] = pairs[["score"]].clip(0, 1)
+    with pytest.raises(BadInput, match="no probability of each class"):
+        ClassificationRecord(recorder).generate()
 
 
 def test_an_order_is_measured_by_relevance_or_by_ranks() -> None:

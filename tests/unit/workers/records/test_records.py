@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 from rollq.tasks.components.record import Record
-from rollq.tasks.errors import ArtifactMissing, BadInput
+from rollq.tasks.errors import ArtifactMissing, BadInput, PermanentError
 from rollq.tasks.predictions.metrics import daily_ic, long_short, summary
 from rollq.tasks.tracking.artifacts.artifacts import Artifacts
 from rollq.tasks.tracking.artifacts.storage import LocalStorage
@@ -40,6 +40,21 @@ def test_signal_record_keeps_predictions_and_the_label_as_it_is(
     pd.testing.assert_frame_equal(label, dataset.prepare("test", "raw"))
     assert predictions.index.equals(label.index)
     assert label["label"].min() < -0.03  # a return, not a rank
+
+
+def test_signal_record_keeps_what_the_model_says_beside_its_score(
+    trained: tuple[MemoryRecorder, LGBModel, PanelDataset], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    recorder, model, dataset = trained
+    rows = dataset.prepare("test").index
+    outputs = pd.DataFrame({"q0.1": 0.0, "q0.9": 1.0}, index=rows)
+    monkeypatch.setattr(LGBModel, "predict_outputs", lambda self, dataset, segment: outputs.sample(frac=1))
+    SignalRecord(model, dataset, recorder).generate()
+    pd.testing.assert_frame_equal(recorder.objects["outputs.parquet"], outputs)
+    for wrong in (outputs["q0.1"], pd.concat([outputs, outputs]), outputs.rename({rows[0][1]: "XXX"}, level=1)):
+        monkeypatch.setattr(LGBModel, "predict_outputs", lambda self, dataset, segment, wrong=wrong: wrong)
+        with pytest.raises(PermanentError, match=r"LGBModel\.predict_outputs"):
+            SignalRecord(model, dataset, recorder).generate()
 
 
 def test_a_row_without_a_label_is_predicted_too(trained: tuple[MemoryRecorder, LGBModel, PanelDataset]) -> None:
