@@ -5,6 +5,7 @@ It is done where the dataset reads one file with a column of times; ``docs/how-t
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -29,8 +30,10 @@ from rollq.tasks.definition import (
     with_dataset_kwargs,
 )
 from rollq.tasks.predictions.session_days import on_sessions, session_days, sessions_in
+from rollq.workers.expressions.span import Span
 
 SEED = 14
+KNOWN_AHEAD = "known_ahead"
 CLOCK = len("2024-01-31T00:00:00")
 READERS = {".parquet": pd.read_parquet, ".csv": pd.read_csv}
 FIX = "Let features use rows of their own time and earlier ones only; what is fitted is fitted on train."
@@ -83,7 +86,8 @@ def _with_scrambled(
     source = Path(str(dataset_kwargs(definition)[PATH]))
     folder.mkdir(parents=True)
     copy = folder / source.name
-    scrambled = _scrambled(table, sessions, day)
+    ahead = dataset_kwargs(definition).get(KNOWN_AHEAD)
+    scrambled = _scrambled(table, sessions, day, known_until(ahead, sessions, day))
     if source.suffix == ".csv":
         scrambled.to_csv(copy, index=False)
     else:
@@ -95,12 +99,30 @@ def _with_scrambled(
     return made
 
 
-def _scrambled(table: pd.DataFrame, sessions: pd.DatetimeIndex, day: pd.Timestamp) -> pd.DataFrame:
-    """A copy in which the numbers of the rows after a day are those of others, times a factor; times and names stay."""
-    after = sessions > day
+def known_until(ahead: object, sessions: pd.DatetimeIndex, day: pd.Timestamp) -> dict[str, pd.Timestamp]:
+    """The last session up to which each column is known on a day that the template says is known in advance."""
+    days = sessions[sessions > day].unique().sort_values()
+    found: dict[str, pd.Timestamp] = {}
+    for name, written in ahead.items() if isinstance(ahead, Mapping) else ():
+        span = Span.of(written)
+        # From the last row of the day on; so many rows are at most so many sessions.
+        until = day + pd.Timedelta(days=span.days) + pd.Timedelta(span.time).ceil("D")
+        found[name] = max(until, days[min(span.steps, len(days)) - 1]) if span.steps and len(days) else until
+    return found
+
+
+def _scrambled(
+    table: pd.DataFrame, sessions: pd.DatetimeIndex, day: pd.Timestamp, known: Mapping[str, pd.Timestamp]
+) -> pd.DataFrame:
+    """A copy in which the numbers of the rows after a day are those of others, times a factor; times and names stay.
+
+    Args:
+        known: the later days up to which some columns are known on that day.
+    """
     draw = np.random.default_rng(SEED)
     made = table.copy()
     for name in table.columns:
+        after = sessions > known.get(str(name), day)
         kind = table[name].dtype.kind
         if kind == "f":
             values = table.loc[after, name].to_numpy()

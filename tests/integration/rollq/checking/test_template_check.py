@@ -11,6 +11,7 @@ import pandas as pd
 import pytest
 import yaml
 
+from rollq.checking.lookahead import known_until
 from rollq.checking.template_check import TemplateCheck
 from rollq.health.check import Check
 from rollq.tasks.config.settings import Settings
@@ -19,6 +20,7 @@ from tests.command_line import CommandLine
 from tests.conftest import EXAMPLES
 from tests.integration.rollq.checking import broken_parts
 from tests.integration.rollq.checking.broken_parts import BROKEN, FOLDER, OWN
+from tests.tables import hours
 from tests.zoned import COMPONENT
 
 STEPS = ["template", "windows", "build", "calendar", "rows", "dataset again", "fit", "predict", "save and load"]
@@ -178,3 +180,38 @@ def test_the_verb_says_what_is_wrong_and_leaves_with_1(
     assert "FAIL fit" in shown.out
     assert "Fix: Write def fit(self" in shown.out
     assert rollq("check", path, "--session", "soon").code == 2
+
+
+def test_what_is_known_in_advance_may_be_looked_at_so_far(tmp_path: Path, folder: Path) -> None:
+    hours(60).to_parquet(tmp_path / "load.parquet")
+    kwargs = {
+        "path": "load.parquet",
+        "known_ahead": {"temperature": "24h"},
+        "features": ["load", "lag(load, 6d)", "lead(temperature, 24h)"],
+        "label": "lead(load, 24h)",
+        "segments": {"train": ["2021-01-12", "2021-02-10"], "test": ["2021-02-12", None]},
+    }
+    model = {"class": "LGBModel", "kwargs": {"loss": "mse", "num_boost_round": 5}}
+    content = {
+        "model": model,
+        "dataset": {"class": "TableDataset", "kwargs": kwargs},
+        "rolling": {"kwargs": {"step": 7}},
+    }
+    (tmp_path / "load.yaml").write_text(yaml.safe_dump(content))
+    found = TemplateCheck(tmp_path / "load.yaml", Settings(state_dir=folder / "state"), folder, None).run()
+    assert bad(found) == []
+    assert "features stay" in next(one.detail for one in found if one.name == "future")
+
+
+def test_until_when_a_column_is_known() -> None:
+    days = pd.DatetimeIndex(["2024-01-05", "2024-01-05", "2024-01-08", "2024-01-10", "2024-01-12"])
+    known = known_until({"a": 2, "b": "24h", "c": "25h", "d": "1w", "e": 9, "f": 0}, days, pd.Timestamp("2024-01-05"))
+    assert {name: f"{day:%d}" for name, day in known.items()} == {
+        "a": "10",
+        "b": "06",
+        "c": "07",
+        "d": "12",
+        "e": "12",
+        "f": "05",
+    }
+    assert known_until(None, days, days[0]) == {}
