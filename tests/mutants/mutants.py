@@ -12,6 +12,8 @@ MODEL_LOSSES = ("tests/unit/workers/models/learning/test_losses.py",)
 ESTIMATORS = ("tests/unit/workers/models/test_sklearn.py",)
 QLIB_TENSORS = ("tests/unit/workers/qlib/test_tensors.py",)
 EVALUATION = ("tests/unit/workers/expressions/test_evaluation.py",)
+TABLE_TIME = ("tests/unit/workers/datasets/table/test_time.py",)
+TABLE = ("tests/unit/workers/datasets/table/test_dataset.py",)
 QLIB_DATASETS = ("tests/unit/workers/qlib/test_datasets.py",)
 
 
@@ -896,5 +898,73 @@ MUTANTS = (
         "self.dataset.label_lookahead + ahead, self._components",
         "self.dataset.label_lookahead, self._components",
         ("tests/unit/tasks/rolling/test_cutter.py", "-k", "so_much_less"),
+        "codes of categories depend on what comes later",
+        "workers/datasets/table/categories.py",
+        "order = np.lexsort((distinct, time_of[there][first]))",
+        "order = np.lexsort((distinct,))",
+        TABLE_TIME,
+    ),
+    Mutant(
+        "categories that train does not have are known",
+        "workers/datasets/table/categories.py",
+        "place.get(level, UNKNOWN) for level in levels",
+        "place.get(level, code) for code, level in enumerate(levels)",
+        TABLE,
+    ),
+    Mutant(
+        "weights are as old as the table",
+        "workers/datasets/table/dataset.py",
+        "end - 1, own)",
+        "len(panel.sessions) - 1, own)",
+        TABLE,
+    ),
+    Mutant(
+        "ranks see rows outside the universe",
+        "workers/datasets/table/build.py",
+        "    grid = replace(grid, member=member)\n",
+        "",
+        (*TABLE_TIME, *TABLE),
+    ),
+    Mutant(
+        "a feature may look ahead",
+        "workers/datasets/plan/plan.py",
+        "found = expressions_of(plan.entries, self.columns, plan.known_ahead)",
+        "found = expressions_of(plan.entries, self.columns, LABEL)",
+        TABLE,
+    ),
+    Mutant(
+        "a group is seen with the others",
+        "workers/datasets/table/group_hashes.py",
+        "if plan.is_apart else None",
+        "if False else None",
+        TABLE,
+    ),
+    Mutant(
+        "a revision of others is not seen by ranks",
+        "workers/datasets/plan/plan.py",
+        "return not looks_across and not any(one.across for one in all_of_it)",
+        "return True",
+        TABLE,
+    ),
+    Mutant(
+        "labels of train look into valid",
+        "tasks/rolling/dataset/cuts.py",
+        "({PURGE: lookahead} if PURGE in takes else {})",
+        "{}",
+        ("tests/unit/tasks/rolling/dataset/test_cuts.py",),
+    ),
+    Mutant(
+        "a label that looks further than it says is taken",
+        "workers/datasets/table/checks.py",
+        "if last < end and known[last + 1] + ahead <= end:",
+        "if False:",
+        TABLE,
+    ),
+    Mutant(
+        "a table that is read otherwise has the same panel",
+        "workers/datasets/table/build.py",
+        "        plan.read_as,\n",
+        "",
+        TABLE,
     ),
 )

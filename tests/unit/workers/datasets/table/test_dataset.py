@@ -67,6 +67,14 @@ def test_ranks_are_among_the_members_of_the_day(tmp_path: Path, normalize: str) 
         pd.testing.assert_frame_equal(found, expected.astype(np.float32), atol=1e-6)
 
 
+def test_what_looks_across_sees_members_alone(tmp_path: Path) -> None:
+    frame = bars().assign(in_index=lambda rows: rows["volume"] > 300)
+    found = table(tmp_path, frame, universe={"column": "in_index"}, features=["rank(close)"]).prepare("train")
+    members = wide(frame, "close").where(wide(frame, "in_index"))
+    expected = members.rank(axis=1, pct=True).loc["2020-03-02":"2020-10-30"]
+    np.testing.assert_allclose(found["rank(close)"].unstack(), expected, rtol=1e-6)
+
+
 def test_codes_are_those_of_categories_that_train_has(tmp_path: Path) -> None:
     frame = bars()
     frame.loc[(frame["symbol"] == "S05") & (frame["date"] >= "2020-12-01"), "sector"] = "air"
