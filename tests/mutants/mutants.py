@@ -898,6 +898,8 @@ MUTANTS = (
         "self.dataset.label_lookahead + ahead, self._components",
         "self.dataset.label_lookahead, self._components",
         ("tests/unit/tasks/rolling/test_cutter.py", "-k", "so_much_less"),
+    ),
+    Mutant(
         "codes of categories depend on what comes later",
         "workers/datasets/table/categories.py",
         "order = np.lexsort((distinct, time_of[there][first]))",
