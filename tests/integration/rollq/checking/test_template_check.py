@@ -182,7 +182,7 @@ def test_the_verb_says_what_is_wrong_and_leaves_with_1(
     assert rollq("check", path, "--session", "soon").code == 2
 
 
-def test_what_is_known_in_advance_may_be_looked_at_so_far(tmp_path: Path, folder: Path) -> None:
+def test_what_is_known_in_advance_is_no_leak(tmp_path: Path, folder: Path) -> None:
     hours(60).to_parquet(tmp_path / "load.parquet")
     kwargs = {
         "path": "load.parquet",
