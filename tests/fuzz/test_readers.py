@@ -67,6 +67,7 @@ GOOD: dict[str, Document] = {
     "online_sets": {
         **{"_id": "s:1", "strategy": "s", "version": 1, "pool": "p", "round_id": "r", "at": AT, "by": "me"},
         **{"models": [MODEL], "signals": SIGNALS, "metrics": {"IC": 0.1}, "gaps": [], "challengers": {"c": [MODEL]}},
+        "better": {"profit": "higher"},
     },
     "online_managers": {"_id": "m", "strategies": ["s"]},
     "rounds": {
