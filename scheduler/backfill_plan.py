@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from datetime import date
 from enum import StrEnum
 
-from rollq.scheduler.strategies.plan import Plan
+from rollq.scheduler.strategies.plan import Plan, member_of
 from rollq.tasks.backend import Backend
 from rollq.tasks.backfills.backfill import Backfill, BackfillMode
 from rollq.tasks.backfills.driver import INTERRUPTED
@@ -45,6 +45,11 @@ class BackfillWindow:
     why: str
     definition: Definition = field(repr=False)
     position: Position | None = field(default=None, repr=False)
+
+    @property
+    def member(self) -> str:
+        """Which of the models it is of that serve together; empty if one serves alone."""
+        return member_of(self.definition)
 
     def to_dict(self) -> dict[str, object]:
         """JSON-able."""

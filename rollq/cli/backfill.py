@@ -209,12 +209,13 @@ def _show_plan(plan: BackfillPlan, as_json: bool) -> None:
         windows = [window.to_dict() for window in plan.windows]
         print_json({**answer, "newest_first": plan.newest_first, "counts": plan.counts(), "windows": windows})
         return
+    several = any(window.member for window in plan.windows)
     rows = [
-        [n, window.fate, segment(window.test), window.task_id[:12], window.why]
+        [n, window.fate, *([window.member] if several else []), segment(window.test), window.task_id[:12], window.why]
         for n, window in enumerate(plan.windows, 1)
     ]
     title = f"Backfill of pool {plan.pool}, {plan.mode}, {plan.start} to {plan.end} (dry run: nothing was changed)"
-    print_table(title, ["#", "would be done", "test", "task", "because"], rows)
+    print_table(title, ["#", "would be done", *(["model"] if several else []), "test", "task", "because"], rows)
     say(", ".join(f"{n} {fate}" for fate, n in plan.counts().items() if n))
 
 

@@ -66,6 +66,9 @@ ONLINE, ROUTINE, COVERAGE, CHALLENGERS = (
 )
 REVISIONS = ("tests/integration/scheduler/updates/test_revisions.py",)
 VERDICT = ("tests/unit/scheduler/rounds/test_verdict.py",)
+PRESENCE = ("tests/unit/tasks/rolling/members/test_presence.py",)
+JOINED = ("tests/unit/scheduler/signals/test_members.py",)
+CHECKING = ("tests/integration/rollq/checking/test_template_check.py", "-k", "Clairvoyant or Rounded")
 PROCESS = ("tests/unit/tasks/tracking/test_process.py",)
 SERVING = ("tests/integration/scheduler/test_serving_stays.py",)
 ROUTINES, LEDGER = _conformance("scheduler/test_routines"), _conformance("scheduler/test_signal_ledger")
@@ -495,6 +498,41 @@ MUTANTS = (
         '**self._held, "fence": fence}',
         "**self._held}",
         ROUTINES,
+    ),
+    Mutant(
+        "two models may predict one row",
+        "scheduler/signals/members.py",
+        "if not joined.index.is_unique:",
+        "if joined.empty:",
+        JOINED,
+    ),
+    Mutant(
+        "the last horizon is the score",
+        "scheduler/signals/members.py",
+        "horizons = sorted({(member.role.order, member.role.horizon) for member in frames})",
+        "horizons = sorted({(-member.role.order, member.role.horizon) for member in frames})",
+        JOINED,
+    ),
+    Mutant(
+        "a value has a model before it has labels",
+        "tasks/rolling/members/presence.py",
+        "if labelled < max(1, min(per.sessions, sessions)):",
+        "if labelled < 1:",
+        PRESENCE,
+    ),
+    Mutant(
+        "a plan looks for rows on sessions that have not come",
+        "tasks/rolling/members/presence.py",
+        "last = min(filter(None, (end, known)), default=None) if name == TEST else end",
+        "last = end",
+        PRESENCE,
+    ),
+    Mutant(
+        "the check lets features see what comes",
+        "rollq/checking/lookahead.py",
+        "if found := difference(before, after):",
+        "if found := difference(before, before):",
+        CHECKING,
     ),
     Mutant(
         "signals with holes are published",

@@ -40,7 +40,6 @@ COVERED: dict[str, list[str]] = {
         "scheduler.strategies.own_days",
         "scheduler.strategies.plan",
         "tasks.rolling.members.expansion",
-        "tasks.rolling.members.presence",
     ],
     "tests/integration/scheduler/test_metrics.py": ["tasks.predictions.window_metrics"],
     "tests/integration/scheduler/updates/test_hourly_rows.py": ["scheduler.updates.growth"],

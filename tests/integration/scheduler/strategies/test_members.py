@@ -19,6 +19,7 @@ from rollq.tasks.rolling.members.per import Per
 from rollq.tasks.rolling.template import Template
 from rollq.trainers import TrainerR
 from rollq.updating import What, update_predictions
+from tests.command_line import CommandLine
 from tests.online_strategies import DAYS, LIVED, RIDGE, closes, template, write_prices
 from tests.zoned import COMPONENT, prices, zone_of
 
@@ -113,7 +114,9 @@ def test_a_row_without_a_zone_is_refused_before_anything_is_trained(zoned: Backe
         RollingStrategy.of_template(per_zone(path, "none"), zoned.settings).plan()
 
 
-def test_each_horizon_has_signals_and_the_first_one_is_the_score(backend: Backend, tmp_path: Path) -> None:
+def test_each_horizon_has_signals_and_the_first_one_is_the_score(
+    backend: Backend, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     made = online(backend, horizons(write_prices(tmp_path / "prices.parquet"), "two"))
     made.simulate(LIVED[-1])
     signals = made.get_signals("two")
@@ -127,6 +130,15 @@ def test_each_horizon_has_signals_and_the_first_one_is_the_score(backend: Backen
     assert "2, 1" in refused.value.fix
     joint = made.get_signals()
     assert len(joint) == len(signals)  # of the first horizon
+    rollq = CommandLine(monkeypatch, capsys, backend.settings)
+    shown = rollq("signals", "show", "two", "--horizon", "1", "--top", "1", "--json").json
+    best = signals.loc[LIVED[-1]]["horizon=1"].max()
+    assert shown["signals"][0]["score"] == pytest.approx(best)
+    assert rollq("signals", "export", tmp_path / "two.csv", "--strategy", "two", "--horizon", "1").code == 0
+    assert pd.read_csv(tmp_path / "two.csv")["score"].iloc[-1] == pytest.approx(signals["horizon=1"].iloc[-1])
+    assert rollq("signals", "show", "two", "--horizon", "5").code == 2
+    assert "horizon=1" in rollq("online", "show", "two").out
+    assert "horizon=2" in rollq("tasks", "list", "--pool", "two").out
 
 
 def test_each_horizon_is_what_a_template_of_it_alone_gives(backend: Backend, tmp_path: Path) -> None:
