@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,7 @@ from rollq import Side, Unavailable, compare
 from rollq.scheduler.champions.measures import Measures
 from rollq.tasks.errors import ArtifactMissing
 from rollq.tasks.predictions.memory_run import MemoryRun
+from tests.unit.tasks.predictions.portfolio.markets import made
 from tests.unit.tasks.predictions.rows import random_pairs
 
 OWN = ("tests.online_strategies:ProfitRecord", "tests.unit.scheduler.champions.test_measures:OddRecord")
@@ -125,3 +127,16 @@ def test_quantiles_are_compared_where_they_are_known() -> None:
     assert "Coverage 80%" in found.difference
     assert "Coverage 80%" not in found.better
     assert set(compare(old, new, label, measures=measures(interval)).left_out) == {"IntervalRecord"}
+
+
+def test_portfolios_are_compared_by_their_net_returns() -> None:
+    score, market = made(sessions=60)
+    label = market["price"].groupby(level=1).pct_change().groupby(level=1).shift(-2).to_frame("label")
+    blind, seeing = Side("old", score.to_frame("score")), Side("new", label["label"].fillna(0).to_frame("score"))
+    dataset = SimpleNamespace(info_columns=["close"], prepare=lambda segment, columns: market)
+    record = {"class": "PortfolioRecord", "kwargs": {"k": 3, "n_drop": 3}}
+    found = compare(blind, seeing, label, measures=Measures([("record[0]", record)], lambda: dataset))
+    assert found.left_out == {}
+    assert found.difference["Return"].low > 0
+    assert found.better["Return"] == "higher"
+    assert found.metrics["new"]["Sharpe"] > found.metrics["old"]["Sharpe"]
