@@ -17,6 +17,7 @@ from rollq.workers.tables.files.source_files import CSV, PARQUET, QLIB, SourceFi
 from rollq.workers.tables.source_spec import SourceSpec
 
 HEAD_ROWS = 100
+LEVELS = re.compile(r"\('.*', '.*'\)")
 COMMA = re.compile(r"-?[\d.]*,\d+")
 
 
@@ -41,6 +42,7 @@ class SourceColumns:
         self.files = find_files(spec.path, self.key, (spec.market, spec.freq or "day"))
         self._csv = CsvForm(spec.separator, spec.decimal)
         self.types = self._all_types()
+        self._check_levels()
         self.head = self._head()
 
     def batches(self, columns: Sequence[str], texts: Collection[str]) -> Iterator[tuple[SourceFile, pa.RecordBatch]]:
@@ -99,6 +101,14 @@ class SourceColumns:
         for name in {name for file in self.files.files for name in file.partitions}:
             found[name] = _kind_of_texts([file.partitions.get(name) for file in self.files.files])
         return found
+
+    def _check_levels(self) -> None:
+        """Refuse a frame whose columns have several levels: a file has but the texts of them."""
+        levels = [name for name in self.types if LEVELS.fullmatch(name)]
+        if len(levels) > 1:
+            why = f"{self.key}: the columns of {self.spec.path} have several levels, such as {levels[0]}."
+            fix = "Make it long before it is written: frame.stack().rename_axis(['date', 'symbol']).reset_index()."
+            raise DataError(why, fix)
 
     def _merged(self, name: str, one: str, other: str) -> str:
         kinds = {one, other} - {EMPTY}

@@ -86,6 +86,17 @@ def test_a_wide_table_is_made_long(tmp_path: Path) -> None:
         table(tmp_path / "bad.csv", wide=True)
 
 
+def test_columns_of_several_levels_are_refused_with_the_way_out(tmp_path: Path) -> None:
+    wide = LONG.pivot(index="date", columns="symbol", values="close")
+    wide.columns = pd.MultiIndex.from_product([["close"], wide.columns], names=["field", "symbol"])
+    wide.to_parquet(tmp_path / "wide.parquet")
+    with pytest.raises(DataError, match=r"have several levels, such as \('close', 'A'\)\..*stack"):
+        table(tmp_path / "wide.parquet")
+    long = wide.stack().dropna().rename_axis(["date", "symbol"]).reset_index()
+    long.to_parquet(tmp_path / "long.parquet")
+    assert cells(frame(tmp_path / "long.parquet")) == ROWS
+
+
 def test_qlibs_folder(tmp_path: Path) -> None:
     write(tmp_path / "calendars" / "day.txt", "2024-01-02\n2024-01-03\n2024-01-04\n")
     write(tmp_path / "instruments" / "all.txt", "A\t2024-01-02\t2024-01-04\nB\t2024-01-02\t2024-01-02\n")
