@@ -12,7 +12,7 @@ import pandas as pd
 
 from rollq.tasks.errors import TemplateError
 from rollq.workers.expressions.functions.catalog import known_function
-from rollq.workers.expressions.functions.function import Function
+from rollq.workers.expressions.functions.function import Function, Kind
 from rollq.workers.expressions.node import Call, Column, Node
 from rollq.workers.expressions.parsing.reader import Reader
 from rollq.workers.expressions.parsing.tokens import Misread
@@ -43,6 +43,11 @@ class Expression:
     def columns(self) -> tuple[str, ...]:
         """The columns of the table that it uses, sorted."""
         return tuple(sorted({one.name for one in _walk(self.node) if isinstance(one, Column)}))
+
+    @cached_property
+    def numbers(self) -> tuple[str, ...]:
+        """Those of its columns that stand where numbers are wanted, and not only groups, sorted."""
+        return tuple(sorted(set(_numbers(self.node))))
 
     @cached_property
     def across(self) -> bool:
@@ -148,6 +153,20 @@ def _walk(node: Node) -> Iterator[Node]:
     if isinstance(node, Call):
         for one in node.arguments:
             yield from _walk(one)
+
+
+def _numbers(node: Node) -> Iterator[str]:
+    """The columns of a tree whose values are computed with."""
+    if isinstance(node, Column):
+        yield node.name
+    elif isinstance(node, Call):
+        kinds = [one.kind for one in known_function(node.function).parameters if one.is_tree]
+        for position, one in enumerate(node.arguments):
+            kind = kinds[min(position, len(kinds) - 1)]  # any number of the last one may follow
+            if kind is Kind.FACTORS and isinstance(one, Call) and one.function == "group":
+                one = one.arguments[0]
+            if not isinstance(one, Column) or kind is Kind.VALUES:
+                yield from _numbers(one)
 
 
 def _looks(node: Node, column: str | None) -> tuple[Span, Span]:

@@ -71,6 +71,10 @@ class TablePlan:
     def features(self) -> dict[str, Expression]:
         """The expression of each feature, categorical ones too, in order."""
         plan = self.plan
+        for name in plan.known_ahead:
+            if name not in self.columns:
+                fix = did_you_mean(name, self.columns)
+                raise TemplateError(f"there is no column {name!r}.", fix, f"{KEY}.known_ahead.{name}")
         found = expressions_of(plan.entries, self.columns, plan.known_ahead)
         for name in plan.categorical:
             if name not in found:
@@ -141,6 +145,13 @@ class TablePlan:
         return tuple(sorted({*self._named, *([self.price] if self.price else [])}))
 
     @cached_property
+    def numbers(self) -> set[str]:
+        """The columns that are computed with: texts would be computed with as what they are numbered by."""
+        categories = [one for name, one in self.features.items() if name in self.plan.categorical and _is_column(one)]
+        made = [one for one in (*self.past, *self.labels) if one not in categories]
+        return {name for one in made for name in one.numbers} | ({self.price} if self.price else set())
+
+    @cached_property
     def _named(self) -> set[str]:
         return {name for one in (*self.past, *self.labels) for name in one.columns}
 
@@ -178,6 +189,10 @@ class TablePlan:
     def looked_at(self) -> tuple[str, ...]:
         """The columns that are used or looked at."""
         return tuple(sorted({*self.used, *self.bars}))
+
+
+def _is_column(expression: Expression) -> bool:
+    return expression.columns == (expression.text.strip("`"),)
 
 
 def read_plan(kwargs: Mapping[str, object]) -> Plan:

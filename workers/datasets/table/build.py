@@ -69,7 +69,7 @@ def _build(table: Table, plan: TablePlan, out: Collection[str], writer: PanelWri
     if not rows.kept.any():
         raise DataError(f"{KEY}: no session of the table can be used.", "See `rollq data check TEMPLATE`.")
     names = plan.plan.universe.names
-    wide = spread(table, rows, plan.used, names, writer.scratch("wide"), plan.price)
+    wide = spread(table, rows, plan.used, names, writer.scratch("wide"), plan.price, plan.numbers)
     # As in a price file, an instrument without a price has no row: it cannot be bought.
     present = wide.present if plan.price is None else wide.present & ~np.isnan(wide[plan.price])
     grid = Grid(wide.times, wide.instruments, wide, present)

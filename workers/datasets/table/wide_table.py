@@ -63,6 +63,7 @@ def spread(
     instruments: Collection[str] | None,
     file: Path,
     price: str | None = None,
+    numbers: Collection[str] = (),
 ) -> WideTable:
     """The columns of a table as matrices.
 
@@ -71,6 +72,7 @@ def spread(
         instruments: of the universe's list; None: all.
         file: where the matrices are written.
         price: the column in which what is not above 0 is no value.
+        numbers: columns that must be numbers.
 
     Raises:
         DataError: a column cannot be read.
@@ -90,7 +92,7 @@ def spread(
     with file.open("wb") as spilt:
         for first in range(0, len(columns), AT_ONCE):
             part = list(columns[first : first + AT_ONCE])
-            frame = table.frame(part)
+            frame = table.frame(part, [name for name in part if name in numbers])
             frame = frame if len(kept) == len(frame) else frame.iloc[kept]
             for name in part:
                 values, found = _numbers(frame[name])
