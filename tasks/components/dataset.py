@@ -111,6 +111,14 @@ class Dataset(ABC):
         return "return"
 
     @property
+    def label_span(self) -> str:
+        """How far the label looks ahead: rows (``12``), a span (``24h``, ``7d``) or both (``1 + 24h``).
+
+        Empty: it is known in sessions only, as ``label_lookahead``.
+        """
+        return ""
+
+    @property
     def weighted(self) -> bool:
         """Whether rows have weights: ``prepare(segment, "weight")`` gives them, one column, none negative."""
         return False

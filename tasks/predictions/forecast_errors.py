@@ -10,10 +10,10 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from rollq.tasks.errors import BadInput
 from rollq.tasks.predictions.pooling import DETERMINATION, MEAN, QUADRATIC, RowSums
 
 INSTRUMENT = "instrument"
+MOST_ZEROS = 0.01  # of the labels of train: with more of them, MAPE is that of the rows that are left
 
 
 def known_pairs(score: pd.Series, label: pd.Series) -> pd.DataFrame:
@@ -22,19 +22,24 @@ def known_pairs(score: pd.Series, label: pd.Series) -> pd.DataFrame:
     return pairs.replace([np.inf, -np.inf], np.nan).dropna()
 
 
-def forecast_errors(pairs: pd.DataFrame, scale: pd.Series | None = None) -> dict[str, RowSums]:
+def forecast_errors(
+    pairs: pd.DataFrame, scale: pd.Series | None = None, train: pd.Series | None = None
+) -> dict[str, RowSums]:
     """What each row adds to the errors.
 
     Args:
         pairs: as ``known_pairs`` gives them, indexed (datetime, instrument).
         scale: of MASE, in units of the label, by instrument (``naive_scale``); None: there is no MASE.
+        train: the labels of the train segment, which say what means something; None: everything does.
 
     Returns:
         In units of the label: ``MAE`` (mean of abs(e)), ``RMSE`` (root of the mean of e squared), ``Bias`` (mean of e).
-        As shares: ``MAPE`` (mean of abs(e / y); rows whose label is 0 are left out), ``sMAPE`` (mean of 2 abs(e) /
-        (abs(f) + abs(y)); 0 where both are 0) and ``WAPE`` (sum of abs(e) / sum of abs(y)).
+        As shares: ``MAPE`` (mean of abs(e / y); rows whose label is 0 are left out, and there is none where more than
+        1 % of train are 0), ``sMAPE`` (mean of 2 abs(e) / (abs(f) + abs(y)); 0 where both are 0) and ``WAPE`` (sum of
+        abs(e) / sum of abs(y)).
         ``R2``: 1 - sum of e squared / sum of squared deviations of y from its mean.
-        ``Hit Rate``: the share of rows whose forecast has the sign of the label; rows whose label is 0 are left out.
+        ``Hit Rate``: the share of rows whose forecast has the sign of the label; rows whose label is 0 are left out,
+        and there is none where train has one sign alone.
         ``MASE``: mean of abs(e) / scale of the row's instrument; rows without a scale above 0 are left out.
     """
     f, y = pairs["score"].to_numpy(), pairs["label"].to_numpy()
@@ -50,6 +55,8 @@ def forecast_errors(pairs: pd.DataFrame, scale: pd.Series | None = None) -> dict
         "R2": RowSums.of(DETERMINATION, 1, y, y**2, e**2),
         "Hit Rate": RowSums.of(MEAN, np.sign(f) == np.sign(y), 1, where=there),
     }
+    for name in _meaningless(train):
+        del found[name]
     if scale is not None:
         of_row = scale.reindex(pairs.index.get_level_values(INSTRUMENT)).to_numpy(dtype=float)
         scaled = of_row > 0  # NaN, the scale of an instrument that train has not, is not above 0 either
@@ -57,22 +64,27 @@ def forecast_errors(pairs: pd.DataFrame, scale: pd.Series | None = None) -> dict
     return found
 
 
-def naive_scale(label: pd.Series, season: object = 1) -> pd.Series:
-    """The mean absolute error of the seasonal naive forecast, by instrument: the mean of abs(y(t) - y(t - season)).
+def naive_scale(label: pd.Series, forecast: pd.Series) -> pd.Series:
+    """The mean absolute error of a naive forecast, by instrument.
 
     Args:
         label: of the train segment, indexed (datetime, instrument): what lies in the test segment must have no part in
             the scale.
-        season: rows of an instrument in a season: 1 (the last value), 7 (days of a week), 24 (hours of a day).
+        forecast: of the same rows; NaN where there is none.
 
     Returns:
-        By instrument, in units of the label; NaN where no two labels are a season apart.
-
-    Raises:
-        BadInput: ``season`` is no whole number of at least 1.
+        By instrument, in units of the label; NaN where no row has both.
     """
-    if isinstance(season, bool) or not isinstance(season, int) or season < 1:
-        raise BadInput(f"season {season!r} is not possible.", "Use a whole number of rows, at least 1.")
-    sorted_label = label.astype(float).replace([np.inf, -np.inf], np.nan).sort_index()
-    steps = sorted_label.groupby(level=INSTRUMENT, observed=True).diff(season).abs()
-    return steps.groupby(level=INSTRUMENT, observed=True).mean()
+    errors = (label - forecast.reindex(label.index)).abs().replace([np.inf, -np.inf], np.nan)
+    return errors.groupby(level=INSTRUMENT, observed=True).mean()
+
+
+def _meaningless(train: pd.Series | None) -> list[str]:
+    """Metrics that say nothing of such labels: all forecasts have the sign that all labels have, or what is divided by
+    is often 0.
+    """
+    if train is None:
+        return []
+    signs = np.sign(train[np.isfinite(train)])
+    found = ["Hit Rate"] if not ((signs > 0).any() and (signs < 0).any()) else []
+    return found + (["MAPE"] if (signs == 0).mean() > MOST_ZEROS else [])

@@ -53,6 +53,10 @@ class Span:
         """Both, one after the other."""
         return Span(self.steps + other.steps, self.days + other.days, self.time + other.time)
 
+    def __mul__(self, count: int) -> Span:
+        """So many of it, one after the other."""
+        return Span(self.steps * count, self.days * count, self.time * count)
+
     def __neg__(self) -> Span:
         """As far the other way."""
         return Span(-self.steps, -self.days, -self.time)

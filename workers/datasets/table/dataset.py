@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from functools import cached_property
+from functools import cached_property, reduce
 from pathlib import Path
 from typing import Any, Self
 
@@ -27,6 +27,7 @@ from rollq.workers.datasets.table.fitted import Fitted, check_fitted
 from rollq.workers.datasets.table.group_hashes import group_hashes
 from rollq.workers.datasets.table.looked import findings_of, sessions_ahead
 from rollq.workers.datasets.table.reach import Reach
+from rollq.workers.expressions.span import Span
 from rollq.workers.tables.table import Table, read_table
 
 KEY = "dataset.kwargs"
@@ -140,6 +141,11 @@ class TableDataset(Dataset):
         """Sessions that the label looks ahead."""
         declared = self._reach.lookahead_of(self._plan.label.declared)
         return max(declared, self._reach.lookahead(self._on_table.labels))
+
+    @property
+    def label_span(self) -> str:
+        """The same in rows, or as a span."""
+        return str(reduce(Span.farthest, (one.lookahead for one in self._on_table.labels), self._plan.label.declared))
 
     @cached_property
     def feature_lookback(self) -> int:

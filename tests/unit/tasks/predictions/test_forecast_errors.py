@@ -7,7 +7,6 @@ import pandas as pd
 import pytest
 from sklearn import metrics as sklearn
 
-from rollq.tasks.errors import BadInput
 from rollq.tasks.predictions.forecast_errors import forecast_errors, known_pairs, naive_scale
 from rollq.tasks.predictions.pooling import Pooled, metrics_of, pool
 from tests.unit.tasks.predictions.rows import halves, random_pairs
@@ -63,16 +62,29 @@ def test_rows_without_a_label_or_a_score_do_not_count() -> None:
     assert known_pairs(score, label).index.equals(pairs.index[3:])
 
 
-def test_the_scale_is_the_error_of_the_seasonal_naive_forecast() -> None:
+def test_the_scale_is_the_error_of_a_naive_forecast() -> None:
     label = random_pairs(days=20, instruments=2)["label"]
-    found = naive_scale(label.sample(frac=1, random_state=1), season=5)
+    forecast = label.groupby(level="instrument").shift(5)
+    found = naive_scale(label, forecast.sample(frac=1, random_state=1))
     for name, own in label.groupby(level="instrument"):
         values = own.to_list()
         assert found[name] == pytest.approx(np.mean([abs(b - a) for a, b in zip(values, values[5:], strict=False)]))
-    assert naive_scale(label, season=40).isna().all()
+    assert naive_scale(label, forecast * np.nan).isna().all()
 
 
-@pytest.mark.parametrize("season", [0, -1, 1.5, True])
-def test_a_season_is_a_number_of_rows(season: object) -> None:
-    with pytest.raises(BadInput, match="season"):
-        naive_scale(random_pairs()["label"], season)
+@pytest.mark.parametrize(
+    ("train", "missing"),
+    [
+        ([1.0, -1.0, np.nan], set()),
+        ([1.0, 2.0, np.inf, -np.inf], {"Hit Rate"}),
+        ([-1.0, -2.0], {"Hit Rate"}),
+        ([0.0, 1.0, 2.0], {"Hit Rate", "MAPE"}),
+        ([0.0, 1.0, -2.0], {"MAPE"}),
+        ([0.0, *[1.0] * 100], {"Hit Rate"}),  # one row in a hundred is left out of MAPE
+        ([], {"Hit Rate"}),
+    ],
+)
+def test_metrics_that_say_nothing_of_such_labels_are_left_out(train: list[float], missing: set[str]) -> None:
+    pairs = random_pairs()
+    everything = set(metrics_of(forecast_errors(pairs)))
+    assert everything - set(metrics_of(forecast_errors(pairs, train=pd.Series(train, dtype=float)))) == missing

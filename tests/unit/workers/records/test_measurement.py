@@ -24,6 +24,7 @@ class Table:
     """What records ask of a dataset: rows of both segments, and a column."""
 
     label_kind = "value"
+    label_span = "1"
     info_columns: Sequence[str] = ("sector",)
 
     def __init__(self, pairs: pd.DataFrame, train: pd.DataFrame) -> None:
@@ -99,9 +100,36 @@ def test_the_scale_of_mase_sees_the_train_segment_alone() -> None:
     }
     dataset.rows["test"] = pairs.assign(label=moved[:, 1])
     assert ForecastRecord(recorder, dataset=dataset, season=5).generate()["MASE"] == pytest.approx(before["MASE"])
-    leaky = type("Leaky", (), {"prepare": lambda self, segment, columns: dataset.rows["test"][["label"]]})()
+    leaky: Any = Table(pairs, dataset.rows["test"])
     assert ForecastRecord(recorder, dataset=leaky, season=5).generate()["MASE"] != pytest.approx(before["MASE"])
     assert "MASE" not in ForecastRecord(recorder, season=None).generate()
+
+
+def test_the_scale_of_mase_is_a_forecast_that_was_possible() -> None:
+    recorder, dataset, pairs = ready()
+    dataset.label_span = "12"
+    train = dataset.rows["train"]["label"]
+    for season, lag in (("natural", 12), (5, 15), (12, 12), (13, 13)):
+        by_name = train.unstack()
+        scale = (by_name - by_name.shift(lag)).abs().mean()
+        error = (pairs["score"] - pairs["label"]).abs()
+        wanted = (error / error.index.get_level_values(1).map(scale)).mean()
+        found = ForecastRecord(recorder, dataset=dataset, season=season).generate()
+        assert found["MASE"] == pytest.approx(wanted), season
+
+
+def test_what_means_nothing_is_decided_by_train_alone() -> None:
+    recorder, dataset, pairs = ready()
+    dataset.rows["train"] = dataset.rows["train"].replace(0.0, 1.0)
+    assert {"Hit Rate", "MAPE"} <= set(ForecastRecord(recorder, dataset=dataset).generate())
+    dataset.rows["train"] = dataset.rows["train"].abs() + 1
+    assert (pairs["label"] < 0).any()
+    for season in ("natural", None):
+        found = ForecastRecord(recorder, dataset=dataset, season=season).generate()
+        assert "Hit Rate" not in found
+        assert "MAPE" in found
+    dataset.rows["train"] = dataset.rows["train"].where(dataset.rows["train"] > 2, 0)
+    assert "MAPE" not in ForecastRecord(recorder, dataset=dataset).generate()
 
 
 def test_a_column_that_is_not_there_is_named() -> None:

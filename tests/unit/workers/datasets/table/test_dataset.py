@@ -124,7 +124,7 @@ def test_only_takes_the_rows_of_one_value_from_the_same_panel(tmp_path: Path) ->
 def test_labels_say_their_kind_and_how_far_they_look(tmp_path: Path, label: object, kind: str, ahead: int) -> None:
     dataset = table(tmp_path, label=label)
     dataset.check()
-    assert (dataset.label_kind, dataset.label_lookahead) == (kind, ahead)
+    assert (dataset.label_kind, dataset.label_lookahead, dataset.label_span) == (kind, ahead, str(ahead))
     assert not dataset.prepare("train", "raw").isna().any(axis=None)
 
 
