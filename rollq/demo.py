@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from contextlib import ExitStack
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -124,7 +124,7 @@ def run_demo(
                 compared.append(compare_rounds(backend, backend.rounds.get(trained.id), found))
             except (CoverageError, RoundFailed) as error:  # what serves is there, whatever becomes of a challenger
                 apart[challenger] = str(error)
-        return replace(_result(backend, trained, online, phases, total, count), compared=tuple(compared), apart=apart)
+        return _result(backend, trained, online, phases, total, count, tuple(compared), apart)
 
 
 def example(name: Path) -> Path:
@@ -147,6 +147,8 @@ def _result(
     measured: tuple[tuple[str, float], ...],
     total: float,
     workers: int,
+    compared: tuple[Comparison, ...],
+    apart: Mapping[str, str],
 ) -> DemoResult:
     """Read back from store and MLflow what the round came to, and write signals and report beside each other."""
     from rollq.report.round_report import daily_ic, export_signals, make_report
@@ -162,8 +164,9 @@ def _result(
     came_to, serves = findings(backend, found), f"{online.strategy} version {online.version}"
     signals = export_signals(backend, online.pool, came_to.signals, folder)
     report = make_report(
-        backend, online.strategy, tasks, came_to, serves, phases, daily_ic(backend, tasks), folder / "report.html"
-    )
+        backend, online.strategy, tasks, came_to, serves, phases, daily_ic(backend, tasks), folder / "report.html",
+        compared, apart,
+    )  # fmt: skip
     states = [task.status for task in tasks]
     return DemoResult(
         pool=trained.pool,
@@ -182,6 +185,8 @@ def _result(
         signals=signals,
         report=report,
         mlflow_uri=backend.settings.mlflow_uri,
+        compared=compared,
+        apart=apart,
     )
 
 

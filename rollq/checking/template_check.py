@@ -18,7 +18,17 @@ from rollq.health.check import Check
 from rollq.scheduler.strategies.plan import Plan
 from rollq.scheduler.strategies.rolling import RollingStrategy
 from rollq.tasks.config.settings import Settings
-from rollq.tasks.definition import DATASET, ROLE, Definition, planned_test, records_of, run_name, segments_of
+from rollq.tasks.definition import (
+    DATASET,
+    MODEL,
+    ROLE,
+    Definition,
+    class_of,
+    planned_test,
+    records_of,
+    run_name,
+    segments_of,
+)  # fmt: skip
 from rollq.tasks.rolling.members.role import role_of
 from rollq.tasks.rolling.online_options import BASE
 from rollq.tasks.tracking.mlflow.experiment import MLflowExperiment
@@ -60,7 +70,7 @@ class TemplateCheck:
     def _loaded(self, strategies: list[RollingStrategy]) -> str:
         strategies.append(load_strategy(self.path, self.settings))
         definition = strategies[0].template.definition
-        parts = [definition["model"]["class"], definition[DATASET]["class"]]
+        parts = [class_of(definition[MODEL]), class_of(definition[DATASET])]
         return f"{', '.join(map(str, parts))}, {len(list(records_of(definition)))} records"
 
     def _planned(self, strategy: RollingStrategy, found: dict[str, Plan]) -> str:

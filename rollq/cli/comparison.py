@@ -7,27 +7,30 @@ from typing import TYPE_CHECKING
 from rollq.cli.context import print_table, say
 
 if TYPE_CHECKING:
+    from rollq.scheduler.champions.bootstrap import Interval
     from rollq.scheduler.champions.comparison import Comparison
-
-TURNOVER = "turnover"  # of which neither more nor less is better
 
 
 def show_comparison(found: Comparison) -> None:
-    """Both sides, and how sure their difference is."""
-    from rollq.tasks.predictions.directions import main_metrics, marked
+    """Both sides, their difference, and how sure it is: a row for each metric."""
+    from rollq.scheduler.champions.side_by_side import difference_of, metric_names, side_names
+    from rollq.tasks.predictions.directions import marked
 
-    names = [name for name in main_metrics(*found.metrics.values()) if name != TURNOVER]
+    sides = side_names(found)
+    confidence = next((f"{one.confidence:.0%} " for one in found.difference.values()), "")
+    columns = ["metric", *sides.values(), "difference", f"{confidence}interval", "better with probability"]
     rows = [
-        [f"{marked(name, found.better)}", *(number(side.get(name)) for side in found.metrics.values())]
-        for name in [*names, TURNOVER]
+        [
+            marked(name, found.better),
+            *(number(found.metrics[side].get(name)) for side in sides),
+            signed(difference_of(found, name)),
+            *_interval(found.difference.get(name), name in found.better),
+        ]
+        for name in metric_names(found)
     ]
-    print_table(f"{found.sessions} sessions, {found.start} to {found.end}", ["metric", *found.metrics], rows)
-    for name, interval in found.difference.items():
-        better = f", better with probability {interval.p_better:.0%}" if name in found.better else ""
-        say(
-            f"{name}: {found.challenger} less {found.champion} {interval.mean:+.4f}, "
-            f"{interval.confidence:.0%} interval {interval.low:+.4f} to {interval.high:+.4f}{better}"
-        )
+    title = f"{found.challenger} against {found.champion}: {found.sessions} sessions, {found.start} to {found.end}"
+    print_table(title, columns, rows)
+    say(f"difference: {sides[found.challenger]} less {found.champion}, mean over sessions; * its interval excludes 0")
     for record, why in found.left_out.items():
         say(f"{record} measured nothing: {why}")
 
@@ -35,3 +38,16 @@ def show_comparison(found: Comparison) -> None:
 def number(value: float | None) -> str:
     """A metric as text; empty if there is none."""
     return "" if value is None else f"{value:.4f}"
+
+
+def signed(value: float | None) -> str:
+    """A difference as text; empty if there is none."""
+    return "" if value is None else f"{value:+.4f}"
+
+
+def _interval(found: Interval | None, directed: bool) -> tuple[str, str]:
+    """An interval, and how likely the challenger is better; empty where neither more nor less is better."""
+    if found is None:
+        return "", ""
+    mark = " *" if found.excludes_zero else ""
+    return f"{found.low:+.4f} to {found.high:+.4f}{mark}", f"{found.p_better:.0%}" if directed else ""

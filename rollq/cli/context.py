@@ -104,6 +104,7 @@ NUMBERS = {
     "prio",
     "rows",
     "models",
+    "difference",
 }
 
 

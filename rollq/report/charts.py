@@ -8,8 +8,8 @@ from html import escape
 import pandas as pd
 import plotly.graph_objects as go
 
-from rollq.report.data import HasPhases, ReportData, Window, duration, time_unit
-from rollq.report.style import AXIS, BLUE, GREEN, GREY, LAYOUT, ORANGE, RED, finite
+from rollq.report.data import HasPhases, ReportData, Step, Window, duration, time_unit
+from rollq.report.style import AXIS, BLUE, GREEN, GREY, LAYOUT, ORANGE, RED, SMALL, finite
 from rollq.tasks.predictions.row_times import time_texts
 from rollq.tasks.queue.states import TaskState
 
@@ -50,23 +50,23 @@ def timeline(data: ReportData) -> go.Figure | None:
 
 
 def per_window(data: ReportData) -> go.Figure | None:
-    """IC and Rank IC of each window; the two bars together are as wide as its test segment."""
+    """IC and Rank IC of each test segment; the two bars together are as wide as it."""
     names = {"IC", "Rank IC"}
-    known = [window for window in data.windows if window.test[0] and names & window.metrics.keys()]
+    known = [step for step in data.steps if step.test[0] and names & step.metrics.keys()]
     if not known:
         return None
     figure = go.Figure()
     for place, (name, colour) in enumerate((("IC", BLUE), ("Rank IC", ORANGE))):
-        widths = [_test_length(window).total_seconds() * 1000 for window in known]
+        widths = [_test_length(step).total_seconds() * 1000 for step in known]
         figure.add_bar(
             name=name,
-            x=[window.test[0] for window in known],
-            y=[finite(window.metrics.get(name)) for window in known],
+            x=[step.test[0] for step in known],
+            y=[finite(step.metrics.get(name)) for step in known],
             width=[0.4 * width for width in widths],
             offset=[(0.1 + 0.4 * place) * width for width in widths],
             marker_color=colour,
-            customdata=[_about(window) for window in known],
-            hovertemplate="window %{customdata[0]}: test %{customdata[1]} to %{customdata[2]}<br>"
+            customdata=[_about_step(step) for step in known],
+            hovertemplate="%{customdata[0]}: test %{customdata[1]} to %{customdata[2]}<br>"
             + name
             + " %{y:.4f}<extra></extra>",
         )
@@ -79,26 +79,26 @@ def per_window(data: ReportData) -> go.Figure | None:
 
 
 def metric_per_window(data: ReportData, name: str) -> go.Figure | None:
-    """A metric of each window; a bar is as wide as its test segment, the line is the metric of all windows together."""
-    known = [window for window in data.windows if window.test[0] and name in window.metrics]
+    """A metric of each test segment, small: a bar is as wide as it, the line is the metric of all windows together."""
+    known = [step for step in data.steps if step.test[0] and name in step.metrics]
     if not known:
         return None
-    widths = [_test_length(window).total_seconds() * 1000 for window in known]
+    widths = [_test_length(step).total_seconds() * 1000 for step in known]
     figure = go.Figure()
     figure.add_bar(
-        x=[window.test[0] for window in known],
-        y=[finite(window.metrics[name]) for window in known],
+        x=[step.test[0] for step in known],
+        y=[finite(step.metrics[name]) for step in known],
         width=[0.8 * width for width in widths],
         offset=[0.1 * width for width in widths],
         marker_color=BLUE,
-        customdata=[_about(window) for window in known],
-        hovertemplate="window %{customdata[0]}: test %{customdata[1]} to %{customdata[2]}<br>%{y:.4g}<extra></extra>",
+        customdata=[_about_step(step) for step in known],
+        hovertemplate="%{customdata[0]}: test %{customdata[1]} to %{customdata[2]}<br>%{y:.4g}<extra></extra>",
     )
     if (whole := finite(data.metrics.get(name))) is not None:
         figure.add_hline(y=whole, line={"color": ORANGE, "width": 2, "dash": "dot"})
-    figure.update_layout(**LAYOUT, height=220)
-    figure.update_xaxes(**AXIS, type="date")
-    figure.update_yaxes(**AXIS)
+    figure.update_layout(**{**LAYOUT, "margin": SMALL}, height=150)
+    figure.update_xaxes(**AXIS, type="date", nticks=4)
+    figure.update_yaxes(**AXIS, nticks=4)
     return figure
 
 
@@ -172,8 +172,14 @@ def _about(window: Window) -> list[object]:
     ]
 
 
-def _test_length(window: Window) -> timedelta:
-    start, end = window.test
+def _about_step(step: Step) -> list[object]:
+    """The same of a test segment."""
+    start, end = (escape(bound or "open") for bound in step.test)
+    return [escape(step.name), start, end]
+
+
+def _test_length(step: Step) -> timedelta:
+    start, end = step.test
     if not (start and end):
         return DEFAULT_TEST
     first, last = (datetime.fromisoformat(bound) for bound in (start, end))

@@ -10,7 +10,9 @@ from typing import Protocol
 
 import pandas as pd
 
+from rollq.scheduler.champions.comparison import Comparison
 from rollq.tasks.predictions.directions import main_metrics
+from rollq.tasks.predictions.pooling import Pooled, pool
 
 SHORT = {"seconds": "s", "minutes": "min", "hours": "h"}
 Bounds = tuple[str | None, str | None]
@@ -18,8 +20,10 @@ Bounds = tuple[str | None, str | None]
 
 @dataclass(frozen=True)
 class Window:
-    """One window: its segments, who trained it when (UTC), and what came out. ``member``: which of the models it is of
-    that serve together.
+    """One window: its segments, who trained it when (UTC), and what came out.
+
+    ``member``: which of the models it is of that serve together; ``pooled``: its metrics with what they are pooled by;
+    ``counts``: they are among those of the round, as of several horizons those of the first.
     """
 
     index: int
@@ -34,6 +38,8 @@ class Window:
     status: str
     metrics: dict[str, float]
     member: str = ""
+    pooled: Mapping[str, Pooled] = field(default_factory=dict)
+    counts: bool = True
 
     @property
     def ran(self) -> bool:
@@ -49,6 +55,15 @@ class Window:
     def seconds(self) -> float:
         """How long its last attempt took; NaN if it did not end."""
         return (self.ended_at - self.started_at).total_seconds() if self.started_at and self.ended_at else math.nan
+
+
+@dataclass(frozen=True)
+class Step:
+    """The windows of one test segment: one, or those of all members. ``metrics`` are of all of their rows."""
+
+    name: str
+    test: Bounds
+    metrics: Mapping[str, float]
 
 
 class Portfolio(Protocol):
@@ -72,6 +87,7 @@ class ReportData:
     """A round. ``daily`` is indexed by datetime with columns ``ic``, ``rank_ic``; ``phases`` are (name, seconds).
 
     ``better`` says of metrics that are not known by their names whether ``higher`` or ``lower`` is better.
+    ``compared`` is the model with each of its challengers; ``apart`` says why one is not compared.
     """
 
     title: str
@@ -87,6 +103,25 @@ class ReportData:
     cores: int
     better: Mapping[str, str] = field(default_factory=dict)
     portfolios: Sequence[Portfolio] = ()
+    compared: Sequence[Comparison] = ()
+    apart: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def steps(self) -> list[Step]:
+        """The windows that count, by their test segments."""
+        found: dict[Bounds, list[Window]] = {}
+        for window in self.windows:
+            if window.counts:
+                found.setdefault(window.test, []).append(window)
+        return [Step(_named(windows), test, _together(windows)) for test, windows in found.items()]
+
+    @property
+    def by_member(self) -> dict[str, Mapping[str, float]]:
+        """The metrics of each member over all of its windows; empty, if there is one model."""
+        found: dict[str, list[Window]] = {}
+        for window in self.windows:
+            found.setdefault(window.member, []).append(window)
+        return {name: _together(windows) for name, windows in found.items()} if len(found) > 1 else {}
 
     @property
     def measured(self) -> list[str]:
@@ -101,6 +136,16 @@ class HasPhases(Protocol):
     @property
     def phases(self) -> list[tuple[str, float]]:
         """In their order."""
+
+
+def _named(windows: Sequence[Window]) -> str:
+    first = windows[0]
+    return f"window {first.index} {first.member}".rstrip() if len(windows) == 1 else f"{len(windows)} windows"
+
+
+def _together(windows: Sequence[Window]) -> Mapping[str, float]:
+    """The metrics of all rows of some windows."""
+    return windows[0].metrics if len(windows) == 1 else pool(window.pooled for window in windows)
 
 
 def time_unit(seconds: float) -> tuple[str, float]:

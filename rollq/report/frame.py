@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 FOLDER = Path(__file__).parent
 CONFIG = {"displayModeBar": False, "responsive": True}
+MOST_COLUMNS = 3  # beside each other on a narrow screen; rows of more become cards there
 UNKNOWN = "–"
 NOTHING = "<p class='none'>There is nothing to show.</p>"
 
@@ -89,12 +90,15 @@ def table(
         tall: scroll within the page where it is long.
     """
     left = [name in text for name in columns]
-    head = _cells("th scope='col'", columns, left)
+    head = "".join(
+        f"<th scope='col'{_kind(is_left)}>{escape(name)}</th>" for name, is_left in zip(columns, left, strict=True)
+    )
+    kinds = f"{kind} stack".strip() if len(columns) > MOST_COLUMNS else kind
     marks = (" class='bad'" if place in bad else "" for place in count())
-    body = "".join(f"<tr{mark}>{_cells('td', row, left)}</tr>\n" for mark, row in zip(marks, rows, strict=False))
+    body = "".join(f"<tr{mark}>{_cells(row, columns, left)}</tr>\n" for mark, row in zip(marks, rows, strict=False))
     return (
         f"<div class='wide{' tall' if tall else ''}' role='region' aria-label='{escape(label)}' tabindex='0'>"
-        f"<table class='{escape(kind)}'><thead><tr>{head}</tr></thead><tbody>\n{body}</tbody></table></div>"
+        f"<table class='{escape(kinds)}'><thead><tr>{head}</tr></thead><tbody>\n{body}</tbody></table></div>"
     )
 
 
@@ -116,10 +120,16 @@ def versions(found: Mapping[str, str], cores: int) -> str:
     return f"{shown}; {cores} core{'' if cores == 1 else 's'}"
 
 
-def _cells(tag: str, cells: Sequence[str], left: Sequence[bool]) -> str:
-    name = tag.split()[0]
-    kinds = (" class='text'" if is_left else "" for is_left in left)
-    return "".join(f"<{tag}{kind}>{escape(cell)}</{name}>" for cell, kind in zip(cells, kinds, strict=True))
+def _cells(cells: Sequence[str], columns: Sequence[str], left: Sequence[bool]) -> str:
+    """A row; each cell knows its column, for the page on a narrow screen, where there is no head above it."""
+    return "".join(
+        f"<td{_kind(is_left)} data-of='{escape(column)}'>{escape(cell)}</td>"
+        for cell, column, is_left in zip(cells, columns, left, strict=True)
+    )
+
+
+def _kind(is_left: bool) -> str:
+    return " class='text'" if is_left else ""
 
 
 def _template(name: str) -> Template:

@@ -9,10 +9,12 @@ from rollq.report.frame import drawn, number, table
 from rollq.tasks.predictions.directions import by_group, main_metrics, marked
 
 COEFFICIENTS = {"IC", "ICIR", "Rank IC", "Rank ICIR"}
+TILES = 8  # metrics among the headline numbers, and by model
 MOST = 12  # charts of metrics; the table of windows has all of them
-PER_WINDOW = "Mean over the days of the window's test segment; a pair of bars is as wide as the segment."
+PER_WINDOW = "Mean over the days of a test segment; a pair of bars is as wide as the segment."
 CUMULATIVE = "Running sum of the daily coefficients over all windows: a steady slope is steady skill."
-OTHERS = "One bar for each window, as wide as its test segment; the dotted line is the metric over all windows."
+OTHERS = "One bar for each test segment, as wide as it is; the number and the dotted line are of all windows together."
+MEMBERS = "Of all windows of each of the models that serve together."
 
 
 def measured(data: ReportData) -> str:
@@ -31,18 +33,24 @@ def measured(data: ReportData) -> str:
         parts.append(portfolio_sections(data.portfolios))
     figures = {f"metric_{place}": charts.metric_per_window(data, name) for place, name in enumerate(others)}
     html = drawn({name: figure for name, figure in figures.items() if figure})
-    shown = [
-        f"<h3>{escape(marked(name, data.better))}</h3>{html[place]}"
-        for place, name in zip(figures, others, strict=True)
-        if place in html
-    ]
+    shown = [_small(data, name, html[place]) for place, name in zip(figures, others, strict=True) if place in html]
     if shown:
-        parts.append(_section("Metrics per window", OTHERS, "".join(shown)))
+        parts.append(_section("Metrics per window", OTHERS, f"<div class='charts'>{''.join(shown)}</div>"))
+    heads, rows = member_rows(data)
+    if rows:
+        parts.append(_section("By model", MEMBERS, table("By model", heads, rows, text=heads[:1], tall=True)))
     heads, rows = group_rows(data)
     if rows:
         text = "Over all windows; the group of a row is that of its own time."
         parts.append(_section("By group", text, table("By group", heads, rows, text=heads[:2])))
     return "".join(parts)
+
+
+def member_rows(data: ReportData) -> tuple[list[str], list[list[str]]]:
+    """The metrics of the models that serve together: columns, and rows as text; empty, if there is one."""
+    found, names = data.by_member, data.measured[:TILES]
+    rows = [[member, *(number(metrics.get(name)) for name in names)] for member, metrics in found.items()]
+    return ["model", *(marked(name, data.better) for name in names)], rows
 
 
 def group_rows(data: ReportData) -> tuple[list[str], list[list[str]]]:
@@ -51,6 +59,12 @@ def group_rows(data: ReportData) -> tuple[list[str], list[list[str]]]:
     names = main_metrics(*groups.values())
     rows = [[*group, *(number(found.get(name)) for name in names)] for group, found in groups.items()]
     return ["column", "group", *(marked(name, data.better) for name in names)], rows
+
+
+def _small(data: ReportData, name: str, chart: str) -> str:
+    """A chart of many, under its name and its value over all windows."""
+    value = number(data.metrics.get(name))
+    return f"<figure><figcaption>{escape(marked(name, data.better))} <b>{value}</b></figcaption>{chart}</figure>"
 
 
 def _section(title: str, text: str, content: str) -> str:

@@ -7,15 +7,15 @@ from datetime import UTC
 from html import escape
 from pathlib import Path
 
+from rollq.report.compared import compared_section
 from rollq.report.data import Bounds, ReportData, Window, duration
 from rollq.report.frame import UNKNOWN, drawn, number, table, tile, versions, write_page
-from rollq.report.measured import measured
+from rollq.report.measured import TILES, measured
 from rollq.tasks.predictions.directions import marked
 from rollq.tasks.queue.states import TaskState
 
 TEXT = ("status", "train", "valid", "test")
 COLUMNS = ("#", *TEXT, "attempts", "seconds")
-TILES = 8  # metrics among the headline numbers; the table has all
 BAD = {TaskState.FAILED, TaskState.QUARANTINED}
 
 
@@ -28,7 +28,13 @@ def write_report(data: ReportData, path: Path) -> Path:
     return write_page(
         path,
         "page.html",
-        {**_drawn(data), "windows": _windows(data), "measured": measured(data), "signals": escape(signals_line(data))},
+        {
+            **_drawn(data),
+            "compared": compared_section(data),
+            "measured": measured(data),
+            "windows": _windows(data),
+            "signals": escape(signals_line(data)),
+        },
         title=data.title,
         facts=facts(data),
         tiles=(tile(name, value, name == "failed") for name, value in tiles(data)),
@@ -91,7 +97,7 @@ def signals_line(data: ReportData) -> str:
 def _windows(data: ReportData) -> str:
     bad = {place for place, window in enumerate(data.windows) if window.status in BAD}
     rows = (window_row(window, data.measured) for window in data.windows)
-    return table("Windows", columns(data), rows, text=TEXT, bad=bad, kind="windows")
+    return table("Windows", columns(data), rows, text=TEXT, bad=bad, kind="windows", tall=True)
 
 
 def columns(data: ReportData) -> list[str]:

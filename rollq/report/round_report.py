@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
+from types import MappingProxyType
 
 import pandas as pd
 
 from rollq.report.data import ReportData, Window
 from rollq.report.markdown import write_markdown
 from rollq.report.page import write_report
+from rollq.scheduler.champions.comparison import Comparison
 from rollq.scheduler.champions.research import is_research
 from rollq.scheduler.online.online_set import SignalFile
 from rollq.scheduler.rounds.findings import Findings, findings, name_of
@@ -19,6 +22,7 @@ from rollq.scheduler.rounds.portfolios import Portfolio, joined_portfolios, make
 from rollq.scheduler.rounds.results import load_daily_ic
 from rollq.scheduler.signals.files import read_signals
 from rollq.tasks.backend import Backend
+from rollq.tasks.predictions.window_metrics import WindowMetrics
 from rollq.tasks.queue.states import TaskState
 from rollq.tasks.queue.task import Task
 from rollq.tasks.rolling.members.role import HORIZON, role_of
@@ -26,6 +30,7 @@ from rollq.tasks.rounds.documents import Round
 from rollq.tasks.tracking.mlflow.experiment import find_run
 from rollq.workers.process.machine import this_machine
 
+NONE: Mapping[str, str] = MappingProxyType({})
 LIBRARIES = ("rollq", "celery", "mlflow-skinny", "lightgbm", "pandas", "pymongo")
 
 
@@ -67,17 +72,22 @@ def make_report(
     phases: tuple[tuple[str, float], ...],
     daily: pd.DataFrame,
     path: Path,
+    compared: Sequence[Comparison] = (),
+    apart: Mapping[str, str] = NONE,
 ) -> Path:
     """Write the report of a round: HTML, or Markdown if ``path`` ends so.
 
     Args:
         came_to: signals and metrics of the round.
         online: what of it serves, as text.
+        compared: the model with each of its challengers.
+        apart: why a challenger is not compared, by its name.
 
     Raises:
         Unavailable: plotly, which draws the charts of HTML, is not installed.
     """
-    windows = [_window(number, task) for number, task in enumerate(tasks, 1)]
+    counted = {task.id for task in _of_first_horizon(backend, tasks)}
+    windows = [_window(number, task, task.id in counted) for number, task in enumerate(tasks, 1)]
     data = ReportData(
         title=title,
         pool=tasks[0].pool,
@@ -88,6 +98,8 @@ def make_report(
         metrics=came_to.metrics,
         better=came_to.better,
         portfolios=_portfolios(backend, tasks, came_to),
+        compared=compared,
+        apart=apart,
         signals=asdict(came_to.signals),
         online=online,
         versions={name: version(name) for name in LIBRARIES},
@@ -127,8 +139,11 @@ def _phases(tasks: list[Task], found: Round) -> tuple[tuple[str, float], ...]:
     return (("training", (max(ends) - min(starts)).total_seconds()), ("gathering", gathering))
 
 
-def _window(number: int, task: Task) -> Window:
-    """What the report says of a task. The worker is that of its last attempt: a finished task names none any more."""
+def _window(number: int, task: Task, counts: bool) -> Window:
+    """What the report says of a task. The worker is that of its last attempt: a finished task names none any more.
+
+    ``counts``: its metrics are among those of the round.
+    """
     segments = task.segments
     ran = next((entry.by for entry in reversed(task.history) if entry.end is TaskState.RUNNING), "")
     return Window(
@@ -144,4 +159,6 @@ def _window(number: int, task: Task) -> Window:
         status=str(task.status),
         metrics=(task.result or {}).get("metrics", {}),
         member=task.member,
+        pooled=WindowMetrics.of_result(task.result or {}).values,
+        counts=counts,
     )

@@ -16,6 +16,7 @@ LAYOUT = {
     "hoverlabel": {"font": {"family": "system-ui, sans-serif"}},
     "dragmode": False,  # on a phone a finger scrolls the page
 }
+SMALL = {"l": 8, "r": 8, "t": 8, "b": 8}  # around one chart of many; its axes take what they need
 AXIS = {
     "gridcolor": "rgba(139,148,158,0.25)",
     "zerolinecolor": "rgba(139,148,158,0.6)",

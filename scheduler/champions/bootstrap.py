@@ -37,6 +37,11 @@ class Interval:
     sessions: int
     confidence: float
 
+    @property
+    def excludes_zero(self) -> bool:
+        """Whether one side is better on all of the interval."""
+        return self.low > 0 or self.high < 0
+
 
 def block_bootstrap(
     difference: pd.Series,

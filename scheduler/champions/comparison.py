@@ -21,6 +21,7 @@ SCORES = {"ic": "IC", "rank_ic": "Rank IC"}  # of a day, and its mean
 COEFFICIENTS = ("IC", "ICIR", "Rank IC", "Rank ICIR")
 # The top fifth, as in the usual sort into quintiles.
 TOP = 0.2
+TURNOVER = "turnover"
 
 
 @dataclass(frozen=True)
@@ -200,7 +201,7 @@ def turnover(pred: pd.DataFrame | pd.Series, top: float = TOP) -> pd.Series:
     # held.
     new = ~np.isin(day * len(names) + name, (day + 1) * len(names) + name)
     share = np.bincount(day, weights=new, minlength=len(days)) / held
-    return pd.Series(share, pd.Index(days, name=DAY), name="turnover").iloc[1:]
+    return pd.Series(share, pd.Index(days, name=DAY), name=TURNOVER).iloc[1:]
 
 
 def _column(frame: pd.DataFrame | pd.Series, name: str, what: str) -> pd.Series:
@@ -285,7 +286,7 @@ def _rows(pred: pd.Series, label: pd.Series, times: pd.Index | None) -> int:
 def _metrics(scores: pd.DataFrame, turned: pd.Series) -> dict[str, float | None]:
     """The coefficients, where there are any: a single series has none; and the turnover."""
     found = summary(scores)
-    return {**({name: found.get(name) for name in COEFFICIENTS} if found else {}), "turnover": _mean(turned)}
+    return {**({name: found.get(name) for name in COEFFICIENTS} if found else {}), TURNOVER: _mean(turned)}
 
 
 def _mean(values: pd.Series) -> float | None:

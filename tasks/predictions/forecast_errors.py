@@ -45,23 +45,25 @@ def forecast_errors(
     f, y = pairs["score"].to_numpy(), pairs["label"].to_numpy()
     e, there = f - y, y != 0
     size = np.abs(f) + np.abs(y)
-    found = {
-        "MAE": RowSums.of(MEAN, np.abs(e), 1),
-        "RMSE": RowSums.of(QUADRATIC, e**2, 1),
-        "Bias": RowSums.of(MEAN, e, 1),
-        "MAPE": RowSums.of(MEAN, np.abs(e) / np.where(there, np.abs(y), 1), 1, where=there),
-        "sMAPE": RowSums.of(MEAN, 2 * np.abs(e) / np.where(size > 0, size, 1), 1),
-        "WAPE": RowSums.of(MEAN, np.abs(e), np.abs(y)),
-        "R2": RowSums.of(DETERMINATION, 1, y, y**2, e**2),
-        "Hit Rate": RowSums.of(MEAN, np.sign(f) == np.sign(y), 1, where=there),
-    }
-    for name in _meaningless(train):
-        del found[name]
+    scaled, by = np.zeros(len(pairs), dtype=bool), np.ones(len(pairs))
     if scale is not None:
         of_row = scale.reindex(pairs.index.get_level_values(INSTRUMENT)).to_numpy(dtype=float)
         scaled = of_row > 0  # NaN, the scale of an instrument that train has not, is not above 0 either
-        found["MASE"] = RowSums.of(MEAN, np.abs(e) / np.where(scaled, of_row, 1), 1, where=scaled)
-    return found
+        by = np.where(scaled, of_row, 1)
+    # The main ones first: so they stand wherever metrics are shown.
+    found = {
+        "MAE": RowSums.of(MEAN, np.abs(e), 1),
+        "WAPE": RowSums.of(MEAN, np.abs(e), np.abs(y)),
+        "MASE": RowSums.of(MEAN, np.abs(e) / by, 1, where=scaled),
+        "RMSE": RowSums.of(QUADRATIC, e**2, 1),
+        "Bias": RowSums.of(MEAN, e, 1),
+        "R2": RowSums.of(DETERMINATION, 1, y, y**2, e**2),
+        "sMAPE": RowSums.of(MEAN, 2 * np.abs(e) / np.where(size > 0, size, 1), 1),
+        "MAPE": RowSums.of(MEAN, np.abs(e) / np.where(there, np.abs(y), 1), 1, where=there),
+        "Hit Rate": RowSums.of(MEAN, np.sign(f) == np.sign(y), 1, where=there),
+    }
+    left_out = _meaningless(train) + ([] if scale is not None else ["MASE"])
+    return {name: one for name, one in found.items() if name not in left_out}
 
 
 def naive_scale(label: pd.Series, forecast: pd.Series) -> pd.Series:

@@ -127,6 +127,7 @@ COVERED: dict[str, list[str]] = {
     "tests/unit/project/test_docs.py": ["tasks.errors"],
     "tests/unit/rollq/test_updating.py": ["tasks.predictions.ranges"],
     "tests/unit/scheduler/champions/test_comparison.py": ["scheduler.champions.bootstrap"],
+    "tests/unit/rollq/report/test_compared.py": ["scheduler.champions.side_by_side"],
     "tests/unit/scheduler/collect/test_ensembles.py": ["scheduler.collect.window_join"],
     "tests/unit/scheduler/collect/test_recorder_collector.py": [
         "scheduler.collect.options",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, reduce
 
 from rollq.tasks.components.registry import did_you_mean
 from rollq.tasks.errors import TemplateError
@@ -126,6 +126,11 @@ class TablePlan:
     def labels(self) -> list[Expression]:
         """All expressions that the label is made of."""
         return [self.label, *([self.against] if isinstance(self.against, Expression) else [])]
+
+    @property
+    def label_ahead(self) -> Span:
+        """How far the label looks ahead, or says that it does."""
+        return reduce(Span.farthest, (one.lookahead for one in self.labels), self.plan.label.declared)
 
     @property
     def is_apart(self) -> bool:

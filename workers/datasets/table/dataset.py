@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from functools import cached_property, reduce
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Self
 
@@ -27,7 +27,6 @@ from rollq.workers.datasets.table.fitted import Fitted, check_fitted
 from rollq.workers.datasets.table.group_hashes import group_hashes
 from rollq.workers.datasets.table.looked import findings_of, sessions_ahead
 from rollq.workers.datasets.table.reach import Reach
-from rollq.workers.expressions.span import Span
 from rollq.workers.tables.table import Table, read_table
 
 KEY = "dataset.kwargs"
@@ -145,7 +144,7 @@ class TableDataset(Dataset):
     @property
     def label_span(self) -> str:
         """The same in rows, or as a span."""
-        return str(reduce(Span.farthest, (one.lookahead for one in self._on_table.labels), self._plan.label.declared))
+        return str(self._on_table.label_ahead)
 
     @cached_property
     def feature_lookback(self) -> int:
@@ -181,8 +180,8 @@ class TableDataset(Dataset):
         if columns.startswith(INFO):
             name = columns.removeprefix(INFO)
             return pd.DataFrame({name: self._columns.values(name, rows)}, index=index)
-        known = "feature, label, raw or info:COLUMN" + (", or weight" if self.weighted else "")
-        raise DataError(f"There are no columns {columns!r}.", f"Use {known}.")
+        more = ", or weight" if self.weighted else ""
+        raise DataError(f"There are no columns {columns!r}.", f"Use feature, label, raw or info:COLUMN{more}.")
 
     @property
     def info_columns(self) -> Sequence[str]:
@@ -249,15 +248,12 @@ class TableDataset(Dataset):
         return {**self._table.fingerprint(), "table_version": str(VERSION)}
 
     def session_hashes(self) -> dict[str, str]:
-        """A hash of each session: of every column that is used, of every source; of the rows of ``only`` alone, where
-        these depend on no others.
-        """
+        """A hash of each session: of every column used, of all sources; of ``only`` alone, where that can be."""
         whole = self._panel.hashes()
         if self._only is None:
             return whole
-        column, value = self._only
-        name = None if self._columns.is_instrument(column) else column
-        return group_hashes(self._table, self._on_table, name, value, whole, self._folder())
+        name = None if self._columns.is_instrument(self._only[0]) else self._only[0]
+        return group_hashes(self._table, self._on_table, name, self._only[1], whole, self._folder())
 
     def _folder(self) -> Path:
         return Path(self._cache_dir) if self._cache_dir else current_settings().state_dir / "cache"

@@ -17,6 +17,7 @@ from rollq.report import charts
 from rollq.report.data import ReportData, Window, duration
 from rollq.report.markdown import write_markdown
 from rollq.report.page import tiles, write_report
+from rollq.tasks.predictions.pooling import Pooled
 
 HOSTILE = """</script><script>alert(1)</script><img src=x onerror="alert('2')">&amp; $title ${pool}"""
 ZERO = datetime(2024, 1, 2, 9, tzinfo=UTC)
@@ -133,7 +134,7 @@ def test_hostile_text_stays_text(tmp_path: Path) -> None:
 def test_plotly_is_given_no_markup_of_others() -> None:
     for figure in (
         charts.timeline(report([window(1, worker=HOSTILE, status=HOSTILE)])),
-        charts.per_window(report([window(1, worker=HOSTILE)])),
+        charts.per_window(report([window(1, member=HOSTILE)])),
         charts.phases(report([], phases=[(HOSTILE, 1.0)])),
     ):
         assert figure
@@ -192,6 +193,47 @@ def test_metrics_of_any_name_have_columns_bars_and_groups(tmp_path: Path) -> Non
     shown = write_markdown(data, tmp_path / "report.md").read_text()
     assert "| sector | &lt;b> | 0.2500 |" in shown
     assert "MAE ↓ | profit ↑ |" in shown
+
+
+def zones(number: int, mae: float, rows: int, member: str) -> Window:
+    pooled = {"MAE": Pooled("mean", [mae * rows, rows])}
+    return window(
+        number, test=(f"2007-0{(number + 1) // 2}-01", None), member=member, metrics={"MAE": mae}, pooled=pooled
+    )
+
+
+def test_members_are_pooled_by_their_rows(tmp_path: Path) -> None:
+    windows = [
+        zones(1, 1.0, 300, "zone=A"),
+        zones(2, 3.0, 100, "zone=B"),
+        zones(3, 2.0, 100, "zone=A"),
+        zones(4, 4.0, 100, "zone=B"),
+    ]
+    data = report(windows, metrics={"MAE": 2.0}, daily=pd.DataFrame(columns=["ic", "rank_ic"]))
+    (bars,) = charts.metric_per_window(data, "MAE").data
+    assert list(bars.x) == ["2007-01-01", "2007-02-01"]
+    assert list(bars.y) == [1.5, 3.0]  # by rows: (300 x 1 + 100 x 3) / 400
+    assert bars.customdata[0][0] == "2 windows"
+    assert data.by_member == {"zone=A": {"MAE": 1.25}, "zone=B": {"MAE": 3.5}}
+    page = Page(write_report(data, tmp_path / "report.html"))
+    assert "By model" in page.text
+    assert "| zone=A | 1.2500 |" in write_markdown(data, tmp_path / "report.md").read_text()
+    assert not report([window(1), window(2)]).by_member
+
+
+def test_other_horizons_are_not_pooled_with_the_first() -> None:
+    first, later = zones(1, 1.0, 100, "horizon=1"), replace(zones(2, 5.0, 100, "horizon=5"), counts=False)
+    data = report([first, later])
+    assert [dict(step.metrics) for step in data.steps] == [{"MAE": 1.0}]
+    assert data.by_member == {"horizon=1": {"MAE": 1.0}, "horizon=5": {"MAE": 5.0}}
+
+
+def test_on_a_narrow_screen_each_cell_says_what_it_is(tmp_path: Path) -> None:
+    page = Page(write_report(report([window(1)], metrics={HOSTILE: 1.0}), tmp_path / "report.html"))
+    cells = [attributes["data-of"] for tag, attributes in page.tags if tag == "td"]
+    assert cells[:5] == ["#", "status", "train", "valid", "test"]
+    assert HOSTILE in cells
+    assert {attributes.get("class") for tag, attributes in page.tags if tag == "table"} == {"windows stack"}
 
 
 def test_the_timeline_counts_from_the_first_start_and_sorts_workers() -> None:
