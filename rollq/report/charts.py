@@ -140,10 +140,12 @@ def phases(data: HasPhases) -> go.Figure | None:
         x=[seconds / length for _, seconds in data.phases],
         text=[duration(seconds) for _, seconds in data.phases],
         textposition="outside",
+        cliponaxis=False,
         marker_color=GREEN,
         hovertemplate="%{y}: %{text}<extra></extra>",
     )
-    figure.update_layout(**LAYOUT, bargap=0.3, height=90 + 30 * len(data.phases))
+    margin = {**SMALL, "r": 48, "t": 32, "b": 44}  # on a narrow screen a number needs more than its part of the axis
+    figure.update_layout(**{**LAYOUT, "margin": margin}, bargap=0.3, height=90 + 30 * len(data.phases))
     figure.update_xaxes(**AXIS)
     # room for the number behind the longest bar
     figure.update_xaxes(title_text=unit, range=[0, (longest / length or 1.0) * 1.15])
