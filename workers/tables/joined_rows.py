@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import tzinfo
 
 import numpy as np
 import numpy.typing as npt
@@ -64,6 +65,7 @@ def at_same_time(main: Side, other: Side, key: str, by_day: bool = False) -> Pla
     known = np.unique(theirs.values.asi8)
     place = np.searchsorted(known, moments)
     place = np.where((place < len(known)) & (known[np.minimum(place, len(known) - 1)] == moments), place, -1)
+    _check_ended(mine, theirs, known, place, key)
     left = np.where((left < 0) | (place < 0), -1, left * len(known) + place)
     right = np.where(right < 0, -1, right * len(known) + np.searchsorted(known, theirs.values.asi8))
     return _exact(left, right, key)
@@ -128,11 +130,48 @@ def _best(keys: Places, period: Places) -> Places:
 
 def _moments(mine: Times, published: Times, key: str, same_session: bool) -> tuple[Places, Places]:
     """When each row of the main table is, and from when on each published row may be used; numbers to compare."""
-    if mine.dates or published.dates or published.ends is not None:
+    if published.dates and published.zone is not None and mine.values.tz is not None:
         days = published.days if published.ends is None else published.ends
+        since = _begins(days + pd.Timedelta(days=0 if same_session else 1), published.zone)
+        return mine.values.asi8, since.asi8
+    if mine.dates or published.dates or published.ends is not None:
+        days = _known_days(mine, published, key, same_session)
         return mine.days.asi8, days.asi8 + (0 if same_session else DAY)
     _check_zones(mine, published, f"{key}.known")
     return mine.values.asi8, published.values.asi8
+
+
+def _known_days(mine: Times, published: Times, key: str, same_session: bool) -> pd.DatetimeIndex:
+    """The day of each publication, in the main table's zone: a time on the day that it is there, a day when it ends."""
+    days = published.days if published.ends is None else published.ends
+    if published.zone is None or (published.dates and (mine.zone in (None, published.zone) or same_session)):
+        return days
+    if mine.zone is None:
+        fix = "Write zone: of the main table, such as zone: Asia/Tokyo: the publication's day is told in it."
+        raise DataError(f"{key}.known: it has times with a zone, and the main table has dates without one.", fix)
+    moment = pd.Timedelta(microseconds=1)
+    instants = _begins(days + pd.Timedelta(days=1), published.zone) - moment if published.dates else published.values
+    return instants.tz_convert(mine.zone).tz_localize(None).normalize()
+
+
+def _begins(days: pd.DatetimeIndex, zone: tzinfo) -> pd.DatetimeIndex:
+    first = np.ones(len(days), dtype=bool)
+    return days.tz_localize(zone, ambiguous=first, nonexistent="shift_forward")
+
+
+def _check_ended(mine: Times, theirs: Times, known: Places, place: Places, key: str) -> None:
+    """Refuse rows of periods that end after the main table's own: at its time they are not known as a whole."""
+    if mine.ends is None or theirs.ends is None or not len(known):
+        return
+    ends = np.empty(len(known), dtype=np.int64)
+    ends[np.searchsorted(known, theirs.values.asi8)] = theirs.ends.asi8
+    late = (place >= 0) & (ends[place] > mine.ends.asi8)
+    if late.any():
+        row = int(np.argmax(late))
+        last = pd.Timestamp(int(ends[place[row]]), unit="us")
+        own = f"after that of the main table ({mine.ends[row]:%Y-%m-%d})"
+        why = f"{key}: its period that begins on {mine.values[row]:%Y-%m-%d} ends on {last:%Y-%m-%d}, {own}."
+        raise DataError(why, "Write known: and the same column: then a period is known when it has ended.")
 
 
 def _check_comparable(mine: Times, theirs: Times, key: str, by_day: bool) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -112,7 +112,7 @@ def _order(times: Order, instruments: Codes) -> Order | None:
 
 
 def _taken(times: Times, order: Order) -> Times:
-    return Times(times.values[order], times.dates, None if times.ends is None else times.ends[order])
+    return replace(times, values=times.values[order], ends=None if times.ends is None else times.ends[order])
 
 
 def _check_series(source: Source, times: Times) -> None:

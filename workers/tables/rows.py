@@ -15,6 +15,7 @@ from rollq.tasks.errors import DataError
 from rollq.workers.tables.arrow_columns import CATEGORY, EMPTY, NUMBER, Codes, Texts, Values, as_numbers, kind_of
 from rollq.workers.tables.files.csv_file import NOTHING
 
+DAY = 86_400_000_000  # microseconds
 Block = npt.NDArray[np.float64]  # columns x rows
 
 
@@ -135,7 +136,12 @@ class RowsReader:
             if not naive and (len(zones) > 1 or not all(pa.types.is_timestamp(kind) for kind in kinds)):
                 said = " and ".join(sorted(str(kind) for kind in kinds))
                 raise DataError(f"{self._key}: the column {name!r} is {said} in different files.", "Write them alike.")
+            dates = any(pa.types.is_date(kind) for kind in kinds)
             parts = [part.cast(pa.timestamp("us", zones.copy().pop()), safe=False) for part in parts]
+            if dates and any((part.cast(pa.int64()).to_numpy(zero_copy_only=False) % DAY).any() for part in parts):
+                # A date that is read as its midnight would be known a day too early.
+                why = f"{self._key}: the column {name!r} has dates in some files and times of day in others."
+                raise DataError(why, "Write them alike.")
         return pa.chunked_array(parts, type=None if parts else pa.string())
 
 

@@ -53,10 +53,19 @@ def of_texts(
         if form is None and zoned.any():
             return _with_offsets(texts, bool(zoned.all()), has_zone, key), None
         found = pd.to_datetime(texts, format=form or "ISO8601")
+        _check_alike(texts, pd.DatetimeIndex(found), form, key)
     except (ValueError, TypeError, OverflowError) as error:
         said = str(error).splitlines()[0].rstrip(".")
         raise DataError(f"{key}: a text is no time: {said}.", FIX) from None
     return pd.DatetimeIndex(found).as_unit("us"), None
+
+
+def _check_alike(texts: pd.Index, found: pd.DatetimeIndex, form: str | None, key: str) -> None:
+    """Refuse dates among times of day: a date that is read as its midnight would be known a day too early."""
+    dated = ~np.asarray(texts.str.contains("[T ]", case=False))
+    if form is None and dated.any() and not dated.all() and (found != found.normalize()).any():
+        why = f"{key}: some texts have a time of day and some are dates, such as {texts[int(np.argmax(dated))]!r}."
+        raise DataError(why, "Write all of them alike: midnight as 00:00, what is known when its day ends as 23:59:59.")
 
 
 def days_of_numbers(numbers: npt.NDArray[np.int64], key: str) -> pd.DatetimeIndex:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import tzinfo
+from zoneinfo import ZoneInfo
 
 import numpy as np
 import numpy.typing as npt
@@ -28,11 +30,13 @@ class Times:
         values: one per row: naive dates, naive timestamps, or timestamps with a zone.
         dates: they are dates.
         ends: where they are weeks, months and the like: the last day of each.
+        zone: whose they are, dates too; None: that is not told.
     """
 
     values: pd.DatetimeIndex
     dates: bool
     ends: pd.DatetimeIndex | None = None
+    zone: tzinfo | None = None
 
     @property
     def days(self) -> pd.DatetimeIndex:
@@ -64,14 +68,14 @@ def read_times(column: pa.ChunkedArray, spec: SourceSpec, key: str, series: Code
     if plain.tz is not None:
         return _settled(plain.tz_convert(spec.zone) if spec.zone else plain, ends)
     if spec.zone is None or _are_dates(plain):
-        return _settled(plain, ends)
+        return Times(plain, _are_dates(plain), ends, ZoneInfo(spec.zone) if spec.zone else None)
     return _settled(localized(plain, spec, key, series), ends)
 
 
 def _settled(values: pd.DatetimeIndex, ends: pd.DatetimeIndex | None) -> Times:
     """Times that are all midnight are dates, in whatever zone."""
-    naive = values if values.tz is None else values.tz_localize(None)
-    return Times(naive, True, ends) if _are_dates(naive) else Times(values, False, ends)
+    naive = values.tz_localize(None)
+    return Times(naive, True, ends, values.tz) if _are_dates(naive) else Times(values, False, ends, values.tz)
 
 
 def _are_dates(values: pd.DatetimeIndex) -> bool:

@@ -80,6 +80,72 @@ def test_a_period_is_known_when_it_has_ended(tmp_path: Path) -> None:
     assert firsts[2] == 2.0
 
 
+@pytest.mark.parametrize(
+    ("main", "other", "ends"),
+    [
+        (("2024-01", "2024-02", "2024-04"), ("2024Q1", "2024Q2"), "2024-03-31.*2024-01-31"),
+        (("2023-12", "2024-01"), ("2024", "2025"), "2024-12-31.*2024-01-31"),
+        (("2024-W01", "2024-W02"), ("2024-01", "2024-02"), "2024-01-31.*2024-01-07"),
+    ],
+)
+def test_a_period_that_ends_later_is_not_known_at_its_beginning(
+    tmp_path: Path, main: tuple[str, ...], other: tuple[str, ...], ends: str
+) -> None:
+    rows = write(tmp_path / "rows.csv", "month,symbol,close\n" + "".join(f"{one},A,0\n" for one in main))
+    text = "period,symbol,index\n" + "".join(f"{one},A,{number}\n" for number, one in enumerate(other))
+    with pytest.raises(DataError, match=rf"join\[0\]: its period .*{ends}.*known:"):
+        joined(tmp_path, rows, text, "index", time="period")
+    # Rows of the same periods, and of shorter ones, are joined by their time.
+    same = "month,symbol,index\n" + "".join(f"{one},A,{number}\n" for number, one in enumerate(main))
+    assert joined(tmp_path, rows, same, "index") == [*range(len(main))]
+    first = pd.Period(main[1], "M").start_time if "W" not in main[1] else pd.Timestamp("2024-01-08")
+    assert joined(tmp_path, rows, f"date,symbol,index\n{first:%Y-%m-%d},A,1\n", "index")[1] == 1
+
+
+def test_dates_among_times_of_publication_are_refused(tmp_path: Path) -> None:
+    hours = pd.date_range("2024-01-15", periods=72, freq="h")
+    pd.DataFrame({"time": hours, "load": 0.0}).to_parquet(tmp_path / "load.parquet")
+    texts = ["2024-01-15", "2024-01-16 10:00"]
+    write(tmp_path / "reports.csv", "published,x\n" + "".join(f"{text},1\n" for text in texts))
+    join = {"path": str(tmp_path / "reports.csv"), "known": "published"}
+    with pytest.raises(DataError, match=r"join\[0\].known: some texts .* are dates, such as '2024-01-15'"):
+        frame(tmp_path / "load.parquet", "x", join=[join])
+    (tmp_path / "reports").mkdir()
+    for name, published in (("1", pd.Timestamp("2024-01-15").date()), ("2", pd.Timestamp(texts[1]))):
+        pd.DataFrame({"published": [published], "x": [1.0]}).to_parquet(tmp_path / "reports" / f"{name}.parquet")
+    join["path"] = str(tmp_path / "reports")
+    with pytest.raises(DataError, match=r"'published' has dates in some files and times of day in others"):
+        frame(tmp_path / "load.parquet", "x", join=[join])
+
+
+@pytest.mark.parametrize("aware", [False, True])
+def test_the_day_of_a_publication_is_that_of_the_main_tables_zone(tmp_path: Path, aware: bool) -> None:
+    days = pd.date_range("2024-01-08", periods=5, freq="D")
+    dates = days.tz_localize("Asia/Tokyo") if aware else days
+    pd.DataFrame({"date": dates, "close": 0.0}).to_parquet(tmp_path / "bars.parquet")
+    # 16:00 of January 10 in Tokyo, after its close; January 9 in Los Angeles.
+    published = pd.DatetimeIndex(["2024-01-09 23:00"], tz="America/Los_Angeles")
+    pd.DataFrame({"published": published, "x": 1.0}).to_parquet(tmp_path / "reports.parquet")
+    join = {"path": str(tmp_path / "reports.parquet"), "known": "published"}
+    zone = {} if aware else {"zone": "Asia/Tokyo"}
+    assert frame(tmp_path / "bars.parquet", "x", join=[join], **zone)["x"].fillna(0).tolist() == [0, 0, 0, 1, 1]
+    if not aware:
+        with pytest.raises(DataError, match=r"join\[0\].known: it has times with a zone.*zone: of the main table"):
+            frame(tmp_path / "bars.parquet", "x", join=[join])
+
+
+def test_a_day_of_publication_ends_in_its_own_zone(tmp_path: Path) -> None:
+    published = pd.DatetimeIndex(["2024-01-09"], tz="America/New_York")  # it ends on January 10 at 14:00 in Tokyo
+    pd.DataFrame({"published": published, "x": 1.0}).to_parquet(tmp_path / "reports.parquet")
+    join = {"path": str(tmp_path / "reports.parquet"), "known": "published"}
+    days = pd.date_range("2024-01-09", periods=3, freq="D", tz="Asia/Tokyo")
+    pd.DataFrame({"date": days, "close": 0.0}).to_parquet(tmp_path / "bars.parquet")
+    assert frame(tmp_path / "bars.parquet", "x", join=[join])["x"].fillna(0).tolist() == [0, 0, 1]
+    hours = pd.date_range("2024-01-10 12:00", periods=4, freq="h", tz="Asia/Tokyo")
+    pd.DataFrame({"time": hours, "load": 0.0}).to_parquet(tmp_path / "load.parquet")
+    assert frame(tmp_path / "load.parquet", "x", join=[join])["x"].fillna(0).tolist() == [0, 0, 1, 1]
+
+
 def test_times_of_publication_with_zones(tmp_path: Path) -> None:
     hours = pd.date_range("2024-03-31", periods=4, freq="h", tz="Europe/Berlin")
     main = pd.DataFrame({"time": hours, "zone": "n", "load": 0.0})
