@@ -9,13 +9,13 @@ from rollq.tasks.errors import DataError
 from rollq.workers.tables.arrow_columns import CATEGORY, EMPTY, NUMBER, TIME
 from rollq.workers.tables.clock.time_texts import looks_like_time
 from rollq.workers.tables.composed import Composed
+from rollq.workers.tables.files.source_files import CSV
 from rollq.workers.tables.key_columns import UNNAMED, given_column, instrument_column, listed, no_time, time_column
 from rollq.workers.tables.rows import Rows, RowsReader, is_value
-from rollq.workers.tables.source_columns import COMMA, SourceColumns
+from rollq.workers.tables.source_columns import SourceColumns
 from rollq.workers.tables.source_spec import SINGLE, SourceSpec
+from rollq.workers.tables.text_column import TextColumn
 
-# 1,234.50 and 1.234,50, $5, 7 %
-THOUSANDS = re.compile(r"[$€£]? ?-?\d{1,3}([,. ']\d{3})+([.,]\d+)?|[$€£] ?-?[\d.,]+|-?[\d.,]+ ?[%€$£]")
 STEM = "(name of the file)"  # a column that the files' names are
 PART = re.compile(r"(part|data|chunk|batch|file|table)?[-_.]?\d*([-_.][0-9a-f-]*)?|\d{4}", re.IGNORECASE)
 DAY = re.compile(r"\d{4}-\d{2}-\d{2}|\d{8}")
@@ -112,12 +112,9 @@ class Source:
 
     def refuse_text(self, name: str, key: str) -> DataError:
         """Why a column is no number."""
-        shown = self._columns.shown(name)
-        comma = isinstance(shown, str) and COMMA.fullmatch(shown.strip())
-        fix = "Write decimal: ','." if comma else "Name it in categorical, or leave it out."
-        if isinstance(shown, str) and THOUSANDS.fullmatch(shown.strip()):
-            fix = "Store numbers plainly: without marks of thousands, currencies and percents."
-        return DataError(f"{key}: the column {name!r} of {self.spec.path} holds text such as {shown!r}.", fix)
+        codes, texts = self.rows([], texts=[name]).texts[name]
+        said, fix = TextColumn(codes, list(texts), self.spec.decimal, self.files.form == CSV).why()
+        return DataError(f"{key}: the column {name!r} of {self.spec.path} {said}.", fix)
 
     def _find_instrument(self, keys: Sequence[str] | None) -> str | None:
         """The column of instruments; the files' names, where each is one."""

@@ -18,7 +18,6 @@ from rollq.workers.tables.source_spec import SourceSpec
 
 HEAD_ROWS = 100
 LEVELS = re.compile(r"\('.*', '.*'\)")
-COMMA = re.compile(r"-?[\d.]*,\d+")
 
 
 class SourceColumns:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -79,6 +79,21 @@ class Table:
                 raise DataError(f"{self.spec.key}: the column {name!r} is missing in every row.", fix)
         return _frame(columns, list(place), texts, main)
 
+    def check_numbers(self, wanted: Mapping[str, str]) -> None:
+        """Refuse texts in place of numbers.
+
+        Args:
+            wanted: the key of the template that wants numbers, by the name of the column.
+
+        Raises:
+            DataError: a column holds texts; it names the first that is no number.
+        """
+        for name, key in wanted.items():
+            if self._kind(name) != NUMBER:
+                join = next((one for one in self.joins if name in one.columns), None)
+                source, own = (join.source, join.columns[name]) if join else (self.main, name)
+                raise source.refuse_text(own, key)
+
     def fingerprint(self) -> dict[str, str]:
         """SHA-256 of all files, by their names relative to their source and their contents, as they were found."""
         parts = [self.main.sha256(), *(join.source.sha256() for join in self.joins)]
@@ -100,11 +115,7 @@ class Table:
             if name not in self.columns and name != self.instrument:
                 fix = no_column(name, list(self.columns))
                 raise DataError(f"{self.spec.key}: the table has no column {name!r}.", fix)
-        for name in numbers:
-            if self._kind(name) != NUMBER:
-                join = next((one for one in self.joins if name in one.columns), None)
-                source, own = (join.source, join.columns[name]) if join else (self.main, name)
-                raise source.refuse_text(own, self.spec.key)
+        self.check_numbers(dict.fromkeys(numbers, self.spec.key))
 
     def _keys(self, columns: Sequence[str]) -> list[str]:
         """Columns of the main table that are read as text, because asked joins need them."""

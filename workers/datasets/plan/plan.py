@@ -81,18 +81,12 @@ class TablePlan:
                 # A calendar feature, or a column of texts or numbers.
                 text = f"`{name}`" if name in self.columns else name
                 found[name] = parse(text, columns=self.columns, lead=plan.known_ahead, key=CATEGORICAL_KEY)
-        for name, expression in found.items():
-            if name not in plan.categorical and self._is_text(expression):
-                fix = f"Write categorical: [{name}], or leave it out."
-                raise TemplateError(f"the feature {name!r} is a column of texts.", fix, f"{KEY}.features")
         return found
 
     @cached_property
     def label(self) -> Expression:
         """The label, before anything is subtracted from it."""
-        return self._number(
-            parse(self.plan.label.text, columns=self.columns, lead=LABEL, key=self.plan.label.key), "label"
-        )
+        return parse(self.plan.label.text, columns=self.columns, lead=LABEL, key=self.plan.label.key)
 
     @cached_property
     def against(self) -> Expression | str | None:
@@ -105,7 +99,7 @@ class TablePlan:
         weight = self.plan.weight
         if weight is None or weight.text is None:
             return None
-        return self._number(parse(weight.text, columns=self.columns, lead=None, key=f"{KEY}.weight"), "weight")
+        return parse(weight.text, columns=self.columns, lead=None, key=f"{KEY}.weight")
 
     @cached_property
     def rules(self) -> list[Expression]:
@@ -150,11 +144,19 @@ class TablePlan:
         return tuple(sorted({*self._named, *([self.price] if self.price else [])}))
 
     @cached_property
-    def numbers(self) -> set[str]:
-        """The columns that are computed with: texts would be computed with as what they are numbered by."""
-        categories = [one for name, one in self.features.items() if name in self.plan.categorical and _is_column(one)]
-        made = [one for one in (*self.past, *self.labels) if one not in categories]
-        return {name for one in made for name in one.numbers} | ({self.price} if self.price else set())
+    def numbers(self) -> dict[str, str]:
+        """The columns that are computed with, and the key that does so: texts would be computed with as what they are
+        numbered by.
+        """
+        features = [
+            one for name, one in self.features.items() if not (name in self.plan.categorical and _is_column(one))
+        ]
+        made = [(f"{KEY}.features", one) for one in features]
+        made += [(self.plan.label.key, one) for one in self.labels]
+        made += [(f"{KEY}.weight", one) for one in [self.weight] if one is not None]
+        made += [(f"{KEY}.universe", one) for one in self.rules]
+        priced = {self.price: "data_checks.price"} if self.price else {}
+        return {**priced, **{name: f"{key}: {one.text}" for key, one in reversed(made) for name in one.numbers}}
 
     @cached_property
     def _named(self) -> set[str]:
@@ -172,18 +174,10 @@ class TablePlan:
             return PRICE if PRICE in self._named and self.columns.get(PRICE) == "number" else None
         if named is False:
             return None
-        if self.columns.get(str(named)) != "number":
+        if str(named) not in self.columns:
             fix = did_you_mean(str(named), self.columns) or "Name a column of numbers, or write price: false."
             raise TemplateError(f"there is no column of prices {named!r}.", fix, "data_checks.price")
         return str(named)
-
-    def _is_text(self, expression: Expression) -> bool:
-        return self.columns.get(expression.text.strip("`")) == "category"
-
-    def _number(self, expression: Expression, name: str) -> Expression:
-        if self._is_text(expression):
-            raise TemplateError(f"{expression.text} is a column of texts.", "Name one of numbers.", f"{KEY}.{name}")
-        return expression
 
     @property
     def bars(self) -> list[str]:

@@ -45,6 +45,7 @@ def load_table_panel(table: Table, plan: TablePlan, cache_dir: Path) -> Panel:
         NotYet: a file was replaced meanwhile.
         Unavailable: the cache cannot be written.
     """
+    table.check_numbers(plan.numbers)
     out = left_out(findings_of(table, plan, cache_dir))
     checks = plan.plan.checks
     parts = [

@@ -13,10 +13,11 @@ import pyarrow as pa
 from rollq.tasks.errors import BadInput, DataError
 from rollq.workers.tables.arrow_columns import CATEGORY, NUMBER, kind_of
 from rollq.workers.tables.key_columns import UNNAMED, time_column
-from rollq.workers.tables.source_columns import COMMA, SourceColumns
+from rollq.workers.tables.source_columns import SourceColumns
 from rollq.workers.tables.source_spec import SourceSpec
 from rollq.workers.tables.table import Table, read_table
 from rollq.workers.tables.table_spec import TableSpec
+from rollq.workers.tables.text_column import COMMA
 
 KEY = "FILE"
 DAYS = ("%d.%m.%Y", "%d/%m/%Y", "%m/%d/%Y", "%Y/%m/%d", "%Y.%m.%d", "%d-%m-%Y", "%m-%d-%Y", "%d.%m.%y", "%m/%d/%y")

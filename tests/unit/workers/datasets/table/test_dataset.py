@@ -206,8 +206,8 @@ def test_a_row_without_a_label_can_be_predicted(tmp_path: Path) -> None:
         ({"label": {"column": "volume"}}, TemplateError, r"label\.lookahead"),
         ({"label": {"column": "volume", "lookahead": 5}}, DataError, r"lookahead: .*would be known 5 later.*: 0"),
         ({"label": "volume", "features": ["volume / close"]}, DataError, "volume of its own row"),
-        ({"weight": "sector"}, TemplateError, "weight: sector is a column of texts"),
-        ({"label": "sector"}, TemplateError, "label: sector is a column of texts"),
+        ({"weight": "sector"}, DataError, r"weight: sector: the column 'sector' of .* holds text"),
+        ({"label": "sector"}, DataError, r"label: sector: the column 'sector' of .* holds text"),
         ({"weight": "volume - 500"}, DataError, "negative weights"),
         ({"universe": []}, TemplateError, "the universe is empty"),
         ({"universe": ["S00", "X"]}, DataError, "'X' has no row"),
@@ -218,7 +218,7 @@ def test_a_row_without_a_label_can_be_predicted(tmp_path: Path) -> None:
         ({"features": ["group(sector)"]}, DataError, "sector.*holds text"),
         ({"known_ahead": {"volum": 5}}, TemplateError, r"known_ahead\.volum.*Did you mean 'volume'"),
         ({"categorical": ["sectr"]}, TemplateError, r"categorical.*'sectr'"),
-        ({"features": ["sector"]}, TemplateError, "column of texts"),
+        ({"features": ["sector"]}, DataError, r"features: sector: the column 'sector'.* holds text"),
         ({"segments": {"train": ["2020-03-02", "2031-01-01"]}}, SegmentError, "outside the calendar"),
         ({"tiem": "date"}, TemplateError, "Did you mean 'time'"),
         ({"only": {"sector": "gas"}}, DataError, "no row where sector is gas"),
@@ -231,6 +231,37 @@ def test_what_cannot_be_used_is_named(
     with pytest.raises(error, match=says) as caught:
         table(tmp_path, **changes).check()
     assert getattr(caught.value, "fix", "")
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"features": ["mean(extra, 5)"]},
+        {"features": ["lead(extra, 1)"], "known_ahead": {"extra": 1}},
+        {"features": ["volume", "extra > 3"]},
+        {"features": ["extra == sector"]},
+        {"features": ["rank(extra)"]},
+        {"features": ["group_mean(extra, sector)"]},
+        {"features": [{"a": "neutralize(volume, sector, log(extra))"}]},
+        {"categorical": ["extra"], "features": ["extra", "extra * 2"]},
+        {"weight": "extra"},
+        {"label": "lead(extra, 5)"},
+        {"label": {"expression": "lead(close, 5)", "residual": {"to": "extra"}}},
+        {"universe": {"column": "extra"}},
+        {"universe": {"rule": "extra > 1"}},
+        {"data_checks": {"price": "extra"}},
+    ],
+)
+def test_one_text_among_numbers_is_named_wherever_they_are_computed_with(
+    tmp_path: Path, changes: dict[str, Any]
+) -> None:
+    frame = bars()
+    frame["extra"] = frame["volume"].round().astype(int).astype(str)
+    frame.loc[41, "extra"] = "x"
+    with pytest.raises(DataError, match=rf"'extra' of .* 'x' \(row 42; 1 of {len(frame)} values\)") as caught:
+        table(tmp_path, frame, **changes).check()
+    assert "Correct it" in caught.value.fix
+    table(tmp_path, frame, features=["group_mean(volume, extra)", "neutralize(volume, extra)"]).check()
 
 
 def test_a_column_that_is_known_later_than_it_says_is_named(tmp_path: Path) -> None:
