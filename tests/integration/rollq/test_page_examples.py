@@ -17,7 +17,7 @@ import pytest
 import yaml
 
 import rollq
-from rollq import Backend, DelayTrainerR, TaskManager, TaskState, TrainerR, load_settings
+from rollq import Backend, DelayTrainerR, Record, TaskManager, TaskState, TrainerR, load_settings
 from rollq.enqueueing import enqueue_plan, plan_template
 from rollq.tasks.config.settings import worker_environment
 
@@ -57,6 +57,20 @@ def here(backend: Backend, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> P
     (tmp_path / "examples").symlink_to(ROOT / "examples")
     monkeypatch.chdir(tmp_path)
     return tmp_path
+
+
+def test_classes_of_ones_own_on_the_pages_do_what_they_say() -> None:
+    (function,) = blocks("docs/reference/expressions.md")
+    drawdown = run(function, {})["Drawdown"]()
+    rows = np.array([[1.0], [4.0], [2.0], [1.0]])
+    assert drawdown.compute(rows, window=2)[1:, 0].tolist() == [0.0, -0.5, -0.5]
+    assert drawdown.lookback(window=2) == 1
+    (loss,) = blocks("docs/reference/models.md")
+    gradient, curvature = run(loss, {})["Expectile"](0.75)(np.array([2.0, 0.0]), np.array([1.0, 1.0]), None)
+    assert (gradient.tolist(), curvature.tolist()) == ([0.5, -1.5], [0.5, 1.5])
+    # What the record measures is looked at where records are tested.
+    (record,) = blocks("docs/how-to/measure-what-matters.md")
+    assert issubclass(run(record, {})["StockOut"], Record)
 
 
 def test_every_page_with_python_is_tried_here() -> None:
