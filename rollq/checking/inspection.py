@@ -17,14 +17,27 @@ class Wrong(BadInput):
     """What a look found to be wrong, and what helps."""
 
 
+class NotMade(BadInput):
+    """Why a look was not possible: it is no fault, and nothing is known to be good."""
+
+
+class LookAt(BadInput):
+    """What a look found that may be meant, and may be wrong."""
+
+
+REMARKS = {NotMade: "not made", LookAt: "look at"}
+
+
 def look(name: str, function: Callable[[], str], *, debug: bool = False) -> Check:
-    """A check that is good if ``function`` says what it found, and bad if it raises.
+    """A check that is good if ``function`` says what it found, and bad if it raises anything but a remark.
 
     Args:
         debug: let errors that nobody meant through, with their traceback.
     """
     try:
         return Check(name, True, function())
+    except (NotMade, LookAt) as remark:
+        return Check(name, True, remark.message, remark.fix, REMARKS[type(remark)])
     except RollqError as error:
         return Check(name, False, _placed(error.message, error), error.fix)
     except (Exception, SystemExit) as error:

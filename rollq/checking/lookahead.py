@@ -1,25 +1,24 @@
 """A look into the future: what lies after a day is scrambled in a copy of the data; what is known by then must stay.
 
-It is done where the dataset reads one file with a column of times; ``docs/how-to/check-a-template.md`` says which.
+It is done where the dataset reads Parquet or CSV files; ``docs/how-to/check-a-template.md`` says which.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 
 from rollq.checking.frames import difference
-from rollq.checking.inspection import Wrong
+from rollq.checking.inspection import NotMade, Wrong
+from rollq.checking.scrambled import TimedFiles, timed_files
 from rollq.tasks.components.dataset import Dataset
 from rollq.tasks.components.registry import build
 from rollq.tasks.config.settings import Settings
 from rollq.tasks.definition import (
     DATASET,
     FITTED,
-    KWARGS,
     PATH,
     SEGMENTS,
     TEST,
@@ -28,16 +27,15 @@ from rollq.tasks.definition import (
     dataset_kwargs,
     segments_of,
     with_dataset_kwargs,
+    with_paths,
 )
-from rollq.tasks.predictions.session_days import on_sessions, session_days, sessions_in
+from rollq.tasks.errors import RollqError
+from rollq.tasks.predictions.session_days import on_sessions, sessions_in
 from rollq.workers.expressions.span import Span
 
-SEED = 14
 KNOWN_AHEAD = "known_ahead"
-CLOCK = len("2024-01-31T00:00:00")
-READERS = {".parquet": pd.read_parquet, ".csv": pd.read_csv}
 FIX = "Let features use rows of their own time and earlier ones only; what is fitted is fitted on train."
-NONE = "not looked at: the dataset reads no single Parquet or CSV file with a column of times"
+NONE = "not looked at: the dataset reads no Parquet or CSV files that can be copied"
 
 
 def look_ahead(definition: Definition, dataset: Dataset, settings: Settings, folder: Path) -> str:
@@ -46,27 +44,36 @@ def look_ahead(definition: Definition, dataset: Dataset, settings: Settings, fol
     Args:
         dataset: of the window, on the data as they are.
         folder: for the copies.
+
+    Raises:
+        NotMade: the dataset reads no files that could be copied.
+        Wrong: features change.
     """
-    path = dataset_kwargs(definition).get(PATH)
-    if not isinstance(path, str) or Path(path).suffix not in READERS or not Path(path).is_file():
-        return NONE
-    table = READERS[Path(path).suffix](path)
-    kwargs = dataset_kwargs(definition)
-    sessions = _sessions(table, kwargs.get("time"), kwargs.get("zone"))
-    if sessions is None:
-        return NONE
+    files = _files(dataset_kwargs(definition))
     test = dataset.prepare(TEST, "feature")
     days = sessions_in(test)
     day = days[len(days) // 2]
-    later = _with_scrambled(definition, table, sessions, pd.Timestamp(day), settings, folder / "test")
+    later = _with_scrambled(definition, files, pd.Timestamp(day), settings, folder / "test")
     known = on_sessions(test, [one for one in days if one <= day])
     now = later.prepare(TEST, "feature")
     _check(test[known], now[on_sessions(now, [one for one in days if one <= day])], day, "the test segment")
     if TRAIN in dataset.segments:
         end = str(segments_of(definition)[TRAIN][1])[:10]
-        after = _with_scrambled(definition, table, sessions, pd.Timestamp(end), settings, folder / "train")
+        after = _with_scrambled(definition, files, pd.Timestamp(end), settings, folder / "train")
         _check(dataset.prepare(TRAIN, "feature"), after.prepare(TRAIN, "feature"), end, "train")
     return f"features stay when all after {day} is scrambled, and those of train when all after it is"
+
+
+def _files(kwargs: Mapping[str, object]) -> list[TimedFiles]:
+    """What is read by a dataset with these keywords, whatever its class."""
+    if not isinstance(kwargs.get(PATH), str):
+        raise NotMade(NONE)
+    try:
+        return timed_files(kwargs)
+    except NotMade:
+        raise
+    except RollqError as error:
+        raise NotMade(f"{NONE}: {error.message}", error.fix) from error
 
 
 def _check(before: pd.DataFrame, after: pd.DataFrame, day: str, what: str) -> None:
@@ -75,27 +82,15 @@ def _check(before: pd.DataFrame, after: pd.DataFrame, day: str, what: str) -> No
 
 
 def _with_scrambled(
-    definition: Definition,
-    table: pd.DataFrame,
-    sessions: pd.DatetimeIndex,
-    day: pd.Timestamp,
-    settings: Settings,
-    folder: Path,
+    definition: Definition, files: Sequence[TimedFiles], day: pd.Timestamp, settings: Settings, folder: Path
 ) -> Dataset:
-    """The dataset of a window, made anew from a copy of its file in which all rows after a day are others."""
-    source = Path(str(dataset_kwargs(definition)[PATH]))
-    folder.mkdir(parents=True)
-    copy = folder / source.name
-    ahead = dataset_kwargs(definition).get(KNOWN_AHEAD)
-    scrambled = _scrambled(table, sessions, day, known_until(ahead, sessions, day))
-    if source.suffix == ".csv":
-        scrambled.to_csv(copy, index=False)
-    else:
-        scrambled.to_parquet(copy)
-    moved = with_dataset_kwargs(definition, **{PATH: str(copy), FITTED: None})
-    kwargs = moved[DATASET][KWARGS]
-    kwargs[SEGMENTS] = dict(segments_of(definition))
-    made: Dataset = build(moved[DATASET], DATASET, settings.components)
+    """The dataset of a window, made anew from copies of its files in which all rows after a day are others."""
+    kwargs = dataset_kwargs(definition)
+    known = known_until(kwargs.get(KNOWN_AHEAD), files[0].sessions, day)
+    paths = {one.key: one.copy(day, known, folder / str(number)) for number, one in enumerate(files)}
+    moved = with_paths(kwargs, lambda path, key: paths.get(key, path))
+    copied = with_dataset_kwargs(definition, **{**moved, FITTED: None, SEGMENTS: dict(segments_of(definition))})
+    made: Dataset = build(copied[DATASET], DATASET, settings.components)
     return made
 
 
@@ -109,61 +104,3 @@ def known_until(ahead: object, sessions: pd.DatetimeIndex, day: pd.Timestamp) ->
         until = day + pd.Timedelta(days=span.days) + pd.Timedelta(span.time).ceil("D")
         found[name] = max(until, days[min(span.steps, len(days)) - 1]) if span.steps and len(days) else until
     return found
-
-
-def _scrambled(
-    table: pd.DataFrame, sessions: pd.DatetimeIndex, day: pd.Timestamp, known: Mapping[str, pd.Timestamp]
-) -> pd.DataFrame:
-    """A copy in which the numbers of the rows after a day are those of others, times a factor; times and names stay.
-
-    Args:
-        known: the later days up to which some columns are known on that day.
-    """
-    draw = np.random.default_rng(SEED)
-    made = table.copy()
-    for name in table.columns:
-        after = sessions > known.get(str(name), day)
-        kind = table[name].dtype.kind
-        if kind == "f":
-            values = table.loc[after, name].to_numpy()
-            other = draw.permutation(values) * draw.uniform(0.8, 1.25, len(values))
-            made.loc[after, name] = other.astype(values.dtype)
-        elif kind in "iu" and not _names_rows(table, name, sessions):
-            made.loc[after, name] = draw.permutation(table.loc[after, name].to_numpy())
-    return made
-
-
-def _names_rows(table: pd.DataFrame, name: str, sessions: pd.DatetimeIndex) -> bool:
-    """Whether a column of whole numbers tells the rows of a session apart, as that of the instruments does."""
-    return not pd.DataFrame({"session": sessions, "name": table[name].to_numpy()}).duplicated().any()
-
-
-def _sessions(table: pd.DataFrame, named: object, zone: object) -> pd.DatetimeIndex | None:
-    """The session of each row, or an earlier one where it is not known in which zone the times are; None: no times.
-
-    By the column that the dataset names, or one that is called or typed so.
-    """
-    names = [named] if isinstance(named, str) else [name for name in ("datetime", "date", "time") if name in table]
-    names += [name for name in table.columns if isinstance(table[name].dtype, pd.DatetimeTZDtype)]
-    names += [name for name in table.columns if table[name].dtype.kind == "M"]
-    for name in names:
-        if name in table:
-            try:
-                return _days(table[name], zone)
-            except (ValueError, TypeError):
-                return None
-    return None
-
-
-def _days(column: pd.Series, zone: object) -> pd.DatetimeIndex:
-    """The sessions of a column of times. Raises ValueError, TypeError: it holds something else."""
-    if pd.api.types.is_string_dtype(column.dtype):
-        # Of times with offsets the clock: whose zone it is, the file does not say.
-        column = column.str.slice(0, CLOCK)
-    times = pd.DatetimeIndex(pd.to_datetime(column))
-    if times.tz is not None and isinstance(zone, str):
-        return session_days(times.tz_convert(zone))
-    days = session_days(times)
-    # In another zone it may be the day before.
-    elsewhere = isinstance(zone, str) and not (times == times.normalize()).all()
-    return days - pd.Timedelta(days=1) if elsewhere else days

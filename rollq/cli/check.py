@@ -15,6 +15,9 @@ if TYPE_CHECKING:
     from rollq.health.check import Check
 
 
+MARKS = {"": "ok  ", "not made": "--  ", "look at": "LOOK"}
+
+
 def add_to(app: typer.Typer) -> None:
     """Add this verb."""
     app.command()(check)
@@ -48,8 +51,20 @@ def check(
 def _show(checks: list[Check]) -> None:
     width = max(len(one.name) for one in checks)
     for one in checks:
-        say(f"{'ok  ' if one.ok else 'FAIL'} {one.name:{width}} {one.detail}")
-        if not one.ok and one.fix:
+        say(f"{MARKS[one.remark] if one.ok else 'FAIL'} {one.name:{width}} {one.detail}")
+        if not one.good and one.fix:
             say(f"     {'':{width}} Fix: {one.fix}")
-    bad = sum(not one.ok for one in checks)
-    say(f"{bad} of {len(checks)} checks failed." if bad else f"All {len(checks)} checks are good.")
+    say(_summary(checks))
+
+
+def _summary(checks: list[Check]) -> str:
+    """How many checks there are of each kind."""
+    count = len(checks)
+    if bad := sum(not one.ok for one in checks):
+        return f"{bad} of {count} checks failed."
+    good = sum(one.good for one in checks)
+    if good == count:
+        return f"All {count} checks are good."
+    not_made, look = (sum(one.remark == remark for one in checks) for remark in ("not made", "look at"))
+    more = [f"{not_made} could not be made"] * bool(not_made) + [f"look at {look} more"] * bool(look)
+    return f"{good} of {count} checks are good; {', '.join(more)}."

@@ -10,16 +10,26 @@ from rollq.tasks.errors import RollqError
 
 @dataclass(frozen=True)
 class Check:
-    """One line of the doctor's answer."""
+    """One line of the doctor's answer.
+
+    ``remark``: why a line that is no error is not simply good: it was ``not made``, or is something to ``look at``.
+    """
 
     name: str
     ok: bool
     detail: str
     fix: str = ""
+    remark: str = ""
+
+    @property
+    def good(self) -> bool:
+        """Whether there is nothing to say of it."""
+        return self.ok and not self.remark
 
     def to_dict(self) -> dict[str, object]:
         """JSON-able."""
-        return asdict(self)
+        made = asdict(self)
+        return made if self.remark else {name: value for name, value in made.items() if name != "remark"}
 
 
 def checked(name: str, look: Callable[[], str], fix: str) -> Check:

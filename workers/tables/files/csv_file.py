@@ -44,6 +44,15 @@ def csv_header(file: SourceFile, form: CsvForm, key: str) -> list[str]:
     return names
 
 
+def csv_separator(file: SourceFile, form: CsvForm, key: str) -> str:
+    """What stands between two values.
+
+    Raises:
+        DataError: it is not UTF-8, or empty.
+    """
+    return _separator(_first_line(file, key), form)
+
+
 def csv_schema(file: SourceFile, form: CsvForm, texts: Collection[str], key: str) -> pa.Schema:
     """The columns and their types, as the first rows (16 MB) have them.
 
@@ -101,11 +110,10 @@ def csv_batches(
 
 
 def _options(file: SourceFile, form: CsvForm, names: list[str], key: str) -> dict[str, object]:
-    separator = _separator(_first_line(file, key), form)
     return {
         # The names are ours: those of the file may be empty, or begin with a mark of the byte order.
         "read_options": pa_csv.ReadOptions(column_names=names, skip_rows=1, use_threads=False, block_size=HEAD),
-        "parse_options": pa_csv.ParseOptions(delimiter=separator, newlines_in_values=True),
+        "parse_options": pa_csv.ParseOptions(delimiter=csv_separator(file, form, key), newlines_in_values=True),
     }
 
 
