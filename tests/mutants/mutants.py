@@ -968,7 +968,7 @@ MUTANTS = (
     Mutant(
         "a feature may look ahead",
         "workers/datasets/plan/plan.py",
-        "found = expressions_of(plan.entries, self.columns, plan.known_ahead)",
+        "found = expressions_of(plan.entries, self.columns, plan.known_ahead, plan.label.column)",
         "found = expressions_of(plan.entries, self.columns, LABEL)",
         TABLE,
     ),

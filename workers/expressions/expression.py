@@ -44,6 +44,11 @@ class Expression:
         """The columns of the table that it uses, sorted."""
         return tuple(sorted({one.name for one in _walk(self.node) if isinstance(one, Column)}))
 
+    @property
+    def column(self) -> str | None:
+        """The column that it is; None if it is more than one."""
+        return self.node.name if isinstance(self.node, Column) else None
+
     @cached_property
     def numbers(self) -> tuple[str, ...]:
         """Those of its columns that stand where numbers are wanted, and not only groups, sorted."""

@@ -172,7 +172,6 @@ COVERED: dict[str, list[str]] = {
         "workers.datasets.plan.weight",
         "workers.datasets.table.build",
         "workers.datasets.table.categories",
-        "workers.datasets.table.checks",
         "workers.datasets.table.columns",
         "workers.datasets.table.fitted",
         "workers.datasets.table.group_hashes",

@@ -45,19 +45,22 @@ def read_entries(specs: object, key: str = KEY) -> list[Entry]:
     return found
 
 
-def expressions_of(entries: Sequence[Entry], columns: Mapping[str, str], lead: Lead) -> dict[str, Expression]:
+def expressions_of(
+    entries: Sequence[Entry], columns: Mapping[str, str], lead: Lead, label: str | None = None
+) -> dict[str, Expression]:
     """The expression of each feature, by its name, in order.
 
     Args:
         columns: of the table, with their kinds.
         lead: which are known in advance, and how far.
+        label: a column that patterns leave out.
 
     Raises:
         TemplateError: a column is unknown, a pattern fits none, or a name is there twice.
     """
     found: dict[str, Expression] = {}
     for entry in entries:
-        for name, text in _named(entry, columns):
+        for name, text in _named(entry, columns, label):
             if name in found:
                 raise TemplateError(f"{name} is there twice.", "Name each feature once.", entry.key)
             found[name] = parse(text, columns=columns, lead=lead, key=entry.key)
@@ -127,16 +130,17 @@ def _text(name: str | None, text: str, key: str) -> Iterator[Entry]:
     yield Entry(name, text, key)
 
 
-def _named(entry: Entry, columns: Mapping[str, str]) -> Iterator[tuple[str, str]]:
+def _named(entry: Entry, columns: Mapping[str, str], label: str | None) -> Iterator[tuple[str, str]]:
     """The names and texts of the features that an entry stands for."""
     if entry.name is not None:
         yield entry.name, entry.text
     elif entry.text in SETS and entry.text not in columns:
         yield from named_set(entry.text, columns, entry.key, entry.given).items()
     elif is_pattern(entry.text, columns):
-        names = [name for name in columns if fnmatchcase(name, entry.text)]
+        others = [name for name in columns if name != label]
+        names = [name for name in others if fnmatchcase(name, entry.text)]
         if not names:
-            fix = did_you_mean(entry.text, columns) or "Look at the columns of the table."
+            fix = did_you_mean(entry.text, others) or "Look at the columns of the table."
             raise TemplateError(f"no column fits {entry.text!r}.", fix, entry.key)
         yield from ((name, f"`{name}`") for name in names)
     else:

@@ -75,7 +75,7 @@ class TablePlan:
             if name not in self.columns:
                 fix = did_you_mean(name, self.columns)
                 raise TemplateError(f"there is no column {name!r}.", fix, f"{KEY}.known_ahead.{name}")
-        found = expressions_of(plan.entries, self.columns, plan.known_ahead)
+        found = expressions_of(plan.entries, self.columns, plan.known_ahead, plan.label.column)
         for name in plan.categorical:
             if name not in found:
                 # A calendar feature, or a column of texts or numbers.
@@ -136,7 +136,24 @@ class TablePlan:
     @cached_property
     def past(self) -> list[Expression]:
         """All expressions but the label's."""
-        return [*self.features.values(), *self.rules, *([self.weight] if self.weight else [])]
+        return [one for _, _, one in self.past_by_key]
+
+    @cached_property
+    def past_by_key(self) -> list[tuple[str, str, Expression]]:
+        """The same, each with its key in the template and what it is called."""
+        features = [(f"{KEY}.features", name, one) for name, one in self.features.items()]
+        rules = [(f"{KEY}.universe", one.text, one) for one in self.rules]
+        return [*features, *rules, *([(f"{KEY}.weight", self.weight.text, self.weight)] if self.weight else [])]
+
+    @cached_property
+    def unknown_yet(self) -> set[str]:
+        """The columns that the label is made of, where a row's own value of them is not known with the row."""
+        label = self.plan.label
+        if label.column is None and self.label_ahead:
+            return set()  # how far it looks at its columns is in its text
+        made = {name for one in self.labels for name in one.columns}
+        always = {label.column} if label.column and label.declared else set()
+        return made - set(self.plan.known_ahead) | always
 
     @cached_property
     def used(self) -> tuple[str, ...]:
@@ -148,9 +165,7 @@ class TablePlan:
         """The columns that are computed with, and the key that does so: texts would be computed with as what they are
         numbered by.
         """
-        features = [
-            one for name, one in self.features.items() if not (name in self.plan.categorical and _is_column(one))
-        ]
+        features = [one for name, one in self.features.items() if not (name in self.plan.categorical and one.column)]
         made = [(f"{KEY}.features", one) for one in features]
         made += [(self.plan.label.key, one) for one in self.labels]
         made += [(f"{KEY}.weight", one) for one in [self.weight] if one is not None]
@@ -188,10 +203,6 @@ class TablePlan:
     def looked_at(self) -> tuple[str, ...]:
         """The columns that are used or looked at."""
         return tuple(sorted({*self.used, *self.bars}))
-
-
-def _is_column(expression: Expression) -> bool:
-    return expression.columns == (expression.text.strip("`"),)
 
 
 def read_plan(kwargs: Mapping[str, object]) -> Plan:

@@ -101,9 +101,7 @@ def _build(table: Table, plan: TablePlan, out: Collection[str], writer: PanelWri
 
 def _category_names(expression: Expression, wide: WideTable) -> list[str] | None:
     """The names of the categories of a feature that is a column of texts."""
-    (column,) = expression.columns if len(expression.columns) == 1 else ("",)
-    is_column = expression.text.strip("`") == column
-    return wide.levels.get(column) if is_column else None
+    return wide.levels.get(expression.column or "")
 
 
 def _label(plan: TablePlan, grid: Grid) -> Values:

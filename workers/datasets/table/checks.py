@@ -52,15 +52,12 @@ def check_features(features: npt.NDArray[np.float32], names: Sequence[str], wher
     raise DataError(f"{FEATURES_KEY}: {name} is NaN {where}.", "Use a shorter window, or start train later.")
 
 
-def check_panel(panel: Panel, plan: TablePlan, lookahead: int) -> None:
+def check_panel(panel: Panel, plan: TablePlan) -> None:
     """Refuse a panel that no model can learn from, or that would let it see what it shall predict.
 
-    Args:
-        lookahead: sessions that the label looks ahead.
-
     Raises:
-        DataError: a feature or the label has no value, weights are negative or none, a feature is the label itself, or
-            the label is known earlier or later than it says.
+        DataError: a feature or the label has no value, weights are negative or none, a feature, a rule or the weight
+            uses the label before it is known, or the label is known earlier or later than it says.
     """
     check_features(panel.features, list(plan.features), "in the whole table")
     if np.isnan(panel.raw).all():
@@ -70,19 +67,25 @@ def check_panel(panel: Panel, plan: TablePlan, lookahead: int) -> None:
         raise DataError("dataset.kwargs.weight: there are negative weights.", "Give one that is 0 or more.")
     if panel.weight is not None and not (panel.weight > 0).any():
         raise DataError("dataset.kwargs.weight: no row has a weight.", "Look at its column.")
-    _check_own_column(plan, lookahead)
+    _check_own_columns(plan)
     _check_declared(panel, plan)
 
 
-def _check_own_column(plan: TablePlan, lookahead: int) -> None:
-    """Refuse features that hold the label's own value, where the label is a value of its row."""
-    if lookahead:
-        return
-    for name, feature in plan.features.items():
-        for column in set(feature.columns) & set(plan.label.columns):
-            if feature.looks_at_own_row(column) and column not in plan.plan.known_ahead:
+def _check_own_columns(plan: TablePlan) -> None:
+    """Refuse what uses the label before it is known: a feature, a rule of the universe, a weight."""
+    for key, what, expression in plan.past_by_key:
+        for column in expression.columns:
+            if column not in plan.unknown_yet:
+                continue
+            declared = plan.plan.label.declared
+            if declared and (expression.last_of(column) + declared).forward:
                 raise DataError(
-                    f"{FEATURES_KEY}: {name} uses {column} of its own row, which is what shall be predicted.",
+                    f"{key}: {what} uses {column} before it is known, which is {declared} later than its row.",
+                    f"Use earlier rows: lag({column}, {declared}), in the unit of lookahead.",
+                )
+            if not declared and expression.looks_at_own_row(column):
+                raise DataError(
+                    f"{key}: {what} uses {column} of its own row, which is what shall be predicted.",
                     f"Use earlier rows: lag({column}, 1). If it is known in advance, name it in known_ahead.",
                 )
 

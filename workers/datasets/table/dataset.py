@@ -223,7 +223,7 @@ class TableDataset(Dataset):
         """
         panel = self._panel
         checks.check_left_out(self.findings(), len(panel.sessions))
-        checks.check_panel(panel, self._on_table, self.label_lookahead)
+        checks.check_panel(panel, self._on_table)
         for name in self.segments:
             check_segment(panel, self.segments, name)
             self._rows(name)

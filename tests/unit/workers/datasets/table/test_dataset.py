@@ -204,7 +204,11 @@ def test_a_row_without_a_label_can_be_predicted(tmp_path: Path) -> None:
         ({"label": "lead(close, 900)"}, DataError, r"label: it is NaN"),
         ({"label": {"op": "forward_retrun"}}, TemplateError, "Did you mean 'forward_return'"),
         ({"label": {"column": "volume"}}, TemplateError, r"label\.lookahead"),
-        ({"label": {"column": "volume", "lookahead": 5}}, DataError, r"lookahead: .*would be known 5 later.*: 0"),
+        (
+            {"label": {"column": "volume", "lookahead": 5}, "features": ["close"]},
+            DataError,
+            r"lookahead: .*would be known 5 later.*: 0",
+        ),
         ({"label": "volume", "features": ["volume / close"]}, DataError, "volume of its own row"),
         ({"weight": "sector"}, DataError, r"weight: sector: the column 'sector' of .* holds text"),
         ({"label": "sector"}, DataError, r"label: sector: the column 'sector' of .* holds text"),
