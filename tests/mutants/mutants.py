@@ -877,8 +877,8 @@ MUTANTS = (
     Mutant(
         "the doubled hour of falling rows is told the wrong way round",
         "workers/tables/clock/local_times.py",
-        "second ^ _falling(naive, group)[group[places]]",
-        "second",
+        "twice & (second ^ falls)",
+        "twice & second",
         ("tests/unit/workers/tables/test_times.py",),
     ),
     Mutant(

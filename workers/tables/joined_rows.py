@@ -130,20 +130,21 @@ def _best(keys: Places, period: Places) -> Places:
 
 def _moments(mine: Times, published: Times, key: str, same_session: bool) -> tuple[Places, Places]:
     """When each row of the main table is, and from when on each published row may be used; numbers to compare."""
+    days = published.days if published.ends is None else published.ends
     if published.dates and published.zone is not None and mine.values.tz is not None:
-        days = published.days if published.ends is None else published.ends
         since = _begins(days + pd.Timedelta(days=0 if same_session else 1), published.zone)
         return mine.values.asi8, since.asi8
     if mine.dates or published.dates or published.ends is not None:
-        days = _known_days(mine, published, key, same_session)
+        days = _known_days(days, mine, published, key, same_session)
         return mine.days.asi8, days.asi8 + (0 if same_session else DAY)
     _check_zones(mine, published, f"{key}.known")
     return mine.values.asi8, published.values.asi8
 
 
-def _known_days(mine: Times, published: Times, key: str, same_session: bool) -> pd.DatetimeIndex:
+def _known_days(
+    days: pd.DatetimeIndex, mine: Times, published: Times, key: str, same_session: bool
+) -> pd.DatetimeIndex:
     """The day of each publication, in the main table's zone: a time on the day that it is there, a day when it ends."""
-    days = published.days if published.ends is None else published.ends
     if published.zone is None or (published.dates and (mine.zone in (None, published.zone) or same_session)):
         return days
     if mine.zone is None:

@@ -134,6 +134,20 @@ def test_local_times_in_order_are_told_apart(zone: str, day: date, minutes: int,
     assert (found == both).all()
 
 
+@pytest.mark.parametrize("series", [1, 2])
+def test_a_doubled_hour_in_rows_of_no_order_is_refused(series: int) -> None:
+    true = pd.date_range("2024-10-01", periods=24 * 40, freq="h", tz="Europe/Berlin").as_unit("us")
+    codes = np.repeat(np.arange(series, dtype=np.int32), len(true))
+    places = np.random.default_rng(0).permutation(len(codes))
+    naive = true.tz_localize(None)[places % len(true)]
+    spec = SourceSpec("a", zone="Europe/Berlin")
+    with pytest.raises(DataError, match=r"key: 2024-10-27 02:00 occur twice .* rows in no order of time on that day"):
+        localized(naive, spec, "key", codes[places])
+    # Whole days may be in any order: files of months are.
+    days = np.concatenate([np.flatnonzero(true.day == day) for day in (30, 27, 2)])
+    assert (localized(true.tz_localize(None)[days], spec, "key") == true[days]).all()
+
+
 def test_the_doubled_hour_in_rows_that_are_sorted_by_local_time(tmp_path: Path) -> None:
     rows = [f"2024-10-27 02:{minute:02},{half}" for minute in (0, 30) for half in (0, 1)]
     path = write(tmp_path / "a.csv", "time,x\n" + "\n".join(rows) + "\n")
