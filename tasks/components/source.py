@@ -201,13 +201,13 @@ def _absolute(name: str, importer: str, path: Path) -> str:
 def _read(path: Path) -> Module:
     try:
         stat = path.stat()
-        return _parsed(path, stat.st_mtime_ns, stat.st_size)
+        return _parsed(path, (stat.st_mtime_ns, stat.st_ctime_ns), stat.st_size)
     except OSError:  # it was removed while this process has it
         return Module("", ())
 
 
 @lru_cache(maxsize=4096)
-def _parsed(path: Path, _changed: int, _size: int) -> Module:
+def _parsed(path: Path, _changed: tuple[int, int], _size: int) -> Module:
     content = path.read_bytes()
     # Git may write other line ends on another machine; the code is the same.
     sha256 = hashlib.sha256(content.replace(b"\r\n", b"\n")).hexdigest()

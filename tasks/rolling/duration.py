@@ -16,6 +16,7 @@ from rollq.tasks.rolling.calendar import timestamp
 
 FORM = re.compile(r"([1-9]\d{0,5})(min|h|d|w|M)")
 WRITTEN = "a duration: 7d, 2w, 24h, 90min, or 1M for a calendar month"
+MOST = 36_525  # days, a hundred years
 NAMES = {"min": "minutes", "h": "hours", "d": "days", "w": "weeks"}  # a month has no length
 DAY = pd.Timedelta(days=1)
 # The day on which clocks go forward is an hour shorter, two hours at one place on earth: what looks ahead by hours
@@ -37,6 +38,11 @@ class Duration:
     def is_whole_days(self) -> bool:
         """Whether it leads from a date to a date."""
         return self.unit == "M" or self._span % DAY == pd.Timedelta(0)
+
+    @property
+    def is_too_long(self) -> bool:
+        """Whether it is more than a hundred years, which no date can be moved by."""
+        return self.number > 1200 if self.unit == "M" else self._span > MOST * DAY
 
     def after(self, day: pd.Timestamp, times: int = 1) -> pd.Timestamp:
         """What lies so many times the span after a date. A month after 31 January is the last day of February; two are
@@ -76,7 +82,10 @@ def distance(value: object, key: str, least: int) -> Distance:
         TemplateError: it is neither; it names ``key``.
     """
     if isinstance(value, str) and (found := FORM.fullmatch(value)):
-        return Duration(int(found[1]), found[2])
+        duration = Duration(int(found[1]), found[2])
+        if duration.is_too_long:
+            raise TemplateError(f"{value!r} is more than a hundred years.", "Write a shorter one.", key)
+        return duration
     if isinstance(value, bool) or not isinstance(value, Integral) or value < least:
         fix = f"Use a whole number of at least {least}, or {WRITTEN}."
         raise TemplateError(f"{value!r} is not possible.", fix, key)

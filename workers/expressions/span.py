@@ -14,6 +14,9 @@ import pandas as pd
 Positions = npt.NDArray[np.int64]
 SPAN = re.compile(r"(\d+)(min|h|d|w)")
 ZERO = timedelta(0)
+MINUTES = {"min": 1, "h": 60, "d": 24 * 60, "w": 7 * 24 * 60}
+DAYS_MOST = 36_525  # a hundred years: dates that are moved so far can still be written
+STEPS_MOST = 1_000_000
 
 
 @dataclass(frozen=True)
@@ -35,14 +38,18 @@ class Span:
         """``5``: steps; ``"24h"`` or ``"30min"``: a duration; ``"7d"`` or ``"2w"``: days of the local clock.
 
         Raises:
-            ValueError: it is none of them.
+            ValueError: it is none of them, or is too far.
         """
         if isinstance(value, int) and not isinstance(value, bool):
+            if abs(value) > STEPS_MOST:
+                raise ValueError(f"{value} is more than {STEPS_MOST} steps.")
             return cls(steps=value)
         found = SPAN.fullmatch(str(value).strip())
         if found is None:
             raise ValueError(f"{value!r} is neither a number of steps nor a span such as 24h, 7d or 2w.")
         number, unit = int(found[1]), found[2]
+        if number * MINUTES[unit] > DAYS_MOST * MINUTES["d"]:
+            raise ValueError(f"{value} is more than a hundred years.")
         if unit == "min":
             return cls(time=timedelta(minutes=number))
         if unit == "h":
@@ -90,6 +97,11 @@ class Span:
     def within(self, other: Span) -> bool:
         """Whether each part is at most as far as that of ``other``."""
         return self.farthest(other) == other
+
+    @property
+    def is_too_far(self) -> bool:
+        """Whether it is more than a hundred years, which a sum of spans may be."""
+        return abs(self.days) + abs(self.time) / timedelta(days=1) > DAYS_MOST
 
     @property
     def is_steps(self) -> bool:

@@ -144,9 +144,11 @@ def read_span(value: object, key: str) -> Span:
     try:
         if isinstance(value, int | str) and not (isinstance(value, int) and value < 0):
             return Span.of(value)
-    except ValueError:
-        pass
-    raise TemplateError(f"{value!r} is not possible.", "Use a whole number of at least 0, or a span such as 24h.", key)
+    except ValueError as error:
+        cause = f"{error}"
+    else:
+        cause = f"{value!r} is not possible."
+    raise TemplateError(cause, "Use a whole number of at least 0, or a span such as 24h.", key)
 
 
 def _kind(value: object, key: str) -> str | None:

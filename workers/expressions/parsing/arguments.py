@@ -12,11 +12,10 @@ from rollq.workers.expressions.functions.function import REQUIRED, Function, Kin
 from rollq.workers.expressions.nearest import nearest
 from rollq.workers.expressions.node import Call, Column, Node, Number, Option, option_text
 from rollq.workers.expressions.parsing.tokens import Misread
-from rollq.workers.expressions.span import Span
+from rollq.workers.expressions.span import STEPS_MOST, Span
 
 Tree = Callable[[ast.expr], Node]
 Place = Callable[[ast.expr], int]
-STEPS_MOST = 1_000_000
 GROUPS, NUMBER = "groups", "number"
 
 

@@ -96,7 +96,10 @@ def _piece(found: re.Match[str], tokens: Tokens, place: int) -> str:
         return _named(tokens.columns, content)
     if kind == "span":
         name = f"{PREFIX}span_{len(tokens.spans)}"
-        tokens.spans[name] = Span.of(content)
+        try:
+            tokens.spans[name] = Span.of(content)
+        except ValueError:
+            raise Misread(place, "a span is more than a hundred years", "Write a shorter one.") from None
         return name
     return content
 

@@ -49,7 +49,7 @@ def folder_state(folder: Path, reads: Reads) -> str:
     files = [folder / "calendars" / "day.txt", *sorted((folder / "instruments").glob("*.txt"))]
     for path in (*files, *_files(folder, reads)):
         stat = path.stat()
-        lines.append(f"{path.relative_to(folder)} {stat.st_size} {stat.st_mtime_ns}")
+        lines.append(f"{path.relative_to(folder)} {stat.st_size} {stat.st_mtime_ns} {stat.st_ctime_ns}")
     return hashlib.sha256("\n".join(lines).encode()).hexdigest()[:24]
 
 

@@ -49,7 +49,9 @@ def ready(options: Mapping[str, object]) -> Path:
     global _ready
     folder = check_folder(options)
     listed = [folder / "calendars" / "day.txt", *sorted((folder / "instruments").glob("*.txt"))]
-    stats = [(path.name, path.stat().st_size, path.stat().st_mtime_ns) for path in listed]
+    stats = [
+        (path.name, found.st_size, found.st_mtime_ns, found.st_ctime_ns) for path in listed for found in [path.stat()]
+    ]
     # Qlib remembers calendar and instruments for as long as its process lives.
     wanted = hashlib.sha256(repr((os.getpid(), sorted(options.items(), key=str), stats)).encode()).hexdigest()
     if wanted == _ready:

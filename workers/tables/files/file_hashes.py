@@ -24,8 +24,9 @@ def file_sha256(path: Path, key: str) -> str:
     """
     try:
         stat = path.stat()
-        # The state of the file is a part of the cache's key, so a file that is replaced is read again.
-        return _file_sha256(path, (stat.st_dev, stat.st_ino, stat.st_mtime_ns, stat.st_size))
+        # The state of the file is a part of the cache's key, so a file that is replaced is read again. A copy may keep
+        # st_mtime; nothing sets st_ctime.
+        return _file_sha256(path, (stat.st_dev, stat.st_ino, stat.st_mtime_ns, stat.st_ctime_ns, stat.st_size))
     except OSError as error:
         reason = "does not exist" if isinstance(error, FileNotFoundError) else f"cannot be read ({error.strerror})"
         raise DataError(f"{key}: the file {path} {reason}.", "Give a file, relative to the template.") from None

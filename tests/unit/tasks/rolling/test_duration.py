@@ -34,6 +34,13 @@ def test_what_is_neither_a_number_nor_a_duration_is_named(value: object) -> None
         distance(value, KEY, 0)
 
 
+@pytest.mark.parametrize("value", ["36526d", "999999w", "999999M", "876601h"])
+def test_a_duration_of_more_than_a_hundred_years_is_refused(value: str) -> None:
+    with pytest.raises(TemplateError, match=rf"rolling.kwargs.purge: '{value}' is more than a hundred years"):
+        distance(value, KEY, 0)
+    assert distance("36525d", KEY, 0)
+
+
 def test_windows_begin_on_days() -> None:
     assert [str(step_of(text, KEY)) for text in ("24h", "48h", "1440min", "3d")] == ["24h", "48h", "1440min", "3d"]
     with pytest.raises(TemplateError, match="'36h' is no number of days"):

@@ -94,6 +94,8 @@ def test_the_canonical_form_of_any_expression_means_the_same(text: str) -> None:
         ("hour(3)", 6, "ahead of hour is a span"),
         ("holiday(close)", 9, "a text in quotes"),
         ("24h + 1", 1, "a span is no value"),
+        ("lag(close, 999999999d)", 12, "a span is more than a hundred years"),
+        ("mean(close, 99999999999h)", 13, "a span is more than a hundred years"),
         ("close + 'a'", 9, "'a' is no number. The name of a column stands in backticks"),
         ("close + True", 9, "True is no number"),
         ("1j * close", 1, "is no number"),
@@ -126,6 +128,12 @@ def test_what_is_refused_is_named_with_its_place(text: str, place: int, says: st
     assert message.startswith(f"{KEY}: ")
     assert says in message
     assert f"(character {place})" in message or not text.strip()
+
+
+@pytest.mark.parametrize("text", ["lag(lag(close, 20000d), 20000d)", "lead(lead(close, 400000h), 20000d)"])
+def test_spans_are_bounded_together(text: str) -> None:
+    with pytest.raises(TemplateError, match="looks further than a hundred years"):
+        parse(text, columns=COLUMNS, lead=LABEL, key=KEY)
 
 
 @pytest.mark.parametrize(

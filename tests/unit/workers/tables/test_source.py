@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import os
 from decimal import Decimal
 from pathlib import Path
 
@@ -193,6 +194,15 @@ def test_a_file_that_is_replaced_while_it_is_read_is_not_read_yet(tmp_path: Path
         save(path)
         assert found.frame(["close"]).shape == (3, 1)
         assert table(path, time="date", instrument="symbol").fingerprint() == before
+
+
+def test_a_file_that_is_overwritten_with_its_size_and_its_time_is_read_again(tmp_path: Path) -> None:
+    path = Path(write(tmp_path / "a.csv", "date,x\n2024-01-02,1\n"))
+    state = path.stat()
+    assert frame(path)["x"].tolist() == [1]
+    path.write_text("date,x\n2024-01-02,2\n")
+    os.utime(path, ns=(state.st_atime_ns, state.st_mtime_ns))
+    assert frame(path)["x"].tolist() == [2]
 
 
 def test_the_fingerprint_is_of_contents_and_of_names_that_mean_something(tmp_path: Path) -> None:
