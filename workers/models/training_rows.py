@@ -34,7 +34,7 @@ def known_rows(dataset: Dataset, segment: str) -> Rows:
     """The rows of a segment that have a label, and a weight, where there are weights.
 
     Raises:
-        PermanentError: none has one, a weight is negative, or every feature of train is NaN.
+        PermanentError: none has one, a weight is negative or infinite, or every feature of train is NaN.
     """
     frame = dataset.prepare(segment, "feature")
     features, index = frame.to_numpy(), frame.index
@@ -90,8 +90,9 @@ def _weight(dataset: Dataset, segment: str) -> npt.NDArray[np.float64] | None:
     if not getattr(dataset, "weighted", False):  # a dataset need not be a ``rollq.Dataset``
         return None
     weight: npt.NDArray[np.float64] = dataset.prepare(segment, "weight").to_numpy(np.float64).ravel()
-    if (weight < 0).any():
-        raise PermanentError(f"The segment {segment} has a negative weight.", "Look at dataset.kwargs.weight.")
+    for wrong, found in (("a negative", weight < 0), ("an infinite", np.isinf(weight))):
+        if found.any():
+            raise PermanentError(f"The segment {segment} has {wrong} weight.", "Look at dataset.kwargs.weight.")
     return weight
 
 

@@ -171,7 +171,6 @@ COVERED: dict[str, list[str]] = {
         "workers.datasets.plan.universe",
         "workers.datasets.plan.weight",
         "workers.datasets.table.build",
-        "workers.datasets.table.categories",
         "workers.datasets.table.columns",
         "workers.datasets.table.fitted",
         "workers.datasets.table.group_hashes",
@@ -241,7 +240,7 @@ COVERED: dict[str, list[str]] = {
         "workers.models.scikit.fills",
         "workers.models.scikit.stored",
     ],
-    "tests/unit/workers/models/test_models.py": ["tasks.components.model", "workers.models.training_rows"],
+    "tests/unit/workers/models/test_models.py": ["tasks.components.model"],
     "tests/unit/workers/process/test_machine.py": ["workers.process.capacity"],
     "tests/integration/workers/test_qlib.py": [
         "workers.qlib.experiment",

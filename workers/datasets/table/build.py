@@ -30,7 +30,7 @@ from rollq.workers.expressions.functions.own import sources_of_own
 from rollq.workers.expressions.grid import Grid
 from rollq.workers.tables.table import Table
 
-VERSION = 1  # raise it when a feature, label or weight is computed differently
+VERSION = 2  # raise it when a feature, label or weight is computed differently
 BLOCK = 256  # times that are ranked at once
 Values = npt.NDArray[np.float64]
 Flags = npt.NDArray[np.bool_]
@@ -95,7 +95,8 @@ def _build(table: Table, plan: TablePlan, out: Collection[str], writer: PanelWri
         "content": _content(wide),
     }
     if plan.weight is not None:
-        arrays["weight"] = next(evaluate({"": plan.weight}, grid))[1][member].astype(np.float32)
+        weight = next(evaluate({"": plan.weight}, grid))[1]
+        arrays["weight"] = _ranked(weight, member, False)[member].astype(np.float32)
     writer.finish(wide.times, list(wide.instruments), arrays, levels)
 
 
@@ -140,10 +141,11 @@ def _classes(values: Values, classes: int) -> Values:
 
 
 def _ranked(values: Values, member: Flags, rank: bool) -> Values:
-    """A copy in which only members have a value, and only finite ones; ``rank``: their ranks at each time, in
-    (-0.5, 0.5].
+    """A copy in which only members have a value, and only those that are finite as float32, which panels are of;
+    ``rank``: their ranks at each time, in (-0.5, 0.5].
     """
-    clean = np.where(member & np.isfinite(values), values, np.nan)
+    with np.errstate(over="ignore"):
+        clean = np.where(member & np.isfinite(values.astype(np.float32)), values, np.nan)
     if rank:
         for first in range(0, len(clean), BLOCK):
             # In blocks and in place: ranks of a whole matrix need several times its size.

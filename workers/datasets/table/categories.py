@@ -1,7 +1,8 @@
 """Codes of categories. A code depends on nothing that comes later: it is a number by first appearance, then by name.
 
-So it is the same in all windows, and a category that appears later changes none. Those that a window's train segment
-does not have are unknown to it, and to its later predictions.
+A panel has codes by the first appearance in the whole table; a window has its own, by the first appearance in its train
+segment, so that they depend on nothing that it does not see: on no row before it, and on none of another group. Those
+that train does not have are unknown to it, and to its later predictions.
 """
 
 from __future__ import annotations
@@ -11,10 +12,14 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import numpy.typing as npt
 
+from rollq.tasks.errors import DataError
+
 Level = str | float
 Codes = npt.NDArray[np.float32]
 Known = Sequence[tuple[Level, int]]  # the categories that train has, with their codes
 UNKNOWN = -1.0
+EXACT = 2.0**53  # from here on float64 takes neighbouring whole numbers for the same
+KEY = "dataset.kwargs.categorical"
 
 
 def coded(
@@ -29,8 +34,16 @@ def coded(
 
     Returns:
         NaN where there is no category.
+
+    Raises:
+        DataError: numbers are too great to be told apart.
     """
-    there = ~np.isnan(values)
+    there = np.isfinite(values)
+    if names is None and (np.abs(values[there]) >= EXACT).any():
+        raise DataError(
+            f"{KEY}: there are categories of 2^53 or more, which as numbers are the same as their neighbours.",
+            "Write the column as text.",
+        )
     distinct, first, inverse = np.unique(values[there], return_index=True, return_inverse=True)
     order = np.lexsort((distinct, time_of[there][first]))
     code = np.empty(len(distinct))
@@ -41,10 +54,18 @@ def coded(
     return codes, levels
 
 
-def known_in(codes: Codes, levels: Sequence[Level]) -> list[tuple[Level, int]]:
-    """The categories that some rows have."""
-    found = np.unique(codes[~np.isnan(codes)]).astype(int).tolist()
-    return [(levels[code], code) for code in found]
+def known_in(codes: Codes, levels: Sequence[Level], time_of: npt.NDArray[np.integer]) -> list[tuple[Level, int]]:
+    """The categories that some rows have, with codes of their own.
+
+    Args:
+        codes, levels: of a panel; the rows are sorted by time.
+        time_of: the position of each row's time.
+    """
+    there = np.flatnonzero(~np.isnan(codes))
+    distinct, first = np.unique(codes[there].astype(np.int64), return_index=True)
+    times = time_of[there][first].tolist()
+    order = sorted(zip(times, [levels[code] for code in distinct.tolist()], strict=True))
+    return [(level, code) for code, (_, level) in enumerate(order)]
 
 
 def recoded(codes: Codes, levels: Sequence[Level], known: Known) -> Codes:

@@ -33,12 +33,16 @@ class Fitted:
             specs: of the processors.
             names: of the features.
         """
-        states = processing.fit(specs, np.asarray(panel.features[rows])) if specs else []
+        times = panel.time_of[rows]
         known = {
-            name: known_in(np.asarray(panel.features[rows, names.index(name)]), levels)
+            name: known_in(np.asarray(panel.features[rows, names.index(name)]), levels, times)
             for name, levels in panel.levels.items()
         }
-        return cls(states, known)
+        if not specs:
+            return cls((), known)
+        # Of the window's own codes, so that what is learned depends on nothing that it does not see.
+        features = cls((), known).with_codes(np.asarray(panel.features[rows]), panel, rows, names)
+        return cls(processing.fit(specs, features), known)
 
     def to_config(self) -> dict[str, object]:
         """JSON-able; ``check_fitted`` reads it. Empty if there is nothing to learn."""
