@@ -12,6 +12,7 @@ from rollq.workers.datasets.panel_cache import Panel
 SEGMENTS_KEY = "dataset.kwargs.segments"
 TRAIN, TEST = "train", "test"
 Segments = Mapping[str, Sequence[object]]
+LOOK = "Look at the data of these days."
 
 
 def segment_sessions(panel: Panel, segments: Segments, name: str) -> tuple[int, int]:
@@ -29,8 +30,12 @@ def segment_sessions(panel: Panel, segments: Segments, name: str) -> tuple[int, 
     return first, max(first, last)
 
 
-def segment_rows(panel: Panel, segments: Segments, name: str) -> slice:
+def segment_rows(panel: Panel, segments: Segments, name: str, fix: str = LOOK) -> slice:
     """The rows of a segment: a slice, because rows are sorted by session.
+
+    Args:
+        panel, segments, name: whose rows.
+        fix: what helps where there are none.
 
     Raises:
         SegmentError: there is no such segment.
@@ -40,11 +45,11 @@ def segment_rows(panel: Panel, segments: Segments, name: str) -> slice:
     rows = slice(int(panel.starts[first]), int(panel.starts[last]))
     if rows.start == rows.stop:
         start, end = segments[name]
-        raise DataError(f"The segment {name} ({start} to {end}) has no rows.", "Look at the data of these days.")
+        raise DataError(f"The segment {name} ({start} to {end}) has no rows.", fix)
     return rows
 
 
-def check_segment(panel: Panel, segments: Segments, name: str) -> None:
+def check_segment(panel: Panel, segments: Segments, name: str, fix: str = LOOK) -> None:
     """Refuse a segment that is reversed, reaches beyond the calendar, or has no rows; the error names its key.
 
     Raises:
@@ -56,10 +61,10 @@ def check_segment(panel: Panel, segments: Segments, name: str) -> None:
         raise SegmentError(f"{key}: it ends ({end:%Y-%m-%d}) before it starts.", "Swap the two dates.")
     for bound in (start, end):
         if bound is not None and not days[0] <= bound <= days[-1]:
-            fix = f"Use dates from {days[0]:%Y-%m-%d} to {days[-1]:%Y-%m-%d}"
+            dates = f"Use dates from {days[0]:%Y-%m-%d} to {days[-1]:%Y-%m-%d}"
             open_end = ", or null for an open end." if name == TEST else "."
-            raise SegmentError(f"{key}: {bound:%Y-%m-%d} is outside the calendar of the data.", fix + open_end)
+            raise SegmentError(f"{key}: {bound:%Y-%m-%d} is outside the calendar of the data.", dates + open_end)
     try:
-        segment_rows(panel, segments, name)
+        segment_rows(panel, segments, name, fix)
     except DataError as error:
         raise SegmentError(f"{key}: {error.message}", error.fix) from None

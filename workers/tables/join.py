@@ -10,7 +10,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from rollq.tasks.errors import DataError
-from rollq.workers.tables.clock.times import read_times
+from rollq.workers.tables.clock.times import Times, check_midnights, read_times
 from rollq.workers.tables.joined_rows import Places, Side, Texts, as_known, at_any_time, at_same_time
 from rollq.workers.tables.key_columns import listed, no_column
 from rollq.workers.tables.source import Source
@@ -18,6 +18,7 @@ from rollq.workers.tables.table_spec import JoinSpec
 
 Codes = npt.NDArray[np.int32]
 SHOWN = 3
+FLAG = ""  # in place of a column of the source: whether there is a row
 
 
 class Join:
@@ -29,7 +30,8 @@ class Join:
         zone: in which local times are that have no zone.
 
     Attributes:
-        columns: the source's name of each column that is taken, by the name that it has in the table.
+        columns: the source's name of each column that is taken, by the name that it has in the table;
+            ``FLAG``: whether there is a row.
 
     Raises:
         DataError: it has no such columns, or no column that the tables have in common.
@@ -43,6 +45,11 @@ class Join:
         out = {*(spec.on or ()), *self.source.parts}
         kept = {name: kind for name, kind in self.source.kinds.items() if name not in out}
         self.columns = {spec.prefix + name: name for name in chosen(kept, spec.columns, f"{spec.key}.columns")}
+        if spec.flag:
+            self.columns[spec.flag] = FLAG
+        if not self.columns:
+            fix = "Write flag: member: a column of this name is then 1 where it has a row, else 0."
+            raise DataError(f"{spec.key}: {spec.source.path} has no columns beside its keys.", fix)
 
     @property
     def keys(self) -> tuple[str, ...]:
@@ -69,9 +76,11 @@ class Join:
         period = None
         if source.time is not None:
             period = read_times(rows.times[source.time], spec.source, f"{spec.key}.time", series)
+            self._check_midnights(main, period)
         other = Side(keys, period, rows.count)
         if spec.known is not None:
             published = read_times(rows.times[spec.known], spec.source, f"{spec.key}.known", series)
+            self._check_midnights(main, published)
             places = as_known(main, other, published, spec.key, spec.same_session)
         elif period is None:
             places = at_any_time(main, other, f"{spec.key}.path")
@@ -81,6 +90,11 @@ class Join:
             fix = "Compare the times of both files; times of publication must not lie after all rows."
             raise DataError(f"{spec.key}: no row of the main table has a row there.", fix)
         return places
+
+    def _check_midnights(self, main: Side, times: Times) -> None:
+        """Among dates, times of midnight are dates; among times of day they are moments."""
+        if _dates(main):
+            check_midnights(times, f"{self.spec.key}.zone")
 
     def _check_keys(self, main: Source, own: Collection[str]) -> None:
         """Refuse keys that the main table lacks, and tables that have nothing in common."""

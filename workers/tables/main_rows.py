@@ -11,7 +11,7 @@ import pandas as pd
 
 from rollq.tasks.errors import DataError
 from rollq.workers.tables.arrow_columns import NUMBER, Codes
-from rollq.workers.tables.clock.times import Times, read_times
+from rollq.workers.tables.clock.times import Times, check_midnights, read_times
 from rollq.workers.tables.joined_rows import Texts
 from rollq.workers.tables.rows import Block
 from rollq.workers.tables.source import Source
@@ -81,6 +81,7 @@ def read_main(source: Source, columns: Sequence[str], keys: Sequence[str] = (), 
     rows = source.rows(numbers, wanted, [source.time], spare)
     instruments, names = _instruments(source, rows.texts, rows.count)
     times = read_times(rows.times[source.time], source.spec, f"{source.key}.time", instruments)
+    check_midnights(times, f"{source.key}.zone")
     order = _order(times.values.asi8, instruments)
     found = {name: (codes if order is None else codes[order], known) for name, (codes, known) in rows.texts.items()}
     if order is not None:
@@ -129,6 +130,7 @@ def _long(source: Source, time: str, value: str, spare: int) -> MainRows:
     wide = list(source.kinds)
     rows = source.rows(wide, times=[time])
     times = read_times(rows.times[time], source.spec, f"{source.key}.time")
+    check_midnights(times, f"{source.key}.zone")
     if not times.values.is_unique:
         odd = times.values[times.values.duplicated()][0]
         raise DataError(f"{source.key}.wide: the time {odd} is there twice.", "Keep one row for each time.")

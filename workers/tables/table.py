@@ -12,7 +12,7 @@ import pandas as pd
 
 from rollq.tasks.errors import DataError
 from rollq.workers.tables.arrow_columns import CATEGORY, NUMBER, categorical
-from rollq.workers.tables.join import Join
+from rollq.workers.tables.join import FLAG, Join
 from rollq.workers.tables.joined_rows import Side, Texts
 from rollq.workers.tables.key_columns import no_column
 from rollq.workers.tables.main_rows import MainRows, read_main
@@ -104,7 +104,7 @@ class Table:
             if name in (*self.columns, self.time, self.instrument):
                 fix = "Write prefix: and a text for it, or name the columns that are meant: columns."
                 raise DataError(f"{join.spec.key}: another column is called {name!r}, too.", fix)
-            self.columns[name] = join.source.kinds[column]
+            self.columns[name] = NUMBER if column == FLAG else join.source.kinds[column]
 
     def _kind(self, name: str) -> str:
         return CATEGORY if name == self.instrument else self.columns[name]
@@ -149,6 +149,10 @@ def _joined(join: Join, main: MainRows, columns: Sequence[str], place: dict[str,
     places = join.places(Side(keys, main.times, main.count))
     found = places >= 0
     texts: dict[str, Texts] = {}
+    for name in columns:
+        if join.columns[name] == FLAG:
+            place[name][:] = found
+    columns = [name for name in columns if join.columns[name] != FLAG]
     for part in _parts(columns, main.block):
         numbers = [name for name in part if name in place]
         names = [join.columns[name] for name in part if name not in place]

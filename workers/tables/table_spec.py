@@ -11,7 +11,7 @@ from rollq.tasks.errors import TemplateError
 from rollq.workers.tables.source_spec import SOURCE_KEYS, SourceSpec
 
 KEY = "dataset.kwargs"
-JOIN_KEYS = (*SOURCE_KEYS, "columns", "prefix", "on", "known", "same_session")
+JOIN_KEYS = (*SOURCE_KEYS, "columns", "prefix", "on", "known", "same_session", "flag")
 TABLE_KEYS = (*SOURCE_KEYS, "join")  # the keys of a dataset that say how its table is read
 
 
@@ -26,6 +26,7 @@ class JoinSpec:
         on: columns that both tables have, in place of the instrument.
         known: its column that says when a row was published; None: rows are joined by their time.
         same_session: what is dated a day may be used on that day already.
+        flag: the name of a column that is 1 where it has a row, else 0; None: there is no such column.
         key: where it stands in the template.
     """
 
@@ -35,6 +36,7 @@ class JoinSpec:
     on: tuple[str, ...] | None = None
     known: str | None = None
     same_session: bool = False
+    flag: str | None = None
     key: str = f"{KEY}.join[0]"
 
     @classmethod
@@ -49,7 +51,7 @@ class JoinSpec:
         for name in entry:
             if name not in JOIN_KEYS:
                 raise TemplateError(f"unknown key {name!r}.", did_you_mean(str(name), JOIN_KEYS), f"{key}.{name}")
-        for name in ("prefix", "known"):
+        for name in ("prefix", "known", "flag"):
             if entry.get(name) is not None and (not isinstance(entry[name], str) or not entry[name]):
                 raise TemplateError(f"{entry[name]!r} is no text.", f"Write {name} as text.", f"{key}.{name}")
         same = entry.get("same_session", False)
@@ -62,6 +64,7 @@ class JoinSpec:
             _names(entry.get("on"), f"{key}.on"),
             entry.get("known"),
             same,
+            entry.get("flag"),
             key,
         )
 

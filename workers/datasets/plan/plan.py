@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from functools import cached_property, reduce
 
 from rollq.tasks.components.registry import did_you_mean
@@ -16,6 +16,7 @@ from rollq.workers.datasets.plan.label import TableLabel, read_label, read_span
 from rollq.workers.datasets.plan.residual import against
 from rollq.workers.datasets.plan.universe import Universe, read_universe
 from rollq.workers.datasets.plan.weight import Weight, read_weight
+from rollq.workers.datasets.segment_rows import LOOK
 from rollq.workers.expressions.expression import LABEL, Expression, parse
 from rollq.workers.expressions.span import Span
 from rollq.workers.tables.table_spec import TABLE_KEYS, TableSpec
@@ -195,6 +196,17 @@ class TablePlan:
         return str(named)
 
     @property
+    def if_empty(self) -> str:
+        """What helps where a segment has no rows."""
+        texts = self.plan.universe.texts
+        if not texts:
+            return LOOK
+        return (
+            f"No row belongs to the universe there: look at {' and '.join(texts)}, and at the join that it comes from. "
+            "A list of changes is joined with known: and the column of their dates."
+        )
+
+    @property
     def bars(self) -> list[str]:
         """The columns that are compared with the price, where it is called close."""
         return [name for name in BARS if self.price == PRICE and self.columns.get(name) == "number"]
@@ -245,6 +257,9 @@ def check_keys(table: Mapping[str, object], given: Mapping[str, object]) -> None
     """
     for name in table:
         if name not in TABLE_KEYS:
+            if name in {one.name for one in fields(DataChecks)}:
+                fix = f"It belongs under data_checks: {{{name}: {table[name]}}}."
+                raise TemplateError(f"TableDataset has no parameter {name!r}.", fix, f"{KEY}.{name}")
             known = sorted({*TABLE_KEYS, *given, "label", "segments"})
             raise TemplateError(f"TableDataset has no parameter {name!r}.", did_you_mean(name, known), f"{KEY}.{name}")
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import tzinfo
 from zoneinfo import ZoneInfo
 
@@ -31,12 +31,14 @@ class Times:
         dates: they are dates.
         ends: where they are weeks, months and the like: the last day of each.
         zone: whose they are, dates too; None: that is not told.
+        moved_from: the zone in which they are all midnight, where they are on other dates here; "": there is none.
     """
 
     values: pd.DatetimeIndex
     dates: bool
     ends: pd.DatetimeIndex | None = None
     zone: tzinfo | None = None
+    moved_from: str = ""
 
     @property
     def days(self) -> pd.DatetimeIndex:
@@ -66,10 +68,28 @@ def read_times(column: pa.ChunkedArray, spec: SourceSpec, key: str, series: Code
         raise DataError(f"{key}: {missing} of {len(column)} rows have no time.", "Remove them.")
     plain, ends = _plain(column, spec, key)
     if plain.tz is not None:
-        return _settled(plain.tz_convert(spec.zone) if spec.zone else plain, ends)
+        here = plain.tz_convert(spec.zone) if spec.zone else plain
+        return replace(_settled(here, ends), moved_from=_moved_from(plain, here))
     if spec.zone is None or _are_dates(plain):
         return Times(plain, _are_dates(plain), ends, ZoneInfo(spec.zone) if spec.zone else None)
     return _settled(localized(plain, spec, key, series), ends)
+
+
+def check_midnights(times: Times, key: str) -> None:
+    """Refuse dates that a zone makes other dates.
+
+    Raises:
+        DataError: they are all midnight in the zone that they are stored in, and so of the evening before in this one.
+    """
+    if times.moved_from:
+        why = f"{key}: all times are midnight in {times.moved_from}; in {times.zone} that is the evening before"
+        raise DataError(f"{why}, and each session would be a day early.", "Leave zone out: they are dates then.")
+
+
+def _moved_from(plain: pd.DatetimeIndex, here: pd.DatetimeIndex) -> str:
+    naive, local = plain.tz_localize(None), here.tz_localize(None)
+    moved = len(naive) and _are_dates(naive) and (local.normalize() != naive).all()
+    return str(plain.tz) if moved else ""
 
 
 def _settled(values: pd.DatetimeIndex, ends: pd.DatetimeIndex | None) -> Times:

@@ -39,6 +39,10 @@ def csv_header(file: SourceFile, form: CsvForm, key: str) -> list[str]:
     line = _first_line(file, key)
     names = next(csv.reader([line], delimiter=_separator(line, form)), [])
     names = [name.strip() or f"(column {position})" for position, name in enumerate(names, 1)]
+    others = [one for one in SEPARATORS if form.separator and len(names) == 1 and one in names[0]]
+    if others:
+        why = f"{key}: {file.path} has one column, {names[0]!r}, with separator {form.separator!r}."
+        raise DataError(why, f"Did you mean separator: {others[0]!r}?")
     if doubled := sorted({name for name in names if names.count(name) > 1}):
         raise DataError(f"{key}: {file.path} has two columns {doubled[0]!r}.", "Rename one of them.")
     return names

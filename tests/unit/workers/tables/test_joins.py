@@ -280,3 +280,19 @@ def slow(time: pd.Timestamp, name: str, rows: list[tuple[object, ...]], dated: b
         if symbol == name and known and (best is None or (month, published) >= best):
             best, value = (month, published), x
     return value
+
+
+def test_a_list_of_members_is_a_flag(tmp_path: Path, bars: str) -> None:
+    text = "date,symbol\n2024-01-02,A\n2024-01-05,A\n2024-01-05,C\n"
+    assert joined(tmp_path, bars, text, "member", flag="member") == [1, 0, 0, 0, 1]
+    with pytest.raises(DataError, match=r"join\[0\]: .* has no columns beside its keys.*flag: member"):
+        joined(tmp_path, bars, text, "close")
+    both = frame(bars, "x", "in", join=[{"path": write(tmp_path / "b.csv", "symbol,x\nB,7\n"), "flag": "in"}])
+    assert both["in"].tolist() == [0, 1, 0, 1, 0]
+    assert both["x"].dropna().tolist() == [7, 7]
+
+
+def test_midnights_of_another_zone_are_not_the_day_before(tmp_path: Path, bars: str) -> None:
+    text = "published,symbol,x\n2024-01-02T00:00:00Z,A,1\n2024-01-03T00:00:00Z,A,2\n"
+    with pytest.raises(DataError, match=r"join\[0\]\.zone: all times are midnight in UTC; in America/New_York"):
+        joined(tmp_path, bars, text, known="published", zone="America/New_York")

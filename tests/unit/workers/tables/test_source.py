@@ -160,6 +160,7 @@ def test_types_of_columns(tmp_path: Path, kind: str) -> None:
         ("date,symbol,x\n2024-01-02,A,1\n", {"instrument": "sybol"}, "instrument: .*'sybol'.*Did you mean 'symbol'"),
         ("date,x,x\n2024-01-02,A,1\n", {}, "has two columns 'x'"),
         ("date,symbol,x\n2024-01-02,A\n", {}, "is no CSV table"),
+        ("date;symbol;x\n2024-01-02;A;1\n", {"separator": ","}, "one column, 'date;symbol;x'.*separator: ';'"),
         ("", {}, "is empty"),
         ("date,x\n", {}, "has no rows"),
     ],

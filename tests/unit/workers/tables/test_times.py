@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from rollq.tasks.errors import DataError
 from rollq.workers.tables.clock.local_times import localized
 from rollq.workers.tables.source_spec import SourceSpec
-from tests.unit.workers.tables.made import frame, write
+from tests.unit.workers.tables.made import cells, frame, write
 
 ZONES = ("Europe/Berlin", "America/New_York", "Australia/Lord_Howe", "Europe/Dublin", "America/Santiago", "Asia/Tehran")
 
@@ -171,3 +171,14 @@ def test_one_row_of_a_doubled_hour_and_a_missing_hour(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"time: 2024-03-31 02:30 do not exist in Europe/Berlin.*\(1 rows\)"):
         times(gap, zone="Europe/Berlin")
     assert f"{times(gap, zone='Europe/Berlin', nonexistent='shift')[1]:%H:%M %z}" == "03:00 +0200"
+
+
+def test_midnights_in_utc_are_no_evenings_before(tmp_path: Path) -> None:
+    for text in ("2024-01-02T00:00:00Z", "2024-01-02 02:00+02:00"):
+        path = write(tmp_path / "utc.csv", f"date,symbol,x\n{text},A,1\n")
+        with pytest.raises(DataError, match=r"kwargs\.zone: .*midnight in UTC.*America/New_York.*Leave zone out"):
+            frame(path, "x", zone="America/New_York")
+        assert cells(frame(path, "x"))[0][0] in ("2024-01-02", "2024-01-02 02:00:00+02:00")
+        assert len(frame(path, "x", zone="Asia/Manila")) == 1  # eight in the morning of the same day
+    path = write(tmp_path / "hours.csv", "date,symbol,x\n2024-01-02T00:00:00Z,A,1\n2024-01-02T01:00:00Z,A,1\n")
+    assert len(frame(path, "x", zone="America/New_York")) == 2
