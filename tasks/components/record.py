@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from functools import cached_property
 from pathlib import Path
@@ -91,6 +91,13 @@ class Record(ABC):
     def list(self) -> Names:
         """Names of what it writes into its folder, where they are known beforehand."""
         return []
+
+    def used_columns(self) -> Mapping[str, Sequence[str]]:
+        """Columns of the data that it asks for, by the keyword that names them: looked at before anything is trained.
+
+        A class that has this must be possible without a recorder, a model and a dataset.
+        """
+        return {}
 
     def _without(self, name: str) -> BadInput:
         return BadInput(f"This {type(self).__name__} has no {name}.", f"Give it {name}=...")

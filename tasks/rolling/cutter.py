@@ -33,6 +33,7 @@ from rollq.tasks.ingredients.seen import sessions_of
 from rollq.tasks.rolling.calendar import TimeAdjuster, timestamp
 from rollq.tasks.rolling.data_checks import DataChecks
 from rollq.tasks.rolling.dataset.cuts import check_cuts, check_windows, with_cuts
+from rollq.tasks.rolling.dataset.used_columns import check_used_columns
 from rollq.tasks.rolling.duration import Distance, following_test, step_of
 from rollq.tasks.rolling.generator import RollingGen
 from rollq.tasks.rolling.template import Template
@@ -136,6 +137,7 @@ class WindowCutter:
             if check := getattr(model, "check_dataset", None):
                 check(self.dataset)
             self.dataset.check()
+            check_used_columns(self._definition, self.dataset, self._components)
             self._checked = True
 
     def _is_due(self, known: int, after: str | None) -> bool:

@@ -61,6 +61,10 @@ class ClassificationRecord(Record):
             metrics = {"AUC": area, **metrics}
         return metrics
 
+    def used_columns(self) -> Mapping[str, Sequence[str]]:
+        """Those that it measures by."""
+        return {"by": self._by}
+
     def list(self) -> Names:
         """What it writes below ``classification``."""
         return ["by_time.pkl", *(f"by_{column}.pkl" for column in self._by)]

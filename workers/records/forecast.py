@@ -60,6 +60,10 @@ class ForecastRecord(Record):
         scale = None if train is None or not self._scaled else self._scale(train)
         return write_measured(self, forecast_errors(pairs, scale, train), pairs.index, self._by)
 
+    def used_columns(self) -> Mapping[str, Sequence[str]]:
+        """Those that it measures by."""
+        return {"by": self._by}
+
     def list(self) -> Names:
         """What it writes below ``forecast``."""
         return ["by_time.pkl", *(f"by_{column}.pkl" for column in self._by)]

@@ -62,6 +62,10 @@ class IntervalRecord(Record):
         label = self.load("label.parquet").iloc[:, 0].reindex(outputs.index)
         return write_measured(self, interval_metrics(outputs, label, columns), outputs.index, self._by)
 
+    def used_columns(self) -> Mapping[str, Sequence[str]]:
+        """Those that it measures by."""
+        return {"by": self._by}
+
     def list(self) -> Names:
         """What it writes below ``interval``."""
         return ["by_time.pkl", *(f"by_{column}.pkl" for column in self._by)]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import ClassVar
 
 import pandas as pd
@@ -83,6 +83,11 @@ class PortfolioRecord(Record):
         self.save(**{RETURNS: made, MARKET: market, OPTIONS: {**options.to_dict(), "name": self._name}})
         self.recorder.log_metrics(metrics)
         return metrics
+
+    def used_columns(self) -> Mapping[str, Sequence[str]]:
+        """Those of the price and of the benchmark."""
+        level = self._options.benchmark_column
+        return {"price": [self._options.price], **({"benchmark.column": [level]} if level else {})}
 
     def list(self) -> Names:
         """What it writes into its folder."""
