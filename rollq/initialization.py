@@ -154,7 +154,9 @@ def _set_manager(exp_manager: Mapping[str, object] | None, backend: Backend) -> 
 def _start_stack(settings: Settings) -> None:
     _stop_stack(os.getpid())  # of another state folder, for another call
     _servers.enter_context(attach(settings, serve=True))
-    log.info("no servers are set: an embedded stack runs in %s until this process ends", settings.state_dir)
+    runtime = find_running(settings.state_dir)
+    if runtime and runtime.pid == os.getpid():  # else it is one that another process was just starting
+        log.info("no servers are set: an embedded stack runs in %s until this process ends", settings.state_dir)
     atexit.register(_stop_stack, os.getpid())
 
 

@@ -50,6 +50,14 @@ class ComponentError(TemplateError):
     """A class in a template is unknown, not registered, or cannot be built from its kwargs."""
 
 
+class UnknownClass(ComponentError):
+    """A class is not registered in this process, or its module is not found here; ``name`` is that of the class."""
+
+    def __init__(self, message: str, fix: str, key: str, name: str) -> None:
+        super().__init__(message, fix, key)
+        self.name = name
+
+
 class CalendarError(BadInput, ValueError):
     """A date or segment does not fit the trading calendar."""
 

@@ -47,13 +47,17 @@ def read_runtime(state_dir: Path) -> Runtime | None:
 def find_running(state_dir: Path) -> Runtime | None:
     """The stack that runs in a folder, or None; a file that a killed stack left behind is ignored."""
     found = read_runtime(state_dir)
-    return found if found and _is_locked(state_dir) else None
+    return found if found and is_locked(state_dir) else None
 
 
-def _is_locked(state_dir: Path) -> bool:
+def is_locked(state_dir: Path) -> bool:
+    """Whether a process holds the stack of a folder: it starts it, runs it, or stops it."""
     try:
-        with (state_dir / LOCK).open("a") as file:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        # Read only, and shared: to look neither makes the file nor keeps another one from looking.
+        with (state_dir / LOCK).open() as file:
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except FileNotFoundError:
+        return False
     except OSError:
         return True
     return False

@@ -63,17 +63,21 @@ class RoundLine(TypedDict):
 
 
 class Status(TypedDict):
-    """The JSON object of ``rollq status --json``: numbers of tasks by pool and state, rounds, and what has failed."""
+    """The JSON object of ``rollq status --json``: numbers of tasks by pool and state, rounds, what has failed, and
+    what waits for a worker that is not there.
+    """
 
     pools: dict[str, dict[str, int]]
     rounds: list[RoundLine]
     failures: list[dict[str, str]]
+    unserved: list[str]
 
 
 def _status(backend: Backend) -> Status:
     """Pools, rounds and failures, JSON-able, as ``--json`` prints them."""
     from rollq.scheduler.champions.research import is_research
     from rollq.scheduler.failures import failures
+    from rollq.tasks.client.unserved import unserved
 
     pools = {pool: {str(s): n for s, n in backend.tasks.stat(pool).items()} for pool in backend.tasks.pools()}
     rounds: list[RoundLine] = [
@@ -90,7 +94,12 @@ def _status(backend: Backend) -> Status:
         }
         for r in backend.rounds.find()
     ]
-    return {"pools": pools, "rounds": rounds, "failures": [one.to_dict() for one in failures(backend)]}
+    return {
+        "pools": pools,
+        "rounds": rounds,
+        "failures": [one.to_dict() for one in failures(backend)],
+        "unserved": [str(one) for one in unserved(backend)],
+    }
 
 
 def _show_status(found: Status) -> None:
@@ -119,6 +128,8 @@ def _show_status(found: Status) -> None:
     measured = [[r["id"], metrics_line(r["metrics"], r["better"])] for r in found["rounds"] if r["metrics"]]
     if measured:
         print_table("Metrics", ["round", "over all of its windows"], measured)
+    for line in found["unserved"]:
+        say(line)
     say_failures([Failure(**one) for one in found["failures"]])
 
 

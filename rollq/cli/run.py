@@ -14,6 +14,8 @@ from rollq.cli.context import of, say
 if TYPE_CHECKING:
     from rollq.tasks.config.settings import Settings
 
+COMPONENTS = "ROLLQ_COMPONENTS"
+
 
 def add_to(app: typer.Typer) -> None:
     """Add these verbs."""
@@ -77,4 +79,8 @@ def _share(settings: Settings) -> None:
     """Let the pool processes, and the classes that they build, see the same settings."""
     from rollq.tasks.config.settings import worker_environment
 
+    own = COMPONENTS in os.environ
     os.environ.update(worker_environment(settings))
+    # What only rollq.toml says stays there: a process that meets a class it does not know reads the file again.
+    if not own:
+        del os.environ[COMPONENTS]

@@ -17,6 +17,7 @@ from rollq.health.serving import serving_check
 from rollq.scheduler.reconciler import OrphanedRun, close, resolve_orphans, survey
 from rollq.scheduler.rounds.coordinator import gather
 from rollq.tasks.backend import Backend
+from rollq.tasks.client.unserved import unserved
 from rollq.tasks.queue.states import TaskState
 from rollq.tasks.rounds.documents import RoundState
 
@@ -119,12 +120,6 @@ def _close(backend: Backend, orphaned: list[OrphanedRun]) -> None:
 
 def _unserved(backend: Backend) -> Finding:
     """What waiting tasks want and no live worker serves: nothing that could be repaired from here."""
-    workers = backend.worker_registry.workers()
-    # By kind of want, not by task: a million tasks are a few kinds.
-    wants = [want for want in backend.tasks.wants() if not any(w.serves(want.queue, want.requested) for w in workers)]
-    found = tuple(
-        f"{want.tasks} tasks wait for a worker that serves queue {want.queue!r} and has {want.requested}"
-        for want in wants
-    )
-    alive = sum(worker.alive for worker in workers)
-    return Finding("workers", f"{alive} live; every waiting task has one that serves it", found, None, "Start one.")
+    alive = sum(worker.alive for worker in backend.worker_registry.workers())
+    found = tuple(str(one) for one in unserved(backend))
+    return Finding("workers", f"{alive} live; every waiting task has one that can take it", found, None, "As it says.")

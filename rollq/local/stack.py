@@ -66,6 +66,8 @@ class LocalStack:
         """
         (self.state_dir / "logs").mkdir(parents=True, exist_ok=True)
         self._lock = _take_lock(self.state_dir, self._lock_seconds)
+        # What a killed stack left: with the lock held again, its addresses would be taken for those of this one.
+        (self.state_dir / RUNTIME).unlink(missing_ok=True)
         try:
             self._start_servers()
         except BaseException:

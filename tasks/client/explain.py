@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from rollq.tasks.backend import Backend
 from rollq.tasks.client.reuse import lineage
+from rollq.tasks.client.unserved import class_unknown_to_all, unknown
 from rollq.tasks.labels import OWN_QUEUE
 from rollq.tasks.queue.states import TaskState
 from rollq.tasks.queue.task import Task
@@ -50,8 +51,17 @@ def _kept(task: Task) -> list[str]:
 
 def _waiting(backend: Backend, task: Task) -> list[str]:
     """What keeps it: being held, or its backoff; else others come first, or no worker can serve it."""
+    if unknown_class := _unknown_class(backend, task):
+        return [*unknown_class, *_backoff(backend, task)]
     keeps = [*_held(backend, task), *_backoff(backend, task)] or [*_unserved(backend, task), *_order(backend, task)]
     return [*keeps, *_given_back(task)]
+
+
+def _unknown_class(backend: Backend, task: Task) -> list[str]:
+    """That no live worker knows a class of it; empty if one does, or if none has met it yet."""
+    able = [one for one in backend.worker_registry.workers() if one.serves(task.queue, task.requested)]
+    name = class_unknown_to_all(task, able)
+    return [str(unknown("It waits", name))] if name else []
 
 
 def _given_back(task: Task) -> list[str]:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import importlib
 import inspect
+import sys
 from collections.abc import Collection, Iterable, Mapping
 from difflib import get_close_matches
 from typing import Any
@@ -19,8 +20,10 @@ from rollq.tasks.components.installed import GROUP, installed_adapters, installe
 from rollq.tasks.components.source import note_loaded
 from rollq.tasks.components.user_code import place_of
 from rollq.tasks.definition import CLASS, COMPONENT_KEYS, KWARGS, MODULE, kwargs_of
-from rollq.tasks.errors import ComponentError, RollqError
+from rollq.tasks.errors import ComponentError, RollqError, UnknownClass
 from rollq.tasks.failures import Kind, described, kind_of
+
+_added: list[str] = []  # components that the settings were given after this process had read them
 
 
 def resolve(config: object, key: str, extra: Iterable[str] = ()) -> type[Any]:
@@ -32,7 +35,8 @@ def resolve(config: object, key: str, extra: Iterable[str] = ()) -> type[Any]:
         extra: further registered classes, as ``module:Class`` (the setting ``components``).
 
     Raises:
-        ComponentError: the form is wrong, or the class is not registered or cannot be imported.
+        UnknownClass: the class is not registered, or its module is not found.
+        ComponentError: the form is wrong, or the class cannot be imported.
     """
     name, module = _names(config, key)
     registered = _registered(extra)
@@ -50,6 +54,11 @@ def resolve(config: object, key: str, extra: Iterable[str] = ()) -> type[Any]:
 def is_registered(name: str, extra: Iterable[str] = ()) -> bool:
     """Whether a class of this name is registered; nothing is imported."""
     return any(known == name for known, _ in _registered(extra))
+
+
+def note_added(targets: Iterable[str]) -> None:
+    """Register further classes in this process, for all who resolve one."""
+    _added.extend(target for target in targets if target not in _added)
 
 
 def build(config: Any, key: str, extra: Iterable[str] = (), **more: object) -> Any:
@@ -131,7 +140,7 @@ def _names(config: object, key: str) -> tuple[str, str | None]:
 def _registered(extra: Iterable[str]) -> list[tuple[str, str]]:
     """Every registered class, by its name; one of one's own may have the name of an installed one."""
     # A pair and no mapping: an own class may have the name of one of rollq's, and then the template must say which.
-    own = [(target.rpartition(":")[2], target) for target in extra]
+    own = [(target.rpartition(":")[2], target) for target in (*extra, *_added)]
     return list(dict.fromkeys([*own, *installed_components().items()]))
 
 
@@ -164,7 +173,7 @@ def _ambiguous(name: str, found: list[str], key: str) -> ComponentError:
     )
 
 
-def _not_registered(name: str, module: str | None, key: str, registered: Mapping[str, str]) -> ComponentError:
+def _not_registered(name: str, module: str | None, key: str, registered: Mapping[str, str]) -> UnknownClass:
     shown = f"{module}.{name}" if module else name
     if name in registered:
         fix = f"Use module_path: {_module(registered[name])}, or leave module_path out."
@@ -173,7 +182,8 @@ def _not_registered(name: str, module: str | None, key: str, registered: Mapping
             f"{did_you_mean(name, registered)} A class of your own is registered with "
             f"ROLLQ_COMPONENTS='[\"module:Class\"]' or the entry-point group {GROUP!r}."
         )
-    return ComponentError(f"the class {shown!r} is not registered, so it was not imported.", fix, f"{key}.class")
+    message = f"the class {shown!r} is not registered, so it was not imported."
+    return UnknownClass(message, fix, f"{key}.class", name)
 
 
 def _load(target: str, key: str) -> type[object]:
@@ -194,12 +204,15 @@ def _load(target: str, key: str) -> type[object]:
 
 def _not_loaded(target: str, key: str, error: BaseException) -> ComponentError:
     """Its module is not found, has no such class, or is broken; an import runs the user's own code."""
-    module = _module(target)
+    module, _, name = target.partition(":")
+    message = f"the registered class {target} cannot be loaded: {described(error)}."
     if isinstance(error, ModuleNotFoundError) and error.name == module.partition(".")[0]:
         fix = (
             f"Install its package, or name the folder of {module.partition('.')[0]} with --app-dir (setting app_dir), "
             f"for workers too; looked in {', '.join(app_dirs()) or 'no folder'} and among the installed packages."
         )
-    else:
-        fix = f"Correct it: {place}." if (place := place_of(error)) else "Correct its module, or install what it needs."
-    return ComponentError(f"the registered class {target} cannot be loaded: {described(error)}.", fix, key)
+        return UnknownClass(message, fix, key, name)
+    fix = f"Correct it: {place}." if (place := place_of(error)) else "Correct its module, or install what it needs."
+    if isinstance(error, AttributeError) and not hasattr(sys.modules.get(module, sys), name):
+        return UnknownClass(message, fix, key, name)
+    return ComponentError(message, fix, key)

@@ -140,6 +140,12 @@ class TaskReader:
         wants = [_to_want(dict(group["_id"]), group["n"]) for group in groups]
         return [want for want in wants if want]
 
+    def given_back_for(self, queue: str, why: str) -> int:
+        """How many waiting tasks of a queue were given back with these words in the reason, at whichever attempt."""
+        query = {"queue": queue, "status": TaskState.WAITING, "history.why": {"$regex": re.escape(why)}}
+        with reachable():
+            return self._store.tasks.count_documents(query)
+
     def ahead_of(self, task: Task) -> int:
         """How many waiting tasks of the pool and queue of a task come before it."""
         earlier = {"priority": task.priority, "seq": {"$lt": task.seq}}

@@ -24,7 +24,10 @@ MISSED_SWEEPS = 5  # a worker that was not seen for so many sweeps is taken for 
 
 @dataclass(frozen=True)
 class WorkerEntry:
-    """A worker: ``name`` is ``host/main pid``; ``available`` is what each of its ``processes`` has. Times are UTC."""
+    """A worker: ``name`` is ``host/main pid``; ``available`` is what each of its ``processes`` has. Times are UTC.
+
+    ``lacks`` are the classes that it met in tasks and does not know.
+    """
 
     name: Id
     queues: tuple[str, ...]
@@ -34,6 +37,7 @@ class WorkerEntry:
     seen_at: datetime
     restarts: int = 0
     alive: bool = False
+    lacks: tuple[str, ...] = ()
 
     def serves(self, queue: str, requested: Resources) -> bool:
         """Whether it can run a task of this queue that requests these resources."""
@@ -42,7 +46,7 @@ class WorkerEntry:
     def to_dict(self) -> dict[str, object]:
         """JSON-able."""
         times = {"started_at": self.started_at.isoformat(), "seen_at": self.seen_at.isoformat()}
-        return {**asdict(self), "queues": list(self.queues), **times}
+        return {**asdict(self), "queues": list(self.queues), "lacks": list(self.lacks), **times}
 
 
 class WorkerRegistry:
@@ -89,6 +93,15 @@ class WorkerRegistry:
             }
             changes = {"$set": entry, "$setOnInsert": {"started_at": now}}
             self._workers.update_one({"_id": name}, changes, upsert=True)
+
+    def note_class(self, name: str, of_class: str, known: bool) -> None:
+        """Say that a worker met a class that it does not know, or that it knows it by now.
+
+        Raises:
+            Unavailable: the store does not answer.
+        """
+        with reachable():
+            self._workers.update_one({"_id": name}, {"$pull" if known else "$addToSet": {"lacks": of_class}})
 
     def deregister(self, name: str) -> None:
         """Remove a worker that stops.

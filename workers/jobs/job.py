@@ -12,6 +12,7 @@ from rollq.tasks.config.settings import Settings
 from rollq.tasks.definition import PREDICT, PROJECT, ROUTINE, experiment_of, run_name
 from rollq.tasks.errors import DataError, NotFound, NotYet
 from rollq.tasks.failures import described
+from rollq.tasks.identity import IDENTITY
 from rollq.tasks.ingredients.code_check import check_code, check_loaded, others_serve
 from rollq.tasks.ingredients.ingredients import sources_of
 from rollq.tasks.ingredients.project import project_tags
@@ -22,6 +23,7 @@ from rollq.tasks.tracking.runs import run_tags
 from rollq.tasks.tracking.runs.lifecycle import RecorderStatus
 from rollq.workers.jobs.prediction import predict
 from rollq.workers.jobs.training import check_parts, train
+from rollq.workers.jobs.unknown_class import with_classes
 from rollq.workers.jobs.warm_start import find_earlier
 
 log = logging.getLogger(__name__)
@@ -66,7 +68,9 @@ class Prediction(Job):
         # A prediction is made with the code of now; what this process imported before a file was changed is not that.
         check_loaded()
         try:
-            return predict(self.claim, checkpoint, self.backend.settings)
+            return with_classes(
+                self.backend, self.claim, lambda: predict(self.claim, checkpoint, self.backend.settings)
+            )
         except DataError as error:
             if ROUTINE not in self.claim.definition:
                 raise
@@ -127,12 +131,17 @@ class Training(Job):
 
     def _check_code(self) -> dict[str, str]:
         claim, backend = self.claim, self.backend
-        return check_code(
-            claim.definition,
-            backend.settings.components,
-            as_found=claim.any_code,
-            elsewhere=lambda: others_serve(backend.worker_registry, claim.queue),
-        )
+
+        def check() -> dict[str, str]:
+            return check_code(
+                claim.definition,
+                backend.settings.components,
+                as_found=claim.any_code,
+                elsewhere=lambda: others_serve(backend.worker_registry, claim.queue),
+            )
+
+        # A task that says of what code it was made was checked when it was created: its classes exist.
+        return with_classes(backend, claim, check) if claim.definition.get(IDENTITY) else check()
 
     def _open(self) -> MLflowRecorder:
         """Begin the run of this attempt in its experiment, after what earlier attempts left open was

@@ -15,14 +15,18 @@ from pymongo import MongoClient
 from rollq import LocalStack, Settings, SettingsError, Unavailable
 from rollq.local.attach import attach
 from rollq.tasks.errors import StackRunning
-from rollq.tasks.runtime import Runtime, find_running
+from rollq.tasks.runtime import RUNTIME, Runtime, find_running, is_locked
 from tests.acceptance.processes.worker_processes import wait_until
 
 
+def rollq(folder: Path, *words: str) -> subprocess.Popen[bytes]:
+    command = [sys.executable, "-P", "-m", "rollq", "--state-dir", str(folder), *words]
+    with (folder / f"{words[0]}.err").open("ab") as errors:
+        return subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=errors)
+
+
 def up(folder: Path) -> tuple[subprocess.Popen[bytes], Runtime]:
-    process = subprocess.Popen(
-        [sys.executable, "-P", "-m", "rollq", "--state-dir", str(folder), "up"], stdout=subprocess.DEVNULL
-    )
+    process = rollq(folder, "up")
     wait_until(lambda: find_running(folder) is not None, 30)
     runtime = find_running(folder)
     assert runtime
@@ -125,3 +129,47 @@ def test_servers_wait_for_room(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
         monkeypatch.undo()
         stack.repair()
         assert alive(stack._store.process.pid)
+
+
+def test_verbs_that_begin_while_a_stack_starts_use_it(tmp_path: Path) -> None:
+    stale = Runtime(1, "h", "then", "mongodb://127.0.0.1:1", "redis://127.0.0.1:1/0", "sqlite:///none.db")
+    (tmp_path / RUNTIME).write_text(stale.to_json())  # what a stack that was killed leaves
+    starts = rollq(tmp_path, "up")
+    wait_until(lambda: is_locked(tmp_path), 30)
+    # None of them has a stack of its own to start, or a way to know that there will be one but the held folder.
+    others = [rollq(tmp_path, "status"), rollq(tmp_path, "beat")]
+    try:
+        assert others[0].wait(60) == 0, (tmp_path / "status.err").read_text()
+        runtime = find_running(tmp_path)
+        assert runtime
+        assert runtime.pid == starts.pid
+        wait_until(lambda: "beat: Starting" in (tmp_path / "beat.err").read_text(), 60)
+        assert [process.poll() for process in (starts, others[1])] == [None, None]
+    finally:
+        for process in (*others, starts):
+            process.terminate()
+            process.wait(30)
+
+
+def test_of_verbs_that_start_at_once_one_has_the_stack_and_all_use_it(tmp_path: Path) -> None:
+    processes, runtime = [rollq(tmp_path, "beat") for _ in range(2)], None
+    try:
+        wait_until(lambda: (tmp_path / "beat.err").read_text().count("beat: Starting") == len(processes), 60)
+        runtime = find_running(tmp_path)
+        assert runtime
+        assert runtime.pid in [process.pid for process in processes]
+        assert sum(len(children(process.pid)) for process in processes) == 2  # one broker, one task store
+    finally:
+        for process in sorted(processes, key=lambda one: one.pid == (runtime.pid if runtime else 0)):
+            process.terminate()
+            process.wait(30)
+
+
+def test_a_folder_that_is_held_for_too_long_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("rollq.local.attach.LOCK_SECONDS", 0.0)
+    with (
+        LocalStack(tmp_path, announce=False),
+        pytest.raises(StackRunning, match="Another rollq command"),
+        attach(Settings(state_dir=tmp_path)),
+    ):
+        pass

@@ -123,6 +123,7 @@ COVERED: dict[str, list[str]] = {
     ],
     "tests/integration/tasks/tracking/test_registry.py": ["scheduler.online.mlflow_sync", "workers.models.mlmodel"],
     "tests/integration/tasks/tracking/test_server.py": ["tasks.tracking.mlflow.store"],
+    "tests/integration/workers/test_unknown_class.py": ["tasks.client.unserved"],
     "tests/integration/workers/test_prediction.py": ["scheduler.updates.prediction_tasks"],
     "tests/unit/project/test_docs.py": ["tasks.errors"],
     "tests/unit/rollq/test_updating.py": ["tasks.predictions.ranges"],

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from rollq.tasks.errors import ComponentError
+from rollq.tasks.errors import UnknownClass
 from rollq.workers.expressions.functions import (
     across,
     calendar,
@@ -37,11 +37,11 @@ def known_function(name: str) -> Function:
     """The function of a tree that was read.
 
     Raises:
-        ComponentError: it is one's own, and not registered here.
+        UnknownClass: it is one's own, and not registered here.
     """
     found = function_of(name)
     if found is None:
-        raise ComponentError(
-            f"the function {name} is not registered here.", "Name its class in the setting components."
+        raise UnknownClass(
+            f"the function {name} is not registered here.", "Name its class in the setting components.", "", name
         )
     return found
