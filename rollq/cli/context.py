@@ -127,4 +127,4 @@ def metrics_line(metrics: Mapping[str, float], better: Mapping[str, str] | None 
     names = main_metrics(metrics)
     shown = [f"{marked(name, better)} {metrics[name]:.4f}" for name in names]
     more = len(metrics) - len(names)
-    return ", ".join([*shown, *([f"{more} of groups (--json)"] if more else [])])
+    return ", ".join([*shown, *([f"and {more} more of single groups: --json shows them"] if more else [])])

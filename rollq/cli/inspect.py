@@ -52,6 +52,7 @@ class RoundLine(TypedDict):
     """A round in one line."""
 
     id: str
+    name: str
     pool: str
     status: str
     tasks: int
@@ -77,12 +78,14 @@ def _status(backend: Backend) -> Status:
     """Pools, rounds and failures, JSON-able, as ``--json`` prints them."""
     from rollq.scheduler.champions.research import is_research
     from rollq.scheduler.failures import failures
+    from rollq.scheduler.rounds.findings import name_of
     from rollq.tasks.client.unserved import unserved
 
     pools = {pool: {str(s): n for s, n in backend.tasks.stat(pool).items()} for pool in backend.tasks.pools()}
     rounds: list[RoundLine] = [
         {
             "id": r.id,
+            "name": name_of(r),
             "pool": r.pool,
             "status": str(r.status),
             "tasks": len(r.task_ids),
@@ -114,6 +117,7 @@ def _show_status(found: Status) -> None:
     print_table("Pools", ["pool", *(state.lower().replace("_", " ") for state in states)], rows)
     rows = [
         [
+            r["name"],
             r["id"],
             r["pool"],
             "research" if r["research"] else "",
@@ -124,10 +128,12 @@ def _show_status(found: Status) -> None:
         ]
         for r in found["rounds"]
     ]
-    print_table("Rounds", ["round", "pool", "for", "status", "tasks", "models that serve together", "reason"], rows)
-    measured = [[r["id"], metrics_line(r["metrics"], r["better"])] for r in found["rounds"] if r["metrics"]]
+    print_table(
+        "Rounds", ["name", "round", "pool", "for", "status", "tasks", "models that serve together", "reason"], rows
+    )
+    measured = [[r["name"], r["id"], metrics_line(r["metrics"], r["better"])] for r in found["rounds"] if r["metrics"]]
     if measured:
-        print_table("Metrics", ["round", "over all of its windows"], measured)
+        print_table("Metrics", ["name", "round", "over all of its windows"], measured)
     for line in found["unserved"]:
         say(line)
     say_failures([Failure(**one) for one in found["failures"]])

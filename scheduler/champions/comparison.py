@@ -21,7 +21,7 @@ SCORES = {"ic": "IC", "rank_ic": "Rank IC"}  # of a day, and its mean
 COEFFICIENTS = ("IC", "ICIR", "Rank IC", "Rank ICIR")
 # The top fifth, as in the usual sort into quintiles.
 TOP = 0.2
-TURNOVER = "turnover"
+TURNOVER = "Score Turnover"  # not that of a portfolio, which a record measures
 
 
 @dataclass(frozen=True)
@@ -42,7 +42,7 @@ class Comparison:
 
     Args:
         champion, challenger: the names.
-        metrics: by name of a side: ``IC``, ``ICIR``, ``Rank IC``, ``Rank ICIR`` and ``turnover``, means over the times
+        metrics: by name of a side: ``IC``, ``ICIR``, ``Rank IC``, ``Rank ICIR`` and ``Score Turnover``, means over the times
             of the rows; and what the records of the template measure, over all rows. What cannot be computed, as the
             ratio of one time, is None.
         difference: challenger less champion: of ``IC``, ``Rank IC`` and what records measure by session, the mean over

@@ -15,7 +15,7 @@ from rollq.tasks.client.manager import TaskManager
 from rollq.tasks.client.queries import as_state
 from rollq.tasks.client.results import from_result
 from rollq.tasks.components.user_code import place_of
-from rollq.tasks.errors import BadInput, LeaseLost, StateError
+from rollq.tasks.errors import BadInput, LeaseLost, StateError, UnknownClass
 from rollq.tasks.failures import Kind, described, kind_of, text_of, wait_after
 from rollq.tasks.ingredients.code_check import StaleCode, check_code
 from rollq.tasks.queue.prefetch import Claim, claim_on
@@ -111,7 +111,7 @@ def run_next(manager: TaskManager, query: Mapping[str, object] | None, work: Tas
         if work.before is TaskState.WAITING:
             try:
                 check_code(task.definition, manager.backend.settings.components, as_found=task.any_code)
-            except StaleCode:
+            except (StaleCode, UnknownClass):
                 manager.return_task(task)
                 raise
         if not work.force_release:

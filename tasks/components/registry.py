@@ -174,6 +174,7 @@ def _ambiguous(name: str, found: list[str], key: str) -> ComponentError:
 
 
 def _not_registered(name: str, module: str | None, key: str, registered: Mapping[str, str]) -> UnknownClass:
+    """The refusal of a class that is not registered, with the one that may be meant."""
     shown = f"{module}.{name}" if module else name
     if name in registered:
         fix = f"Use module_path: {_module(registered[name])}, or leave module_path out."

@@ -130,6 +130,7 @@ class Training(Job):
             log.warning("the MLflow run %s could not be closed: %s", self._recorder.id, error)
 
     def _check_code(self) -> dict[str, str]:
+        """What is run in the place of the task's code, as ``check_code`` says it."""
         claim, backend = self.claim, self.backend
 
         def check() -> dict[str, str]:

@@ -70,6 +70,8 @@ def test_what_records_return_is_pooled_kept_with_the_round_and_shown(
 
     shown = rollq("status").out
     assert f"MAE ↓ {metrics['MAE']:.4f}" in " ".join(shown.split())
+    groups = sum("=" in name for name in metrics)
+    assert f"and {groups} more of single groups: --json shows them" in " ".join(shown.split())
     assert f"profit ↑ {metrics['profit']:.4f}" in rollq("research", "show", "measured").out
     assert "RMSE ↓" in rollq("research", "list").out
     page = tmp_path / "report.html"

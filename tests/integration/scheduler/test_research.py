@@ -56,6 +56,9 @@ def test_it_is_measured_and_compared_and_nothing_serves_until_it_is_promoted(
     assert [(one["name"], one["status"]) for one in listed] == [("tried", "gathered"), ("tried:line", "gathered")]
     assert all(set(one["signals"]) >= {"rows", "sha256"} for one in listed)
 
+    assert [one["name"] for one in rollq("status", "--json").json["rounds"]] == ["tried", "tried:line"]
+    assert "tried:line" in rollq("status").out
+
     (found,) = rollq("research", "compare", "tried", "tried:line", "--json").json
     assert (found["champion"], found["challenger"]) == ("tried", "tried:line")
     assert found["sessions"] > 40

@@ -7,14 +7,14 @@ from pathlib import Path
 
 import pytest
 
-from rollq import Backend, TaskState
+from rollq import Backend, TaskState, run_task
 from rollq.enqueueing import enqueue_plan
 from rollq.health.repair import look_at_work
 from rollq.tasks.client.explain import explain
 from rollq.tasks.client.unserved import unserved
 from rollq.tasks.components import registry
 from rollq.tasks.config.settings import current_settings
-from rollq.tasks.errors import ComponentError
+from rollq.tasks.errors import ComponentError, UnknownClass
 from rollq.tasks.resources import Resources
 from rollq.workers.jobs.attempt import Outcome, WorkerContext, run_one
 from tests.own_model import COMPONENT, Project, project
@@ -84,6 +84,12 @@ def test_a_module_that_is_not_found_is_a_class_that_is_not_known(
     assert run_one(mine, "signed", ids[0], OLD) is Outcome.RELEASED
     mine.store.close()
     mine.app.close()
+
+
+def test_run_task_gives_it_back_and_says_so(backend: Backend, ids: list[str]) -> None:
+    with pytest.raises(UnknownClass, match="SignedModel"):
+        run_task(lambda definition: {"ran": True}, "signed", backend=backend)
+    assert {(task.status, task.losses) for task in backend.tasks.find(ids=ids)} == {(TaskState.WAITING, 0)}
 
 
 def test_a_class_that_nobody_registered_is_refused_before_there_is_a_task(project: Project) -> None:

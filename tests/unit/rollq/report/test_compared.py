@@ -28,8 +28,8 @@ def comparison(challenger: str = "naive") -> Comparison:
         champion="shop",
         challenger=challenger,
         metrics={
-            "shop": {"MAE": 1.0, "Bias": 0.5, "R2": 0.25, "MAE (sector=A)": 9.0, "turnover": 0.5},
-            challenger: {"MAE": 1.5, "Bias": 0.25, "R2": 0.125, "MAE (sector=A)": 8.0, "turnover": None},
+            "shop": {"MAE": 1.0, "Bias": 0.5, "R2": 0.25, "MAE (sector=A)": 9.0, "Score Turnover": 0.5},
+            challenger: {"MAE": 1.5, "Bias": 0.25, "R2": 0.125, "MAE (sector=A)": 8.0, "Score Turnover": None},
         },
         difference={"MAE": interval(0.5, 0.25, 0.75, 0.01), "Bias": interval(-0.25, -0.5, -0.125, 0.02)},
         turnover=None,
@@ -50,7 +50,7 @@ def test_one_table_has_all_challengers_of_the_same_rows() -> None:
         ["MAE ↓", "1.0000", "1.5000", "+0.5000 (+0.2500 to +0.7500) worse", "1.5000", "−0.5000 (−0.7500 to +0.2500)"],
         ["Bias", "0.5000", "0.2500", "−0.2500 (−0.5000 to −0.1250) different", "0.2500", "–"],
         ["R2 ↑", "0.2500", "0.1250", "–", "0.1250", "–"],
-        ["turnover", "0.5000", "–", "–", "–", "–"],
+        ["Score Turnover", "0.5000", "–", "–", "–", "–"],
     ]
 
 
@@ -104,5 +104,5 @@ def test_the_terminal_shows_one_table(capsys: pytest.CaptureFixture[str]) -> Non
     assert ["metric", "shop", "naive", "difference", "95% interval", "better with probability"] in lines
     assert ["MAE ↓", "1.0000", "1.5000", "+0.5000", "+0.2500 to +0.7500 *", "1%"] in lines
     assert ["Bias", "0.5000", "0.2500", "-0.2500", "-0.5000 to -0.1250 *", ""] in lines
-    assert ["turnover", "0.5000", "", "", "", ""] in lines
+    assert ["Score Turnover", "0.5000", "", "", "", ""] in lines
     assert ["StockOut measured nothing: it has no column"] in lines

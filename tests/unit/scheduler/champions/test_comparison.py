@@ -292,7 +292,7 @@ def test_only_rows_that_both_have() -> None:
     expected = daily_scores(old.loc[common], label)
     assert found.metrics["old"]["Rank IC"] == pytest.approx(expected["rank_ic"].mean())
     both = old.index.intersection(new.dropna().index)
-    assert found.metrics["old"]["turnover"] == pytest.approx(turnover(old.loc[both]).mean())
+    assert found.metrics["old"]["Score Turnover"] == pytest.approx(turnover(old.loc[both]).mean())
 
 
 def test_a_session_that_says_nothing_about_one_side_counts_for_neither() -> None:
@@ -309,7 +309,7 @@ def test_a_session_that_says_nothing_about_one_side_counts_for_neither() -> None
 def test_it_becomes_json() -> None:
     found = compare(Side("a", noise(4)), Side("b", noise(4, seed=2)), LABEL, block=2, draws=10).to_dict()
     back = json.loads(json.dumps(found, allow_nan=False))
-    assert set(back["metrics"]["a"]) == {"IC", "ICIR", "Rank IC", "Rank ICIR", "turnover"}
+    assert set(back["metrics"]["a"]) == {"IC", "ICIR", "Rank IC", "Rank ICIR", "Score Turnover"}
     assert back["difference"]["IC"]["block"] == 2
     assert back == found
 
