@@ -42,9 +42,9 @@ class Comparison:
 
     Args:
         champion, challenger: the names.
-        metrics: by name of a side: ``IC``, ``ICIR``, ``Rank IC``, ``Rank ICIR`` and ``Score Turnover``, means over the times
-            of the rows; and what the records of the template measure, over all rows. What cannot be computed, as the
-            ratio of one time, is None.
+        metrics: by name of a side: ``IC``, ``ICIR``, ``Rank IC``, ``Rank ICIR`` and ``Score Turnover``, means over the
+            times of the rows; and what the records of the template measure, over all rows. What cannot be computed, as
+            the ratio of one time, is None.
         difference: challenger less champion: of ``IC``, ``Rank IC`` and what records measure by session, the mean over
             sessions with its interval; that of a session with several times is the mean over them. ``p_better`` is of
             what is better: where that is less, of a difference below 0.
