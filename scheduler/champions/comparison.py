@@ -201,7 +201,7 @@ def turnover(pred: pd.DataFrame | pd.Series, top: float = TOP) -> pd.Series:
     # held.
     new = ~np.isin(day * len(names) + name, (day + 1) * len(names) + name)
     share = np.bincount(day, weights=new, minlength=len(days)) / held
-    return pd.Series(share, pd.Index(days, name=DAY), name=TURNOVER).iloc[1:]
+    return pd.Series(share, pd.Index(days, name=DAY), name="turnover").iloc[1:]
 
 
 def _column(frame: pd.DataFrame | pd.Series, name: str, what: str) -> pd.Series:

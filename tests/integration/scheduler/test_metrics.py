@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 
 from rollq import Backend, RollingStrategy, TrainerR
+from rollq.cli.context import metrics_line
 from rollq.enqueueing import enqueue_plan, enqueue_research
 from rollq.scheduler.champions.research import labels_of, signals_of
 from rollq.scheduler.online.ledger import OnlineSets
@@ -71,7 +72,7 @@ def test_what_records_return_is_pooled_kept_with_the_round_and_shown(
     shown = rollq("status").out
     assert f"MAE ↓ {metrics['MAE']:.4f}" in " ".join(shown.split())
     groups = sum("=" in name for name in metrics)
-    assert f"and {groups} more of single groups: --json shows them" in " ".join(shown.split())
+    assert metrics_line(metrics).endswith(f", and {groups} more of single groups: --json shows them")
     assert f"profit ↑ {metrics['profit']:.4f}" in rollq("research", "show", "measured").out
     assert "RMSE ↓" in rollq("research", "list").out
     page = tmp_path / "report.html"
