@@ -65,6 +65,7 @@ def train(
     dataset: Dataset = build(definition[DATASET], DATASET, extra)
     model: Model = build(definition[MODEL], MODEL, extra)
     start = warm_start.keywords(model, earlier, settings)
+    warm_start.share_codes(dataset, earlier, settings)
     # It trains all the same; the result says which data are others, and so the window is not taken for the same later.
     if revised := other_data(definition, dataset):
         log.warning("the data of %s were revised since this task was made", ", ".join(revised))

@@ -9,9 +9,10 @@ from __future__ import annotations
 import inspect
 import re
 
+from rollq.tasks.components.dataset import Dataset
 from rollq.tasks.components.model import Model
 from rollq.tasks.config.settings import Settings
-from rollq.tasks.definition import CHAIN, MODEL, Definition
+from rollq.tasks.definition import CHAIN, DATASET, MODEL, Definition
 from rollq.tasks.errors import ComponentError, NotFound, NotYet, PermanentError, StateError, TemplateError
 from rollq.tasks.queue.reader import TaskReader
 from rollq.tasks.queue.states import TaskState
@@ -65,6 +66,24 @@ def keywords(model: Model, earlier: Task | None, settings: Settings) -> dict[str
         name = type(model).__name__
         raise ComponentError(f"a {name} cannot start from another model.", "Leave out warm_start.", CHAIN)
     return {CHAIN: _load(earlier, settings)}
+
+
+def share_codes(dataset: Dataset, earlier: Task | None, settings: Settings) -> None:
+    """Let a dataset know its categories by the codes that the model of ``earlier`` knows them by.
+
+    Raises:
+        PermanentError: the recorder of the earlier task has no dataset, or is gone.
+    """
+    start_from = getattr(dataset, "start_from", None)  # one of one's own that has codes of its own needs none
+    if earlier is None or start_from is None or not dataset.categorical:
+        return
+    try:
+        start_from(_recorder(earlier, settings).load_object(DATASET))
+    except NotFound as error:
+        raise PermanentError(
+            f"Task {earlier.id} of pool {earlier.pool!r} has no dataset to start from: {error.message}",
+            f"`rollq tasks retry {earlier.id}`; then retry this one.",
+        ) from error
 
 
 def _names(value: object) -> tuple[str, str]:

@@ -68,6 +68,14 @@ def known_in(codes: Codes, levels: Sequence[Level], time_of: npt.NDArray[np.inte
     return [(level, code) for code, (_, level) in enumerate(order)]
 
 
+def continued(known: Known, before: Known) -> list[tuple[Level, int]]:
+    """The categories of an earlier window, with its codes, and the others of this one behind them."""
+    earlier = {level for level, _ in before}
+    first = max((code for _, code in before), default=-1) + 1
+    new = [level for level, _ in known if level not in earlier]
+    return [*before, *((level, code) for code, level in enumerate(new, first))]
+
+
 def recoded(codes: Codes, levels: Sequence[Level], known: Known) -> Codes:
     """The codes by which a window knows the categories; ``UNKNOWN`` for those that it does not know.
 

@@ -23,7 +23,7 @@ from rollq.workers.datasets.segment_rows import TRAIN, check_segment, segment_ro
 from rollq.workers.datasets.table import checks
 from rollq.workers.datasets.table.build import VERSION, load_table_panel
 from rollq.workers.datasets.table.columns import TableColumns
-from rollq.workers.datasets.table.fitted import Fitted, check_fitted
+from rollq.workers.datasets.table.fitted import Fitted, check_fitted, codes_of
 from rollq.workers.datasets.table.group_hashes import group_hashes
 from rollq.workers.datasets.table.looked import findings_of, sessions_ahead
 from rollq.workers.datasets.table.reach import Reach
@@ -263,17 +263,12 @@ class TableDataset(Dataset):
         rows = segment_rows(self._panel, self.segments, segment, self._on_table.if_empty)
         if self._only is None:
             return rows
-        found: npt.NDArray[np.int64] = np.flatnonzero(self._chosen[rows]) + rows.start
+        found: npt.NDArray[np.int64] = np.flatnonzero(self._columns.has(*self._only)[rows]) + rows.start
         if not len(found):
             start, end = self.segments[segment]
             what = f"The segment {segment} ({start} to {end}) has no row where {self._only[0]} is {self._only[1]}."
             raise DataError(what, "Look at the data of these days.")
         return found
-
-    @cached_property
-    def _chosen(self) -> npt.NDArray[np.bool_]:
-        """Which rows of the panel have the value of ``only``."""
-        return self._columns.has(*(self._only or ("", "")))
 
     def _features(self, rows: Rows) -> npt.NDArray[np.float32]:
         """The processed features of rows; without processors and unknown categories the memory map itself."""
@@ -289,12 +284,17 @@ class TableDataset(Dataset):
         own = None if panel.weight is None else np.asarray(panel.weight[rows])
         return weight.of_age(panel.session_of(rows), end - 1, own)
 
+    def start_from(self, earlier: Mapping[str, object]) -> None:
+        """Go on with the codes of categories of an earlier window, of which this is ``to_config``."""
+        self._fitted_parts = self._learned(codes_of(earlier))
+
     def _fitted(self) -> Fitted:
         """What was learned from train; it is learned when it is first asked for."""
         if self._fitted_parts is None:
-            if not self._processors and not self._plan.categorical:
-                self._fitted_parts = Fitted()
-            else:
-                rows = self._rows(TRAIN)
-                self._fitted_parts = Fitted.learned(self._panel, rows, self._processors, self.feature_names)
+            self._fitted_parts = self._learned()
         return self._fitted_parts
+
+    def _learned(self, before: Fitted | None = None) -> Fitted:
+        if not self._processors and not self._plan.categorical:
+            return Fitted()
+        return Fitted.learned(self._panel, self._rows(TRAIN), self._processors, self.feature_names, before)

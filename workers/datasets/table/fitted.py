@@ -12,7 +12,7 @@ import numpy.typing as npt
 from rollq.tasks.errors import TemplateError
 from rollq.workers.datasets import processors as processing
 from rollq.workers.datasets.panel_cache import Panel
-from rollq.workers.datasets.table.categories import Known, known_in, recoded
+from rollq.workers.datasets.table.categories import Known, continued, known_in, recoded
 
 Matrix = npt.NDArray[np.float32]
 Rows = slice | npt.NDArray[np.int64]
@@ -26,16 +26,27 @@ class Fitted:
     categories: Mapping[str, Known] = field(default_factory=dict)
 
     @classmethod
-    def learned(cls, panel: Panel, rows: Rows, specs: Sequence[Mapping[str, object]], names: Sequence[str]) -> Self:
+    def learned(
+        cls,
+        panel: Panel,
+        rows: Rows,
+        specs: Sequence[Mapping[str, object]],
+        names: Sequence[str],
+        before: Fitted | None = None,
+    ) -> Self:
         """From the rows of train.
 
         Args:
             specs: of the processors.
             names: of the features.
+            before: of the window whose model is the start of this one's: its codes stay what they are.
         """
         times = panel.time_of[rows]
         known = {
-            name: known_in(np.asarray(panel.features[rows, names.index(name)]), levels, times)
+            name: continued(
+                known_in(np.asarray(panel.features[rows, names.index(name)]), levels, times),
+                before.categories.get(name, ()) if before else (),
+            )
             for name, levels in panel.levels.items()
         }
         if not specs:
@@ -61,6 +72,12 @@ class Fitted:
                     features = np.array(features)
                 features[:, place] = known
         return features
+
+
+def codes_of(config: Mapping[str, object]) -> Fitted | None:
+    """What a dataset's ``to_config`` says of its categories alone."""
+    fitted = config.get("fitted")
+    return check_fitted({"categories": fitted.get("categories", {})}, 0) if isinstance(fitted, Mapping) else None
 
 
 def check_fitted(fitted: object, processors: int) -> Fitted | None:

@@ -29,6 +29,7 @@ from rollq.workers.jobs.warm_start import NotYet, find_earlier, keywords
 from rollq.workers.models.lightgbm import LGBModel
 from rollq.workers.models.ridge import RidgeModel
 from tests.synthetic import panel
+from tests.tables import bars, table
 from tests.unit.workers.models.test_lightgbm import PARAMS
 
 POOL = "warm"
@@ -299,3 +300,20 @@ def test_a_result_without_a_model_is_permanent(first: PanelDataset, settings: Se
     for result in (None, {}, {"recorder_id": "gone"}, {"recorder_id": empty.id}):
         with pytest.raises(PermanentError, match=f"{earlier.id} .* no model to start from.*tasks retry {earlier.id}"):
             run(settings, warm, OneTask(dataclasses.replace(earlier, result=result)))
+
+
+def test_categories_keep_the_codes_of_the_earlier_model(settings: Settings, tmp_path: Path) -> None:
+    frame = bars().assign(kind=lambda rows: np.where(rows["date"] < "2020-06-15", "old", "new"))
+    windows = [{"train": ["2020-02-03", "2020-05-29"]}, {"train": ["2020-07-01", "2020-10-30"]}]
+    few = {**LGB, "kwargs": {"loss": "mse", "num_boost_round": 3}}
+    earlier, found = None, []
+    for number, segments in enumerate(windows):
+        dataset = table(tmp_path, frame, categorical=["kind"], segments=segments, data_checks=False)
+        config = {"class": "TableDataset", "kwargs": {**dataset.to_config(), "fitted": None}}
+        config["kwargs"]["cache_dir"] = str(tmp_path / "cache")
+        chain = after(earlier) if earlier else {}
+        done = OneTask(earlier) if earlier else None
+        earlier, recorder = run(settings, {"model": few, "dataset": config, "record": [], **chain}, done)
+        found.append(recorder.load_object("dataset")["fitted"]["categories"]["kind"])
+        assert number == 0 or dataset.to_config()["fitted"] == {"categories": {"kind": [["new", 0]]}}, "alone"
+    assert found == [[["old", 0]], [["old", 0], ["new", 1]]]

@@ -64,6 +64,25 @@ def test_later_predictions_keep_the_codes_of_train(tmp_path: Path) -> None:
     pd.testing.assert_frame_equal(alone.prepare("test"), expected, check_exact=True)
 
 
+def test_a_window_that_starts_from_another_goes_on_with_its_codes(tmp_path: Path) -> None:
+    frame = kinds().assign(kind=lambda rows: rows["kind"].where(rows["date"] < "2020-11-02", "new"))
+    options = {"features": ["close"], "categorical": ["kind"], "data_checks": False}
+    first = table(tmp_path / "first", frame, **options, segments={"train": ["2020-01-01", "2020-03-31"]})
+    last = ["2020-11-02", "2020-12-31"]
+    alone, after = (table(tmp_path / name, frame, **options, segments={"train": last}) for name in ("alone", "after"))
+    after.start_from(first.to_config())
+    known = {
+        name: dict(one.to_config()["fitted"]["categories"]["kind"])
+        for name, one in (("first", first), ("after", after))
+    }
+    assert known["after"] == {**known["first"], "new": 4}
+    pairs = pd.DataFrame(
+        {"name": after.prepare("train", "info:kind").iloc[:, 0], "code": after.prepare("train")["kind"]}
+    )
+    assert dict(pairs.drop_duplicates().itertuples(index=False)) == {"new": 4}
+    assert not alone.prepare("train").equals(after.prepare("train")), "alone it has codes of its own"
+
+
 def test_numbers_are_categories_as_long_as_they_are_told_apart(tmp_path: Path) -> None:
     frame = bars()
     exact = table(tmp_path / "exact", frame.assign(k=2**52 + frame.index % 2), features=["close"], categorical=["k"])
