@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from rollq.checking.frames import check_numbers, checked_frame, difference
-from rollq.checking.inspection import Wrong
+from rollq.checking.inspection import LookAt, Wrong
 from rollq.tasks.components.dataset import LABEL_KINDS, Dataset
 from rollq.tasks.components.registry import build
 from rollq.tasks.definition import DATASET, TEST, TRAIN, Component, with_kwargs
@@ -16,6 +16,8 @@ from rollq.tasks.identity import canonical
 from rollq.tasks.ingredients.seen import sessions_of
 from rollq.tasks.predictions.session_days import sessions_in
 
+SAMPLE = 50_000  # rows that are looked at
+SAME, SAME_RETURN = 0.95, 0.5  # correlations of ranks; returns are hardly ever known so well
 FEATURE, LABEL, RAW, WEIGHT = "feature", "label", "raw", "weight"
 
 
@@ -56,6 +58,31 @@ def rows(dataset: Dataset) -> str:
     return f"rows: {', '.join(shown)}; {feature.shape[1]} features"
 
 
+def label_in_features(dataset: Dataset) -> str:
+    """Whether a feature says the label in other words: by the correlation of their ranks in train.
+
+    Raises:
+        LookAt: one does.
+    """
+    feature = dataset.prepare(TRAIN, FEATURE)
+    # Both as they are, or both ranked at each time: of one that is and one that is not the ranks differ.
+    labels = [dataset.prepare(TRAIN, columns)[LABEL] for columns in (RAW, LABEL)]
+    known = np.flatnonzero(labels[0].notna())
+    chosen = known[:: max(1, len(known) // SAMPLE)]
+    rows = feature.iloc[chosen].drop(columns=list(dataset.categorical)).rank()
+    found = [_correlations(rows, label.iloc[chosen].rank()) for label in labels]
+    alike = pd.concat(found, axis=1).max(axis=1).sort_values(ascending=False)
+    odd = alike[alike > (SAME_RETURN if dataset.label_kind == "return" else SAME)]
+    if len(odd):
+        said = ", ".join(f"{name!r} ({value:.3f})" for name, value in odd.head(3).items())
+        fix = (
+            "If it is a return that comes later, leave it out; if the label hardly changes, compare with a naive model."
+        )
+        raise LookAt(f"features that say the label in other words (correlation of ranks in train): {said}.", fix)
+    name, value = (alike.index[0], alike.iloc[0]) if alike.notna().any() else ("", 0.0)
+    return f"no feature says the label in other words: at most {value:.2f} ({name})"
+
+
 def made_again(dataset: Dataset, config: Component, components: tuple[str, ...]) -> str:
     """Whether ``config`` and ``to_config`` make a dataset that has the same features."""
     wanted = dataset.prepare(TEST, FEATURE)
@@ -73,6 +100,12 @@ def made_again(dataset: Dataset, config: Component, components: tuple[str, ...])
     if canonical(dict(made.fingerprint())) != canonical(dict(dataset.fingerprint())):
         raise Wrong("fingerprint() is another one for the same data.", "Let it be a hash of the data, such as SHA-256.")
     return "config() and to_config() make the same features again"
+
+
+def _correlations(rows: pd.DataFrame, label: pd.Series) -> pd.Series:
+    """How much each column and the label are alike; what is the same everywhere is like nothing."""
+    varied = rows.loc[:, rows.nunique() > 1]
+    return varied.corrwith(label).abs() if label.nunique() > 1 else pd.Series(dtype=float)
 
 
 def _check_kind(days: object) -> None:

@@ -22,6 +22,7 @@ from rollq.tasks.definition import (
     DATASET,
     MODEL,
     ROLE,
+    TRAIN,
     Definition,
     class_of,
     planned_test,
@@ -111,6 +112,8 @@ class TemplateCheck:
             return
         if not all_good(("rows", lambda: dataset_looks.rows(dataset))):
             return
+        if TRAIN in segments_of(definition):
+            self._look(f"{prefix}label", lambda: dataset_looks.label_in_features(dataset))
         config = definition[DATASET]
         self._look(f"{prefix}dataset again", lambda: dataset_looks.made_again(dataset, config, components))
         taken = estimates.Memory()

@@ -23,7 +23,18 @@ from tests.integration.rollq.checking.broken_parts import BROKEN, FOLDER, OWN
 from tests.tables import hours
 from tests.zoned import COMPONENT
 
-STEPS = ["template", "windows", "build", "calendar", "rows", "dataset again", "fit", "predict", "save and load"]
+STEPS = [
+    "template",
+    "windows",
+    "build",
+    "calendar",
+    "rows",
+    "label",
+    "dataset again",
+    "fit",
+    "predict",
+    "save and load",
+]
 STEPS += ["train again", "record[0]", "record[1]", "gather", "memory", "time", "future"]
 
 FAULTS = {
