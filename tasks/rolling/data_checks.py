@@ -19,7 +19,8 @@ KEY = CHECKS_KEY
 FUTURE, FAR, WEEKEND, THIN, STALE, JUMP = "future", "far", "weekend", "thin", "stale", "jump"
 PRICE, DUPLICATE, NAME, BAR = "price", "duplicate", "name", "bar"
 GONE = "gone"  # a session that was published and is not there any more
-CHECKS = (FUTURE, FAR, WEEKEND, THIN, STALE, JUMP, PRICE, DUPLICATE, NAME, BAR, GONE)
+JOIN = "join"  # a join in which few rows find a partner, or one that may not have been published
+CHECKS = (FUTURE, FAR, WEEKEND, THIN, STALE, JUMP, PRICE, DUPLICATE, NAME, BAR, GONE, JOIN)
 EARLIEST_ZONE = "Etc/GMT-14"  # where a day begins first
 
 

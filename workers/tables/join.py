@@ -18,6 +18,7 @@ from rollq.workers.tables.table_spec import JoinSpec
 
 Codes = npt.NDArray[np.int32]
 SHOWN = 3
+FEW = 0.5  # share of rows with a partner: where there are fewer, it is said
 FLAG = ""  # in place of a column of the source: whether there is a row
 
 
@@ -90,6 +91,20 @@ class Join:
             fix = "Compare the times of both files; times of publication must not lie after all rows."
             raise DataError(f"{spec.key}: no row of the main table has a row there.", fix)
         return places
+
+    def remarks(self, main: Side) -> list[str]:
+        """What is odd: rows may be used before they were published, or few have a partner."""
+        spec = self.spec
+        found = float((self.places(main) >= 0).mean()) if main.rows else 1.0
+        share = f"{found:.0%} of the rows have a row there"
+        if spec.known is None and (later := self.source.later_times()):
+            why = f"{spec.key}: it is joined by {self.source.time!r}, and {later[0]!r} is later ({share})"
+            return [f"{why}; if that says when a row was published, write known: {later[0]}"]
+        if spec.flag is None and found < FEW:
+            return [
+                f"{spec.key}: {share}; compare the keys of both tables, or write known: and the date of publication"
+            ]
+        return []
 
     def _check_midnights(self, main: Side, times: Times) -> None:
         """Among dates, times of midnight are dates; among times of day they are moments."""

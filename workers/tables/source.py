@@ -5,9 +5,12 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 
+import pyarrow as pa
+
 from rollq.tasks.errors import DataError
 from rollq.workers.tables.arrow_columns import CATEGORY, EMPTY, NUMBER, TIME
 from rollq.workers.tables.clock.time_texts import looks_like_time
+from rollq.workers.tables.clock.times import read_times
 from rollq.workers.tables.composed import Composed
 from rollq.workers.tables.files.source_files import CSV
 from rollq.workers.tables.key_columns import UNNAMED, given_column, instrument_column, listed, no_time, time_column
@@ -109,6 +112,24 @@ class Source:
     def sha256(self) -> str:
         """SHA-256 of all that is read: contents, and names that say something."""
         return self.files.sha256(titled=self.single)
+
+    def later_times(self) -> list[str]:
+        """Columns of times that are never before that of the time, and later somewhere, in the first rows."""
+        head = self._columns.head
+        if self.time not in head.schema.names:
+            return []
+        return [name for name in head.schema.names if name != self.time and self._is_later(head, name)]
+
+    def _is_later(self, head: pa.Table, name: str) -> bool:
+        """Whether a column has times after those of the time."""
+        if self._types[name] not in (TIME, CATEGORY):
+            return False
+        rows = head.select([str(self.time), name]).drop_null()
+        try:
+            own, other = (read_times(column, self.spec, self.key).days for column in rows.columns)
+        except DataError:
+            return False
+        return bool(len(own) and (other >= own).all() and (other > own).any())
 
     def refuse_text(self, name: str, key: str) -> DataError:
         """Why a column is no number."""

@@ -94,6 +94,16 @@ class Table:
                 source, own = (join.source, join.columns[name]) if join else (self.main, name)
                 raise source.refuse_text(own, key)
 
+    def remarks(self, columns: Collection[str]) -> list[str]:
+        """What is odd about the joins that some columns come from: few rows find a partner, or one from too early.
+
+        Raises:
+            DataError, NotYet: as ``frame``.
+        """
+        joins = [join for join in self.joins if set(columns) & set(join.columns)]
+        main = read_main(self.main, [], self._keys(list(columns))) if joins else None
+        return [said for join in joins if main for said in join.remarks(_side(join, main))]
+
     def fingerprint(self) -> dict[str, str]:
         """SHA-256 of all files, by their names relative to their source and their contents, as they were found."""
         parts = [self.main.sha256(), *(join.source.sha256() for join in self.joins)]
@@ -139,14 +149,18 @@ def _with_zone(join: JoinSpec, spec: TableSpec) -> JoinSpec:
     return replace(join, source=replace(join.source, zone=spec.source.zone))
 
 
+def _side(join: Join, main: MainRows) -> Side:
+    keys = [main.key(name) for name in join.keys] or (
+        [(main.instruments, main.names)] if join.source.instrument else []
+    )
+    return Side(keys, main.times, main.count)
+
+
 def _joined(join: Join, main: MainRows, columns: Sequence[str], place: dict[str, Block]) -> dict[str, Texts]:
     """Write the columns of a join to their place; a few at a time, because a source may be as large as the frame."""
     if not columns:
         return {}
-    keys = [main.key(name) for name in join.keys] or (
-        [(main.instruments, main.names)] if join.source.instrument else []
-    )
-    places = join.places(Side(keys, main.times, main.count))
+    places = join.places(_side(join, main))
     found = places >= 0
     texts: dict[str, Texts] = {}
     for name in columns:

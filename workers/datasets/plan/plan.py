@@ -16,7 +16,6 @@ from rollq.workers.datasets.plan.label import TableLabel, read_label, read_span
 from rollq.workers.datasets.plan.residual import against
 from rollq.workers.datasets.plan.universe import Universe, read_universe
 from rollq.workers.datasets.plan.weight import Weight, read_weight
-from rollq.workers.datasets.segment_rows import LOOK
 from rollq.workers.expressions.expression import LABEL, Expression, parse
 from rollq.workers.expressions.span import Span
 from rollq.workers.tables.table_spec import TABLE_KEYS, TableSpec
@@ -194,17 +193,6 @@ class TablePlan:
             fix = did_you_mean(str(named), self.columns) or "Name a column of numbers, or write price: false."
             raise TemplateError(f"there is no column of prices {named!r}.", fix, "data_checks.price")
         return str(named)
-
-    @property
-    def if_empty(self) -> str:
-        """What helps where a segment has no rows."""
-        texts = self.plan.universe.texts
-        if not texts:
-            return LOOK
-        return (
-            f"No row belongs to the universe there: look at {' and '.join(texts)}, and at the join that it comes from. "
-            "A list of changes is joined with known: and the column of their dates."
-        )
 
     @property
     def bars(self) -> list[str]:

@@ -12,6 +12,7 @@ from rollq.tasks.components.registry import did_you_mean
 from rollq.tasks.errors import DataError, TemplateError
 from rollq.workers.datasets.panel_arguments import check_universe
 from rollq.workers.datasets.prices import UNIVERSE_KEY as KEY
+from rollq.workers.datasets.segment_rows import LOOK
 from rollq.workers.expressions.evaluation import evaluate
 from rollq.workers.expressions.expression import parse
 from rollq.workers.expressions.grid import Grid
@@ -34,6 +35,16 @@ class Universe:
     def texts(self) -> list[str]:
         """The expressions, in the order in which they are asked."""
         return [*([f"`{self.column}`"] if self.column else []), *([self.rule] if self.rule else [])]
+
+    @property
+    def if_empty(self) -> str:
+        """What helps where a segment has no rows."""
+        if not self.texts:
+            return LOOK
+        return (
+            f"No row belongs to the universe there: look at {' and '.join(self.texts)}, and at the join of it. "
+            "A list of changes is joined with known: and the column of their dates."
+        )
 
     def members(self, grid: Grid, columns: Mapping[str, str]) -> Flags:
         """Which rows belong to it: times x instruments.

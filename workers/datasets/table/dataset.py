@@ -225,7 +225,7 @@ class TableDataset(Dataset):
         checks.check_left_out(self.findings(), len(panel.sessions))
         checks.check_panel(panel, self._on_table)
         for name in self.segments:
-            check_segment(panel, self.segments, name, self._on_table.if_empty)
+            check_segment(panel, self.segments, name, self._plan.universe.if_empty)
             self._rows(name)
         if TRAIN in self.segments:
             checks.check_features(panel.features[self._rows(TRAIN)], self.feature_names, "in the whole train segment")
@@ -260,7 +260,7 @@ class TableDataset(Dataset):
 
     def _rows(self, segment: str) -> Rows:
         """The rows of a segment: a slice, or, of one group, their positions."""
-        rows = segment_rows(self._panel, self.segments, segment, self._on_table.if_empty)
+        rows = segment_rows(self._panel, self.segments, segment, self._plan.universe.if_empty)
         if self._only is None:
             return rows
         found: npt.NDArray[np.int64] = np.flatnonzero(self._columns.has(*self._only)[rows]) + rows.start

@@ -13,7 +13,7 @@ import pandas as pd
 
 from rollq.tasks.components.dataset import Finding
 from rollq.tasks.files.shared_cache import keep_text
-from rollq.tasks.rolling.data_checks import DUPLICATE, DataChecks
+from rollq.tasks.rolling.data_checks import DUPLICATE, JOIN, DataChecks
 from rollq.workers.datasets.plan.plan import TablePlan
 from rollq.workers.datasets.session_checks import find
 from rollq.workers.datasets.session_dates import far, find_future
@@ -21,7 +21,7 @@ from rollq.workers.datasets.table.reach import Reach
 from rollq.workers.datasets.table.table_rows import TableRows, look_at_rows
 from rollq.workers.tables.table import Table
 
-VERSION = 2  # raise it when something else is found odd
+VERSION = 3  # raise it when something else is found odd
 SHOWN = 3  # rows that are named
 
 
@@ -67,7 +67,7 @@ def _look(table: Table, plan: TablePlan, kept: Path) -> Looked:
     sessions = rows.sessions
     times = pd.DatetimeIndex(rows.index.levels[0])
     ahead = _ahead(plan, Reach(times))
-    findings = _found(table, plan, rows, sessions)
+    findings = [*_found(table, plan, rows, sessions), *_joins(table, plan, sessions)]
     keep_text(kept, json.dumps({"sessions": sessions, "ahead": ahead, "findings": [asdict(one) for one in findings]}))
     return sessions, ahead, findings
 
@@ -89,6 +89,13 @@ def _found(table: Table, plan: TablePlan, rows: TableRows, sessions: Sequence[st
     prices = _prices(table, plan, rows, one_a_day)
     found = find(prices, checks if one_a_day else _without_weekends(checks), plan.plan.universe.names)
     return found if one_a_day else [*found, *_twice(rows, checks)]
+
+
+def _joins(table: Table, plan: TablePlan, sessions: Sequence[str]) -> list[Finding]:
+    """What is odd about joins, whatever the session: it is named with the first one."""
+    checks = plan.plan.checks
+    said = table.remarks(plan.looked_at) if sessions else []
+    return [Finding(sessions[0], JOIN, what, False, checks.accepts(sessions[0], JOIN)) for what in said]
 
 
 def _prices(table: Table, plan: TablePlan, rows: TableRows, one_a_day: bool) -> pd.DataFrame:

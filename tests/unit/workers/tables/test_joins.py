@@ -296,3 +296,19 @@ def test_midnights_of_another_zone_are_not_the_day_before(tmp_path: Path, bars: 
     text = "published,symbol,x\n2024-01-02T00:00:00Z,A,1\n2024-01-03T00:00:00Z,A,2\n"
     with pytest.raises(DataError, match=r"join\[0\]\.zone: all times are midnight in UTC; in America/New_York"):
         joined(tmp_path, bars, text, known="published", zone="America/New_York")
+
+
+def test_a_later_date_beside_the_time_of_a_join_and_few_partners_are_named(tmp_path: Path, bars: str) -> None:
+    text = "period_end,announced,symbol,x\n2024-01-02,2024-02-20,A,1\n2024-01-03,2024-02-21,B,2\n"
+    path = write(tmp_path / "other.csv", text)
+    by_time = table(bars, join=[{"path": path, "time": "period_end"}])
+    (said,) = by_time.remarks(["x", "close"])
+    assert "join[0]: it is joined by 'period_end', and 'announced' is later (40% of the rows" in said
+    assert "write known: announced" in said
+    assert by_time.remarks(["close"]) == []
+    dense = "date,symbol,x\n2024-01-02,A,1\n2024-01-02,B,2\n2024-01-03,A,1\n"
+    assert table(bars, join=[{"path": write(tmp_path / "dense.csv", dense)}]).remarks(["x"]) == []
+    sparse = write(tmp_path / "sparse.csv", "date,symbol,x\n2024-01-05,A,1\n")
+    (few,) = table(bars, join=[{"path": sparse}]).remarks(["x"])
+    assert "join[0]: 20% of the rows have a row there" in few
+    assert table(bars, join=[{"path": sparse, "flag": "there"}]).remarks(["there"]) == []
