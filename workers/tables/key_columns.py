@@ -6,11 +6,12 @@ import re
 from collections.abc import Collection, Sequence
 from difflib import get_close_matches
 
+import numpy as np
 import pyarrow as pa
 
 from rollq.tasks.errors import DataError
 from rollq.workers.tables.arrow_columns import CATEGORY, NUMBER, TIME, kind_of
-from rollq.workers.tables.clock.time_texts import EARLIEST, LATEST, looks_like_time
+from rollq.workers.tables.clock.time_texts import EARLIEST, LATEST, looks_like_time, months
 
 UNNAMED = re.compile(r"__index_level_\d+__|\(column \d+\)")  # an index without a name, in Parquet and in CSV
 YEAR = "year"
@@ -90,12 +91,21 @@ def no_time(head: pa.Table, path: str, key: str) -> DataError:
         for name in head.schema.names:
             shown = next((value for value in head.column(name).to_pylist() if value is not None), None)
             if _plain(name) in tier and shown is not None:
-                text = isinstance(shown, str)
-                more = "time_format: '%d.%m.%Y'" if text else "unit: s"
                 why = f"{key}: the column {name!r} of {path} holds {shown!r}, which is no time that can be told."
-                return DataError(why, f"Write time: {name} and how it is written, such as {more}.")
+                return DataError(why, f"Write time: {name}{_how_written(shown)}.")
     fix = f"Write time: and the name of a column. Columns: {listed(head.schema.names)}."
     return DataError(f"{key}: no column of {path} looks like a time.", fix)
+
+
+def _how_written(shown: object) -> str:
+    """What a template says of times such as one that is shown; years need no more than the name of their column."""
+    if isinstance(shown, str):
+        return " and how it is written, such as time_format: '%d.%m.%Y'"
+    if isinstance(shown, int | float) and EARLIEST <= shown <= LATEST:
+        return ", if these are years"
+    if isinstance(shown, int | float) and months(np.array([shown])):
+        return " and time_format: '%Y%m', if these are months"
+    return " and how it is written, such as unit: s"
 
 
 def no_column(name: str, names: Sequence[str]) -> str:

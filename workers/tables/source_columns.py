@@ -6,10 +6,11 @@ import re
 from collections.abc import Collection, Iterator, Sequence
 from functools import lru_cache
 
+import pandas as pd
 import pyarrow as pa
 
 from rollq.tasks.errors import DataError
-from rollq.workers.tables.arrow_columns import CATEGORY, EMPTY, NUMBER, kind_of
+from rollq.workers.tables.arrow_columns import CATEGORY, EMPTY, NUMBER, as_texts, kind_of
 from rollq.workers.tables.files.csv_file import CsvForm, csv_batches, csv_head, csv_header
 from rollq.workers.tables.files.parquet_file import parquet_batches, parquet_form, parquet_head
 from rollq.workers.tables.files.qlib_folder import qlib_batches, qlib_schema
@@ -59,8 +60,13 @@ class SourceColumns:
             yield from ((self.files.files[0], batch) for batch in qlib_batches(self.files, columns, self.key))
             return
         for file in self.files.files:
-            wanted = [name for name in columns if name not in file.partitions]
-            yield from ((file, batch) for batch in self._of_file(file, wanted, texts))
+            types = _types_of(file, self.files.form, self._csv, self.key)
+            both = [name for name in columns if name in file.partitions and name in types]
+            wanted = [name for name in columns if name not in file.partitions or name in both]
+            for batch in self._of_file(file, wanted, {*texts, *both}):
+                for name in both:
+                    self._check_partition(file, name, batch.column(name))
+                yield file, batch
 
     def count(self) -> int | None:
         """How many rows there are; None: they must be read to know."""
@@ -71,6 +77,14 @@ class SourceColumns:
     def shown(self, name: str) -> object:
         """The first value of a column."""
         return next((value for value in self.head.column(name).to_pylist() if value not in (None, "")), None)
+
+    def _check_partition(self, file: SourceFile, name: str, column: pa.Array) -> None:
+        """Refuse a file that says something else than its folder."""
+        said = file.partitions[name]
+        for text in as_texts(column).unique().to_pylist():
+            if not _is_same(text or None, said):
+                why = f"{self.key}: the folder of {file.path} says {name}={said}, and its column {name!r} {text!r}."
+                raise DataError(why, "Rename the folder, or correct the file.")
 
     def _of_file(self, file: SourceFile, columns: Sequence[str], texts: Collection[str]) -> Iterator[pa.RecordBatch]:
         """The rows of some columns of a file."""
@@ -147,6 +161,20 @@ def _types_of(file: SourceFile, form: str, csv: CsvForm, key: str) -> dict[str, 
     """The columns of a file, by its content."""
     schema = parquet_form(file, key)[0] if form == PARQUET else csv_head(file, csv, (), key).schema
     return dict(zip(schema.names, schema.types, strict=True))
+
+
+def _is_same(one: str | None, other: str | None) -> bool:
+    """Whether two texts are one, or one number or time (month=01, and 1)."""
+    if one is None or other is None or one == other or not one[-1].isdigit():
+        return one == other
+    try:
+        return float(one) == float(other)
+    except ValueError:
+        pass
+    try:
+        return bool(pd.Timestamp(one) == pd.Timestamp(other))
+    except (ValueError, TypeError):
+        return False
 
 
 def _kind_of_texts(texts: Sequence[str | None]) -> str:

@@ -54,10 +54,22 @@ def of_texts(
             return _with_offsets(texts, bool(zoned.all()), has_zone, key), None
         found = pd.to_datetime(texts, format=form or "ISO8601")
         _check_alike(texts, pd.DatetimeIndex(found), form, key)
+        name = _period_of(form)
+        if name is not None:
+            texts = pd.DatetimeIndex(found).strftime("%Y-%m" if name == "month" else "%Y")
+            return _periods(pd.Index(texts, dtype="str"), name, PERIODS[name], key)
     except (ValueError, TypeError, OverflowError) as error:
         said = str(error).splitlines()[0].rstrip(".")
         raise DataError(f"{key}: a text is no time: {said}.", FIX) from None
     return pd.DatetimeIndex(found).as_unit("us"), None
+
+
+def _period_of(form: str | None) -> str | None:
+    """What a form is of that has no day: its months and years are known when they have ended."""
+    parts = set(re.findall("%-?([A-Za-z])", form or ""))
+    if not parts or parts & set("djUWVuwaAcxFDe"):
+        return None
+    return "month" if parts & set("mbBh") else "year" if parts <= set("YyG") else None
 
 
 def _check_alike(texts: pd.Index, found: pd.DatetimeIndex, form: str | None, key: str) -> None:
@@ -81,8 +93,16 @@ def days_of_numbers(numbers: npt.NDArray[np.int64], key: str) -> pd.DatetimeInde
     if not ((year >= EARLIEST) & (year <= LATEST)).all() or days.isna().any():
         odd = unique[np.argmax((year < EARLIEST) | (year > LATEST) | np.asarray(days.isna()))]
         fix = "Say what they are, such as unit: s (seconds since 1970) or unit: ms; or store dates."
+        if months(unique):
+            fix = "If they are months, write time_format: '%Y%m'."
         raise DataError(f"{key}: the column holds numbers such as {odd}, which are no days like 20240102.", fix)
     return pd.DatetimeIndex(days).as_unit("us")[rows]
+
+
+def months(numbers: npt.NDArray[np.float64] | npt.NDArray[np.int64]) -> bool:
+    """Whether all may be months that are written as numbers, 200901."""
+    year, month = numbers // 100, numbers % 100
+    return bool(((year >= EARLIEST) & (year <= LATEST) & (month >= 1) & (month <= 12)).all())
 
 
 def _with_offsets(texts: pd.Index, all_of_them: bool, has_zone: bool, key: str) -> pd.DatetimeIndex:
@@ -105,14 +125,22 @@ def _periods(
     """First and last day of each week (from Monday on, ISO 8601), month, quarter or year."""
     parts = texts.str.extract(pattern.pattern, flags=re.IGNORECASE).astype(int)
     year = parts[0]
+    if name == "month" and len(odd := texts[np.asarray((parts[1] < 1) | (parts[1] > 12))]):
+        raise DataError(f"{key}: a text is no month: {odd[0]!r}.", "Correct it.")
     try:
         if name == "week":
-            days = [pd.Timestamp.fromisocalendar(y, w, 1) for y, w in zip(year, parts[1], strict=True)]
-            first = pd.DatetimeIndex(days).as_unit("us")
+            first = pd.DatetimeIndex([_monday(*one) for one in zip(texts, year, parts[1], strict=True)]).as_unit("us")
             return first, first + pd.Timedelta(days=6)
         month = {"month": lambda: parts[1], "quarter": lambda: parts[1] * 3 - 2, "year": lambda: year * 0 + 1}[name]()
         first = pd.DatetimeIndex(pd.to_datetime({"year": year, "month": month, "day": 1})).as_unit("us")
     except ValueError as error:
-        raise DataError(f"{key}: a text is no {name}: {error}.", "Look at it.") from None
+        raise DataError(f"{key}: a text is no {name}: {error}.", "Correct it.") from None
     offset = {"month": pd.offsets.MonthEnd(), "quarter": pd.offsets.QuarterEnd(), "year": pd.offsets.YearEnd()}[name]
     return first, pd.DatetimeIndex(first + offset).as_unit("us")
+
+
+def _monday(text: str, year: int, week: int) -> pd.Timestamp:
+    try:
+        return pd.Timestamp.fromisocalendar(year, week, 1)
+    except ValueError:
+        raise ValueError(f"{text!r}, as {year} has {'no week 53' if week == 53 else 'weeks from 1 on'}") from None

@@ -119,15 +119,22 @@ def _plain(column: pa.ChunkedArray, spec: SourceSpec, key: str) -> tuple[pd.Date
         numbers = column.to_numpy()
         if not (numbers == np.floor(numbers)).all():
             raise DataError(f"{key}: the column holds broken numbers, such as {numbers[0]}.", "Store dates or texts.")
-        return _of_numbers(numbers.astype(np.int64), spec, key), None
+        return _of_whole_numbers(numbers.astype(np.int64), spec, key)
     if pa.types.is_integer(kind):
-        numbers = column.cast(pa.int64(), safe=False).to_numpy()
-        if spec.unit is None and len(numbers) and numbers.min() >= EARLIEST and numbers.max() <= LATEST:
-            return _of_strings(column.cast(pa.string()), spec, key)
-        return _of_numbers(numbers, spec, key), None
+        return _of_whole_numbers(column.cast(pa.int64(), safe=False).to_numpy(), spec, key)
     if pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind):
         return _of_strings(column.cast(pa.string()), spec, key)
     raise DataError(f"{key}: the column holds {kind}, no times.", "Name another column.")
+
+
+def _of_whole_numbers(
+    numbers: npt.NDArray[np.int64], spec: SourceSpec, key: str
+) -> tuple[pd.DatetimeIndex, pd.DatetimeIndex | None]:
+    """Years, and what a form says of numbers, are read as texts."""
+    years = len(numbers) and numbers.min() >= EARLIEST and numbers.max() <= LATEST
+    if spec.unit is None and (years or spec.time_format is not None):
+        return _of_strings(pa.chunked_array([pa.array(numbers).cast(pa.string())]), spec, key)
+    return _of_numbers(numbers, spec, key), None
 
 
 def _of_strings(

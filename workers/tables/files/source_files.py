@@ -6,7 +6,7 @@ import glob
 import hashlib
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import unquote
@@ -91,9 +91,9 @@ def find_files(path: str, key: str, qlib: tuple[str, str] = ("all", "day")) -> S
     if place.is_dir():
         if (place / "calendars").is_dir() and (place / "features").is_dir():
             return SourceFiles(QLIB, _hashed(_of_qlib(place, key, *qlib), place, key), place, True)
-        found, base, several = [one for one in _below(place) if _suffix(one.name)], place, True
+        found, base, several = [one for one in _below(place, key) if _suffix(one.name)], place, True
     elif glob.has_magic(path) and not place.exists():
-        found, base, several = _matching(path), _base(place), True
+        found, base, several = _matching(path, key), _base(place), True
     else:
         found, base, several = [place], place.parent, False
     if not found:
@@ -104,22 +104,31 @@ def find_files(path: str, key: str, qlib: tuple[str, str] = ("all", "day")) -> S
     return SourceFiles(forms.pop(), _hashed(found, base, key), base, several)
 
 
-def _below(folder: Path) -> list[Path]:
+def _below(folder: Path, key: str) -> list[Path]:
     """Files in a folder and below, sorted; what is hidden, or begins with _ as notes of other programs do, is not."""
     # Links to folders are followed: what a link leads to may be another day's data.
     found = [Path(root, name) for root, _, names in os.walk(folder, followlinks=True) for name in names]
-    return sorted(one for one in found if _is_seen(one.relative_to(folder)) and one.is_file())
+    seen = sorted(one for one in found if _is_seen(one.relative_to(folder)))
+    _check_links(seen, key)
+    return [one for one in seen if one.is_file()]
+
+
+def _check_links(found: Collection[Path], key: str) -> None:
+    """Refuse a link that leads nowhere: what it led to would be missing without a word."""
+    if broken := [one for one in found if one.is_symlink() and not one.exists()]:
+        raise DataError(f"{key}: the link {broken[0]} leads to nothing.", "Remove it, or bring back what it led to.")
 
 
 def _is_seen(name: Path) -> bool:
     return not any(part.startswith(("_", ".")) and "=" not in part for part in name.parts)
 
 
-def _matching(pattern: str) -> list[Path]:
+def _matching(pattern: str, key: str) -> list[Path]:
     base = _base(Path(pattern))
     found = list(base.glob(str(Path(pattern).relative_to(base))))
+    _check_links(sorted(found), key)
     folders = [one for one in found if one.is_dir()]
-    inside = [file for folder in folders for file in _below(folder) if _suffix(file.name)]
+    inside = [file for folder in folders for file in _below(folder, key) if _suffix(file.name)]
     return sorted({*(one for one in found if one.is_file()), *inside})
 
 

@@ -72,6 +72,8 @@ def test_a_period_is_known_when_it_has_ended(tmp_path: Path) -> None:
     text = "month,index\n2024-01,1\n2024-02,2\n"
     found = joined(tmp_path, bars, text, "index", known="month")
     assert found == [None, None, *[1.0] * 29, 2.0, 2.0]
+    as_written = "month,index\n01/2024,1\n02/2024,2\n"
+    assert joined(tmp_path, bars, as_written, "index", known="month", time_format="%m/%Y") == found
     # The control: by its time alone it would be used on the first day of the month that it is about.
     with pytest.raises(DataError, match=r"join\[0\]: it has weeks, months or the like.*known:"):
         joined(tmp_path, bars, text, "index")

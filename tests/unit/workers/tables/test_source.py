@@ -54,6 +54,25 @@ def test_a_folder_of_a_file_per_instrument_per_day_and_with_partitions(tmp_path:
     assert cells(frame(tmp_path / "link")) == ROWS
 
 
+def test_a_folder_and_its_file_say_one_thing(tmp_path: Path) -> None:
+    for folder, symbol, month in (("symbol=A/month=01", "A", 1), ("symbol=B/month=02", "ZB", 2)):
+        rows = pd.DataFrame({"date": ["2024-01-02"], "symbol": [symbol], "month": [month], "x": [1.0]})
+        rows.to_parquet(_made(tmp_path / "hive" / folder / "part.parquet"))
+        rows.to_csv(_made(tmp_path / "csv" / folder / "part.csv"), index=False)
+    for name in ("hive", "csv"):
+        with pytest.raises(DataError, match="says symbol=B, and its column 'symbol' 'ZB'"):
+            frame(tmp_path / name, "x")
+        assert frame(tmp_path / name / "symbol=A", "month", instrument="symbol")["month"].tolist() == [1]
+
+
+def test_a_link_that_leads_to_nothing_is_named(tmp_path: Path) -> None:
+    LONG[["date", "close"]][::2].to_parquet(_made(tmp_path / "bars" / "A.parquet"))
+    (tmp_path / "bars" / "B.parquet").symlink_to(tmp_path / "gone.parquet")
+    for name in ("bars", "bars/*.parquet"):
+        with pytest.raises(DataError, match=r"path: the link .*B.parquet leads to nothing"):
+            table(tmp_path / name)
+
+
 def test_files_may_lack_columns_and_differ_in_what_a_column_happens_to_hold(tmp_path: Path) -> None:
     write(tmp_path / "f" / "A.csv", "date,kind,x\n2024-01-02,007,1\n")
     write(tmp_path / "f" / "B.csv", "date,kind,y\n20240102,x1,true\n")

@@ -74,6 +74,16 @@ def test_columns_with_a_zone_keep_it_or_take_that_of_the_template(tmp_path: Path
     assert str(times(tmp_path / "a.parquet", zone="Asia/Tokyo").tz) == "Asia/Tokyo"
 
 
+@pytest.mark.parametrize(("values", "fix"), [((1950, 1951), "Write time: date, if"), ((200901, 200902), "'%Y%m', if")])
+def test_years_and_months_that_are_whole_numbers(tmp_path: Path, values: tuple[int, int], fix: str) -> None:
+    pd.DataFrame({"date": values, "x": 1.0}).to_parquet(tmp_path / "a.parquet")
+    with pytest.raises(DataError, match=fix):
+        times(tmp_path / "a.parquet")
+    form = {"time_format": "%Y%m"} if values[0] > 9999 else {}
+    found = times(tmp_path / "a.parquet", time="date", **form)
+    assert found.tolist() == [pd.Timestamp(f"{value}"[:4] + f"-{f'{value}'[4:] or '01'}-01") for value in values]
+
+
 def test_midnights_of_a_zone_are_dates(tmp_path: Path) -> None:
     days = pd.date_range("2024-03-29", periods=4, freq="D", tz="America/New_York").tz_convert("UTC")
     pd.DataFrame({"Date": days, "x": 1.0}).to_parquet(tmp_path / "a.parquet")
@@ -100,6 +110,10 @@ def test_periods_of_pandas(tmp_path: Path) -> None:
         (("2024-01-02", ""), {}, "1 of 2 rows have no time"),
         (("2024-02-30",), {}, "a text is no time"),
         (("2024-W54",), {}, "a text is no week"),
+        (("2015-W53", "2016-W53"), {}, "a text is no week: '2016-W53', as 2016 has no week 53"),
+        (("2024-12", "2024-13"), {}, "a text is no month: '2024-13'"),
+        (("200901", "200902"), {"time": "date"}, "numbers such as 200901.*time_format: '%Y%m'"),
+        (("2024-01-02", "2024-01-03 10:00"), {}, "some texts have a time of day and some are dates"),
         (("x",), {"time": "when"}, r"time: there is no column 'when'"),
         (("2024-01-02",), {"unit": "s", "time": "date"}, r"holds texts such as '2024-01-02'.*unit"),
         (("17197920000",), {"unit": "h", "time": "date"}, "in h is the year|is no time in h"),
