@@ -122,7 +122,7 @@ def parse(text: str, *, columns: Collection[str] | None, lead: Lead, key: str = 
     except Misread as error:
         where = f", at {text[error.place : error.place + 12]!r} (character {error.place + 1})" if text.strip() else ""
         raise TemplateError(f"{_short(text)!r}{where}: {error.cause}.", error.fix, key) from None
-    if expression.lookback.is_too_far or expression.lookahead.is_too_far:
+    if expression.lookback.is_too_long or expression.lookahead.is_too_long:
         raise TemplateError(f"{_short(text)!r} looks further than a hundred years.", "Write shorter spans.", key)
     if lead != LABEL:
         _check_lead(expression, text, lead, key)

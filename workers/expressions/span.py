@@ -99,7 +99,7 @@ class Span:
         return self.farthest(other) == other
 
     @property
-    def is_too_far(self) -> bool:
+    def is_too_long(self) -> bool:
         """Whether it is more than a hundred years, which a sum of spans may be."""
         return abs(self.days) + abs(self.time) / timedelta(days=1) > DAYS_MOST
 
