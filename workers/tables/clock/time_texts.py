@@ -54,10 +54,9 @@ def of_texts(
             return _with_offsets(texts, bool(zoned.all()), has_zone, key), None
         found = pd.to_datetime(texts, format=form or "ISO8601")
         _check_alike(texts, pd.DatetimeIndex(found), form, key)
-        name = _period_of(form)
-        if name is not None:
-            texts = pd.DatetimeIndex(found).strftime("%Y-%m" if name == "month" else "%Y")
-            return _periods(pd.Index(texts, dtype="str"), name, PERIODS[name], key)
+        if period := _period_of(form):
+            written = pd.DatetimeIndex(found).strftime("%Y-%m" if period == "month" else "%Y")
+            return _periods(pd.Index(written, dtype="str"), period, PERIODS[period], key)
     except (ValueError, TypeError, OverflowError) as error:
         said = str(error).splitlines()[0].rstrip(".")
         raise DataError(f"{key}: a text is no time: {said}.", FIX) from None
