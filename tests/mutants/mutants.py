@@ -996,8 +996,8 @@ MUTANTS = (
     Mutant(
         "a label that looks further than it says is taken",
         "workers/datasets/table/checks.py",
-        "if last < end and known[last + 1] + ahead <= end:",
-        "if False:",
+        "late = late[known[late + 1] <= present]",
+        "late = late[:0]",
         TABLE,
     ),
     Mutant(

@@ -223,7 +223,7 @@ class TableDataset(Dataset):
         """
         panel = self._panel
         checks.check_left_out(self.findings(), len(panel.sessions))
-        checks.check_panel(panel, self._on_table)
+        checks.check_panel(panel, self._on_table, self._columns)
         for name in self.segments:
             check_segment(panel, self.segments, name, self._plan.universe.if_empty)
             self._rows(name)

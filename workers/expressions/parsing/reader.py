@@ -13,6 +13,7 @@ from rollq.workers.expressions.functions.own import own_names
 from rollq.workers.expressions.nearest import nearest
 from rollq.workers.expressions.node import Call, Column, Node, Number
 from rollq.workers.expressions.parsing.arguments import Arguments, made
+from rollq.workers.expressions.parsing.ranks import is_beyond
 from rollq.workers.expressions.parsing.tokens import PREFIX, Misread, Tokens, read_tokens
 from rollq.workers.expressions.span import Span
 
@@ -153,16 +154,35 @@ class Reader:
 
     def _comparison(self, found: ast.Compare) -> Node:
         """One comparison, or a chain of them: ``0 < x < 1``."""
+        for one in (found.left, *found.comparators):
+            self._check_brackets(one)
         sides = [self._node(one) for one in (found.left, *found.comparators)]
         parts: list[Node] = []
         for position, operator in enumerate(found.ops):
             if type(operator) not in COMPARISONS:
                 raise Misread(self.place(found), f"{type(operator).__name__.lower()!r} is no part of the language")
-            parts.append(self._compared(COMPARISONS[type(operator)], sides[position], sides[position + 1]))
+            parts.append(self._compared(COMPARISONS[type(operator)], sides[position], sides[position + 1], found))
         return self._joined("both", parts)
 
-    def _compared(self, name: str, left: Node, right: Node) -> Node:
-        return self._operator(name, _placed(left, right), _placed(right, left))
+    def _compared(self, name: str, left: Node, right: Node, found: ast.expr) -> Node:
+        """A comparison; one of ranks, which are shares, that is the same for all of them is meant as another one."""
+        sides = _placed(left, right), _placed(right, left)
+        if is_beyond(*sides) or is_beyond(*reversed(sides)):
+            cause = "a rank is a share, from 0 to 1, so that this is the same for every row"
+            fix = "Compare the rank alone with a place, rank(x) <= 200, or with a share, rank(x) <= 0.5."
+            raise Misread(self.place(found), cause, fix)
+        return self._operator(name, *sides)
+
+    def _check_brackets(self, side: ast.expr) -> None:
+        """Refuse ``a > 1 & b > 2``, which is ``a > (1 & b) > 2``."""
+        if not isinstance(side, ast.BinOp) or not isinstance(side.op, ast.BitAnd | ast.BitOr):
+            return
+        text = f"({self._tokens.text})".encode()  # the parser counts bytes
+        before, behind = text[: side.col_offset].rstrip(), text[side.end_col_offset :].lstrip()
+        if not (before.endswith(b"(") and behind.startswith(b")")):
+            sign = "&" if isinstance(side.op, ast.BitAnd) else "|"
+            fix = f"Put brackets around each comparison: (close > 50) {sign} (volume > 500)."
+            raise Misread(self.place(side), f"{sign} binds what is beside it before a comparison does", fix)
 
     def _joined(self, name: str, parts: list[Node]) -> Node:
         node = parts[0]
@@ -193,7 +213,7 @@ class Reader:
             return later
         # An operator that is called by its name is the operator.
         if name in COMPARISONS.values() or name in COMPARED:
-            return self._compared(name, *call.arguments)
+            return self._compared(name, call.arguments[0], call.arguments[1], found)
         return self._operator(name, *call.arguments) if name in QLIB or name == "negative" else call
 
     def _calendar_ahead(self, call: Call, found: ast.Call) -> Node | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import pytest
 
@@ -61,3 +62,30 @@ def test_patterns_leave_the_label_out(tmp_path: Path) -> None:
     assert dataset.feature_names == ["ybar", "close"]
     with pytest.raises(TemplateError, match="no column fits"):
         table(tmp_path, labelled().drop(columns="ybar"), label=DECLARED, features=["y*"]).check()
+
+
+def test_each_instrument_is_asked_when_its_label_is_known(tmp_path: Path) -> None:
+    frame = labelled()
+    honest = frame["symbol"] == "S00"
+    frame.loc[honest, "y"] = frame[honest]["close"].shift(-1)
+    with pytest.raises(DataError, match="later than 1, of 11 of 12 instruments") as caught:
+        table(tmp_path / "late", frame, label={**DECLARED, "lookahead": 1}, data_checks=False).check()
+    assert "lookahead: 5" in caught.value.fix
+    gone = labelled()
+    gone = gone[(gone["symbol"] != "S03") | (gone["date"] < "2020-12-01")]  # one that is no longer traded
+    gone.loc[gone["symbol"] == "S04", "y"] = gone["y"].where(gone["date"] < gone["date"].max() - pd.Timedelta(days=9))
+    table(tmp_path / "gone", gone, label=DECLARED, data_checks=False).check()
+
+
+def test_rows_ahead_count_where_they_are(tmp_path: Path) -> None:
+    frame = labelled().assign(promo=1.0)
+    options = {"known_ahead": {"promo": 14}, "data_checks": False}
+    with pytest.raises(DataError, match="later than 1"):
+        table(tmp_path / "none", frame, label={**DECLARED, "lookahead": 1}, **options).check()
+    present = frame["date"].unique()[-11]
+    later = frame["date"] > present
+    ahead = frame.assign(y=frame["volume"].groupby(frame["symbol"]).shift(-1)).sort_values(["symbol", "date"])
+    ahead.loc[later, ["open", "high", "low", "close", "volume", "y"]] = np.nan
+    ahead.loc[frame["date"] == present, "y"] = np.nan
+    features = {"features": ["volume", "lead(promo, 3)"], "label": {**DECLARED, "lookahead": 1}}
+    table(tmp_path / "ten", ahead, **features, **options).check()
