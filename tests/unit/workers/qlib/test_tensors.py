@@ -5,8 +5,6 @@ from __future__ import annotations
 import os
 import pickle
 import sys
-import warnings
-from importlib.util import find_spec
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
 from typing import Any
@@ -15,10 +13,8 @@ import pytest
 
 from rollq.tasks.errors import BadInput
 from rollq.workers.qlib.pickle_classes import FUNCTIONS
-from rollq.workers.qlib.pickles import dump, load
+from rollq.workers.qlib.pickles import load
 from rollq.workers.qlib.tensors import parameter, tensor
-
-needs_torch = pytest.mark.skipif(find_spec("torch") is None, reason="make qlib-torch has it")
 
 
 class Commands:
@@ -141,67 +137,3 @@ def test_a_module_that_holds_a_class_is_refused(monkeypatch: pytest.MonkeyPatch,
     network.layers = value
     with pytest.raises(BadInput, match="a Network with layers: dict"):
         load(pickle.dumps(network, protocol=4), own)
-
-
-@needs_torch
-@pytest.mark.parametrize("whole", [True, False])
-def test_the_real_torch_refuses_a_hostile_storage(tmp_path: Path, whole: bool) -> None:
-    """In both of its forms, and as a bare pickle."""
-    import io
-
-    import torch
-
-    hostile = Commands(tmp_path / "run")
-    content = io.BytesIO()
-    torch.save(hostile, content, _use_new_zipfile_serialization=whole)
-    for found in (content.getvalue(), pickle.dumps(hostile)):
-        with pytest.raises(BadInput, match="more than numbers"):
-            load(_storage_of(found))
-    assert not (tmp_path / "run").exists()
-
-
-@needs_torch
-def test_a_network_comes_back() -> None:
-    import torch
-
-    torch.manual_seed(0)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # Qlib's convolutional networks use the old form
-        first = torch.nn.utils.weight_norm(torch.nn.Linear(3, 4))
-    network = torch.nn.Sequential(first, torch.nn.LSTM(4, 2))
-    read: Any = load(dump(network))
-    given = torch.ones(5, 3)
-    assert torch.equal(read(given)[0], network(given)[0])
-
-
-@needs_torch
-def test_a_network_that_a_gpu_has_trained_is_read_where_there_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Onto the processor, and so is what says where it computes."""
-    import torch
-
-    network = torch.nn.Linear(2, 1)
-    network.place = torch.device("cuda", 0)
-    monkeypatch.setattr(torch.serialization, "location_tag", lambda _: "cuda:0")
-    content = pickle.dumps(network, protocol=4)
-    monkeypatch.undo()
-    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
-    read: Any = load(content)
-    assert read.weight.device.type == read.place.type == "cpu"
-    assert torch.equal(read.weight, network.weight)
-
-
-@needs_torch
-def test_hooks_and_methods_of_a_network_are_refused() -> None:
-    """What would be called instead of the network, or beside it."""
-    import torch
-    from qlib.data.dataset import DatasetH
-
-    hooked = torch.nn.Linear(1, 1)
-    hooked.register_forward_hook(DatasetH)
-    replaced: Any = torch.nn.Linear(1, 1)
-    replaced.forward = DatasetH
-    chained: Any = torch.nn.Sequential(torch.nn.Linear(1, 1))
-    chained._modules["1"] = DatasetH
-    for network in (hooked, replaced, chained):
-        with pytest.raises(BadInput, match="DatasetH, which is not allowed"):
-            load(pickle.dumps(network, protocol=4))
