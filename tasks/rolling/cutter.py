@@ -152,9 +152,10 @@ class WindowCutter:
         """The windows on the first ``known`` sessions, those alone that begin after ``after``."""
         self.check_data()
         generator, lookahead = self._generator(known), self.dataset.label_lookahead
-        check_cuts(self._rolling, lookahead)
+        ahead = self._ahead()
+        check_cuts(self._rolling, lookahead, ahead)
         tasks = generator.generate(definition)
-        check_windows(tasks, self.sessions, self._rolling, lookahead)
+        check_windows(tasks, self.sessions, self._rolling, lookahead, ahead)
         if not tasks:
             raise SegmentError("no window fits into the test segment.", "Give a longer test segment or a smaller step.")
         # Cut and thrown away rather than begun later: where a window lies depends on the first one.
@@ -167,12 +168,17 @@ class WindowCutter:
     def _generator(self, known: int) -> RollingGen:
         # The calendar ends with what is known: the generator cannot look beyond it by mistake.
         calendar = TimeAdjuster(pd.DatetimeIndex(self.sessions[:known]))
-        # On the day that a window is planned, which may begin ahead of it, the last labels are not known yet.
-        checks = DataChecks.of(kwargs_of(self._definition[DATASET]).get(CHECKS))
-        ahead = checks.sessions_ahead(self.sessions, int(getattr(self.dataset, "sessions_ahead", 0)))
+        ahead = self._ahead()
         rolling = with_cuts(self._rolling, self.dataset.label_lookahead + ahead, self._components)
         generator: RollingGen = build(rolling, ROLLING, self._components, calendar=calendar)
         return generator
+
+    def _ahead(self) -> int:
+        """Sessions ahead of today with which a window may begin: on the day that it is planned, the last labels are not
+        known yet.
+        """
+        checks = DataChecks.of(kwargs_of(self._definition[DATASET]).get(CHECKS))
+        return checks.sessions_ahead(self.sessions, int(getattr(self.dataset, "sessions_ahead", 0)))
 
     def _as_known(self, task: Definition, until: str) -> Definition:
         """``task`` with its planned test segment written down, and that of its dataset closed where the data ends."""

@@ -35,19 +35,25 @@ def with_cuts(rolling: Component, lookahead: int, components: tuple[str, ...]) -
     return with_kwargs(rolling, {**needed, **{name: value for name, value in kwargs.items() if name != TRUNC}})
 
 
-def check_cuts(rolling: Component, lookahead: int) -> None:
+def check_cuts(rolling: Component, lookahead: int, ahead: int = 0) -> None:
     """Refuse a written number that is too small. How many sessions a duration is, is known once windows are cut.
+
+    Args:
+        lookahead: sessions that the label looks ahead.
+        ahead: sessions after today with which a test segment may begin: the last labels are not known by then.
 
     Raises:
         TemplateError: it is; it says how many are needed.
     """
     for name in (TRUNC, PURGE):
         found = _written(kwargs_of(rolling), name)
-        if isinstance(found, int) and found < lookahead + (name == TRUNC):
-            raise _leaks(name, lookahead)
+        if isinstance(found, int) and found < lookahead + (name == TRUNC) * (1 + ahead):
+            raise _leaks(name, lookahead, ahead)
 
 
-def check_windows(windows: Iterable[Definition], sessions: Sequence[str], rolling: Component, lookahead: int) -> None:
+def check_windows(
+    windows: Iterable[Definition], sessions: Sequence[str], rolling: Component, lookahead: int, ahead: int = 0
+) -> None:
     """As ``check_cuts``, of windows that durations have cut.
 
     Args:
@@ -61,8 +67,9 @@ def check_windows(windows: Iterable[Definition], sessions: Sequence[str], rollin
         for (_, end, _), (following, _, name) in pairwise(spans):
             between = bisect_left(sessions, following) - bisect_right(sessions, end)
             cut = TRUNC if name == TEST else PURGE
-            if between < lookahead and (cut in dated or PURGE in dated):
-                raise _leaks(cut, lookahead)
+            needed = lookahead + (ahead if cut == TRUNC else 0)
+            if between < needed and (cut in dated or PURGE in dated):
+                raise _leaks(cut, lookahead, ahead)
             if name == TEST:
                 break
 
@@ -73,9 +80,12 @@ def _written(kwargs: Mapping[str, object], name: str) -> Distance | None:
     return None if value is None else distance(value, f"{KEY}.{name}", 0)
 
 
-def _leaks(name: str, lookahead: int) -> TemplateError:
+def _leaks(name: str, lookahead: int, ahead: int = 0) -> TemplateError:
+    """The error of a cut that is too small, with the number that is needed."""
     if name == TRUNC:
-        where, needed = "past the end of train and valid into the test segment", lookahead + 1
+        where, needed = "past the end of train and valid into the test segment", lookahead + 1 + ahead
+        if ahead:
+            where += f", which may begin {ahead} sessions after the last known label"
     else:
         where, needed = "from each segment into the next one", lookahead
     return TemplateError(

@@ -185,6 +185,20 @@ def test_what_is_predicted_ahead_is_trained_on_so_much_less() -> None:
     assert ends == [days[19], days[17]]
 
 
+@pytest.mark.parametrize(("small", "enough"), [(2, 3), ("1d", "4d")])
+def test_a_written_cut_leaves_out_what_is_predicted_ahead(small: int | str, enough: int | str) -> None:
+    days = days_of("biz60")
+    segments = {"train": [days[0], days[19]], "test": [days[20], None]}
+    for trunc in (small, enough):
+        cutter = WindowCutter(template("biz60", segments, step=5, trunc_days=trunc), SETTINGS)
+        cutter.dataset.sessions_ahead = 2  # type: ignore[misc]
+        if trunc == enough:
+            assert cutter.all().definitions
+            continue
+        with pytest.raises(TemplateError, match=r"trunc_days.*2 sessions after the last known label.*to 3 or more"):
+            cutter.all()
+
+
 def test_variants_come_together_and_are_told_apart() -> None:
     segments = {"train": [days_of("biz60")[0], days_of("biz60")[9]], "test": [days_of("biz60")[10], None]}
     plan = RollingStrategy.of_template(template("biz60", segments, challengers=["other"], step=5), SETTINGS).plan(
