@@ -180,8 +180,8 @@ def _not_registered(name: str, module: str | None, key: str, registered: Mapping
         fix = f"Use module_path: {_module(registered[name])}, or leave module_path out."
     else:
         fix = (
-            f"{did_you_mean(name, registered)} A class of your own is registered with "
-            f"ROLLQ_COMPONENTS='[\"module:Class\"]' or the entry-point group {GROUP!r}."
+            f'{did_you_mean(name, registered)} A class of your own is registered with components = ["module:Class"] in '
+            f"rollq.toml, with ROLLQ_COMPONENTS='[\"module:Class\"]', or in the entry-point group {GROUP!r}."
         )
     message = f"the class {shown!r} is not registered, so it was not imported."
     return UnknownClass(message, fix, f"{key}.class", name)
