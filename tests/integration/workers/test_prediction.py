@@ -193,7 +193,6 @@ def test_two_tasks_write_beside_one_model_at_the_same_time(scene: Scene) -> None
 
 
 BROKEN: dict[str, tuple[Callable[[dict[str, Any]], Any], str, bool]] = {
-    "no such class": (lambda asked: asked["dataset"].update({"class": "Nonsense"}), "not registered", True),
     "no prices": (lambda asked: asked["dataset"]["kwargs"].update(path="nowhere.parquet"), "does not exist", True),
     "no rows": (
         lambda asked: asked["dataset"]["kwargs"]["segments"].update(test=["2030-01-01", None]),
