@@ -5,38 +5,24 @@ from __future__ import annotations
 import logging
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 import rollq
-from rollq import BadInput, MLflowExpManager, R, RollingGen, Settings, SettingsError, StateError, TaskManager
-from rollq.tasks.backend import share, shared_backend
+from rollq import BadInput, R, RollingGen, Settings, SettingsError, StateError, TaskManager
 from rollq.tasks.config.settings import current_settings
-from rollq.tasks.config.sources import set_for_script
-from rollq.tasks.rolling.calendar import default_calendar, set_default_calendar
+from rollq.tasks.rolling.calendar import default_calendar
 from rollq.tasks.runtime import find_running
 from tests.conftest import EXAMPLES
+
+pytestmark = pytest.mark.usefixtures("script_ends")
 
 SEED = {
     "class": "MLflowExpManager",
     "module_path": "qlib.workflow.expm",
     "kwargs": {"uri": "file:mlruns", "default_exp_name": "mine"},
 }
-
-
-@pytest.fixture(autouse=True)
-def _as_it_was(settings: Settings) -> Iterator[None]:
-    """Another test of this process finds what it would have found without these."""
-    yield
-    if backend := shared_backend():
-        backend.store.close()
-    share(None)
-    set_for_script({})
-    current_settings.cache_clear()
-    set_default_calendar(None)
-    R.setup(MLflowExpManager(settings.mlflow_uri))
 
 
 def mongo(settings: Settings) -> dict[str, object]:

@@ -21,6 +21,8 @@ from rollq import Backend, DelayTrainerR, Record, TaskManager, TaskState, Traine
 from rollq.enqueueing import enqueue_plan, plan_template
 from rollq.tasks.config.settings import worker_environment
 
+pytestmark = pytest.mark.usefixtures("script_ends")
+
 ROOT = Path(__file__).parents[3]
 SMALL = "examples/sp500/small.yaml"
 BLOCK = re.compile(r"^```python\n(.*?)^```", re.MULTILINE | re.DOTALL)
