@@ -15,20 +15,13 @@ from rollq.tasks.components.model import Checkpoint, Model
 from rollq.tasks.errors import ComponentError, PermanentError
 from rollq.workers.models.catboost_params import BY_FEATURE, FIXED, OBJECTIVES, OF_LOSS, SAID, ask_catboost, reason_of
 from rollq.workers.models.catboost_params import check_names as check_params
-from rollq.workers.models.learning.arguments import (
-    NEEDS_VALID,
-    VALID_FIX,
-    check_count,
-    check_seed,
-    loss_of,
-    quantiles_of,
-)
+from rollq.workers.models.learning.arguments import NEEDS_VALID, VALID_FIX, check_training, loss_of, quantiles_of
 from rollq.workers.models.learning.importance import write_importance
 from rollq.workers.models.learning.losses import check_kind, is_ranking
 from rollq.workers.models.learning.outputs import Form, Values
 from rollq.workers.models.learning.own_functions import is_own, metrics_of
 from rollq.workers.models.learning.packages import need_package
-from rollq.workers.models.learning.targets import Target, check_grades, queries
+from rollq.workers.models.learning.targets import Target, queries, weights_of_queries
 from rollq.workers.models.training_rows import TRAIN, Rows, features_like, known_rows, need_fitted
 
 if TYPE_CHECKING:
@@ -77,11 +70,7 @@ class CatBoostModel(Model):
             raise ComponentError(
                 "a loss or metric of one's own is not for CatBoostModel.", OWN_FIX, "model.kwargs.loss"
             )
-        check_count(num_boost_round, "num_boost_round")
-        if early_stopping_rounds is not None:
-            check_count(early_stopping_rounds, "early_stopping_rounds")
-        check_seed(seed)
-        check_grades(grades, loss)
+        check_training(loss, num_boost_round, early_stopping_rounds, seed, grades)
         check_params(params, loss)
         if loss == "quantile":
             params = {**params, "alpha": quantiles_of(params.get("alpha"))}
@@ -253,8 +242,7 @@ class CatBoostModel(Model):
             sizes = queries(rows.index)
             more = {"group_id": np.repeat(np.arange(len(sizes)), sizes)}
             if rows.weight is not None:
-                means = np.add.reduceat(rows.weight, np.cumsum([0, *sizes[:-1]])) / sizes
-                more["group_weight"] = np.repeat(means, sizes)
+                more["group_weight"] = np.repeat(weights_of_queries(rows.weight, sizes), sizes)
         frame = self._frame(rows.features)
         return catboost.Pool(frame, rows.label, cat_features=self._categories, thread_count=1, **more)
 

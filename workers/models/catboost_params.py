@@ -8,7 +8,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from rollq.tasks.errors import ComponentError
-from rollq.workers.models.learning.arguments import misspelt
+from rollq.workers.models.learning.arguments import check_taken, misspelt
 
 KEY = "model.kwargs"
 # One thread, nothing is printed or written beside the model.
@@ -63,10 +63,7 @@ def check_names(params: Mapping[str, object], loss: object) -> None:
         ComponentError: it names the parameter.
     """
     for name in params:
-        if name in OURS:
-            raise ComponentError(f"it has another name here: {OURS[name]}.", "Use that one.", f"{KEY}.{name}")
-        if name in SET:
-            raise ComponentError(f"it is not for a template: {SET[name]}.", "Leave it out.", f"{KEY}.{name}")
+        check_taken(name, OURS, SET)
         needed = [other for other, (number, _) in OF_LOSS.items() if number == name] + ["quantile"] * (name == "alpha")
         if needed and loss not in needed:
             raise ComponentError(f"it has no effect without loss: {needed[0]}.", "Leave it out.", f"{KEY}.{name}")

@@ -16,18 +16,11 @@ from rollq.tasks.components.dataset import Dataset
 from rollq.tasks.components.model import Checkpoint, Model
 from rollq.tasks.errors import ComponentError, PermanentError
 from rollq.workers.models.learning import own_functions
-from rollq.workers.models.learning.arguments import (
-    NEEDS_VALID,
-    VALID_FIX,
-    check_count,
-    check_seed,
-    loss_of,
-    quantiles_of,
-)
+from rollq.workers.models.learning.arguments import NEEDS_VALID, VALID_FIX, check_training, loss_of, quantiles_of
 from rollq.workers.models.learning.importance import summed, write_importance
 from rollq.workers.models.learning.losses import LOSSES, check_kind
 from rollq.workers.models.learning.outputs import Form, Values, central, quantile_name
-from rollq.workers.models.learning.targets import Target, check_grades
+from rollq.workers.models.learning.targets import Target
 from rollq.workers.models.lightgbm_params import check_features, check_params
 from rollq.workers.models.lightgbm_table import FIXED, OBJECTIVES, OWN, OWN_OBJECTIVE, Params
 from rollq.workers.models.lightgbm_training import Data, Growth, data_of
@@ -77,11 +70,7 @@ class LGBModel(Model):
         window.
         """
         loss = loss_of(loss, objective, tuple(LOSSES))
-        check_count(num_boost_round, "num_boost_round")
-        if early_stopping_rounds is not None:
-            check_count(early_stopping_rounds, "early_stopping_rounds")
-        check_seed(seed)
-        check_grades(grades, loss)
+        check_training(loss, num_boost_round, early_stopping_rounds, seed, grades)
         if loss == "quantile":
             params = {**params, "alpha": quantiles_of(params.get("alpha"))}
         kwargs = {

@@ -14,19 +14,12 @@ from rollq.tasks.components.dataset import Dataset
 from rollq.tasks.components.model import Checkpoint, Model
 from rollq.tasks.errors import ComponentError, PermanentError
 from rollq.workers.models.learning import own_functions
-from rollq.workers.models.learning.arguments import (
-    NEEDS_VALID,
-    VALID_FIX,
-    check_count,
-    check_seed,
-    loss_of,
-    quantiles_of,
-)
+from rollq.workers.models.learning.arguments import NEEDS_VALID, VALID_FIX, check_training, loss_of, quantiles_of
 from rollq.workers.models.learning.importance import write_importance
 from rollq.workers.models.learning.losses import check_kind, is_ranking
 from rollq.workers.models.learning.outputs import Form, Values
 from rollq.workers.models.learning.packages import need_package
-from rollq.workers.models.learning.targets import Target, check_grades, queries
+from rollq.workers.models.learning.targets import Target, queries, weights_of_queries
 from rollq.workers.models.training_rows import TRAIN, Rows, check_names, features_like, known_rows, need_fitted
 from rollq.workers.models.xgboost_params import FIXED, OBJECTIVES, ask_xgboost, by_position, reason_of, told_metrics
 from rollq.workers.models.xgboost_params import check_names as check_params
@@ -74,11 +67,7 @@ class XGBModel(Model):
         """Everything is checked here, the parameters by XGBoost itself."""
         need_package("xgboost", "xgboost", "XGBModel")
         loss = loss_of(loss, objective, tuple(OBJECTIVES))
-        check_count(num_boost_round, "num_boost_round")
-        if early_stopping_rounds is not None:
-            check_count(early_stopping_rounds, "early_stopping_rounds")
-        check_seed(seed)
-        check_grades(grades, loss)
+        check_training(loss, num_boost_round, early_stopping_rounds, seed, grades)
         check_params(params, loss)
         if loss == "quantile":
             params = {**params, "alpha": quantiles_of(params.get("alpha"))}
@@ -258,7 +247,7 @@ class XGBModel(Model):
         ranked, weight = is_ranking(self._loss), rows.weight
         sizes = queries(rows.index) if ranked else None
         if sizes is not None and weight is not None:
-            weight = np.add.reduceat(weight, np.cumsum([0, *sizes[:-1]])) / sizes
+            weight = weights_of_queries(weight, sizes)
         return xgboost.DMatrix(rows.features, rows.label, weight=weight, group=sizes, nthread=1, **self._types())
 
     def _types(self) -> dict[str, object]:

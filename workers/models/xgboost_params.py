@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from rollq.tasks.errors import ComponentError
-from rollq.workers.models.learning.arguments import misspelt
+from rollq.workers.models.learning.arguments import check_taken, misspelt
 from rollq.workers.models.learning.own_functions import is_own, metrics_of
 
 KEY = "model.kwargs"
@@ -55,10 +55,7 @@ def check_names(params: Mapping[str, object], loss: object) -> None:
         ComponentError: it names the parameter.
     """
     for name, value in params.items():
-        if name in OURS:
-            raise ComponentError(f"it has another name here: {OURS[name]}.", "Use that one.", f"{KEY}.{name}")
-        if name in SET:
-            raise ComponentError(f"it is not for a template: {SET[name]}.", "Leave it out.", f"{KEY}.{name}")
+        check_taken(name, OURS, SET)
         if name == "alpha" and loss != "quantile":
             raise ComponentError("here it is of loss: quantile.", "Write reg_alpha for the penalty.", f"{KEY}.{name}")
         if name == "booster" and value not in ("gbtree", "dart"):

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import inspect
+from collections.abc import Mapping
 from difflib import get_close_matches
 
 from rollq.tasks.errors import ComponentError
 from rollq.workers.models.learning.losses import KEY as LOSS
 from rollq.workers.models.learning.losses import loss_name
 from rollq.workers.models.learning.own_functions import is_own
+from rollq.workers.models.learning.targets import check_grades
 
 NEEDS_VALID, VALID_FIX = "early_stopping_rounds needs a segment valid.", "Add it under dataset.kwargs.segments."
 LARGEST_SEED = 2**31 - 1  # the libraries keep seeds in signed numbers of 32 bits
@@ -29,6 +31,42 @@ def loss_of(loss: object, objective: object, known: tuple[str, ...]) -> object:
         raise ComponentError("it is the same as 'loss', which is there too.", "Keep one.", "model.kwargs.objective")
     given, key = (loss, LOSS) if objective is None else (objective, "model.kwargs.objective")
     return given if is_own(given) else loss_name(given, known, key)
+
+
+def check_training(loss: object, rounds: object, patience: object, seed: object, grades: object) -> None:
+    """Refuse what cannot be how trees are trained.
+
+    Args:
+        loss: as ``loss_of`` gives it.
+        rounds: ``num_boost_round``.
+        patience: ``early_stopping_rounds``; None: never.
+        seed, grades: as the models name them.
+
+    Raises:
+        ComponentError: it names the argument.
+    """
+    check_count(rounds, "num_boost_round")
+    if patience is not None:
+        check_count(patience, "early_stopping_rounds")
+    check_seed(seed)
+    check_grades(grades, loss)
+
+
+def check_taken(name: str, renamed: Mapping[str, str], set_here: Mapping[str, str]) -> None:
+    """Refuse a parameter of a library that is none of a template's.
+
+    Args:
+        renamed: what has another name here, by the library's.
+        set_here: why a template may not set it.
+
+    Raises:
+        ComponentError: it names the parameter.
+    """
+    key = f"model.kwargs.{name}"
+    if name in renamed:
+        raise ComponentError(f"it has another name here: {renamed[name]}.", "Use that one.", key)
+    if name in set_here:
+        raise ComponentError(f"it is not for a template: {set_here[name]}.", "Leave it out.", key)
 
 
 def check_count(value: object, name: str) -> None:

@@ -96,6 +96,17 @@ def queries(index: pd.MultiIndex) -> list[int]:
     return [int(size) for size in np.diff(np.r_[starts, len(codes)])]
 
 
+def weights_of_queries(weight: npt.NDArray[np.float64], sizes: list[int]) -> npt.NDArray[np.float64]:
+    """The weight of each query, the mean of its rows'.
+
+    Args:
+        weight: of the rows, in the order of their queries.
+        sizes: how many rows each query has.
+    """
+    found: npt.NDArray[np.float64] = np.add.reduceat(weight, np.cumsum([0, *sizes[:-1]])) / sizes
+    return found
+
+
 def grades_of(label: npt.NDArray[np.generic], index: pd.MultiIndex, grades: int) -> npt.NDArray[np.float64]:
     """Grades 0 to ``grades - 1``: the quantile of each label among those of its own time, and of no other."""
     times = index.codes[0]
